@@ -1,0 +1,39 @@
+# `make repro` builds everything, `make test` runs the whole suite; both set up .venv first.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export DVC_NO_ANALYTICS ?= 1
+
+.PHONY: repro test lint format bench setup lock
+
+repro: setup
+	dvc repro
+
+test: setup
+	pytest
+
+lint: setup
+	ruff format --check .
+	ruff check .
+	mypy
+
+format: setup
+	ruff format .
+	ruff check --fix .
+
+bench: setup
+	for name in noop build; do python -m benchmarks.$$name || exit 1; done
+
+setup: .venv/ready
+
+# The stamp is written last: an interrupted set-up starts again.
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sprout needs Python 3.11 or newer; found " + sys.version.split()[0] + " (name another with PYTHON=...)")'
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv/bin/uv pip install --quiet --require-hashes --requirement requirements.lock
+	.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml --output-file requirements.lock

@@ -1,0 +1,22 @@
+"""Stage `augment`: extra copies of the labelled training examples go to data/augmented."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from sprout.copies import write_copies
+from sprout.running.atomic import whole_folder
+from sprout.running.stage import stage
+from sprout.settings.augment import Augment
+from sprout.settings.workspace import read_build, section
+from sprout.store import open_store
+
+
+def main() -> None:
+    settings = asdict(section(read_build(), "augment", Augment))
+    with whole_folder(Path("data/augmented")) as folder:
+        write_copies(open_store(Path("data/prepared/train")), folder, **settings)
+
+
+if __name__ == "__main__":
+    with stage():
+        main()

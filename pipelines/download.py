@@ -1,0 +1,23 @@
+"""Stage `download`: the source's files come to data/raw, each with its checksum."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from sprout.running.atomic import whole_folder
+from sprout.running.stage import stage
+from sprout.settings.download import DOWNLOADS
+from sprout.settings.workspace import choice, read_build
+from sprout.sources import fetch
+from sprout.sources.raw import write_manifest
+
+
+def main() -> None:
+    source = asdict(choice(read_build(), "download", "source", DOWNLOADS))
+    with whole_folder(Path("data/raw")) as folder:
+        fetch(folder, **source)
+        write_manifest(folder, source["source"])
+
+
+if __name__ == "__main__":
+    with stage():
+        main()

@@ -1,0 +1,28 @@
+"""Stage `pseudo_label`: the teacher's surest guesses on the unlabelled pool become labels."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from sprout.inference import load_predictor, probabilities_of, use_threads
+from sprout.pseudo_label import write_pseudo_labels
+from sprout.running.atomic import whole_folder
+from sprout.running.stage import stage
+from sprout.settings.pseudo_label import PseudoLabel
+from sprout.settings.train import Train
+from sprout.settings.workspace import read_build, section
+from sprout.store import open_store
+
+
+def main() -> None:
+    build = read_build()
+    settings = asdict(section(build, "pseudo_label", PseudoLabel))
+    use_threads(section(build, "train", Train).threads)
+    pool = open_store(Path("data/prepared/unlabelled"))
+    probabilities = probabilities_of(load_predictor(Path("models/teacher")), pool, "score")
+    with whole_folder(Path("data/pseudo_labels")) as folder:
+        print(write_pseudo_labels(folder, probabilities, pool.labels, **settings))
+
+
+if __name__ == "__main__":
+    with stage():
+        main()

@@ -1,0 +1,28 @@
+"""Stage `report`: one page for a person, made from what the other stages wrote."""
+
+from pathlib import Path
+
+from sprout.report import write_report
+from sprout.running.stage import stage
+from sprout.settings.results import Report
+from sprout.settings.workspace import read_build, section
+
+
+def main() -> None:
+    build = read_build()
+    write_report(
+        Path("reports/index.html"),
+        config=build.config,
+        build=build.name,
+        prepared=Path("data/prepared"),
+        pseudo_labels=Path("data/pseudo_labels"),
+        teacher=Path("models/teacher"),
+        student=Path("models/student"),
+        evaluation=Path("reports/evaluation"),
+        examples=section(build, "report", Report).examples,
+    )
+
+
+if __name__ == "__main__":
+    with stage():
+        main()

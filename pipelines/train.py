@@ -1,0 +1,30 @@
+"""Stage `train`: the teacher, on true labels and their augmented copies."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from sprout.batches import Examples
+from sprout.running.ranks import started_as_ranks
+from sprout.running.stage import stage
+from sprout.settings.model import MODELS
+from sprout.settings.tracking import Tracking
+from sprout.settings.train import Train
+from sprout.settings.workspace import choice, read_build, section
+from sprout.store import open_store
+from sprout.training.tracked import train_tracked
+
+
+def main() -> None:
+    build = read_build()
+    settings = asdict(section(build, "train", Train)) | asdict(section(build, "tracking", Tracking))
+    settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
+    if not started_as_ranks(settings["devices"]):
+        examples = Examples.of(open_store(Path("data/prepared/train")), open_store(Path("data/augmented")))
+        train_tracked(
+            Path("models/teacher"), examples, Path("data/prepared"), build, role="teacher", **settings
+        )
+
+
+if __name__ == "__main__":
+    with stage():
+        main()

@@ -1,0 +1,39 @@
+"""Networks, by the name that the section `model` gives."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from sprout.errors import UserError
+from sprout.models.cnn import cnn
+from sprout.models.mlp import mlp
+from sprout.user_class import subclass
+
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": cnn, "mlp": mlp}
+
+
+def build(input_shape: tuple[int, int, int], classes: int, *, name: str, **options: Any) -> nn.Module:
+    """Build a network.
+
+    Args:
+        input_shape: (C, H, W) of one example.
+        classes: number of logits.
+        name: a registered name, or `target` for the class that `options["target"]` names.
+        options: the section's further keys.
+
+    Raises:
+        UserError: the settings do not fit the input, or the class cannot be used.
+    """
+    if name != "target":
+        return BUILDERS[name](input_shape, classes, **options)
+    kind = subclass("model.target", options["target"], nn.Module)
+    try:
+        return kind(input_shape=input_shape, classes=classes, **options["args"])
+    except TypeError as error:
+        raise UserError(f"model.target={options['target']}: {error}; check model.args") from None
+
+
+def parameters(network: nn.Module) -> int:
+    """How many numbers are trained."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)

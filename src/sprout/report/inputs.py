@@ -1,0 +1,95 @@
+"""What the earlier stages wrote, read once and as it is: the page computes from nothing else."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sprout.records import read_json
+from sprout.store import Array, read_labels
+
+SPLITS = ("train", "val", "unlabelled", "test")
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model folder: its description, its scores on val and its history, one value per epoch."""
+
+    description: dict[str, Any]
+    metrics: dict[str, Any]
+    history: dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything the page shows. `models` holds the teacher, and the student where it is another model."""
+
+    classes: list[str]
+    summary: dict[str, Any]
+    labels: dict[str, Array]
+    """For each split the class index of each example, (N,); -1 where the label is not known."""
+    models: dict[str, Model]
+    kept: bool
+    """True when the stage `retrain` handed the teacher on as the student."""
+    scores: dict[str, Any]
+    per_class: list[dict[str, str]]
+    calibration: list[dict[str, str]]
+    predictions: pa.Table
+    accepted: pa.Table
+    rounds: list[dict[str, str]]
+
+    @property
+    def shown(self) -> str:
+        """The model whose predictions the page looks into: what the build hands on."""
+        return "teacher" if self.kept else "student"
+
+
+def read_inputs(
+    prepared: Path, pseudo_labels: Path, teacher: Path, student: Path, evaluation: Path
+) -> Inputs:
+    """Read the folders of the stages.
+
+    Raises FileNotFoundError naming the file when a stage has not written it.
+    """
+    kept = read_json(student / "model.json")["kept"] == "teacher"
+    folders = {"teacher": teacher} if kept else {"teacher": teacher, "student": student}
+    return Inputs(
+        classes=read_json(prepared / "classes.json"),
+        summary=read_json(prepared / "summary.json"),
+        labels={split: class_indices(read_labels(prepared / split)) for split in SPLITS},
+        models={name: _model(folder) for name, folder in folders.items()},
+        kept=kept,
+        scores=read_json(evaluation / "metrics.json"),
+        per_class=_rows(evaluation / "per_class.csv"),
+        calibration=_rows(evaluation / "calibration.csv"),
+        predictions=pq.read_table(evaluation / "predictions.parquet"),
+        accepted=read_labels(pseudo_labels),
+        rounds=_rows(pseudo_labels / "rounds.csv"),
+    )
+
+
+def class_indices(labels: pa.Table) -> Array:
+    """The labels of a label table, (N,) int64; -1 where the label is not known."""
+    indices: Array = labels["label"].fill_null(-1).to_numpy()
+    return indices
+
+
+def to_float(text: str) -> float:
+    """A CSV field as a number; an empty field is a missing value, nan."""
+    return float(text) if text.strip() else float("nan")
+
+
+def _model(folder: Path) -> Model:
+    rows = _rows(folder / "history.csv")
+    columns = list(rows[0]) if rows else []
+    history = {column: np.array([to_float(row[column]) for row in rows]) for column in columns}
+    return Model(read_json(folder / "model.json"), read_json(folder / "metrics.json"), history)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

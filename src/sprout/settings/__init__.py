@@ -1,0 +1,1 @@
+"""The settings: their types, their composition, and where each value came from."""

@@ -1,0 +1,45 @@
+"""Section `augment`: extra copies of the labelled training examples, written once, before training.
+
+`Transforms` also stands in `train` and `retrain`: there it draws anew in every epoch.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from sprout.settings.fields import STRICT, CountOrZero, NotNegative, Probability, Seed, Share
+
+Degrees = Annotated[float, Field(ge=0, le=180)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Transforms:
+    flip: Probability
+    """Probability of a left-right flip."""
+    shift: Share
+    """Largest shift along each axis, as a share of the image's side; drawn uniformly from ± this."""
+    rotate: Degrees
+    """Largest rotation in degrees; drawn uniformly from ± this."""
+    zoom: Share
+    """Largest change of scale: the factor is drawn uniformly from 1 ± this."""
+    shear: Degrees
+    """Largest horizontal shear in degrees; drawn uniformly from ± this."""
+    brightness: NotNegative
+    """Largest change of brightness: every pixel is multiplied by a factor from 1 ± this."""
+    noise: NotNegative
+    """Standard deviation of Gaussian noise on pixels in 0..1."""
+    erase: Share
+    """Side of the erased square as a share of the image's side, at a random place (Cutout)."""
+    fill: Literal["zeros", "border", "reflection"]
+    """What stands where a moved image leaves a gap."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Augment:
+    copies: CountOrZero
+    """Extra copies of each labelled training example; 0 means none."""
+    seed: Seed
+    """Seed of the draws."""
+    transforms: Transforms
+    """What each copy goes through."""

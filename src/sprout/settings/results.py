@@ -1,0 +1,17 @@
+"""Sections `evaluate` and `report`."""
+
+from pydantic.dataclasses import dataclass
+
+from sprout.settings.fields import STRICT, Count, CountOrZero
+
+
+@dataclass(frozen=True, config=STRICT)
+class Evaluate:
+    bins: Count
+    """Bins of the calibration curve and of the expected calibration error."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Report:
+    examples: CountOrZero
+    """Pictures shown in each of the page's galleries."""

@@ -1,0 +1,52 @@
+"""Every section of the config with the dataclass that checks it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sprout.errors import UserError
+from sprout.settings import validate
+from sprout.settings.augment import Augment
+from sprout.settings.download import DOWNLOADS
+from sprout.settings.model import MODELS
+from sprout.settings.prepare import Prepare
+from sprout.settings.pseudo_label import PseudoLabel
+from sprout.settings.results import Evaluate, Report
+from sprout.settings.tracking import Tracking
+from sprout.settings.train import Train
+
+
+def one_of(key: str, kinds: Mapping[str, type]) -> Callable[[str, Any], Any]:
+    """A check for a section whose `key` picks its dataclass."""
+    return lambda name, values: validate.choice(name, values, key, kinds)
+
+
+def just(kind: type) -> Callable[[str, Any], Any]:
+    """A check for a section with one dataclass."""
+    return lambda name, values: validate.section(name, values, kind)
+
+
+SECTIONS: dict[str, Callable[[str, Any], Any]] = {
+    "download": one_of("source", DOWNLOADS),
+    "prepare": just(Prepare),
+    "augment": just(Augment),
+    "model": one_of("name", MODELS),
+    "train": just(Train),
+    "pseudo_label": just(PseudoLabel),
+    "retrain": just(Train),
+    "evaluate": just(Evaluate),
+    "report": just(Report),
+    "tracking": just(Tracking),
+}
+
+
+def check(config: dict[str, Any]) -> None:
+    """Check a whole composed config.
+
+    Raises:
+        UserError: the first fault found, by section and key.
+    """
+    for name, parse in SECTIONS.items():
+        parse(name, config.get(name))
+    unknown = sorted(set(config) - set(SECTIONS) - {"experiment"})
+    if unknown:
+        raise UserError(f"{unknown[0]}: no such section; accepted: {', '.join(SECTIONS)}")

@@ -1,0 +1,63 @@
+"""Sections `train` (the teacher) and `retrain` (the student): one training."""
+
+from typing import Any, Literal
+
+from pydantic.dataclasses import dataclass
+
+from sprout.settings.augment import Transforms
+from sprout.settings.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Seed, Share
+
+
+@dataclass(frozen=True, config=STRICT)
+class Optimizer:
+    name: Name
+    """`adam`, `adamw`, `sgd`, `rmsprop`, or `package.Class`, a subclass of torch.optim.Optimizer."""
+    weight_decay: NotNegative
+    """Decay of the weights; norms and biases are left out."""
+    args: dict[str, Any]
+    """Further keyword arguments of the optimizer's class, such as `momentum`."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Schedule:
+    name: Literal["constant", "cosine", "one_cycle"]
+    """How the learning rate goes after the warm-up: it stays, falls along a half cosine to 0, or rises
+    and falls (Smith, 2018)."""
+    warmup: Share
+    """Share of all steps over which the rate rises linearly from 0 (one_cycle: to its peak)."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Train:
+    epochs: Count
+    """Passes over the training examples, at most."""
+    batch_size: Count
+    """Examples a step, over all devices together."""
+    lr: Positive
+    """Learning rate; the schedule's peak."""
+    optimizer: Optimizer
+    schedule: Schedule
+    label_smoothing: Share
+    """Share of the target that is spread over all classes."""
+    transforms: Transforms
+    """Augmentation, drawn anew for every example in every epoch."""
+    monitor: Literal["val_loss", "val_accuracy"]
+    """What picks the best epoch, whose weights are kept."""
+    patience: Count | None
+    """Stop after so many epochs without a better `monitor`; null means never."""
+    seed: Seed
+    """Seed of the first weights, of the order, of augmentation and of dropout."""
+    accelerator: Literal["auto", "cpu", "cuda", "mps"]
+    """What to train on, as in Lightning."""
+    devices: Count
+    """Devices on this node; with more than one, a process each."""
+    nodes: Count
+    """Machines that train together; each starts the same command under torchrun or SLURM."""
+    strategy: Name
+    """How devices work together, as in Lightning: `auto`, `ddp`, `fsdp`, …"""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
+    """Number format, as in Lightning."""
+    threads: CountOrZero
+    """CPU threads; the same number gives the same bits. 0 leaves it to torch."""
+    log_steps: CountOrZero
+    """Track loss and learning rate every so many steps; 0 means only once an epoch."""

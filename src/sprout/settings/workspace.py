@@ -1,0 +1,72 @@
+"""What this workspace builds: `params.yaml`, and the config that was composed from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from sprout.build import Build
+from sprout.errors import UserError
+from sprout.settings import validate
+
+T = TypeVar("T")
+
+BUILD = Path("build/config.yaml")
+PARAMS = Path("params.yaml")
+
+
+@dataclass(frozen=True)
+class Params:
+    """The two keys of `params.yaml`."""
+
+    experiment: str
+    overrides: list[str]
+
+
+def read_params(path: Path = PARAMS) -> Params:
+    """Read `params.yaml`.
+
+    Raises:
+        UserError: the file is missing, is no YAML, or holds other keys.
+    """
+    values = read_yaml(path)
+    if not isinstance(values, dict) or set(values) != {"experiment", "overrides"}:
+        raise UserError(f"{path}: {values!r} does not hold just the keys experiment and overrides")
+    experiment, overrides = values["experiment"], values["overrides"]
+    if not isinstance(experiment, str):
+        raise UserError(f"{path}: experiment={experiment!r} is not the name of a file in conf/experiment/")
+    if not isinstance(overrides, list) or not all(isinstance(o, str) for o in overrides):
+        raise UserError(f"{path}: overrides={overrides!r} is not a list of texts such as 'train.lr=0.01'")
+    return Params(experiment, overrides)
+
+
+def read_build(path: Path = BUILD) -> Build:
+    """Read the composed config.
+
+    Raises:
+        UserError: it is not there yet.
+    """
+    config = read_yaml(path)
+    return Build(path.read_text(encoding="utf-8"), config)
+
+
+def section(build: Build, name: str, kind: type[T]) -> T:
+    """One section, typed."""
+    return validate.section(name, build.config[name], kind)
+
+
+def choice(build: Build, name: str, key: str, kinds: Mapping[str, type[T]]) -> T:
+    """One section, typed by its `key`."""
+    return validate.choice(name, build.config[name], key, kinds)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; a missing or broken one is named."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; run this in the project's folder, after `dvc repro`") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None

@@ -1,0 +1,148 @@
+"""The store: prepared examples on disk, one memory-mapped array (in shards) and a label table per split."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sprout.errors import UserError
+from sprout.records import read_json, write_json
+
+LABELS = pa.schema(
+    [
+        ("row", pa.int64()),  # the example's place in its store
+        ("label", pa.int64()),  # class index; null where it is not known
+        ("source", pa.string()),  # given, augmented or pseudo
+        ("confidence", pa.float32()),  # 1 for a given label
+        ("round", pa.int64()),  # 0 for a given label, else the round that accepted it
+        ("group", pa.int64()),  # examples of one group never lie in two splits
+        ("origin", pa.string()),  # where the example comes from
+    ]
+)
+SHARD_BYTES = 4 << 30
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Store:
+    """One split, opened. Nothing is copied until examples are taken."""
+
+    shards: list[Array]
+    labels: pa.Table
+    checksum: str
+    """SHA-256 of all examples."""
+
+    def __len__(self) -> int:
+        return sum(len(shard) for shard in self.shards)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one example: (H, W, C) or (F,)."""
+        return tuple(self.shards[0].shape[1:])
+
+    @cached_property
+    def starts(self) -> Array:
+        """The first row of each shard, and the end: (shards + 1,)."""
+        return np.cumsum([0, *(len(shard) for shard in self.shards)])
+
+    def take(self, rows: Array) -> Array:
+        """Copy the examples of these rows, in their order: (n,) int64 → (n, H, W, C)."""
+        if len(self.shards) == 1:
+            return np.asarray(self.shards[0][rows])
+        taken = np.empty((len(rows), *self.shape), self.shards[0].dtype)
+        shard_of = np.searchsorted(self.starts, rows, side="right") - 1
+        for number in np.unique(shard_of):
+            inside = shard_of == number
+            taken[inside] = self.shards[number][rows[inside] - self.starts[number]]
+        return taken
+
+
+def open_store(folder: Path) -> Store:
+    """Open a split.
+
+    Raises:
+        UserError: the folder is no store, or its table does not fit its examples.
+    """
+    paths = sorted(folder.glob("examples-*.npy"))
+    if not paths or not all((folder / name).exists() for name in ("labels.parquet", "store.json")):
+        raise UserError(f"{folder}: no prepared examples here; `dvc repro` makes them")
+    described = read_json(folder / "store.json")
+    store = Store([np.load(path, mmap_mode="r") for path in paths], read_labels(folder), described["sha256"])
+    if store.labels.num_rows != len(store):
+        raise UserError(
+            f"{folder}: {store.labels.num_rows} rows of labels for {len(store)} examples; run `dvc repro`"
+        )
+    return store
+
+
+def write_store(folder: Path, examples: Array, labels: pa.Table, shard_bytes: int = SHARD_BYTES) -> None:
+    """Write a split: its examples in shards, its label table, and `store.json` with a checksum.
+
+    Args:
+        folder: where to; it is made.
+        examples: (N, H, W, C) uint8 or (N, F) float32.
+        labels: one row per example, of the schema `LABELS`.
+        shard_bytes: a file holds at most so many bytes of examples (at least one example).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    bytes_each = int(np.prod(examples.shape[1:])) * examples.itemsize
+    step = max(1, shard_bytes // max(1, bytes_each))
+    for number, start in enumerate(range(0, max(1, len(examples)), step)):
+        shard = np.ascontiguousarray(examples[start : start + step])
+        np.save(folder / f"examples-{number:03}.npy", shard)
+        digest.update(shard.data if shard.size else b"")
+    write_labels(folder, labels)
+    described = {"examples": len(examples), "shape": examples.shape[1:], "dtype": str(examples.dtype)}
+    write_json(folder / "store.json", {**described, "sha256": digest.hexdigest()})
+
+
+def read_labels(folder: Path) -> pa.Table:
+    """The label table of a folder."""
+    return pq.read_table(folder / "labels.parquet", schema=LABELS)
+
+
+def write_labels(folder: Path, labels: pa.Table) -> None:
+    """Write a label table; the same table gives the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(labels.cast(LABELS), folder / "labels.parquet", compression="zstd")
+
+
+def label_table(
+    rows: Array,
+    labels: Sequence[int | None] | Array,
+    *,
+    source: str,
+    group: Array,
+    origin: Sequence[str],
+    confidence: Array | None = None,
+    round_: int = 0,
+) -> pa.Table:
+    """Build a label table.
+
+    Args:
+        rows: (n,) each example's place in its store.
+        labels: (n,) class indices; None where the label is not known.
+        source: where the labels come from: given, augmented or pseudo.
+        group: (n,) group of each example.
+        origin: (n,) where each example comes from.
+        confidence: (n,) probability of each label; 1 when left out.
+        round_: the round that accepted the labels.
+    """
+    n = len(rows)
+    columns = {
+        "row": np.asarray(rows, np.int64),
+        "label": pa.array(labels, pa.int64()),
+        "source": pa.array([source] * n, pa.string()),
+        "confidence": np.ones(n, np.float32) if confidence is None else confidence.astype(np.float32),
+        "round": np.full(n, round_, np.int64),
+        "group": np.asarray(group, np.int64),
+        "origin": pa.array(origin, pa.string()),
+    }
+    return pa.table(columns, schema=LABELS)

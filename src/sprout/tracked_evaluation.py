@@ -1,0 +1,33 @@
+"""What the test split said, on the build's own run in MLflow."""
+
+from pathlib import Path
+
+from sprout.build import Build
+from sprout.records import read_json
+from sprout.tracking import build_run, data_hashes, git_state, record_restored, tracking_uri
+
+ROLES = ("teacher", "student")
+
+
+def track_evaluation(build: Build, evaluation: Path) -> None:
+    """Log the figures and keep the files; a model that DVC restored from its cache gets its run first.
+
+    Args:
+        build: the composed config.
+        evaluation: the folder that the stage has written.
+    """
+    uri, here = tracking_uri(), Path.cwd()
+    for role in ROLES:
+        record_restored(build, role, Path("models") / role, uri)
+    metrics = read_json(evaluation / "metrics.json")
+    with build_run(build, uri, data=data_hashes(here, ["data/prepared"]), git=git_state(here)) as run:
+        for role in ROLES:
+            run.log_metrics({f"test_{key}_{role}": value for key, value in metrics["test"][role].items()})
+        found = {
+            f"pseudo_labels_{key}": value
+            for key, value in metrics["pseudo_labels"].items()
+            if value is not None
+        }
+        run.log_metrics(found)
+        for path in sorted(evaluation.iterdir()):
+            run.log_artifact(path, "evaluation")

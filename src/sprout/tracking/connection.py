@@ -1,0 +1,81 @@
+"""The one way to an MLflow store: quiet, and safe where several processes start at once."""
+
+import contextlib
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from sprout.tracking.place import is_server, workspace
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# Read by MLflow; what the user has set stays. Retrying is left to the sender, which says so.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+}
+
+
+def load_mlflow() -> None:
+    """Imports MLflow, with telemetry and chatter off.
+
+    To be called by the thread that does the other imports: two threads that import packages with circular
+    imports (MLflow and Lightning share some) can see half-made modules.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic)\b")
+    import mlflow.pyfunc
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+
+def connect(uri: str) -> "MlflowClient":
+    """A client of the store at `uri`, which has answered; makes a SQLite store that does not exist yet.
+
+    Raises what MLflow raises where the store does not answer.
+    """
+    load_mlflow()
+    from mlflow import MlflowClient
+
+    with store_lock(uri):
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+@contextlib.contextmanager
+def store_lock(uri: str) -> Iterator[None]:
+    """One process at a time, of those that use this store from here.
+
+    MLflow's own creation of tables, experiments and runs looks first and then creates; two processes at once
+    break a SQLite store ("duplicate column") or make two of what shall be one.
+    """
+    path = sqlite_file(uri) or workspace() / "mlruns" / "store"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(path.name + ".lock")):
+        yield
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of a SQLite store; None for any other store."""
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if uri.startswith("sqlite:///") else None
+
+
+def experiment_id(client: "MlflowClient", uri: str, name: str) -> str:
+    """The experiment of that name, found or created; to be called under `store_lock`."""
+    found = client.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage == "active":
+        return str(found.experiment_id)
+    folder = workspace() / "mlruns" / "artifacts" / re.sub(r"[^\w.-]", "_", name)
+    return str(client.create_experiment(name, artifact_location=None if is_server(uri) else folder.as_uri()))

@@ -1,0 +1,70 @@
+"""A build's own run: found or created, and the status that its stages give it."""
+
+from typing import TYPE_CHECKING
+
+from sprout.tracking.journal import Record
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run as MlflowRun
+
+LAST_END = "sprout.last_end"
+"""Tag of a build's run: when (ms) and how what ended last of it has ended."""
+
+
+REASON = "sprout.reason"
+"""Tag: why a run failed or was killed, in a line."""
+
+
+def find(
+    client: "MlflowClient", experiment: str, tags: dict[str, str], status: str | None = None
+) -> "list[MlflowRun]":
+    """The runs of an experiment that carry these tags, oldest first."""
+    terms = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+    terms += [f"attributes.status = '{status}'"] if status else []
+    return list(client.search_runs([experiment], " and ".join(terms), order_by=["attributes.start_time ASC"]))
+
+
+def find_or_create_parent(client: "MlflowClient", experiment: str, start: Record) -> str:
+    """The id of the run of the record's build."""
+    tags = {"sprout.build": start["build"], "sprout.role": "build"}
+    found = find(client, experiment, tags)
+    if found:
+        return str(found[0].info.run_id)
+    tags |= {"sprout.key": start["key"], **start["owner"]}
+    return str(client.create_run(experiment, start["time"], tags, start["build"]).info.run_id)
+
+
+def find_or_create(client: "MlflowClient", experiment: str, start: Record, parent: str | None) -> str:
+    """The id of the record's own run, which its key names."""
+    tags = {"sprout.key": start["key"], "sprout.role": start["role"]}
+    found = find(client, experiment, tags)
+    if found:
+        return str(found[0].info.run_id)
+    tags |= {"sprout.build": start["build"], **start["owner"]}
+    tags |= {"mlflow.parentRunId": parent} if parent else {}
+    return str(client.create_run(experiment, start["time"], tags, start["name"]).info.run_id)
+
+
+def reopen(client: "MlflowClient", parent: str, start: Record) -> None:
+    """Marks a build as running, by the process of the record."""
+    from mlflow.entities import RunTag
+
+    owner = {**start["owner"], "sprout.key": start["key"]}
+    client.log_batch(parent, tags=[RunTag(k, v) for k, v in owner.items()])
+    client.update_run(parent, "RUNNING")
+    if REASON in client.get_run(parent).data.tags:
+        client.delete_tag(parent, REASON)
+
+
+def settle(client: "MlflowClient", experiment: str, parent: str, status: str, time: int) -> None:
+    """Gives a build the status of what ended last of it, once nothing of it runs; something has just ended.
+
+    time: when it ended, in milliseconds; a journal that arrives late does not overrule what ended after it.
+    """
+    last = client.get_run(parent).data.tags.get(LAST_END, "0 RUNNING").split()
+    if time >= int(last[0]):
+        last = [str(time), status]
+        client.set_tag(parent, LAST_END, " ".join(last))
+    if not find(client, experiment, {"mlflow.parentRunId": parent}, "RUNNING"):
+        client.set_terminated(parent, last[1], int(last[0]))

@@ -1,0 +1,46 @@
+"""A stage that DVC restored from its cache: it did not run here, but its build shall show it."""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from sprout.build import Build
+from sprout.errors import UserError
+from sprout.tracking.lineage import GitState
+from sprout.tracking.params import flatten
+from sprout.tracking.run import Run, restored_run
+
+
+def record_restored(
+    build: Build,
+    role: str,
+    folder: Path,
+    uri: str,
+    data: Mapping[str, str] | None = None,
+    git: GitState | None = None,
+) -> None:
+    """Records the stage from what it handed on, unless the build has a finished or running run of that role.
+
+    folder: holds `metrics.json` (numbers, possibly nested) and `history.csv` (one row per epoch; an empty
+    cell is a metric that was not measured). Raises UserError where one is missing.
+    """
+    for name in ("metrics.json", "history.csv"):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"{folder / name} is missing, so the {role} cannot be recorded: run `dvc checkout`."
+            )
+    with restored_run(build, role, uri, data or {}, git) as run:
+        last = _log_history(run, folder / "history.csv")
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        run.log_metrics(flatten(metrics), step=last)
+
+
+def _log_history(run: Run, path: Path) -> int:
+    """Logs each epoch; the last one's number, so that the final metrics come behind it."""
+    last = 0
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            last = int(row.pop("epoch"))
+            run.log_metrics({name: float(value) for name, value in row.items() if value}, step=last)
+    return last

@@ -1,0 +1,157 @@
+"""A tracked run, as the code that is tracked sees it."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import SupportsFloat
+
+import numpy as np
+
+from sprout.build import Build
+from sprout.tracking.connection import load_mlflow
+from sprout.tracking.describe import origin_tags, owner_tags
+from sprout.tracking.journal import Journal
+from sprout.tracking.lineage import GitState
+from sprout.tracking.params import legal_key, params_of
+from sprout.tracking.place import outbox
+from sprout.tracking.sender import Sender
+
+
+class Run:
+    """Takes down what a run says. No method waits for the store; all may be called from any thread."""
+
+    def __init__(self, journal: Journal, role: str, tags: Mapping[str, str]) -> None:
+        self._journal, self._role, self._tags = journal, role, dict(tags)
+
+    def log_metrics(self, metrics: Mapping[str, SupportsFloat], step: int = 0) -> None:
+        """Notes metrics of one step (an epoch, say). Characters that MLflow refuses in a name become `_`."""
+        values = {legal_key(name): float(value) for name, value in metrics.items()}
+        self._journal.write({"op": "metrics", "time": _now(), "step": step, "values": values})
+
+    def log_artifact(self, path: Path, folder: str | None = None) -> None:
+        """Keeps a file with the run, as it is now, in the artifact folder `folder`; None is the top."""
+        self._artifact(self._journal.keep(path), folder, parent=False)
+
+    def log_model(self, folder: Path, input_example: np.ndarray) -> None:
+        """Keeps a classifier (`model.safetensors`, `model.json`), as it is now, as a logged model of MLflow.
+
+        input_example: (N, H, W, C) uint8, of the shape that `model.json` names; its first row is kept.
+        """
+        kept = self._journal.keep(folder)
+        example = str(Path(kept).with_name("example.npy"))
+        np.save(self._journal.folder / example, input_example[:1], allow_pickle=False)
+        record = {"file": kept, "example": example, "name": self._role, "tags": self._tags}
+        self._journal.write({"op": "model", "key": Path(kept).parent.name, **record})
+
+    def _text(self, text: str, name: str) -> None:
+        self._artifact(self._journal.keep_text(text, name), None, parent=True)
+
+    def _artifact(self, kept: str, folder: str | None, parent: bool) -> None:
+        self._journal.write({"op": "artifact", "file": kept, "folder": folder, "parent": parent})
+
+
+@contextlib.contextmanager
+def tracked_run(
+    build: Build,
+    role: str,
+    uri: str,
+    data: Mapping[str, str] | None = None,
+    git: GitState | None = None,
+    tags: Mapping[str, str] | None = None,
+    name: str | None = None,
+    nested: bool = True,
+) -> Iterator[Run]:
+    """A run in the store at `uri`: of a stage of the build, or (`nested=False`) one of its own.
+
+    data: the paths that the run reads, with DVC's hashes. name: the run's name, its role where it is None.
+    The run ends FINISHED, FAILED where an `Exception` leaves the block, KILLED where anything else does
+    (Ctrl-C, a signal); what could not be sent by then waits in the outbox for the next tracked run.
+    """
+    kind = "stage" if nested else "alone"
+    with _run(build, kind, role, name or role, uri, data or {}, git, tags or {}) as run:
+        yield run
+
+
+@contextlib.contextmanager
+def build_run(
+    build: Build,
+    uri: str,
+    data: Mapping[str, str] | None = None,
+    git: GitState | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Iterator[Run]:
+    """The run of the build itself, for what concerns all of it: the test metrics, the report."""
+    with _run(build, "build", "build", build.name, uri, data or {}, git, tags or {}) as run:
+        yield run
+
+
+@contextlib.contextmanager
+def restored_run(
+    build: Build, role: str, uri: str, data: Mapping[str, str], git: GitState | None
+) -> Iterator[Run]:
+    """A run of a stage that was restored; the store drops it where the build has such a run already."""
+    with _run(build, "stage", role, role, uri, data, git, {"sprout.restored": "true"}, restored=True) as run:
+        yield run
+
+
+@contextlib.contextmanager
+def _run(
+    build: Build,
+    kind: str,
+    role: str,
+    name: str,
+    uri: str,
+    data: Mapping[str, str],
+    git: GitState | None,
+    tags: Mapping[str, str],
+    restored: bool = False,
+) -> Iterator[Run]:
+    load_mlflow()
+    origin = origin_tags(git.commit if git else None, bool(git and git.diff), dict(data))
+    start = {
+        "uri": uri,
+        "time": _now(),
+        "experiment": build.experiment,
+        "build": build.name,
+        "kind": kind,
+        "role": role,
+        "name": name,
+        "restored": restored,
+        "params": params_of(build.config),
+        "tags": {**origin, **{legal_key(key): value for key, value in tags.items()}},
+        "owner": owner_tags(),
+        "data": dict(data),
+    }
+    journal = Journal(outbox(), start)
+    sender = Sender(journal, uri)
+    sender.start()
+    run = Run(journal, role, {"sprout.build": build.name, "sprout.role": role})
+    status, reason = "FINISHED", None
+    try:
+        run._text(build.config_text, "config.yaml")
+        if git and git.diff:
+            run._text(git.diff, "git.diff")
+        yield run
+    except BaseException as error:
+        status, reason = _verdict(error)
+        raise
+    finally:
+        journal.write({"op": "end", "time": _now(), "status": status, "reason": reason})
+        journal.close()
+        sender.finish(hurried=status == "KILLED")
+
+
+def _verdict(error: BaseException) -> tuple[str, str | None]:
+    """How a run ends that this has left: its status, and why in one line."""
+    reason = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])[:500]
+    if isinstance(error, SystemExit):
+        if error.code in (None, 0):
+            return "FINISHED", None
+        by_signal = isinstance(error.code, int) and error.code >= 128  # as shells number them
+        return "KILLED" if by_signal else "FAILED", reason
+    return "FAILED" if isinstance(error, Exception) else "KILLED", reason
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

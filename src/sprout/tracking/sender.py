@@ -1,0 +1,78 @@
+"""Sends a journal to its store in the background, after whatever older journals the outbox still holds."""
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from sprout.tracking.connection import connect
+from sprout.tracking.deliver import OpenRun, open_run, send
+from sprout.tracking.journal import Journal, discard, read
+from sprout.tracking.leftovers import say_kept, send_leftovers
+from sprout.tracking.reap import reap
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+INTERVAL = 2.0  # seconds between two batches
+PAUSES = (1.0, 60.0)  # seconds before the next try after a failure: the first time, at most
+PATIENCE = 4.0  # seconds that a run's end waits for a store that has failed, or a killed run's for any
+
+
+class Sender(threading.Thread):
+    """Sends a journal as it grows. Ends when the run's end has been sent, or when nobody waits any longer."""
+
+    def __init__(self, journal: Journal, uri: str) -> None:
+        super().__init__(name="sprout-tracking", daemon=True)
+        self._journal, self._uri = journal, uri
+        self._client: MlflowClient | None = None
+        self._run: OpenRun | None = None
+        self._failed = self._said = False
+        self._ended = threading.Event()  # nothing more will be written
+        self._given_up = threading.Event()
+
+    def finish(self, hurried: bool) -> None:
+        """Waits until all is sent: as long as it goes on, but `PATIENCE` seconds once the store has failed.
+
+        hurried: the process was told to die, so wait no longer than that in any case.
+        """
+        self._ended.set()
+        deadline = time.monotonic() + PATIENCE
+        while self.is_alive() and not ((hurried or self._failed) and time.monotonic() > deadline):
+            self.join(0.05)
+        self._given_up.set()
+
+    def run(self) -> None:
+        """The thread: tries until it is done, pausing longer after each failure."""
+        pause = PAUSES[0]
+        try:
+            while not self._given_up.is_set():
+                try:
+                    if self._send():
+                        discard(self._journal.folder)
+                        return
+                    self._failed, pause = False, PAUSES[0]
+                    self._ended.wait(INTERVAL)
+                except Exception as error:  # whatever a broken store raises, the training goes on
+                    self._fail(error)
+                    (self._given_up if self._ended.is_set() else self._ended).wait(pause)
+                    pause = min(2 * pause, PAUSES[1])
+        finally:
+            self._journal.lock.release()
+
+    def _send(self) -> bool:
+        """Sends what there is. True once the run's end has been sent, or the run is not wanted."""
+        if self._client is None:
+            client = connect(self._uri)
+            send_leftovers(self._journal.folder.parent)
+            reap(client, self._journal.folder.parent)
+            self._client = client
+        if self._run is None:
+            start, _ = next(read(self._journal.folder, 0))
+            self._run = open_run(self._client, self._uri, start)
+        return self._run is None or send(self._client, self._journal.folder, self._run)
+
+    def _fail(self, error: Exception) -> None:
+        self._failed = True
+        if not self._said:
+            say_kept(self._journal.folder.parent, self._uri, error)
+        self._said = True

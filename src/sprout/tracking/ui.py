@@ -1,0 +1,49 @@
+"""MLflow's own web page on a store."""
+
+import os
+import socket
+import sys
+
+from sprout.errors import UserError
+from sprout.tracking.connection import ENVIRONMENT, connect, sqlite_file, store_lock
+from sprout.tracking.place import is_server, without_password, workspace
+
+HOST = "127.0.0.1"
+SERVER_ENVIRONMENT = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"
+}  # seven processes for what sprout does not use
+
+
+def ui(uri: str, port: int) -> None:
+    """Becomes `mlflow server` on the store at `uri`, for this machine only, until it is stopped.
+
+    Raises UserError where the port is taken, and where `uri` is a server, which has a page of its own.
+    """
+    if is_server(uri):
+        raise UserError(
+            f"MLFLOW_TRACKING_URI is {without_password(uri)}, a server: open that page in a browser."
+        )
+    _check_free(port)
+    _make_store(uri)
+    options = {"--host": HOST, "--port": str(port), "--backend-store-uri": uri, "--workers": "1"}
+    options["--artifacts-destination"] = str(workspace() / "mlruns" / "artifacts")
+    command = [sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)]
+    os.execve(sys.executable, command, {**ENVIRONMENT, **SERVER_ENVIRONMENT, **os.environ})  # noqa: S606
+
+
+def _make_store(uri: str) -> None:
+    """Makes a SQLite store that is not there yet; the server would do it without the lock."""
+    file = sqlite_file(uri)
+    with store_lock(uri):  # waits for whoever is making it now
+        made = file is None or file.exists()
+    if not made:
+        connect(uri)
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise UserError(f"port {port} on {HOST} cannot be used ({error}): choose another.") from error

@@ -1,0 +1,1 @@
+"""One training, from labelled examples to a model folder and its run."""

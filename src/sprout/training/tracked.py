@@ -1,0 +1,66 @@
+"""One tracked training: what the stages `train` and `retrain` and the command `sprout train` share."""
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sprout.batches import Examples
+from sprout.build import Build
+from sprout.model_file import load_card, write_card
+from sprout.prepared import describe
+from sprout.running.atomic import whole_folder
+from sprout.running.ranks import rank
+from sprout.store import open_store
+from sprout.tracking import data_hashes, git_state, record_restored, tracked_run, tracking_uri
+from sprout.training.train_model import train_model
+
+DATA = ("data/prepared", "data/augmented", "data/pseudo_labels")
+
+
+def train_tracked(
+    folder: Path,
+    train: Examples,
+    prepared: Path,
+    build: Build,
+    *,
+    role: str,
+    log_model: bool,
+    **settings: Any,
+) -> None:
+    """Train into a model folder, as one MLflow run.
+
+    Args:
+        folder: what is handed on; it is there only when the training has ended well.
+        train: the labelled training examples.
+        prepared: the prepared data, whose val split picks the best epoch.
+        build: the composed config.
+        role: teacher or student, nested under the build's run; or train, a run of its own.
+        log_model: whether MLflow keeps the model too.
+        settings: further keyword arguments of `train_model`.
+    """
+    described, val = describe(prepared), open_store(prepared / "val")
+    settings |= {"classes": described.classes, "mean": described.mean, "std": described.std, "role": role}
+    if rank() > 0:
+        train_model(folder, train, val, log=lambda metrics, step: None, **settings)
+        return
+    read = DATA if role == "student" else DATA[:2]
+    data, git = data_hashes(Path.cwd(), read), git_state(Path.cwd())
+    with tracked_run(build, role, tracking_uri(), data=data, git=git, nested=role != "train") as run:
+        with whole_folder(folder) as beside:
+            metrics = train_model(beside, train, val, log=run.log_metrics, **settings)
+        run.log_metrics({f"best_val_{key}": value for key, value in metrics.items()})
+        if log_model:
+            run.log_model(folder, val.take(np.arange(1)))
+
+
+def keep_teacher(teacher: Path, student: Path, build: Build) -> None:
+    """Without pseudo-labels the student is the teacher, and says so."""
+    print("retrain: no pseudo-labels; the teacher is kept as it is", file=sys.stderr)
+    with whole_folder(student) as folder:
+        shutil.copytree(teacher, folder, dirs_exist_ok=True)
+        write_card(folder, replace(load_card(teacher), role="student", kept="teacher"))
+    record_restored(build, "teacher", teacher, tracking_uri())

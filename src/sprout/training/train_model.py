@@ -1,0 +1,112 @@
+"""Train a classifier on labelled examples and write what is handed on."""
+
+import shutil
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+from sprout.batches import Examples
+from sprout.calibration import BINS, fit_temperature
+from sprout.inference import Predictor, logits_of, softmax, use_threads
+from sprout.metrics import PER_CLASS, classification_metrics, per_class
+from sprout.model_file import ModelCard, save_model
+from sprout.models import build, parameters
+from sprout.records import write_json, write_rows
+from sprout.running.ranks import rank
+from sprout.store import Store
+from sprout.training.classify import Log
+from sprout.training.fingerprint import checkpoint_folder, fingerprint
+from sprout.training.fit import Fitted, fit
+
+
+def train_model(
+    folder: Path,
+    train: Examples,
+    val: Store,
+    *,
+    role: str,
+    classes: list[str],
+    mean: list[float],
+    std: list[float],
+    architecture: dict[str, Any],
+    threads: int,
+    log: Log,
+    **settings: Any,
+) -> dict[str, float]:
+    """Train, calibrate on val, and write the model folder; return the figures on val.
+
+    Ranks above 0 train along, write nothing and return no figures.
+
+    Args:
+        folder: an empty folder.
+        train: the labelled training examples.
+        val: the validation split.
+        role: teacher, student or train.
+        classes: names, by index.
+        mean: per channel, pixels scaled to 0..1.
+        std: likewise.
+        architecture: the section `model`.
+        threads: CPU threads; 0 leaves it to torch.
+        log: takes (metrics, step).
+        settings: further keyword arguments of `fit`.
+    """
+    use_threads(threads)
+    height, width, channels = train.shape
+    torch.manual_seed(settings["seed"])
+    network = build((channels, height, width), len(classes), **architecture)
+    validation = Examples([(val, val.labels)])
+    name = fingerprint({"model": architecture, "threads": threads, **settings}, [train, validation])
+    checkpoints = checkpoint_folder(role, name)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    # Two builds of the same training at once would write one another's checkpoints.
+    alone = FileLock(checkpoints.with_suffix(".lock")) if rank() == 0 else nullcontext()
+    with alone:
+        fitted = fit(
+            network,
+            train,
+            validation,
+            mean=mean,
+            std=std,
+            checkpoints=checkpoints,
+            log=log,
+            what=role,
+            **settings,
+        )
+        if fitted is None:
+            return {}
+        network.load_state_dict(fitted.weights)
+        card = ModelCard(
+            architecture=architecture,
+            classes=classes,
+            input_shape=list(train.shape),
+            mean=mean,
+            std=std,
+            temperature=1.0,
+            parameters=parameters(network),
+            role=role,
+            kept=None,
+        )
+        metrics = write_result(folder, fitted, network.eval(), card, val)
+        shutil.rmtree(checkpoints)
+    return metrics
+
+
+def write_result(
+    folder: Path, fitted: Fitted, network: torch.nn.Module, card: ModelCard, val: Store
+) -> dict[str, float]:
+    """Calibrate, measure on val, and write the model, its history and its figures."""
+    labels = val.labels["label"].to_numpy()
+    logits = logits_of(Predictor(network, card), val, f"{card.role}: val")
+    card = replace(card, temperature=fit_temperature(logits, labels))
+    probabilities = softmax(logits, card.temperature)
+    metrics = classification_metrics(probabilities, labels, BINS)
+    save_model(folder, fitted.weights, card)
+    write_rows(folder / "history.csv", list(fitted.history[0]), fitted.history)
+    write_rows(folder / "per_class.csv", PER_CLASS, per_class(probabilities, labels, card.classes))
+    described = {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch, "val": metrics}
+    write_json(folder / "metrics.json", described)
+    return metrics

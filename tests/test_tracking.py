@@ -1,0 +1,519 @@
+"""Tracking, on real MLflow stores."""
+
+import ast
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import yaml
+
+import sprout
+from sprout.build import Build
+from sprout.errors import UserError
+from sprout.tracking import (
+    GitState,
+    build_run,
+    data_hashes,
+    git_state,
+    record_restored,
+    tracked_run,
+    tracking_uri,
+    ui,
+)
+from sprout.tracking.journal import waiting
+from sprout.tracking.logged_model import REQUIREMENTS
+from sprout.tracking.params import params_of
+from sprout.tracking.place import without_password
+
+SOURCE = Path(sprout.__file__).parent
+DIGEST = "0123456789abcdef0123456789abcdef.dir"
+CONFIG = {"experiment": "digits", "train": {"lr": 0.1, "widths": [8, 16], "warm": None}, "sweep": None}
+
+
+def make_build(seed=0):
+    config = {**CONFIG, "seed": seed}
+    return Build(config_text=yaml.safe_dump(config), config=config)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """A store without runs, made once: creating one takes seconds."""
+    from sprout.tracking.connection import connect
+
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    connect(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch, empty_store):
+    """A workspace with an empty store."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(empty_store, tmp_path / "mlruns" / "mlflow.db")
+    return tmp_path
+
+
+def client_of(uri):
+    from sprout.tracking.connection import connect
+
+    return connect(uri)
+
+
+def runs_of(uri, **tags):
+    """The runs that carry the tags `sprout.<name>`, oldest first."""
+    client = client_of(uri)
+    terms = " and ".join(f"tags.`sprout.{key}` = '{value}'" for key, value in tags.items())
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    return list(client.search_runs(experiments, terms, order_by=["attributes.start_time ASC"]))
+
+
+def points(uri, run, metric):
+    return [(m.step, m.value) for m in client_of(uri).get_metric_history(run.info.run_id, metric)]
+
+
+def artifacts(uri, run, folder=None):
+    return {each.path for each in client_of(uri).list_artifacts(run.info.run_id, folder)}
+
+
+def outbox(root):
+    return waiting(root / "mlruns" / "outbox")
+
+
+def start_process(code, root, **environment):
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE.parent), "DVC_ROOT": str(root), **environment}
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    return subprocess.Popen(command, env=environment, cwd=root, stdout=pipe, stderr=pipe, text=True)
+
+
+SCRIPT = """
+import sys, time
+from sprout.build import Build
+from sprout.tracking import tracked_run, tracking_uri
+build = Build(config_text="experiment: digits", config={"experiment": "digits"})
+with tracked_run(build, sys.argv[1] if len(sys.argv) > 1 else "teacher", tracking_uri()) as run:
+    run.log_metrics({"loss": 1.0}, step=1)
+"""
+
+
+def test_import_is_light():
+    code = (
+        "import sys, sprout.tracking; print([m for m in ('mlflow', 'torch', 'pandas') if m in sys.modules])"
+    )
+    out, err = start_process(code, SOURCE).communicate(timeout=60)
+    assert (out.strip(), err) == ("[]", "")
+
+
+def test_run_carries_its_origin_and_metrics(root, capfd):
+    (root / "page.html").write_text("<p>")
+    build, uri = make_build(), tracking_uri()
+    git = GitState("c0ffee", "--- a\n+++ b\n")
+    with tracked_run(build, "teacher", uri, {"data/prepared": DIGEST}, git, {"who": "me"}) as run:
+        threads = [
+            threading.Thread(target=lambda n=n: [run.log_metrics({n: i}, step=i) for i in range(50)])
+            for n in "abc"
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        run.log_metrics({"f1 (ä)": np.float32(0.5), "lost": float("nan")})
+        run.log_artifact(root / "page.html", "report")
+
+    (teacher,) = runs_of(uri, role="teacher")
+    (parent,) = runs_of(uri, role="build")
+    assert client_of(uri).get_experiment(teacher.info.experiment_id).name == "digits"
+    for each in (teacher, parent):
+        assert each.info.status == "FINISHED"
+        assert each.data.params["train.lr"] == "0.1"
+        assert each.data.params["train.widths"] == "[8, 16]"
+        assert each.data.params["train.warm"] == "null"
+        assert each.data.tags["sprout.build"] == build.name
+        assert each.data.tags["sprout.git.commit"] == "c0ffee"
+        assert each.data.tags["sprout.git.dirty"] == "true"
+        assert each.data.tags["sprout.data.data/prepared"] == DIGEST
+        assert each.data.tags["sprout.pid"] == str(os.getpid())
+        (read,) = each.inputs.dataset_inputs
+        assert (read.dataset.name, read.dataset.digest) == ("data/prepared", DIGEST)
+        assert {"config.yaml", "git.diff"} <= artifacts(uri, each)
+    assert parent.info.run_name == build.name
+    assert teacher.info.run_name == "teacher"
+    assert teacher.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert teacher.data.tags["who"] == "me"
+    assert artifacts(uri, teacher, "report") == {"report/page.html"}
+    kept = root / "mlruns" / "artifacts" / "digits" / teacher.info.run_id / "artifacts"
+    assert yaml.safe_load((kept / "config.yaml").read_text())["experiment"] == "digits"
+    for n in "abc":
+        assert points(uri, teacher, n) == [(i, float(i)) for i in range(50)]
+    assert teacher.data.metrics["f1 _ä_"] == 0.5
+    assert np.isnan(teacher.data.metrics["lost"])
+    assert list((root / "mlruns" / "outbox").iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (ValueError("loss is nan\nat step 3"), "FAILED", "ValueError: loss is nan"),
+        (KeyboardInterrupt(), "KILLED", "KeyboardInterrupt"),
+        (SystemExit(143), "KILLED", "SystemExit: 143"),
+        (SystemExit(2), "FAILED", "SystemExit: 2"),
+        (SystemExit(0), "FINISHED", None),
+    ],
+)
+def test_status_says_how_the_run_ended(root, error, status, reason):
+    uri = tracking_uri()
+    with pytest.raises(type(error)), tracked_run(make_build(), "teacher", uri):
+        raise error
+    (teacher,), (parent,) = runs_of(uri, role="teacher"), runs_of(uri, role="build")
+    assert (teacher.info.status, parent.info.status) == (status, status)
+    assert teacher.data.tags.get("sprout.reason") == reason
+
+
+def test_build_has_the_status_of_what_ended_last(root):
+    build, uri = make_build(), tracking_uri()
+    with pytest.raises(ValueError, match="no"), tracked_run(build, "teacher", uri):
+        raise ValueError("no")
+    with tracked_run(build, "student", uri):
+        for _ in range(100):  # the store hears of it in the background
+            if runs_of(uri, role="build")[0].info.status == "RUNNING":
+                break
+            time.sleep(0.05)
+        assert runs_of(uri, role="build")[0].info.status == "RUNNING"
+    with build_run(build, uri, {"data/pseudo_labels": DIGEST}) as run:
+        run.log_metrics({"test_accuracy": 0.9})
+    (parent,) = runs_of(uri, build=build.name, role="build")
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics == {"test_accuracy": 0.9}
+    assert [each.dataset.name for each in parent.inputs.dataset_inputs] == ["data/pseudo_labels"]
+    assert len(runs_of(uri, build=build.name)) == 3
+
+
+def test_run_of_its_own_has_no_parent(root):
+    with tracked_run(make_build(), "train", tracking_uri(), nested=False, name="a try"):
+        pass
+    (run,) = runs_of(tracking_uri(), build=make_build().name)
+    assert run.info.run_name == "a try"
+    assert "mlflow.parentRunId" not in run.data.tags
+
+
+def test_restored_stage_is_recorded_once(root):
+    folder, build, uri = root / "teacher", make_build(), tracking_uri()
+    folder.mkdir()
+    (folder / "history.csv").write_text("epoch,train_loss,val_loss\n1,0.9,\n2,0.5,0.6\n")
+    (folder / "metrics.json").write_text(json.dumps({"val_accuracy": 0.8, "time": {"epochs": 2}}))
+    for _ in range(2):
+        record_restored(build, "teacher", folder, uri)
+    (teacher,), (parent,) = runs_of(uri, role="teacher"), runs_of(uri, role="build")
+    assert (teacher.info.status, parent.info.status) == ("FINISHED", "FINISHED")
+    assert teacher.data.tags["sprout.restored"] == "true"
+    assert teacher.data.params["train.lr"] == "0.1"
+    assert points(uri, teacher, "train_loss") == [(1, 0.9), (2, 0.5)]
+    assert points(uri, teacher, "val_loss") == [(2, 0.6)]
+    assert points(uri, teacher, "time.epochs") == [(2, 2.0)]
+    (folder / "history.csv").unlink()
+    with pytest.raises(UserError, match=r"history\.csv is missing"):
+        record_restored(build, "student", folder, uri)
+
+
+def test_replay_doubles_nothing(root, monkeypatch):
+    """As after a crash between the last word to the store and the journal's removal."""
+    uri = tracking_uri()
+    with monkeypatch.context() as patch:
+        patch.setattr("sprout.tracking.sender.discard", lambda folder: None)
+        with tracked_run(make_build(), "teacher", uri) as run:
+            run.log_model(model_folder(root), np.zeros((1, 4, 4, 1), np.uint8))
+            for epoch in range(3):
+                run.log_metrics({"loss": epoch}, step=epoch)
+    (journal,) = outbox(root)
+    (journal / "sent").unlink()
+    with (journal / "journal.jsonl").open("ab") as file:
+        file.write(b'{"op": "metri')  # a line that a kill has torn
+    with tracked_run(make_build(1), "student", uri):
+        pass
+    (teacher,) = runs_of(uri, role="teacher")
+    assert teacher.info.status == "FINISHED"
+    assert points(uri, teacher, "loss") == [(0, 0.0), (1, 1.0), (2, 2.0)]
+    assert len(client_of(uri).search_logged_models([teacher.info.experiment_id])) == 1
+    assert len(runs_of(uri, role="build")) == 2
+    assert outbox(root) == []
+
+
+def test_dead_runs_become_killed(root):
+    uri = tracking_uri()
+    client = client_of(uri)
+    experiment = client.create_experiment("digits", artifact_location=str(root))
+    host, me = socket.gethostname(), psutil.Process()
+
+    def running(pid, created, host=host):
+        owner = {"sprout.host": host, "sprout.pid": str(pid), "sprout.process_created": repr(created)}
+        tags = {**owner, "sprout.key": "gone", "sprout.role": "train"}
+        return client.create_run(experiment, tags=tags).info.run_id
+
+    alive = running(me.pid, me.create_time())
+    again = running(me.pid, me.create_time() - 100)  # the pid has been given to another process
+    elsewhere = running(me.pid, 0.0, host="another-host")
+    with tracked_run(make_build(), "teacher", uri):
+        pass
+    assert client.get_run(again).info.status == "KILLED"
+    assert client.get_run(again).data.tags["sprout.reason"] == "the process died"
+    assert client.get_run(alive).info.status == "RUNNING"
+    assert client.get_run(elsewhere).info.status == "RUNNING"
+
+
+@pytest.mark.slow
+def test_run_killed_by_the_system_is_finished_by_the_next_start(root):
+    uri = tracking_uri()
+    process = start_process(SCRIPT + "    print('ready', flush=True); time.sleep(60)", root)
+    assert process.stdout.readline() == "ready\n"
+    while not any((journal / "sent").exists() for journal in outbox(root)):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.kill()
+    process.communicate()
+    (journal,) = outbox(root)
+    assert {run.info.status for run in runs_of(uri)} == {"RUNNING"}
+    with tracked_run(make_build(), "teacher", uri):
+        pass
+    killed = runs_of(uri, host=socket.gethostname(), pid=process.pid)
+    assert [(run.data.tags["sprout.role"], run.info.status) for run in killed] == [
+        ("build", "KILLED"),
+        ("teacher", "KILLED"),
+    ]
+    assert points(uri, killed[1], "loss") == [(1, 1.0)]
+    assert not journal.exists()
+
+
+@pytest.mark.slow
+def test_two_first_starts_at_once(tmp_path):
+    """One store, one experiment, one parent; and nothing on the console."""
+    both = [start_process(SCRIPT, tmp_path) for _ in range(2)]
+    for process in both:
+        assert process.communicate(timeout=120) == ("", "")
+        assert process.returncode == 0
+    uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    assert len(runs_of(uri, role="build")) == 1
+    assert len(runs_of(uri, role="teacher")) == 2
+    assert {run.info.status for run in runs_of(uri)} == {"FINISHED"}
+    assert {each.name for each in client_of(uri).search_experiments()} == {"Default", "digits"}
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_server_that_is_down_is_served_later(root, capfd):
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    start = time.monotonic()
+    with tracked_run(make_build(), "teacher", uri) as run:
+        for epoch in range(100):
+            run.log_metrics({"loss": epoch}, step=epoch)
+        run.log_artifact(root / "mlruns" / "mlflow.db")
+    assert time.monotonic() - start < 8  # seconds, of which the end waits four
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"sprout: the tracking store {uri} takes nothing now")
+    assert " records are kept in " in line
+    assert len(outbox(root)) == 1
+    server = start_process(f"from sprout.tracking import tracking_uri, ui; ui(tracking_uri(), {port})", root)
+    try:
+        wait_for_answer(server, port)
+        with pytest.raises(UserError, match=f"port {port} on 127.0.0.1 cannot be used"):
+            ui(tracking_uri(), port)
+        with tracked_run(make_build(), "student", uri) as run:
+            run.log_metrics({"loss": 7}, step=0)
+        teacher, student = (runs_of(uri, role=role)[0] for role in ("teacher", "student"))
+        assert points(uri, teacher, "loss") == [(epoch, float(epoch)) for epoch in range(100)]
+        assert points(uri, student, "loss") == [(0, 7.0)]
+        assert artifacts(uri, teacher) == {"config.yaml", "mlflow.db"}
+        assert {run.info.status for run in runs_of(uri)} == {"FINISHED"}
+        assert len(runs_of(uri, role="build")) == 1
+        assert outbox(root) == []
+        assert capfd.readouterr() == ("", "")
+    finally:
+        stop(server)
+
+
+def wait_for_answer(server, port):
+    for _ in range(600):
+        assert server.poll() is None, server.communicate()
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5),
+        ):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the server does not answer")
+
+
+def stop(process):
+    tree = [*psutil.Process(process.pid).children(recursive=True), process]
+    for each in tree:
+        each.kill()
+    process.communicate()
+
+
+def test_server_that_never_answers_holds_nothing_up(root, monkeypatch, capfd):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        uri = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with tracked_run(make_build(), "teacher", uri) as run:
+            start = time.monotonic()
+            for epoch in range(1000):
+                run.log_metrics({"loss": epoch}, step=epoch)
+            assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 8
+    assert len(outbox(root)) == 1
+    assert len(capfd.readouterr().err.splitlines()) == 1
+
+
+def model_folder(root):
+    """A handed-on model, as far as tracking looks at it."""
+    folder = root / "model"
+    folder.mkdir()
+    (folder / "model.json").write_text(json.dumps({"classes": ["no", "yes"], "input_shape": [4, 4, 1]}))
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+@pytest.mark.slow
+def test_logged_model_predicts_where_sprout_is_not_installed(root):
+    from sprout.model_file import ModelCard, save_model
+    from sprout.models import build as build_network
+
+    folder, uri = root / "teacher", tracking_uri()
+    folder.mkdir()
+    architecture = {"name": "mlp", "hidden": [8], "activation": "relu", "dropout": 0.0}
+    card = ModelCard(architecture, ["no", "yes"], [4, 4, 1], [0.5], [0.25], 1.0, 1, "teacher", None)
+    network = build_network((1, 4, 4), 2, **architecture)
+    save_model(folder, network.state_dict(), card)
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 1), np.uint8)
+    with tracked_run(make_build(), "teacher", uri) as run:
+        run.log_model(folder, images)
+    (teacher,) = runs_of(uri, role="teacher")
+    (model,) = client_of(uri).search_logged_models([teacher.info.experiment_id])
+    assert (model.name, model.status, model.source_run_id) == ("teacher", "READY", teacher.info.run_id)
+    assert json.loads(model.tags["sprout.classes"]) == ["no", "yes"]
+    assert [each.model_id for each in teacher.outputs.model_outputs] == [model.model_id]
+    place = Path(urllib.request.url2pathname(model.artifact_location.removeprefix("file://")))
+    assert [path for path in place.rglob("*") if path.suffix in {".pkl", ".pickle", ".pt", ".pth"}] == []
+
+    np.save(root / "images.npy", images)
+    probabilities, signature = predict_elsewhere(uri, model.model_id, root)
+    from sprout.inference import load_predictor
+
+    np.testing.assert_allclose(probabilities, load_predictor(folder).probabilities(images), rtol=1e-5)
+    assert signature == "[Tensor('uint8', (-1, 4, 4, 1))] [Tensor('float32', (-1, 2))]"
+
+
+def predict_elsewhere(uri, model_id, root):
+    """What the logged model says of `images.npy`, in a process that does not know sprout."""
+    code = f"""if True:
+        import importlib.util, json, mlflow, numpy as np
+        assert importlib.util.find_spec("sprout") is None
+        mlflow.set_tracking_uri({uri!r})
+        model = mlflow.pyfunc.load_model("models:/{model_id}")
+        found = model.predict(np.load("images.npy"))
+        signature = model.metadata.signature
+        print(json.dumps([found.tolist(), str(signature.inputs) + " " + str(signature.outputs)]))
+    """
+    out, err = start_process(code, root, PYTHONPATH="").communicate(timeout=120)
+    assert out, err
+    return json.loads(out.splitlines()[-1])
+
+
+def test_requirements_are_what_inference_imports():
+    seen, found, todo = set(), set(), ["sprout.inference"]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for imported in imports_of(name):
+            if imported.startswith("sprout"):
+                todo.append(imported)
+            elif imported.partition(".")[0] not in sys.stdlib_module_names:
+                found.add(imported.partition(".")[0])
+    assert found == set(REQUIREMENTS)
+
+
+def imports_of(name):
+    path = SOURCE.parent.joinpath(*name.split("."))
+    tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+
+
+def test_ui_of_a_server_is_refused():
+    with pytest.raises(UserError, match="http://host:5000, a server"):
+        ui("http://me:secret@host:5000", 5001)
+
+
+def test_password_is_not_shown():
+    assert without_password("postgresql://me:secret@host/db") == "postgresql://host/db"
+    assert without_password("sqlite:////tmp/a@b.db") == "sqlite:////tmp/a@b.db"
+
+
+def test_params_are_legal():
+    long = params_of({"a": {"b (%)": "x" * 9000, "empty": {}, "text": "0.1", "on": True}})
+    assert len(long["a.b ___"]) == 6000
+    assert long["a.b ___"].endswith("(cut; whole in config.yaml)")
+    assert (long["a.empty"], long["a.text"], long["a.on"]) == ("{}", "0.1", "true")
+
+
+def test_default_store_lies_in_the_workspace(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert tracking_uri() == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    monkeypatch.setenv("DVC_ROOT", "/main")
+    assert tracking_uri() == "sqlite:////main/mlruns/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
+    assert tracking_uri() == "http://host:5000"
+
+
+def test_git_state(tmp_path):
+    assert git_state(tmp_path) == GitState(None, "")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=me", "-c", "user.email=me@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    assert git_state(tmp_path) == GitState(None, "")
+    (tmp_path / "a.txt").write_text("one\n")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "first"], check=True)
+    clean = git_state(tmp_path)
+    assert clean.commit
+    assert clean.diff == ""
+    (tmp_path / "a.txt").write_text("two\n")
+    (tmp_path / "b.txt").write_text("new\n")
+    dirty = git_state(tmp_path)
+    assert dirty.commit == clean.commit
+    assert dirty.diff.startswith("untracked: b.txt\n")
+    assert "-one\n+two\n" in dirty.diff
+
+
+def test_data_hashes(tmp_path):
+    assert data_hashes(tmp_path, ["data/raw"]) == {}
+    out = {"path": "data/raw", "hash": "md5", "md5": DIGEST, "size": 1, "nfiles": 1}
+    stages = {
+        "download": {"cmd": "x", "outs": [out]},
+        "prepare": {"cmd": "y", "deps": [{**out, "md5": "old"}]},
+    }
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    assert data_hashes(tmp_path, ["data/raw", "data/prepared"]) == {"data/raw": DIGEST}
