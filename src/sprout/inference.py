@@ -55,7 +55,8 @@ def logits_of(predictor: Predictor, store: Store, what: str) -> Array:
         for start in track(starts, what, len(starts))
     ]
     none = np.zeros((0, len(predictor.classes)), np.float32)
-    return np.concatenate([none, *found])
+    logits: Array = np.concatenate([none, *found])
+    return logits
 
 
 def probabilities_of(predictor: Predictor, store: Store, what: str) -> Array:

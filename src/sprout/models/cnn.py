@@ -33,7 +33,7 @@ def cnn(
         height, width = (shrunk(side, kernel, padding, pool) for side in (height, width))
         if min(height, width) < 1:
             raise UserError(
-                f"model.channels={list(channels)}: nothing is left of {input_shape[1]}×{input_shape[2]} pixels "
+                f"model.channels={list(channels)}: nothing of {input_shape[1]}×{input_shape[2]} pixels is left "
                 f"after convolution {number + 1}; use fewer, a smaller model.kernel or model.pool, or "
                 f"model.padding=same"
             )

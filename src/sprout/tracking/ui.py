@@ -26,8 +26,13 @@ def ui(uri: str, port: int) -> None:
     _check_free(port)
     _make_store(uri)
     options = {"--host": HOST, "--port": str(port), "--backend-store-uri": uri, "--workers": "1"}
+    options["--uvicorn-opts"] = "--log-level warning"
     options["--artifacts-destination"] = str(workspace() / "mlruns" / "artifacts")
     command = [sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)]
+    print(
+        f"the runs of {without_password(uri)} will be at http://{HOST}:{port} soon; Ctrl-C ends it",
+        flush=True,
+    )
     os.execve(sys.executable, command, {**ENVIRONMENT, **SERVER_ENVIRONMENT, **os.environ})  # noqa: S606
 
 
