@@ -88,9 +88,16 @@ def make_store(folder: Path, case: Case, size: int, *, known: bool) -> None:
 
 def make_pseudo_labels(folder: Path, case: Case) -> None:
     rows = np.arange(case.accepted)
-    confidence = np.linspace(0.91, 0.99, case.accepted)
-    columns = {"source": "pseudo", "group": rows, "origin": [""] * case.accepted, "confidence": confidence}
-    write_labels(folder, label_table(rows, rows % len(case.classes), round_=1, **columns))
+    table = label_table(
+        rows,
+        rows % len(case.classes),
+        source="pseudo",
+        group=rows,
+        origin=[""] * case.accepted,
+        confidence=np.linspace(0.91, 0.99, case.accepted),
+        round_=1,
+    )
+    write_labels(folder, table)
     row = {
         "round": 1,
         "pool": case.pool,
@@ -284,9 +291,7 @@ def test_mistakes_come_surest_first_with_their_pictures(tmp_path: Path) -> None:
     assert {(image["width"], image["class"]) for image in images} == {("96", "crisp")}
 
 
-def test_accepted_pictures_are_spread_over_classes_and_confidence(tmp_path: Path) -> None:
-    case = Case()
-    page = write_page(make(tmp_path, case), case, examples=6)
+def test_accepted_pictures_are_spread_over_classes_and_confidence(page: str) -> None:
     shown = page[page.index('<section id="pseudo-labels">') : page.index('<section id="mistakes">')]
     captions = re.findall(r"(\w+)<br><small>([\d.]+)%", shown)
     assert [name for name, _ in captions] == ["cat", "cat", "dog", "dog", "emu", "emu"]
@@ -342,22 +347,17 @@ def test_names_and_settings_are_text_never_markup(tmp_path: Path) -> None:
     assert "a &amp; b &lt;i&gt;</text>" in page
 
 
-def test_a_missing_value_is_a_dash(tmp_path: Path) -> None:
+def test_what_is_not_known_is_a_dash_and_claims_nothing(tmp_path: Path) -> None:
     case = Case()
     make(tmp_path, case)
-    metrics = read_json(tmp_path / "student" / "metrics.json")
+    student, evaluation = tmp_path / "student" / "metrics.json", tmp_path / "evaluation" / "metrics.json"
+    metrics, found = read_json(student), read_json(evaluation)
     metrics["val"]["macro_f1"] = None
-    write_json(tmp_path / "student" / "metrics.json", metrics)
-    assert ["Macro F1", "0.750", "–", "–", ""] in Reader(write_page(tmp_path, case)).rows
-
-
-def test_unknown_truth_claims_nothing(tmp_path: Path) -> None:
-    case = Case()
-    make(tmp_path, case)
-    metrics = read_json(tmp_path / "evaluation" / "metrics.json")
-    metrics["pseudo_labels"]["accuracy"] = None
-    write_json(tmp_path / "evaluation" / "metrics.json", metrics)
+    found["pseudo_labels"]["accuracy"] = None
+    write_json(student, metrics)
+    write_json(evaluation, found)
     page = write_page(tmp_path, case)
+    assert ["Macro F1", "0.750", "–", "–", ""] in Reader(page).rows
     assert "nothing here says how many are right" in page
     assert "of them are right." not in page
 

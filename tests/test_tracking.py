@@ -34,7 +34,7 @@ from sprout.tracking import (
 from sprout.tracking.journal import waiting
 from sprout.tracking.logged_model import REQUIREMENTS
 from sprout.tracking.params import params_of
-from sprout.tracking.place import without_password
+from sprout.tracking.place import hide_password
 
 SOURCE = Path(sprout.__file__).parent
 DIGEST = "0123456789abcdef0123456789abcdef.dir"
@@ -219,6 +219,7 @@ def test_restored_stage_is_recorded_once(root):
     (teacher,), (parent,) = runs_of(uri, role="teacher"), runs_of(uri, role="build")
     assert (teacher.info.status, parent.info.status) == ("FINISHED", "FINISHED")
     assert teacher.data.tags["sprout.restored"] == "true"
+    assert "sprout.restored" not in parent.data.tags
     assert teacher.data.params["train.lr"] == "0.1"
     assert points(uri, teacher, "train_loss") == [(1, 0.9), (2, 0.5)]
     assert points(uri, teacher, "val_loss") == [(2, 0.6)]
@@ -228,8 +229,9 @@ def test_restored_stage_is_recorded_once(root):
         record_restored(build, "student", folder, uri)
 
 
-def test_replay_doubles_nothing(root, monkeypatch):
-    """As after a crash between the last word to the store and the journal's removal."""
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_replay_doubles_nothing(root, monkeypatch, forgotten):
+    """As after a crash before the journal is removed, or before it is noted how much of it has been sent."""
     uri = tracking_uri()
     with monkeypatch.context() as patch:
         patch.setattr("sprout.tracking.sender.discard", lambda folder: None)
@@ -238,7 +240,8 @@ def test_replay_doubles_nothing(root, monkeypatch):
             for epoch in range(3):
                 run.log_metrics({"loss": epoch}, step=epoch)
     (journal,) = outbox(root)
-    (journal / "sent").unlink()
+    if forgotten:
+        (journal / "sent").unlink()
     with (journal / "journal.jsonl").open("ab") as file:
         file.write(b'{"op": "metri')  # a line that a kill has torn
     with tracked_run(make_build(1), "student", uri):
@@ -249,6 +252,17 @@ def test_replay_doubles_nothing(root, monkeypatch):
     assert len(client_of(uri).search_logged_models([teacher.info.experiment_id])) == 1
     assert len(runs_of(uri, role="build")) == 2
     assert outbox(root) == []
+
+
+def test_unreadable_journal_keeps_no_other_back(root, capfd):
+    bad = root / "mlruns" / "outbox" / "1-bad"
+    bad.mkdir(parents=True)
+    (bad / "journal.jsonl").write_text("what?\n")
+    with tracked_run(make_build(), "teacher", tracking_uri()):
+        pass
+    assert runs_of(tracking_uri(), role="teacher")[0].info.status == "FINISHED"
+    assert outbox(root) == [bad]
+    assert capfd.readouterr().err.startswith(f"sprout: {bad} cannot be sent now")
 
 
 def test_dead_runs_become_killed(root):
@@ -326,7 +340,7 @@ def test_server_that_is_down_is_served_later(root, capfd):
         run.log_artifact(root / "mlruns" / "mlflow.db")
     assert time.monotonic() - start < 8  # seconds, of which the end waits four
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith(f"sprout: the tracking store {uri} takes nothing now")
+    assert line.startswith(f"sprout: the tracking store {uri} cannot be used now")
     assert " records are kept in " in line
     assert len(outbox(root)) == 1
     server = start_process(f"from sprout.tracking import tracking_uri, ui; ui(tracking_uri(), {port})", root)
@@ -467,8 +481,9 @@ def test_ui_of_a_server_is_refused():
 
 
 def test_password_is_not_shown():
-    assert without_password("postgresql://me:secret@host/db") == "postgresql://host/db"
-    assert without_password("sqlite:////tmp/a@b.db") == "sqlite:////tmp/a@b.db"
+    uri = "postgresql://me:secret@host/db"
+    assert hide_password(f"no answer from {uri}", uri) == "no answer from postgresql://host/db"
+    assert hide_password("sqlite:////tmp/a@b.db", "sqlite:////tmp/a@b.db") == "sqlite:////tmp/a@b.db"
 
 
 def test_params_are_legal():

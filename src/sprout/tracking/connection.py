@@ -22,13 +22,13 @@ ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_UV_AUTO_DETECT": "false",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
 
 
 def load_mlflow() -> None:
-    """Imports MLflow, with telemetry and chatter off.
+    """Import MLflow, with telemetry and chatter off.
 
     To be called by the thread that does the other imports: two threads that import packages with circular
     imports (MLflow and Lightning share some) can see half-made modules.
@@ -43,7 +43,8 @@ def load_mlflow() -> None:
 def connect(uri: str) -> "MlflowClient":
     """A client of the store at `uri`, which has answered; makes a SQLite store that does not exist yet.
 
-    Raises what MLflow raises where the store does not answer.
+    Raises:
+        Exception: whatever MLflow raises where the store does not answer.
     """
     load_mlflow()
     from mlflow import MlflowClient

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sprout.tracking.connection import experiment_id, store_lock
-from sprout.tracking.describe import describe
+from sprout.tracking.describe import BUILD, RESTORED, describe
 from sprout.tracking.journal import Record, mark_sent, read, sent
 from sprout.tracking.logged_model import log_model
 from sprout.tracking.parent import REASON, find, find_or_create, find_or_create_parent, reopen, settle
@@ -25,7 +25,7 @@ class OpenRun:
     run_id: str
     experiment_id: str
     parent_id: str | None
-    """The build's run, which for `build` is the run itself; None for a run of its own."""
+    """The build's run, which may be the run itself; None for a run of its own."""
 
     def ids(self) -> set[str]:
         """The run and its build's run."""
@@ -33,23 +33,23 @@ class OpenRun:
 
 
 def open_run(client: "MlflowClient", uri: str, start: Record) -> OpenRun | None:
-    """Finds or creates the run of a journal's first record, and its parent.
+    """Find or create the run of a journal's first record, and its parent.
 
     None where the record is of a restored stage and the build has a run of that role already.
     """
     with store_lock(uri):
         experiment = experiment_id(client, uri, start["experiment"])
-        parent = None if start["kind"] == "alone" else find_or_create_parent(client, experiment, start)
-        if parent and start["restored"] and _has_other(client, experiment, parent, start):
+        parent = find_or_create_parent(client, experiment, start) if start["nested"] else None
+        if parent and RESTORED in start["tags"] and _has_other(client, experiment, parent, start):
             return None
-        if parent and start["kind"] == "build":
+        if parent and start["role"] == BUILD:
             run = OpenRun(parent, experiment, parent)
         else:
             run = OpenRun(find_or_create(client, experiment, start, parent), experiment, parent)
-    for run_id in run.ids():
-        describe(client, run_id, start)
-    if parent:
-        reopen(client, parent, start)
+        describe(client, run.run_id, start, start["origin"] | start["tags"])
+        if parent:
+            describe(client, parent, start, start["origin"])
+            reopen(client, parent, start)
     return run
 
 
@@ -59,18 +59,15 @@ def _has_other(client: "MlflowClient", experiment: str, parent: str, start: Reco
     return any(run.info.status in ("FINISHED", "RUNNING") for run in found)
 
 
-def send(client: "MlflowClient", folder: Path, run: OpenRun) -> bool:
-    """Sends what the journal holds beyond what was sent before. True once the run's end has been sent."""
-    ended = False
+def send(client: "MlflowClient", folder: Path, run: OpenRun) -> None:
+    """Send what the journal holds beyond what was sent before."""
     for records, offset in _grouped(read(folder, sent(folder))):
         _send_group(client, folder, run, records)
         mark_sent(folder, offset)
-        ended = ended or records[-1]["op"] == "end"
-    return ended
 
 
 def end(client: "MlflowClient", run: OpenRun, record: Record) -> None:
-    """Ends the run with the record's status, and settles its build's."""
+    """End the run with the record's status, and settle its build's."""
     if record["reason"]:
         client.set_tag(run.run_id, REASON, record["reason"])
     if run.run_id != run.parent_id:
@@ -84,11 +81,12 @@ def _grouped(records: Iterator[tuple[Record, int]]) -> Iterator[tuple[list[Recor
     group: list[Record] = []
     behind = size = 0
     for record, offset in records:
-        count = len(record["values"]) if record["op"] == "metrics" else BATCH
-        if group and size + count > BATCH:
+        count = len(record.get("values", ()))
+        if group and not (group[0]["op"] == record["op"] == "metrics" and size + count <= BATCH):
             yield group, behind
             group, size = [], 0
-        group, behind, size = [*group, record], offset, size + count
+        group.append(record)
+        behind, size = offset, size + count
     if group:
         yield group, behind
 

@@ -4,17 +4,55 @@ import json
 import os
 import socket
 import sys
+import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import psutil
 
+from sprout.build import Build
 from sprout.tracking.journal import Record
-from sprout.tracking.params import legal_key
+from sprout.tracking.lineage import GitState
+from sprout.tracking.params import legal_key, params_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+BUILD = "build"  # the role of the build's own run
+RESTORED = "sprout.restored"  # the tag of a run that was not trained here
 BATCH = 100  # params or tags; MLflow's limit for one request
+
+
+def start_record(
+    build: Build,
+    role: str,
+    uri: str,
+    data: Mapping[str, str],
+    git: GitState | None,
+    tags: Mapping[str, str],
+    name: str,
+    nested: bool,
+) -> Record:
+    """The first record of a journal: all that makes the run; the arguments are `tracked_run`'s."""
+    return {
+        "uri": uri,
+        "time": now(),
+        "experiment": build.experiment,
+        "build": build.name,
+        "role": role,
+        "name": name,
+        "nested": nested,
+        "params": params_of(build.config),
+        "origin": origin_tags(git, data),
+        "tags": {legal_key(key): value for key, value in tags.items()},
+        "owner": owner_tags(),
+        "data": dict(data),
+    }
+
+
+def now() -> int:
+    """The time in milliseconds, as MLflow counts it."""
+    return int(time.time() * 1000)
 
 
 def owner_tags() -> dict[str, str]:
@@ -27,25 +65,26 @@ def owner_tags() -> dict[str, str]:
     }
 
 
-def origin_tags(commit: str | None, dirty: bool, data: dict[str, str]) -> dict[str, str]:
-    """The tags that say what a run was made from; `data` maps paths to DVC's hashes."""
+def origin_tags(git: GitState | None, data: Mapping[str, str]) -> dict[str, str]:
+    """The tags that say what a run was made from."""
     tags = {f"sprout.data.{legal_key(path)}": digest for path, digest in data.items()}
     tags |= {"mlflow.source.name": os.path.basename(sys.argv[0]), "mlflow.source.type": "LOCAL"}
-    if commit is not None:
-        tags |= {"mlflow.source.git.commit": commit, "sprout.git.commit": commit}
-        tags |= {"sprout.git.dirty": str(dirty).lower()}
+    if git and git.commit:
+        tags |= {"mlflow.source.git.commit": git.commit, "sprout.git.commit": git.commit}
+        tags |= {"sprout.git.dirty": "true" if git.diff else "false"}
     return tags
 
 
-def describe(client: "MlflowClient", run_id: str, start: Record) -> None:
-    """Gives a run the params, tags and dataset inputs of its start record that it does not have yet."""
+def describe(client: "MlflowClient", run_id: str, start: Record, tags: Mapping[str, str]) -> None:
+    """Give a run these tags, and what it lacks of its start record's params and data."""
     from mlflow.entities import Param, RunTag
 
-    known = client.get_run(run_id).data
-    params = [Param(k, v) for k, v in start["params"].items() if k not in known.params]
-    tags = [RunTag(k, v) for k, v in start["tags"].items() if known.tags.get(k) != v]
-    for first in range(0, max(len(params), len(tags)), BATCH):
-        client.log_batch(run_id, params=params[first : first + BATCH], tags=tags[first : first + BATCH])
+    known = client.get_run(run_id).data.params
+    params = [Param(k, v) for k, v in start["params"].items() if k not in known]
+    run_tags = [RunTag(k, v) for k, v in tags.items()]
+    for first in range(0, max(len(params), len(run_tags)), BATCH):
+        behind = first + BATCH
+        client.log_batch(run_id, params=params[first:behind], tags=run_tags[first:behind])
     _log_data(client, run_id, start["data"])
 
 

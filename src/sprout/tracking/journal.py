@@ -37,31 +37,32 @@ class Journal:
         self.write({**start, "op": "start", "key": self.key})
 
     def write(self, record: Record) -> None:
-        """Appends one record in one system call, so that a kill leaves at most one torn line, the last."""
+        """Append one record in one system call, so that a kill leaves at most one torn line, the last."""
         line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
         with self._writing:
             self._file.write(line)
 
     def keep(self, path: Path) -> str:
-        """Copies a file or a folder into the journal, as it is now; the copy's place within it."""
-        place = Path("files") / uuid.uuid4().hex
-        target = self.folder / place / path.name
-        target.parent.mkdir()
-        if path.is_dir():
-            shutil.copytree(path, target)
-        else:
-            shutil.copyfile(path, target)
-        return str(place / path.name)
+        """Copy a file or a folder into the journal, as it is now; the copy's place within it."""
+        place = self._place(path.name)
+        copy = shutil.copytree if path.is_dir() else shutil.copyfile
+        copy(path, self.folder / place)
+        return place
 
     def keep_text(self, text: str, name: str) -> str:
-        """Puts a text into the journal as a file; its place within it."""
-        place = Path("files") / uuid.uuid4().hex
-        (self.folder / place).mkdir()
-        (self.folder / place / name).write_text(text, encoding="utf-8")
-        return str(place / name)
+        """Put a text into the journal as a file; its place within it."""
+        place = self._place(name)
+        (self.folder / place).write_text(text, encoding="utf-8")
+        return place
+
+    def _place(self, name: str) -> str:
+        """A new place for a file of that name, which the store will see."""
+        folder = f"files/{uuid.uuid4().hex}"
+        (self.folder / folder).mkdir()
+        return f"{folder}/{name}"
 
     def close(self) -> None:
-        """Ends writing; the lock stays with whoever sends."""
+        """End writing; the lock stays with whoever sends."""
         self._file.close()
 
 
@@ -81,7 +82,7 @@ def hold(folder: Path) -> FileLock | None:
 
 
 def discard(folder: Path) -> None:
-    """Removes a journal whose records have all been sent; its lock must be held.
+    """Remove a journal whose records have all been sent; its lock must be held.
 
     It is renamed first, because half a journal must not look like one.
     """
@@ -110,6 +111,11 @@ def read(folder: Path, offset: int) -> Iterator[tuple[Record, int]]:
             yield json.loads(line), offset
 
 
+def ended(folder: Path) -> bool:
+    """Whether the journal tells how its run ended."""
+    return any(record["op"] == "end" for record, _ in read(folder, 0))
+
+
 def sent(folder: Path) -> int:
     """How many bytes of the journal the store has taken."""
     mark = folder / "sent"
@@ -117,7 +123,7 @@ def sent(folder: Path) -> int:
 
 
 def mark_sent(folder: Path, offset: int) -> None:
-    """Notes that the store has taken the journal up to byte `offset`."""
+    """Note that the store has taken the journal up to byte `offset`."""
     beside = folder / "sent.new"
     beside.write_text(str(offset))
     os.replace(beside, folder / "sent")
@@ -128,5 +134,5 @@ def count_waiting(outbox: Path) -> int:
     count = 0
     for folder in waiting(outbox):
         with contextlib.suppress(FileNotFoundError):  # its own process has just sent the last of it
-            count += sum(1 for _ in read(folder, sent(folder)))
+            count += (folder / "journal.jsonl").read_bytes()[sent(folder) :].count(b"\n")
     return count

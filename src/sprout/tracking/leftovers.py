@@ -2,56 +2,66 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sprout.tracking.connection import connect
 from sprout.tracking.deliver import end, open_run, send
-from sprout.tracking.journal import Record, count_waiting, discard, hold, read, waiting
-from sprout.tracking.place import without_password
+from sprout.tracking.journal import count_waiting, discard, ended, hold, read, waiting
+from sprout.tracking.place import hide_password
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 def send_leftovers(outbox: Path) -> None:
-    """Sends every journal that no living process holds. What cannot be sent stays, and is said."""
+    """Send every journal that no living process holds. What cannot be sent stays, and is said."""
     unreachable: set[str] = set()
     for folder in waiting(outbox):
         lock = hold(folder)
         if lock is None:
             continue
         try:
-            start, _ = next(read(folder, 0), (None, 0))
-            if start is None or _send(folder, start, unreachable):
+            if (folder / "journal.jsonl").is_file() and _send(folder, unreachable):
                 discard(folder)
-        except FileNotFoundError:
-            pass  # another process sent it before we got the lock
+        except Exception as error:  # one journal must not keep the others back
+            print(f"sprout: {folder} cannot be sent now ({error}); it is kept", file=sys.stderr, flush=True)
         finally:
             lock.release()
 
 
-def _send(folder: Path, start: Record, unreachable: set[str]) -> bool:
-    """Sends a dead run's journal; a run that does not say how it ended was killed, at its last word."""
-    uri = start["uri"]
-    if uri in unreachable:
+def _send(folder: Path, unreachable: set[str]) -> bool:
+    """Send a dead run's journal; a run that does not say how it ended was killed, at its last word."""
+    start, _ = next(read(folder, 0), (None, 0))
+    if start is None:
+        return True  # killed before its first word
+    client = None if start["uri"] in unreachable else _connect(folder, start["uri"])
+    if client is None:
+        unreachable.add(start["uri"])
         return False
-    try:
-        client = connect(uri)
-        run = open_run(client, uri, start)
-        if run is not None and not send(client, folder, run):
+    run = open_run(client, start["uri"], start)
+    if run is not None:
+        send(client, folder, run)
+        if not ended(folder):
             last_word = int((folder / "journal.jsonl").stat().st_mtime * 1000)
             end(client, run, {"status": "KILLED", "reason": "the process died", "time": last_word})
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # as in the sender: one store must not keep the others' records
-        say_kept(folder.parent, uri, error)
-        unreachable.add(uri)
-        return False
     return True
 
 
+def _connect(folder: Path, uri: str) -> "MlflowClient | None":
+    """A client of the store; None, and said, where it does not answer."""
+    try:
+        return connect(uri)
+    except Exception as error:  # whatever a broken store raises
+        say_kept(folder.parent, uri, error)
+        return None
+
+
 def say_kept(outbox: Path, uri: str, error: Exception) -> None:
-    """Says in one line that a store takes nothing now, and that nothing is lost."""
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    """Say in one line that a store cannot be used now, and that nothing is lost."""
+    reason = hide_password(str(error).strip() or type(error).__name__, uri).splitlines()[0][:200]
     print(
-        f"sprout: the tracking store {without_password(uri)} takes nothing now ({reason});"
-        f" {count_waiting(outbox)} records are kept in {outbox} and sent once it does,"
+        f"sprout: the tracking store {hide_password(uri, uri)} cannot be used now ({reason});"
+        f" {count_waiting(outbox)} records are kept in {outbox} and sent once it can,"
         " at the latest by the next tracked run",
         file=sys.stderr,
         flush=True,

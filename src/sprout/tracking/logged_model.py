@@ -18,7 +18,7 @@ SERVING = Path(__file__).with_name("serving.py")
 
 
 def log_model(client: "MlflowClient", experiment: str, run_id: str, journal: Path, record: Record) -> None:
-    """Makes the record's model folder a logged model of the run.
+    """Make the record's model folder a logged model of the run.
 
     MLflow's own `log_model` would load the model to try the example and to guess its requirements, and acts
     on whatever run is current; here the folder is written from what `model.json` says, then uploaded.

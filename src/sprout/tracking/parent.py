@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from sprout.tracking.describe import BUILD
 from sprout.tracking.journal import Record
 
 if TYPE_CHECKING:
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
 
 LAST_END = "sprout.last_end"
 """Tag of a build's run: when (ms) and how what ended last of it has ended."""
-
 
 REASON = "sprout.reason"
 """Tag: why a run failed or was killed, in a line."""
@@ -27,7 +27,7 @@ def find(
 
 def find_or_create_parent(client: "MlflowClient", experiment: str, start: Record) -> str:
     """The id of the run of the record's build."""
-    tags = {"sprout.build": start["build"], "sprout.role": "build"}
+    tags = {"sprout.build": start["build"], "sprout.role": BUILD}
     found = find(client, experiment, tags)
     if found:
         return str(found[0].info.run_id)
@@ -47,7 +47,7 @@ def find_or_create(client: "MlflowClient", experiment: str, start: Record, paren
 
 
 def reopen(client: "MlflowClient", parent: str, start: Record) -> None:
-    """Marks a build as running, by the process of the record."""
+    """Mark a build as running, by the process of the record."""
     from mlflow.entities import RunTag
 
     owner = {**start["owner"], "sprout.key": start["key"]}
@@ -58,9 +58,14 @@ def reopen(client: "MlflowClient", parent: str, start: Record) -> None:
 
 
 def settle(client: "MlflowClient", experiment: str, parent: str, status: str, time: int) -> None:
-    """Gives a build the status of what ended last of it, once nothing of it runs; something has just ended.
+    """Give a build the status of what ended last of it, once nothing of it runs; something has just ended.
 
-    time: when it ended, in milliseconds; a journal that arrives late does not overrule what ended after it.
+    Args:
+        client: of the store.
+        experiment: the build's experiment.
+        parent: the build's run.
+        status: how what has ended did.
+        time: when, in milliseconds; a journal that arrives late does not overrule what ended after it.
     """
     last = client.get_run(parent).data.tags.get(LAST_END, "0 RUNNING").split()
     if time >= int(last[0]):

@@ -25,7 +25,7 @@ def is_server(uri: str) -> bool:
     return urlsplit(uri).scheme in ("http", "https")
 
 
-def without_password(uri: str) -> str:
-    """`uri` as it may be shown: user and password left out."""
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri
+def hide_password(text: str, uri: str) -> str:
+    """`text` as it may be shown: without the user and password that `uri` holds."""
+    secret = urlsplit(uri).netloc.rpartition("@")[0]
+    return text.replace(f"{secret}@", "") if secret else text

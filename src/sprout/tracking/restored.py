@@ -7,9 +7,10 @@ from pathlib import Path
 
 from sprout.build import Build
 from sprout.errors import UserError
+from sprout.tracking.describe import RESTORED
 from sprout.tracking.lineage import GitState
 from sprout.tracking.params import flatten
-from sprout.tracking.run import Run, restored_run
+from sprout.tracking.run import Run, tracked_run
 
 
 def record_restored(
@@ -20,24 +21,33 @@ def record_restored(
     data: Mapping[str, str] | None = None,
     git: GitState | None = None,
 ) -> None:
-    """Records the stage from what it handed on, unless the build has a finished or running run of that role.
+    """Record the stage from what it handed on, unless the build has a finished or running run of that role.
 
-    folder: holds `metrics.json` (numbers, possibly nested) and `history.csv` (one row per epoch; an empty
-    cell is a metric that was not measured). Raises UserError where one is missing.
+    Args:
+        build: what the stage belongs to.
+        role: teacher or student.
+        folder: holds `metrics.json` (numbers, possibly nested) and `history.csv` (one row per epoch; an empty
+            cell is a metric that was not measured).
+        uri: as `tracking_uri` gives it.
+        data: the paths that the stage read, with DVC's hashes.
+        git: the state of the code.
+
+    Raises:
+        UserError: one of the two files is missing.
     """
     for name in ("metrics.json", "history.csv"):
         if not (folder / name).is_file():
             raise UserError(
                 f"{folder / name} is missing, so the {role} cannot be recorded: run `dvc checkout`."
             )
-    with restored_run(build, role, uri, data or {}, git) as run:
+    with tracked_run(build, role, uri, data, git, {RESTORED: "true"}) as run:
         last = _log_history(run, folder / "history.csv")
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         run.log_metrics(flatten(metrics), step=last)
 
 
 def _log_history(run: Run, path: Path) -> int:
-    """Logs each epoch; the last one's number, so that the final metrics come behind it."""
+    """Log each epoch; the last one's number, so that the final metrics come behind it."""
     last = 0
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

@@ -1,7 +1,6 @@
 """A tracked run, as the code that is tracked sees it."""
 
 import contextlib
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import SupportsFloat
@@ -10,10 +9,10 @@ import numpy as np
 
 from sprout.build import Build
 from sprout.tracking.connection import load_mlflow
-from sprout.tracking.describe import origin_tags, owner_tags
+from sprout.tracking.describe import BUILD, now, start_record
 from sprout.tracking.journal import Journal
 from sprout.tracking.lineage import GitState
-from sprout.tracking.params import legal_key, params_of
+from sprout.tracking.params import legal_key
 from sprout.tracking.place import outbox
 from sprout.tracking.sender import Sender
 
@@ -25,18 +24,20 @@ class Run:
         self._journal, self._role, self._tags = journal, role, dict(tags)
 
     def log_metrics(self, metrics: Mapping[str, SupportsFloat], step: int = 0) -> None:
-        """Notes metrics of one step (an epoch, say). Characters that MLflow refuses in a name become `_`."""
+        """Note metrics of one step (an epoch, say). Characters that MLflow refuses in a name become `_`."""
         values = {legal_key(name): float(value) for name, value in metrics.items()}
-        self._journal.write({"op": "metrics", "time": _now(), "step": step, "values": values})
+        self._journal.write({"op": "metrics", "time": now(), "step": step, "values": values})
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
-        """Keeps a file with the run, as it is now, in the artifact folder `folder`; None is the top."""
+        """Keep a file with the run, as it is now, in the artifact folder `folder`; None is the top."""
         self._artifact(self._journal.keep(path), folder, parent=False)
 
     def log_model(self, folder: Path, input_example: np.ndarray) -> None:
-        """Keeps a classifier (`model.safetensors`, `model.json`), as it is now, as a logged model of MLflow.
+        """Keep a classifier (`model.safetensors`, `model.json`), as it is now, as a logged model of MLflow.
 
-        input_example: (N, H, W, C) uint8, of the shape that `model.json` names; its first row is kept.
+        Args:
+            folder: as `sprout.model_file` writes it.
+            input_example: (N, H, W, C) uint8, of the shape that `model.json` names; its first image is kept.
         """
         kept = self._journal.keep(folder)
         example = str(Path(kept).with_name("example.npy"))
@@ -62,67 +63,23 @@ def tracked_run(
     name: str | None = None,
     nested: bool = True,
 ) -> Iterator[Run]:
-    """A run in the store at `uri`: of a stage of the build, or (`nested=False`) one of its own.
+    """Track the block as a run in the store at `uri`: of a stage of the build, or one of its own.
 
-    data: the paths that the run reads, with DVC's hashes. name: the run's name, its role where it is None.
     The run ends FINISHED, FAILED where an `Exception` leaves the block, KILLED where anything else does
-    (Ctrl-C, a signal); what could not be sent by then waits in the outbox for the next tracked run.
+    (Ctrl-C, a signal). What could not be sent by then waits in the outbox for the next tracked run.
+
+    Args:
+        build: what is built; its settings become the run's params.
+        role: what the run is to the build: teacher, student, train.
+        uri: as `tracking_uri` gives it.
+        data: the paths that the run reads, with DVC's hashes.
+        git: the state of the code.
+        tags: further tags.
+        name: the run's name; None for its role.
+        nested: whether it stands under the build's run.
     """
-    kind = "stage" if nested else "alone"
-    with _run(build, kind, role, name or role, uri, data or {}, git, tags or {}) as run:
-        yield run
-
-
-@contextlib.contextmanager
-def build_run(
-    build: Build,
-    uri: str,
-    data: Mapping[str, str] | None = None,
-    git: GitState | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> Iterator[Run]:
-    """The run of the build itself, for what concerns all of it: the test metrics, the report."""
-    with _run(build, "build", "build", build.name, uri, data or {}, git, tags or {}) as run:
-        yield run
-
-
-@contextlib.contextmanager
-def restored_run(
-    build: Build, role: str, uri: str, data: Mapping[str, str], git: GitState | None
-) -> Iterator[Run]:
-    """A run of a stage that was restored; the store drops it where the build has such a run already."""
-    with _run(build, "stage", role, role, uri, data, git, {"sprout.restored": "true"}, restored=True) as run:
-        yield run
-
-
-@contextlib.contextmanager
-def _run(
-    build: Build,
-    kind: str,
-    role: str,
-    name: str,
-    uri: str,
-    data: Mapping[str, str],
-    git: GitState | None,
-    tags: Mapping[str, str],
-    restored: bool = False,
-) -> Iterator[Run]:
     load_mlflow()
-    origin = origin_tags(git.commit if git else None, bool(git and git.diff), dict(data))
-    start = {
-        "uri": uri,
-        "time": _now(),
-        "experiment": build.experiment,
-        "build": build.name,
-        "kind": kind,
-        "role": role,
-        "name": name,
-        "restored": restored,
-        "params": params_of(build.config),
-        "tags": {**origin, **{legal_key(key): value for key, value in tags.items()}},
-        "owner": owner_tags(),
-        "data": dict(data),
-    }
+    start = start_record(build, role, uri, data or {}, git, tags or {}, name or role, nested)
     journal = Journal(outbox(), start)
     sender = Sender(journal, uri)
     sender.start()
@@ -137,9 +94,20 @@ def _run(
         status, reason = _verdict(error)
         raise
     finally:
-        journal.write({"op": "end", "time": _now(), "status": status, "reason": reason})
+        journal.write({"op": "end", "time": now(), "status": status, "reason": reason})
         journal.close()
         sender.finish(hurried=status == "KILLED")
+
+
+def build_run(
+    build: Build,
+    uri: str,
+    data: Mapping[str, str] | None = None,
+    git: GitState | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> contextlib.AbstractContextManager[Run]:
+    """Track the block in the run of the build itself: for what concerns all of it, as the test metrics do."""
+    return tracked_run(build, BUILD, uri, data, git, tags)
 
 
 def _verdict(error: BaseException) -> tuple[str, str | None]:
@@ -151,7 +119,3 @@ def _verdict(error: BaseException) -> tuple[str, str | None]:
         by_signal = isinstance(error.code, int) and error.code >= 128  # as shells number them
         return "KILLED" if by_signal else "FAILED", reason
     return "FAILED" if isinstance(error, Exception) else "KILLED", reason
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

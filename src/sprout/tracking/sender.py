@@ -25,13 +25,13 @@ class Sender(threading.Thread):
         super().__init__(name="sprout-tracking", daemon=True)
         self._journal, self._uri = journal, uri
         self._client: MlflowClient | None = None
-        self._run: OpenRun | None = None
+        self._open: OpenRun | None = None
         self._failed = self._said = False
         self._ended = threading.Event()  # nothing more will be written
         self._given_up = threading.Event()
 
     def finish(self, hurried: bool) -> None:
-        """Waits until all is sent: as long as it goes on, but `PATIENCE` seconds once the store has failed.
+        """Wait until all is sent: as long as it goes on, but `PATIENCE` seconds once the store has failed.
 
         hurried: the process was told to die, so wait no longer than that in any case.
         """
@@ -60,16 +60,19 @@ class Sender(threading.Thread):
             self._journal.lock.release()
 
     def _send(self) -> bool:
-        """Sends what there is. True once the run's end has been sent, or the run is not wanted."""
+        """Send what there is. True once the run's end has been sent."""
         if self._client is None:
             client = connect(self._uri)
             send_leftovers(self._journal.folder.parent)
             reap(client, self._journal.folder.parent)
             self._client = client
-        if self._run is None:
+        if self._open is None:
             start, _ = next(read(self._journal.folder, 0))
-            self._run = open_run(self._client, self._uri, start)
-        return self._run is None or send(self._client, self._journal.folder, self._run)
+            self._open = open_run(self._client, self._uri, start)
+        final = self._ended.is_set()  # asked before sending: the end may be written meanwhile
+        if self._open is not None:
+            send(self._client, self._journal.folder, self._open)
+        return final
 
     def _fail(self, error: Exception) -> None:
         self._failed = True

@@ -12,7 +12,7 @@ class Classifier(PythonModel):  # type: ignore[misc]
     """Class probabilities of a batch of images."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Loads the model folder that was logged."""
+        """Load the model folder that was logged."""
         from sprout.inference import load_predictor
 
         self.predictor = load_predictor(Path(context.artifacts["model"]))

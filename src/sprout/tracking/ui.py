@@ -6,22 +6,22 @@ import sys
 
 from sprout.errors import UserError
 from sprout.tracking.connection import ENVIRONMENT, connect, sqlite_file, store_lock
-from sprout.tracking.place import is_server, without_password, workspace
+from sprout.tracking.place import hide_password, is_server, workspace
 
 HOST = "127.0.0.1"
-SERVER_ENVIRONMENT = {
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"
-}  # seven processes for what sprout does not use
+# The server's job runners are seven processes more, for what sprout does not use.
+WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 def ui(uri: str, port: int) -> None:
-    """Becomes `mlflow server` on the store at `uri`, for this machine only, until it is stopped.
+    """Become `mlflow server` on the store at `uri`, for this machine only, until it is stopped.
 
-    Raises UserError where the port is taken, and where `uri` is a server, which has a page of its own.
+    Raises:
+        UserError: the port is taken, or `uri` is a server, which has a page of its own.
     """
     if is_server(uri):
         raise UserError(
-            f"MLFLOW_TRACKING_URI is {without_password(uri)}, a server: open that page in a browser."
+            f"MLFLOW_TRACKING_URI is {hide_password(uri, uri)}, a server: open that page in a browser."
         )
     _check_free(port)
     _make_store(uri)
@@ -30,14 +30,14 @@ def ui(uri: str, port: int) -> None:
     options["--artifacts-destination"] = str(workspace() / "mlruns" / "artifacts")
     command = [sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)]
     print(
-        f"the runs of {without_password(uri)} will be at http://{HOST}:{port} soon; Ctrl-C ends it",
+        f"the runs of {hide_password(uri, uri)} will be at http://{HOST}:{port} soon; Ctrl-C ends it",
         flush=True,
     )
-    os.execve(sys.executable, command, {**ENVIRONMENT, **SERVER_ENVIRONMENT, **os.environ})  # noqa: S606
+    os.execve(sys.executable, command, {**ENVIRONMENT, **WITHOUT_JOBS, **os.environ})  # noqa: S606
 
 
 def _make_store(uri: str) -> None:
-    """Makes a SQLite store that is not there yet; the server would do it without the lock."""
+    """Make a SQLite store that is not there yet; the server would do it without the lock."""
     file = sqlite_file(uri)
     with store_lock(uri):  # waits for whoever is making it now
         made = file is None or file.exists()

@@ -1,0 +1,99 @@
+"""The command `sprout`: what stands beside the DVC pipeline."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sprout.running.signals import exit_codes
+
+CONF = Path("conf")
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE...]", help="such as train.lr=0.01")]
+
+app = typer.Typer(
+    help="Few labels in, a trained, tracked, reproducible classifier out. `dvc repro` builds; these stand beside it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+# Each command imports what it needs: `--help` shall answer at once.
+
+
+@app.command()
+def config(overrides: Overrides = None) -> None:
+    """Print the composed config, with the file or override that each value came from."""
+    from sprout.settings.compose import compose_config
+    from sprout.settings.origin import origins
+    from sprout.settings.workspace import read_params
+
+    params, given = read_params(), overrides or []
+    composed = compose_config(CONF, params.experiment, [*params.overrides, *given])
+    given_in = dict.fromkeys(params.overrides, "params.yaml") | dict.fromkeys(given, "override")
+    table = Table("key", "value", "from", box=None, pad_edge=False)
+    table.add_row("experiment", composed.experiment, "params.yaml")
+    for origin in origins(CONF, composed, given_in):
+        table.add_row(origin.key, show(origin.value), origin.source)
+    print_table(table)
+
+
+@app.command()
+def experiments() -> None:
+    """List the experiments: data, labels, model, the result to expect and the time it takes."""
+    from sprout.settings.catalogue import catalogue
+
+    table = Table("experiment", "data", "labels", "model", "expected result", "time", pad_edge=False)
+    for entry in catalogue(CONF):
+        table.add_row(entry.name, entry.data, entry.labels, entry.model, entry.result, entry.time)
+    print_table(table)
+
+
+@app.command()
+def train(overrides: Overrides = None) -> None:
+    """Run one more tracked training on the prepared data; DVC's outputs stay as they are."""
+    from sprout.extra_training import train_once
+    from sprout.settings.workspace import read_build, read_params
+
+    train_once(CONF, read_params(), read_build(), overrides or [])
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")] = 5000) -> None:
+    """Open the MLflow UI on the tracked runs, for this machine only."""
+    from sprout.tracking import tracking_uri
+    from sprout.tracking import ui as serve
+
+    serve(tracking_uri(), port)
+
+
+def show(value: object) -> str:
+    """A value as YAML would have it."""
+    return {None: "null", True: "true", False: "false"}.get(value, str(value)) if is_plain(value) else str(value)
+
+
+def is_plain(value: object) -> bool:
+    """Whether YAML has an own word for it."""
+    return value is None or isinstance(value, bool)
+
+
+def print_table(table: Table) -> None:
+    """Print a table; without a terminal nothing is cut to its width."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=1000)
+        for column in table.columns:
+            column.no_wrap = True
+    console.print(table)
+
+
+def main() -> None:
+    """The program's entry."""
+    with exit_codes():
+        app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""One more tracked training on data that the pipeline has prepared."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sprout.build import Build
+from sprout.errors import UserError
+from sprout.running.ranks import started_as_ranks
+from sprout.settings.compose import Composed, compose_config
+from sprout.settings.model import MODELS
+from sprout.settings.origin import leaves
+from sprout.settings.tracking import Tracking
+from sprout.settings.train import Train
+from sprout.settings.workspace import Params, choice, section
+from sprout.store import open_store
+
+DATA = ("download", "prepare", "augment")
+
+
+def train_once(conf: Path, params: Params, built: Build, overrides: Sequence[str]) -> None:
+    """Train on true labels, as one run of its own; nothing that DVC keeps is touched.
+
+    Args:
+        conf: the folder of config groups.
+        params: what this workspace builds.
+        built: the config that the data on disk was made with.
+        overrides: changes to it for this training.
+
+    Raises:
+        UserError: the overrides would need other data.
+    """
+    composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
+    refuse_other_data(composed, built, params, overrides)
+    build = Build(composed.text, composed.config)
+    settings = asdict(section(build, "train", Train)) | asdict(section(build, "tracking", Tracking))
+    settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
+    given, copies = open_store(Path("data/prepared/train")), open_store(Path("data/augmented"))
+    if started_as_ranks(settings["devices"]):
+        return
+
+    from sprout.batches import Examples
+    from sprout.training.tracked import train_tracked
+
+    with TemporaryDirectory() as folder:
+        examples = Examples.of(given, copies)
+        train_tracked(Path(folder) / "model", examples, Path("data/prepared"), build, role="train", **settings)
+
+
+def refuse_other_data(composed: Composed, built: Build, params: Params, overrides: Sequence[str]) -> None:
+    """Compare the sections that made the data, value by value."""
+    wanted = dict(leaves({name: composed.config[name] for name in DATA}, ""))
+    made = dict(leaves({name: built.config[name] for name in DATA}, ""))
+    for key in wanted | made:
+        if wanted.get(key) != made.get(key):
+            raise UserError(
+                f"{key}={wanted.get(key)}: the data on disk was made with {made.get(key)}; to build it anew: "
+                f"{experiment_command(composed, params, overrides)}"
+            )
+
+
+def experiment_command(composed: Composed, params: Params, overrides: Sequence[str]) -> str:
+    """The `dvc exp run` that builds with these overrides."""
+    changes = [text for text in [*params.overrides, *overrides] if not text.startswith("experiment=")]
+    quoted = ", ".join('"' + text.replace('"', '\\"') + '"' for text in changes)
+    command = ["dvc", "exp", "run"]
+    if composed.experiment != params.experiment:
+        command += ["-S", f"experiment={composed.experiment}"]
+    if overrides and changes:
+        command += ["-S", f"overrides=[{quoted}]"]
+    return shlex.join(command)
