@@ -31,7 +31,7 @@ setup: .venv/ready
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sprout needs Python 3.11 or newer; found " + sys.version.split()[0] + " (name another with PYTHON=...)")'
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	.venv/bin/uv pip install --quiet --require-hashes --requirement requirements.lock
+	.venv/bin/uv pip install --quiet --compile-bytecode --require-hashes --requirement requirements.lock
 	.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
