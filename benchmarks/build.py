@@ -4,13 +4,12 @@ The imports are what any program of this kind pays at least once; the pipeline's
 own, and each pays for what it imports. About two minutes per pair on two cores.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.paired import Cost, cost, in_turn, print_figure
+from benchmarks.paired import Cost, cost, in_turn, parser, print_figure
 from benchmarks.workspace import copy_project, environment
 
 GOAL = 6.0
@@ -45,8 +44,7 @@ def build(stages: Sequence[str], parent: Path) -> Cost:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.build", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=3, help="runs of each side (default: %(default)s)")
-    parser.add_argument("stages", nargs="*", help="build only these stages and what they need (default: all)")
-    arguments = parser.parse_args()
+    command_line = parser("build", __doc__, pairs=3)
+    command_line.add_argument("stages", nargs="*", help="build only these and what they need (default: all)")
+    arguments = command_line.parse_args()
     measure(arguments.pairs, arguments.stages)

@@ -1,14 +1,13 @@
 """`dvc repro` with nothing to do ÷ `dvc status` of a pipeline of one stage.
 
-The reference is the least that a `dvc` command can do with a pipeline: start, read one stage, compare two files.
+The reference is about the least that `dvc` does with a pipeline: start, read one stage, compare two files.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.paired import cost, in_turn, print_figure
+from benchmarks.paired import cost, in_turn, parser, print_figure
 from benchmarks.workspace import commit, copy_project, environment
 
 GOAL = 1.6
@@ -55,8 +54,7 @@ def make_one_stage(folder: Path, env: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.noop", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=10, help="runs of each side (default: %(default)s)")
-    parser.add_argument("stages", nargs="*", help="build only these stages and what they need (default: all)")
-    arguments = parser.parse_args()
+    command_line = parser("noop", __doc__, pairs=10)
+    command_line.add_argument("stages", nargs="*", help="build only these and what they need (default: all)")
+    arguments = command_line.parse_args()
     measure(arguments.pairs, arguments.stages)

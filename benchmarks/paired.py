@@ -1,5 +1,6 @@
 """Two programs run in turn, A B A B …, and the ratio of the time that they took."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -11,16 +12,33 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
 
-# Below this the median has no interval of 95%: 1 - 2 * 0.5**5 is 94%.
-FEWEST = 6
+FEWEST = 6  # pairs for an interval of 95%: that of five holds the median in 94 of 100 cases
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run of a command took, in seconds: on the clock, and of all its processes on the processors."""
+    """What one run of a command took: seconds on the clock, and seconds of all its processes on a CPU."""
 
     wall: float
     cpu: float
+
+
+def parser(name: str, about: str | None, pairs: int) -> argparse.ArgumentParser:
+    """The command line that every benchmark of pairs has."""
+    made = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=about)
+    made.add_argument("--pairs", type=positive, default=pairs, help="runs of each side (default: %(default)s)")
+    return made
+
+
+def positive(text: str) -> int:
+    """A count of at least one.
+
+    Raises:
+        ValueError: it is none; `argparse` then says so.
+    """
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
 
 
 def cost(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Cost:
@@ -42,44 +60,52 @@ def cost(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -
     return Cost(wall, usage.ru_utime + usage.ru_stime)
 
 
-def in_turn(
-    ours: Callable[[], Cost], reference: Callable[[], Cost], pairs: int
-) -> tuple[list[Cost], list[Cost]]:
+def in_turn(ours: Callable[[], Cost], reference: Callable[[], Cost], pairs: int) -> tuple[list[Cost], list[Cost]]:
     """Run the two `pairs` times, one after the other, so that a busy machine slows both."""
     costs: tuple[list[Cost], list[Cost]] = ([], [])
     for pair in range(1, pairs + 1):
         for side, run in zip(costs, (ours, reference), strict=True):
             side.append(run())
-        print(
-            f"pair {pair} of {pairs}: {costs[0][-1].wall:.2f} s ÷ {costs[1][-1].wall:.2f} s", file=sys.stderr
-        )
+        walls = " ÷ ".join(f"{side[-1].wall:.2f} s" for side in costs)
+        print(f"pair {pair} of {pairs}: {walls}", file=sys.stderr)
     return costs
 
 
 def print_figure(name: str, goal: float, ours: Sequence[Cost], reference: Sequence[Cost]) -> None:
-    """Print the figure as one JSON line: the ratios of wall times, and under `cpu` those of CPU times."""
+    """Print the figure as one JSON line: the ratio of wall times; that of CPU times lies under `cpu`."""
     if len(ours) < FEWEST:
         print(f"fewer than {FEWEST} pairs: the interval is the range of the ratios, not 95%", file=sys.stderr)
-    wall = compared([one.wall for one in ours], [one.wall for one in reference])
-    cpu = compared([one.cpu for one in ours], [one.cpu for one in reference])
-    print(json.dumps({"name": name, "goal": goal, "unit": "s", **wall, "cpu": cpu}))
+    figure = {
+        "name": name,
+        **compared([one.wall for one in ours], [one.wall for one in reference]),
+        "goal": goal,
+        "unit": "s",
+        "cpu": compared([one.cpu for one in ours], [one.cpu for one in reference]),
+    }
+    print(json.dumps(figure), flush=True)
 
 
 def compared(ours: Sequence[float], reference: Sequence[float]) -> dict[str, float | list[float]]:
-    """The median of the pairs' ratios with its interval, and the two sides, rounded for reading."""
+    """The median of the pairs' ratios and its interval, with the values of both sides; three decimals."""
     ratios = [one / other for one, other in zip(ours, reference, strict=True)]
-    rounded = {"interval": interval(ratios), "ours": ours, "reference": reference}
     return {
         "ratio": round(median(ratios), 3),
-        **{key: [round(x, 3) for x in xs] for key, xs in rounded.items()},
+        "interval": rounded(interval(ratios)),
+        "ours": rounded(ours),
+        "reference": rounded(reference),
     }
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """An interval that holds the true median in 95 of 100 cases, whatever the distribution.
+def rounded(values: Sequence[float]) -> list[float]:
+    """Three decimals."""
+    return [round(value, 3) for value in values]
 
-    Its ends are two of the values (order statistics; scipy.stats.quantile_test). Fewer than 6 values hold
-    no such interval: theirs goes from the smallest to the largest.
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """A 95% confidence interval of the median, whatever the distribution.
+
+    Its ends are two of the values (order statistics; scipy.stats.quantile_test). Fewer than 6 values have
+    no such interval; theirs goes from the smallest to the largest.
     """
     from scipy.stats import quantile_test
 

@@ -19,9 +19,7 @@ def environment(folder: Path) -> dict[str, str]:
     foreign = ("DVC_", "GIT_", "MLFLOW_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     dvc = {f"DVC_{kind}_DIR": str(folder) for kind in ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE")}
-    people = {
-        f"GIT_{who}_{what}": "benchmark" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-    }
+    people = {f"GIT_{who}_{what}": "benchmark" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     no_settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "DVC_NO_ANALYTICS": "1"}
     return {**kept, **dvc, **people, **no_settings, "PATH": path}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sprout.copies import write_copies
 from sprout.running.atomic import whole_folder
-from sprout.running.stage import stage
+from sprout.running.stage import run_stage
 from sprout.settings.augment import Augment
 from sprout.settings.workspace import read_build, section
 from sprout.store import open_store
@@ -18,5 +18,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with stage():
-        main()
+    run_stage(main)

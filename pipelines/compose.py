@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sprout.running.atomic import whole_file
-from sprout.running.stage import stage
+from sprout.running.stage import run_stage
 from sprout.settings.compose import compose_config
 from sprout.settings.workspace import BUILD, read_params
 
@@ -16,5 +16,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with stage():
-        main()
+    run_stage(main)

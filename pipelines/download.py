@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sprout.running.atomic import whole_folder
-from sprout.running.stage import stage
+from sprout.running.stage import run_stage
 from sprout.settings.download import DOWNLOADS
 from sprout.settings.workspace import choice, read_build
 from sprout.sources import fetch
@@ -19,5 +19,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with stage():
-        main()
+    run_stage(main)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sprout.prepare import prepare
 from sprout.running.atomic import whole_folder
-from sprout.running.stage import stage
+from sprout.running.stage import run_stage
 from sprout.settings.download import DOWNLOADS
 from sprout.settings.prepare import Prepare
 from sprout.settings.workspace import choice, read_build, section
@@ -22,5 +22,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with stage():
-        main()
+    run_stage(main)

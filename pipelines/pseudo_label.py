@@ -6,7 +6,7 @@ from pathlib import Path
 from sprout.inference import load_predictor, probabilities_of, use_threads
 from sprout.pseudo_label import write_pseudo_labels
 from sprout.running.atomic import whole_folder
-from sprout.running.stage import stage
+from sprout.running.stage import run_stage
 from sprout.settings.pseudo_label import PseudoLabel
 from sprout.settings.train import Train
 from sprout.settings.workspace import read_build, section
@@ -24,5 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with stage():
-        main()
+    run_stage(main)

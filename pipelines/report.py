@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sprout.report import write_report
-from sprout.running.stage import stage
+from sprout.running.stage import run_stage
 from sprout.settings.results import Report
 from sprout.settings.workspace import read_build, section
 
@@ -24,5 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with stage():
-        main()
+    run_stage(main)

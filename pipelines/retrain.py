@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sprout.batches import Examples
 from sprout.running.ranks import started_as_ranks
-from sprout.running.stage import stage
+from sprout.running.stage import run_stage
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import Train
@@ -19,16 +19,12 @@ def main() -> None:
     settings = asdict(section(build, "retrain", Train)) | asdict(section(build, "tracking", Tracking))
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
     if not pseudo_labels.num_rows:
-        keep_teacher(Path("models/teacher"), Path("models/student"), build)
+        keep_teacher(Path("models/teacher"), Path("models/student"))
     elif not started_as_ranks(settings["devices"]):
-        given = [open_store(Path(path)) for path in ("data/prepared/train", "data/augmented")]
-        parts = [(store, store.labels) for store in given]
-        examples = Examples([*parts, (open_store(Path("data/prepared/unlabelled")), pseudo_labels)])
-        train_tracked(
-            Path("models/student"), examples, Path("data/prepared"), build, role="student", **settings
-        )
+        given = Examples.of(open_store(Path("data/prepared/train")), open_store(Path("data/augmented")))
+        examples = given.plus(open_store(Path("data/prepared/unlabelled")), pseudo_labels)
+        train_tracked(Path("models/student"), examples, Path("data/prepared"), build, role="student", **settings)
 
 
 if __name__ == "__main__":
-    with stage():
-        main()
+    run_stage(main)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sprout.batches import Examples
 from sprout.running.ranks import started_as_ranks
-from sprout.running.stage import stage
+from sprout.running.stage import run_stage
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import Train
@@ -20,11 +20,8 @@ def main() -> None:
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
     if not started_as_ranks(settings["devices"]):
         examples = Examples.of(open_store(Path("data/prepared/train")), open_store(Path("data/augmented")))
-        train_tracked(
-            Path("models/teacher"), examples, Path("data/prepared"), build, role="teacher", **settings
-        )
+        train_tracked(Path("models/teacher"), examples, Path("data/prepared"), build, role="teacher", **settings)
 
 
 if __name__ == "__main__":
-    with stage():
-        main()
+    run_stage(main)

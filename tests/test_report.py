@@ -56,9 +56,7 @@ class Case:
 def write_page(root: Path, case: Case, examples: int = 6) -> str:
     """The page of a workspace that is already there."""
     out = root / "reports" / "index.html"
-    folders = {
-        name: root / name for name in ("prepared", "pseudo_labels", "teacher", "student", "evaluation")
-    }
+    folders = {name: root / name for name in ("prepared", "pseudo_labels", "teacher", "student", "evaluation")}
     write_report(out, config=case.config, build="3f9a1c7e", examples=examples, **folders)
     return out.read_text(encoding="utf-8")
 
@@ -334,9 +332,7 @@ def test_no_mistake_at_all(tmp_path: Path) -> None:
 
 def test_names_and_settings_are_text_never_markup(tmp_path: Path) -> None:
     bad = "<script>alert('x')</script>"
-    case = Case(
-        classes=["a & b <i>", bad, "猫 $x_1$"], config=CONFIG | {"experiment": bad, "download": {"url": bad}}
-    )
+    case = Case(classes=["a & b <i>", bad, "猫 $x_1$"], config=CONFIG | {"experiment": bad, "download": {"url": bad}})
     page = write_page(make(tmp_path, case), case)
     found = Reader(page)
     assert "script" not in found.tags
@@ -370,9 +366,7 @@ def test_tables_have_no_pictures_and_the_page_says_so(tmp_path: Path) -> None:
 
 
 def test_a_hundred_classes_stay_small_and_folded(tmp_path: Path) -> None:
-    case = Case(
-        [f"kind {i}" for i in range(100)], (100, 120, 3), pool=120, accepted=120, tests=300, student_wrong=60
-    )
+    case = Case([f"kind {i}" for i in range(100)], (100, 120, 3), pool=120, accepted=120, tests=300, student_wrong=60)
     page = write_page(make(tmp_path, case), case, examples=60)
     assert len(page) < 2_000_000
     assert "The other 80 classes" in page
@@ -440,9 +434,7 @@ def test_an_empty_bin_is_not_drawn() -> None:
 
 def test_a_rejected_student_is_not_blamed_on_missing_pseudo_labels() -> None:
     nobody = Outcome(10, {}, 0, 0)
-    assert explanation({"teacher": 0.1}, 1, nobody, 5, 3).startswith(
-        "No retrained model was kept. So the student"
-    )
+    assert explanation({"teacher": 0.1}, 1, nobody, 5, 3).startswith("No retrained model was kept. So the student")
 
 
 def test_importing_the_page_loads_no_training_library() -> None:

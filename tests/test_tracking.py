@@ -109,9 +109,7 @@ with tracked_run(build, sys.argv[1] if len(sys.argv) > 1 else "teacher", trackin
 
 
 def test_import_is_light():
-    code = (
-        "import sys, sprout.tracking; print([m for m in ('mlflow', 'torch', 'pandas') if m in sys.modules])"
-    )
+    code = "import sys, sprout.tracking; print([m for m in ('mlflow', 'torch', 'pandas') if m in sys.modules])"
     out, err = start_process(code, SOURCE).communicate(timeout=60)
     assert (out.strip(), err) == ("[]", "")
 
@@ -122,8 +120,7 @@ def test_run_carries_its_origin_and_metrics(root, capfd):
     git = GitState("c0ffee", "--- a\n+++ b\n")
     with tracked_run(build, "teacher", uri, {"data/prepared": DIGEST}, git, {"who": "me"}) as run:
         threads = [
-            threading.Thread(target=lambda n=n: [run.log_metrics({n: i}, step=i) for i in range(50)])
-            for n in "abc"
+            threading.Thread(target=lambda n=n: [run.log_metrics({n: i}, step=i) for i in range(50)]) for n in "abc"
         ]
         for thread in threads:
             thread.start()

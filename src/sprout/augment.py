@@ -108,13 +108,7 @@ def augment(
 
 
 def affine(
-    u: Tensor,
-    size: tuple[int, int] | torch.Size,
-    flip: float,
-    shift: float,
-    rotate: float,
-    zoom: float,
-    shear: float,
+    u: Tensor, size: tuple[int, int] | torch.Size, flip: float, shift: float, rotate: float, zoom: float, shear: float
 ) -> Tensor:
     """One matrix per example that takes output positions to input positions: (N, 6) → (N, 2, 3).
 

@@ -31,7 +31,7 @@ class Examples:
         Args:
             parts: each a store and a label table that names the rows to use, and their labels.
         """
-        parts = [(store, table) for store, table in parts if table.num_rows]
+        self.parts = parts = [(store, table) for store, table in parts if table.num_rows]
         self.stores = [store for store, _ in parts]
         self.part = np.repeat(np.arange(len(parts)), [table.num_rows for _, table in parts])
         self.rows = joined([table["row"].to_numpy() for _, table in parts])
@@ -41,6 +41,10 @@ class Examples:
     def of(cls, *stores: Store) -> "Examples":
         """All examples of these stores, by their own labels."""
         return cls([(store, store.labels) for store in stores])
+
+    def plus(self, store: Store, labels: pa.Table) -> "Examples":
+        """These and the rows of a store that a label table names."""
+        return Examples([*self.parts, (store, labels)])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -110,4 +114,6 @@ class Batches:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(order)
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
+            # An empty part would have no mean loss: a rest too small for all processes is repeated.
+            batch = np.resize(batch, max(len(batch), self.world))
             yield self.examples.take(batch[self.rank :: self.world])

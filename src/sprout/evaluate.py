@@ -10,28 +10,23 @@ import pyarrow.parquet as pq
 from sprout.calibration import CURVE, calibration_curve
 from sprout.metrics import PER_CLASS, classification_metrics, per_class
 from sprout.records import write_json, write_rows
-from sprout.store import Array
+from sprout.store import Array, Store, read_labels
 
 
 def evaluate(
-    folder: Path,
-    probabilities: dict[str, Array],
-    labels: Array,
-    classes: list[str],
-    *,
-    bins: int,
-    accepted: dict[str, Any],
+    folder: Path, probabilities: dict[str, Array], test: Store, classes: list[str], bins: int, accepted: dict[str, Any]
 ) -> dict[str, Any]:
     """Write the figures, the predictions and the curves; return the figures.
 
     Args:
         folder: an empty folder.
         probabilities: for teacher and student (N, K) calibrated, on the test split.
-        labels: (N,) the test split's labels.
+        test: the test split.
         classes: names, by index.
         bins: bins of the calibration curve.
         accepted: what is known of the pseudo-labels, see `pseudo_label_quality`.
     """
+    labels = test.labels["label"].to_numpy()
     metrics = {
         "test": {model: classification_metrics(p, labels, bins) for model, p in probabilities.items()},
         "pseudo_labels": accepted,
@@ -58,13 +53,14 @@ def predictions(probabilities: dict[str, Array], labels: Array) -> pa.Table:
     return pa.table(columns)
 
 
-def pseudo_label_quality(accepted: pa.Table, truth: pa.Table) -> dict[str, Any]:
+def pseudo_label_quality(pseudo_labels: Path, truth: Path) -> dict[str, Any]:
     """How many of the pool were accepted, and how many of these are right; null where there are none.
 
     Args:
-        accepted: the label table of accepted pseudo-labels.
-        truth: row and label of the pool's examples.
+        pseudo_labels: the folder with the label table of what was accepted.
+        truth: the table of the pool's withheld labels.
     """
-    true = truth["label"].to_numpy()[accepted["row"].to_numpy()]
-    right = float((true == accepted["label"].to_numpy()).mean()) if accepted.num_rows else None
-    return {"pool": truth.num_rows, "accepted": accepted.num_rows, "accuracy": right}
+    accepted, labels = read_labels(pseudo_labels), pq.read_table(truth)["label"].to_numpy()
+    right = labels[accepted["row"].to_numpy()] == accepted["label"].to_numpy()
+    accuracy = float(right.mean()) if accepted.num_rows else None
+    return {"pool": len(labels), "accepted": accepted.num_rows, "accuracy": accuracy}

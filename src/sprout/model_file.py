@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -35,7 +37,9 @@ class ModelCard:
 
 def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
     """Write both files into an existing folder."""
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / "model.safetensors")
+    # Copies: safetensors refuses tied weights, which share their memory.
+    own = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
+    save_file(own, folder / "model.safetensors")
     write_card(folder, card)
 
 
@@ -48,18 +52,29 @@ def load_card(folder: Path) -> ModelCard:
     """Read `model.json`.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is damaged.
     """
     path = folder / "model.json"
     if not path.exists():
         raise UserError(f"{path}: no trained model here; `dvc repro` makes one")
-    return ModelCard(**read_json(path))
+    try:
+        return ModelCard(**read_json(path))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path}: damaged ({error}); `dvc repro` makes it anew") from None
 
 
 def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
-    """The network with its weights, in evaluation mode, and its card."""
-    card = load_card(folder)
+    """The network with its weights, in evaluation mode, and its card.
+
+    Raises:
+        UserError: one of the two files is missing or damaged, or they do not fit each other.
+    """
+    card, path = load_card(folder), folder / "model.safetensors"
     height, width, channels = card.input_shape
     network = build((channels, height, width), len(card.classes), **card.architecture)
-    network.load_state_dict(load_file(folder / "model.safetensors"))
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not this model's weights ({reason}); `dvc repro` makes them anew") from None
     return network.eval(), card

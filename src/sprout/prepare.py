@@ -62,12 +62,7 @@ def split(
         pool, tested = draw(raw.labels, pool, test, "prepare.test", seed)
     pool, validated = draw(raw.labels, pool, val, "prepare.val", seed + 1)
     kept = pool if labels is None else budget(raw.labels, pool, labels, raw.classes, seed + 2)
-    return {
-        "train": kept,
-        "val": validated,
-        "unlabelled": np.setdiff1d(pool, kept),
-        "test": tested,
-    }
+    return {"train": kept, "val": validated, "unlabelled": np.setdiff1d(pool, kept), "test": tested}
 
 
 def draw(labels: Array, pool: Array, count: int, key: str, seed: int) -> tuple[Array, Array]:

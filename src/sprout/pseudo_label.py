@@ -77,9 +77,7 @@ def write_pseudo_labels(
     write_rows(folder / "rounds.csv", list(history), [history])
     if not len(probabilities):
         return "pseudo_label: there is no unlabelled pool; no pseudo-labels"
-    return (
-        f"pseudo_label: accepted {len(rows)} of {len(probabilities)} at a confidence of {threshold} or above"
-    )
+    return f"pseudo_label: accepted {len(rows)} of {len(probabilities)} at a confidence of {threshold} or above"
 
 
 def mean_confidence(accepted: pa.Table) -> float | None:

@@ -72,12 +72,13 @@ def open_store(folder: Path) -> Store:
     paths = sorted(folder.glob("examples-*.npy"))
     if not paths or not all((folder / name).exists() for name in ("labels.parquet", "store.json")):
         raise UserError(f"{folder}: no prepared examples here; `dvc repro` makes them")
-    described = read_json(folder / "store.json")
-    store = Store([np.load(path, mmap_mode="r") for path in paths], read_labels(folder), described["sha256"])
+    try:
+        checksum = read_json(folder / "store.json")["sha256"]
+        store = Store([np.load(path, mmap_mode="r") for path in paths], read_labels(folder), checksum)
+    except (ValueError, EOFError, KeyError) as error:
+        raise UserError(f"{folder}: damaged ({' '.join(str(error).split())}); run `dvc repro`") from None
     if store.labels.num_rows != len(store):
-        raise UserError(
-            f"{folder}: {store.labels.num_rows} rows of labels for {len(store)} examples; run `dvc repro`"
-        )
+        raise UserError(f"{folder}: {store.labels.num_rows} rows of labels for {len(store)} examples; run `dvc repro`")
     return store
 
 

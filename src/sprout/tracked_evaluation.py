@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sprout.build import Build
+from sprout.model_file import load_card
 from sprout.records import read_json
 from sprout.tracking import build_run, data_hashes, git_state, record_restored, tracking_uri
 
@@ -17,17 +18,15 @@ def track_evaluation(build: Build, evaluation: Path) -> None:
         evaluation: the folder that the stage has written.
     """
     uri, here = tracking_uri(), Path.cwd()
-    for role in ROLES:
+    kept = load_card(Path("models/student")).kept
+    for role in ROLES[: 1 if kept else 2]:
         record_restored(build, role, Path("models") / role, uri)
     metrics = read_json(evaluation / "metrics.json")
-    with build_run(build, uri, data=data_hashes(here, ["data/prepared"]), git=git_state(here)) as run:
+    data, tags = data_hashes(here, ["data/prepared"]), {"sprout.kept": kept} if kept else {}
+    with build_run(build, uri, data=data, git=git_state(here), tags=tags) as run:
         for role in ROLES:
             run.log_metrics({f"test_{key}_{role}": value for key, value in metrics["test"][role].items()})
-        found = {
-            f"pseudo_labels_{key}": value
-            for key, value in metrics["pseudo_labels"].items()
-            if value is not None
-        }
+        found = {f"pseudo_labels_{key}": value for key, value in metrics["pseudo_labels"].items() if value is not None}
         run.log_metrics(found)
         for path in sorted(evaluation.iterdir()):
             run.log_artifact(path, "evaluation")

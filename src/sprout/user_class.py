@@ -17,7 +17,7 @@ def subclass(key: str, path: str, base: type[T]) -> type[T]:
     module, _, name = path.rpartition(".")
     try:
         found = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise UserError(
             f"{key}={path}: cannot be imported ({error}); give package.Class, importable from here"
         ) from None

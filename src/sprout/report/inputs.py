@@ -48,9 +48,7 @@ class Inputs:
         return "teacher" if self.kept else "student"
 
 
-def read_inputs(
-    prepared: Path, pseudo_labels: Path, teacher: Path, student: Path, evaluation: Path
-) -> Inputs:
+def read_inputs(prepared: Path, pseudo_labels: Path, teacher: Path, student: Path, evaluation: Path) -> Inputs:
     """Read the folders of the stages.
 
     Raises FileNotFoundError naming the file when a stage has not written it.

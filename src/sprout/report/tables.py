@@ -136,9 +136,7 @@ def class_counts(labels: Mapping[str, Array], classes: int) -> dict[str, Array]:
     return {split: np.bincount(values[values >= 0], minlength=classes) for split, values in labels.items()}
 
 
-def accepted_by_class(
-    classes: Sequence[str], true: Array, labels: Array, confidence: Array
-) -> list[dict[str, Any]]:
+def accepted_by_class(classes: Sequence[str], true: Array, labels: Array, confidence: Array) -> list[dict[str, Any]]:
     """One row per class: its true labels, its accepted pseudo-labels and their mean confidence.
 
     Args:

@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -13,24 +14,25 @@ from sprout.running.signals import die_with_parent, exit_codes
 LOCK = Path("build/stage.lock")
 
 
-@contextmanager
-def stage() -> Iterator[None]:
-    """Run one stage of this workspace, alone.
+def run_stage(main: Callable[[], None]) -> None:
+    """Run one stage of this workspace, alone, and end with its exit code.
 
-    A stage whose `dvc` was killed ends within a second; the next one waits for it here. The ranks of a
-    training with several processes run under the lock of the process that started them.
+    A stage whose `dvc` was killed ends within a second; the next one waits for it here.
     """
     with exit_codes():
         die_with_parent()
-        if "RANK" in os.environ:
-            yield
-            return
-        LOCK.parent.mkdir(exist_ok=True)
-        lock = FileLock(LOCK)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            print(f"{LOCK}: another stage runs in this workspace; waiting for its end", file=sys.stderr)
-            lock.acquire()
-        with lock:
-            yield
+        with alone():
+            main()
+
+
+def alone() -> AbstractContextManager[Any]:
+    """The workspace's lock. A rank runs under the lock of the process that started it."""
+    if "RANK" in os.environ:
+        return nullcontext()
+    LOCK.parent.mkdir(exist_ok=True)
+    lock = FileLock(LOCK)
+    try:
+        return lock.acquire(blocking=False)
+    except Timeout:
+        print(f"{LOCK}: another stage runs in this workspace; waiting for its end", file=sys.stderr)
+        return lock.acquire()

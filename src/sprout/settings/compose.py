@@ -7,15 +7,20 @@ from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sprout.errors import UserError
 from sprout.settings import sections
-from sprout.settings.validate import close
+from sprout.settings.tree import MISSING, lookup
+from sprout.settings.validate import close, written
+
+FAULTS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,8 @@ class Composed:
     """The resolved values, by section."""
     unresolved: dict[str, Any]
     """The same with its interpolations as they were written."""
-    choices: dict[str, str]
-    """The file chosen for each config group."""
+    files: list[tuple[str, str]]
+    """The merged files of `conf/`, without `.yaml`, each with the dotted key where it stands; a later one wins."""
     overrides: list[Override]
 
     @property
@@ -38,8 +43,20 @@ class Composed:
 
 
 def experiments(conf: Path) -> list[str]:
-    """The names under `conf/experiment/`."""
-    return sorted(path.stem for path in (conf / "experiment").glob("*.yaml"))
+    """The names under `conf/experiment/`.
+
+    Raises:
+        UserError: there are none.
+    """
+    names = choices(conf, "experiment")
+    if not names:
+        raise UserError(f"{conf}/experiment: no experiments here; run this in the project's folder")
+    return names
+
+
+def choices(conf: Path, group: str) -> list[str]:
+    """The files of a config group."""
+    return sorted(path.stem for path in (conf / group).glob("*.yaml"))
 
 
 def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Composed:
@@ -48,87 +65,98 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
     Args:
         conf: the folder of config groups.
         experiment: a file's name under `conf/experiment/`.
-        overrides: Hydra override strings, such as `train.lr=0.01`.
+        overrides: Hydra override strings, such as `train.lr=0.01`; `++train.lr=0.01` says the same.
 
     Raises:
         UserError: an unknown experiment, group choice or key, or a value that is not accepted.
     """
-    parsed = parse_overrides(overrides)
-    named = [o.value() for o in parsed if o.key_or_group == "experiment"]
-    experiment = str(named[-1]) if named else experiment
-    known = experiments(conf)
-    if experiment not in known:
-        raise UserError(
-            f"experiment={experiment}: unknown{close(experiment, known)}; there are: {', '.join(known)}"
-        )
-    rest = [o for o in parsed if o.key_or_group != "experiment"]
-    tree = compose_tree(conf, experiment, rest)
-    choices = {
-        group: name for group, name in tree.hydra.runtime.choices.items() if not group.startswith("hydra")
-    }
-    OmegaConf.set_struct(tree, False)
-    del tree["hydra"]
-    config = resolve(tree)
-    config = {"experiment": experiment, **config}
-    sections.check(config)
+    parsed = [parse_override(text) for text in overrides]
+    named = [o.value() for o in parsed if o.get_key_element() == "experiment"]
+    experiment, known = named[-1] if named else experiment, experiments(conf)
+    if not isinstance(experiment, str) or experiment not in known:
+        near = close(str(experiment), known)
+        raise UserError(f"experiment={written(experiment)}: unknown{near}; there are: {', '.join(known)}")
+    rest = [o for o in parsed if o.get_key_element() != "experiment"]
+    lines = [f"experiment={experiment}", *(hydra_line(conf, o) for o in rest)]
+    with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        tree, files = compose_lines(lines), merged_files(lines)
     unresolved = OmegaConf.to_container(tree, resolve=False)
     assert isinstance(unresolved, dict)
-    return Composed(experiment, config, {str(k): v for k, v in unresolved.items()}, choices, rest)
+    sections.check_names(unresolved)
+    config: dict[str, Any] = {"experiment": experiment}
+    for name, check in sections.SECTIONS.items():
+        config[name] = resolve(tree, name)
+        check(name, config[name])
+    return Composed(experiment, config, {str(k): v for k, v in unresolved.items()}, files, parsed)
 
 
-def parse_overrides(overrides: Sequence[str]) -> list[Override]:
-    """Parse override strings; sweeps such as `train.lr=1,2` are refused, as one build has one value."""
-    parsed = []
-    for text in overrides:
-        try:
-            override = OverridesParser.create().parse_override(text)
-        except HydraException:
-            raise UserError(
-                f"override {text!r}: not of the form section.key=value (Hydra's grammar)"
-            ) from None
-        if override.is_sweep_override():
-            raise UserError(
-                f"override {text!r}: several values; one build takes one (quote a text that has a comma)"
-            )
-        parsed.append(override)
-    return parsed
-
-
-def compose_tree(conf: Path, experiment: str, overrides: Sequence[Override]) -> DictConfig:
-    """Hydra's composition, its errors in one line."""
-    lines = [f"experiment={experiment}", *(o.input_line or "" for o in overrides)]
-    with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-        try:
-            return compose("config", lines, return_hydra_config=True)
-        except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
-            fault = error
-        base = compose("config", [f"experiment={experiment}"]) if overrides else DictConfig({})
-    for override in overrides:
-        explain_override(conf, base, override)
-    raise UserError(f"experiment={experiment}: {' '.join(str(fault).split())}")
-
-
-def explain_override(conf: Path, base: DictConfig, override: Override) -> None:
-    """Raise what is wrong with this override, where it is the one."""
-    key, group = override.key_or_group, conf / override.key_or_group
-    if group.is_dir():
-        names = sorted(path.stem for path in group.glob("*.yaml"))
-        if override.value() not in names:
-            raise UserError(f"{key}={override.value()}: no such choice; accepted: {', '.join(names)}")
-    elif not override.is_add() and OmegaConf.select(base, key, default=override) is override:
-        parent, _, leaf = key.rpartition(".")
-        there = OmegaConf.select(base, parent) if parent else base
-        known = [str(name) for name in there] if isinstance(there, DictConfig) else []
-        raise UserError(
-            f"{override.input_line}: no such key{close(leaf, known)}; accepted: {', '.join(known) or 'none'}"
-        )
-
-
-def resolve(tree: DictConfig) -> dict[str, Any]:
-    """Fill in the interpolations; what is missing or circular is named."""
+def parse_override(text: str) -> Override:
+    """Parse an override string; a sweep such as `train.lr=1,2` is refused, as one build has one value."""
     try:
-        values = OmegaConf.to_container(tree, resolve=True, throw_on_missing=True)
+        override = OverridesParser.create().parse_override(text)
+    except (HydraException, ValueError):
+        override = None
+    if override is None or not override.key_or_group:
+        raise UserError(
+            f"override {written(text)}: not of the form section.key=value (a text with special characters "
+            "stands in quotes, as in Hydra)"
+        )
+    if override.is_sweep_override():
+        raise UserError(
+            f"override {written(text)}: several values; one build takes one (quote a text that has a comma)"
+        )
+    return override
+
+
+def picks_file(conf: Path, override: Override) -> bool:
+    """Whether the override chooses the file of a config group; a dictionary sets values instead."""
+    return (conf / override.key_or_group).is_dir() and not isinstance(override.value(), dict)
+
+
+def hydra_line(conf: Path, override: Override) -> str:
+    """The override as Hydra gets it; any key may be set, since the sections know their own keys.
+
+    Raises:
+        UserError: a group without this choice, or one of Hydra's own settings.
+    """
+    key, text = override.get_key_element(), str(override.input_line)
+    if key.replace("/", ".").split(".")[0] == "hydra":
+        raise UserError(f"{text}: Hydra's own settings have no effect here; leave it out")
+    if picks_file(conf, override):
+        names = choices(conf, override.key_or_group)
+        if override.value() not in names and not override.is_delete():
+            raise UserError(f"{key}={written(override.value())}: no such choice; accepted: {', '.join(names)}")
+        return text
+    return text if text[0] in "+~" or "@" in key else f"++{text}"
+
+
+def compose_lines(lines: list[str]) -> DictConfig:
+    """Hydra's composition; what fails is told in one line, by the first override that makes it fail."""
+    try:
+        return compose("config", lines)
+    except FAULTS as error:
+        if len(lines) > 1:
+            compose_lines(lines[:-1])
+        said = " ".join(str(error).split())
+        raise UserError(f"{lines[-1].removeprefix('++')}: {said}") from None
+
+
+def merged_files(lines: list[str]) -> list[tuple[str, str]]:
+    """The files that Hydra merges, in its order."""
+    loader = GlobalHydra.instance().config_loader()
+    found = loader.compute_defaults_list("config", lines, RunMode.RUN).defaults
+    return [(str(f.config_path), f.package or "") for f in found if not str(f.config_path).startswith("hydra")]
+
+
+def resolve(tree: DictConfig, name: str) -> Any:
+    """One section with its interpolations filled in; what is missing or circular is named."""
+    try:
+        part = tree[name]
+        if not OmegaConf.is_config(part):
+            return part
+        return OmegaConf.to_container(part, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise UserError(f"{error.full_key}: {' '.join(str(error.msg or error).split())}") from None
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
+        key = str(error.full_key)
+        value = lookup(OmegaConf.to_container(tree, resolve=False), key)
+        given = "" if value is MISSING else f"={written(value)}"
+        raise UserError(f"{key}{given}: {str(error).splitlines()[0]}") from None

@@ -39,14 +39,18 @@ SECTIONS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
-def check(config: dict[str, Any]) -> None:
-    """Check a whole composed config.
+def check_names(config: Mapping[Any, Any]) -> None:
+    """Check that a config has every section, and nothing else.
 
     Raises:
-        UserError: the first fault found, by section and key.
+        UserError: an unknown or a missing section.
     """
-    for name, parse in SECTIONS.items():
-        parse(name, config.get(name))
-    unknown = sorted(set(config) - set(SECTIONS) - {"experiment"})
-    if unknown:
-        raise UserError(f"{unknown[0]}: no such section; accepted: {', '.join(SECTIONS)}")
+    for name, values in config.items():
+        if name not in SECTIONS:
+            near = validate.close(str(name), SECTIONS)
+            raise UserError(
+                f"{name}={validate.written(values)}: no such section{near}; accepted: {', '.join(SECTIONS)}"
+            )
+    for name in SECTIONS:
+        if name not in config:
+            raise UserError(f"{name}: this section is missing; every experiment has all of {', '.join(SECTIONS)}")

@@ -31,9 +31,7 @@ def choice(name: str, values: Any, key: str, kinds: Mapping[str, type[T]]) -> T:
     """The same where `key` says which of several dataclasses the section is."""
     wanted = str(values.get(key) if isinstance(values, dict) else values)
     if wanted not in kinds:
-        raise UserError(
-            f"{name}.{key}={wanted!r}: unknown{close(wanted, kinds)}; accepted: {', '.join(kinds)}"
-        )
+        raise UserError(f"{name}.{key}={wanted!r}: unknown{close(wanted, kinds)}; accepted: {', '.join(kinds)}")
     return section(name, values, kinds[wanted])
 
 

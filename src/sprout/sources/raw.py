@@ -55,6 +55,4 @@ def verify(folder: Path) -> None:
         path = folder / entry["path"]
         found = checksum(path) if path.is_file() else "no file"
         if found != entry["sha256"]:
-            raise UserError(
-                f"{path}: expected SHA-256 {entry['sha256']}, found {found}; run `dvc repro -f download`"
-            )
+            raise UserError(f"{path}: expected SHA-256 {entry['sha256']}, found {found}; run `dvc repro -f download`")

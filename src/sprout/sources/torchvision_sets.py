@@ -1,10 +1,14 @@
 """Data sets of torchvision, through its own classes and checksums."""
 
 import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 from torchvision import datasets
@@ -12,6 +16,9 @@ from torchvision.datasets.utils import calculate_md5
 
 from sprout.errors import UserError
 from sprout.sources.raw import Raw
+
+SECONDS = 60.0
+"""A server that is silent for so long is given up."""
 
 
 def fetch(folder: Path, name: str, mirror: str | None) -> None:
@@ -32,21 +39,42 @@ def fetch(folder: Path, name: str, mirror: str | None) -> None:
         mirrored = type(name, (kind,), {"mirrors": [mirror.rstrip("/") + "/"]})
         download(mirrored, folder)
     else:
-        copy_official_files(kind, Path(mirror.removeprefix("file://")), folder / name / "raw")
+        is_url = mirror.startswith("file:")
+        local = Path(url2pathname(urlsplit(mirror).path) if is_url else mirror)
+        copy_official_files(kind, local, folder / name / "raw")
         download(kind, folder)
 
 
 def download(kind: Any, folder: Path) -> None:
     """torchvision's own download of both parts; it checks each MD5 and unpacks."""
     try:
-        for train in (True, False):
-            kind(folder, train=train, download=True)
-    except (RuntimeError, URLError, OSError) as error:
-        tried = ", ".join(kind.mirrors)
+        with patience():
+            for train in (True, False):
+                kind(folder, train=train, download=True)
+    except (RuntimeError, OSError, HTTPException) as error:
+        reason = " ".join([*str(error).split(), *unofficial(kind, folder / kind.__name__ / "raw")])
         raise UserError(
-            f"download.name={kind.__name__}: {' '.join(str(error).split())} (tried {tried}); "
+            f"download.name={kind.__name__}: {reason} (tried {', '.join(kind.mirrors)}); "
             "check the address, or set download.mirror to a URL or folder with the official files"
         ) from None
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """torchvision asks without a timeout, and would wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def unofficial(kind: Any, raw: Path) -> Iterator[str]:
+    """What came, but is not the official file: torchvision does not say what it found."""
+    for file, md5 in kind.resources:
+        if (raw / file).is_file() and (found := calculate_md5(raw / file)) != md5:
+            yield f"{file}: expected MD5 {md5}, found {found}"
 
 
 def copy_official_files(kind: Any, mirror: Path, raw: Path) -> None:
@@ -55,7 +83,10 @@ def copy_official_files(kind: Any, mirror: Path, raw: Path) -> None:
     for file, md5 in kind.resources:
         path = mirror / file
         if not path.is_file():
-            raise UserError(f"download.mirror={mirror}: has no file {file}, which {kind.__name__} needs")
+            raise UserError(
+                f"{path}: no such file, and {kind.__name__} needs it; set download.mirror to a URL or folder "
+                "with the official files"
+            )
         found = calculate_md5(path)
         if found != md5:
             raise UserError(f"{path}: expected MD5 {md5}, found {found}; fetch the official file again")

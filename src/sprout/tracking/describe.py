@@ -58,11 +58,7 @@ def now() -> int:
 def owner_tags() -> dict[str, str]:
     """The tags that name a run's process: a pid alone is used again, with its creation time it is not."""
     created = repr(psutil.Process().create_time())
-    return {
-        "sprout.host": socket.gethostname(),
-        "sprout.pid": str(os.getpid()),
-        "sprout.process_created": created,
-    }
+    return {"sprout.host": socket.gethostname(), "sprout.pid": str(os.getpid()), "sprout.process_created": created}
 
 
 def origin_tags(git: GitState | None, data: Mapping[str, str]) -> dict[str, str]:

@@ -36,20 +36,13 @@ def log_model(client: "MlflowClient", experiment: str, run_id: str, journal: Pat
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     with tempfile.TemporaryDirectory() as place:
         _write(
-            Path(place) / "model",
-            journal / record["file"],
-            journal / record["example"],
-            info,
-            model.model_id,
-            run_id,
+            Path(place) / "model", journal / record["file"], journal / record["example"], info, model.model_id, run_id
         )
         client.log_model_artifacts(model.model_id, str(Path(place) / "model"))
     client.finalize_logged_model(model.model_id, "READY")
 
 
-def _write(
-    target: Path, folder: Path, example: Path, info: dict[str, Any], model_id: str, run_id: str
-) -> None:
+def _write(target: Path, folder: Path, example: Path, info: dict[str, Any], model_id: str, run_id: str) -> None:
     import numpy as np
     from mlflow.models import Model
     from mlflow.pyfunc import save_model

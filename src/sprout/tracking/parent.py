@@ -16,9 +16,7 @@ REASON = "sprout.reason"
 """Tag: why a run failed or was killed, in a line."""
 
 
-def find(
-    client: "MlflowClient", experiment: str, tags: dict[str, str], status: str | None = None
-) -> "list[MlflowRun]":
+def find(client: "MlflowClient", experiment: str, tags: dict[str, str], status: str | None = None) -> "list[MlflowRun]":
     """The runs of an experiment that carry these tags, oldest first."""
     terms = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
     terms += [f"attributes.status = '{status}'"] if status else []

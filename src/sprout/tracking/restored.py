@@ -14,12 +14,7 @@ from sprout.tracking.run import Run, tracked_run
 
 
 def record_restored(
-    build: Build,
-    role: str,
-    folder: Path,
-    uri: str,
-    data: Mapping[str, str] | None = None,
-    git: GitState | None = None,
+    build: Build, role: str, folder: Path, uri: str, data: Mapping[str, str] | None = None, git: GitState | None = None
 ) -> None:
     """Record the stage from what it handed on, unless the build has a finished or running run of that role.
 
@@ -37,9 +32,7 @@ def record_restored(
     """
     for name in ("metrics.json", "history.csv"):
         if not (folder / name).is_file():
-            raise UserError(
-                f"{folder / name} is missing, so the {role} cannot be recorded: run `dvc checkout`."
-            )
+            raise UserError(f"{folder / name} is missing, so the {role} cannot be recorded: run `dvc checkout`.")
     with tracked_run(build, role, uri, data, git, {RESTORED: "true"}) as run:
         last = _log_history(run, folder / "history.csv")
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))

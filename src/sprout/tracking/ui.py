@@ -20,19 +20,14 @@ def ui(uri: str, port: int) -> None:
         UserError: the port is taken, or `uri` is a server, which has a page of its own.
     """
     if is_server(uri):
-        raise UserError(
-            f"MLFLOW_TRACKING_URI is {hide_password(uri, uri)}, a server: open that page in a browser."
-        )
+        raise UserError(f"MLFLOW_TRACKING_URI is {hide_password(uri, uri)}, a server: open that page in a browser.")
     _check_free(port)
     _make_store(uri)
     options = {"--host": HOST, "--port": str(port), "--backend-store-uri": uri, "--workers": "1"}
     options["--uvicorn-opts"] = "--log-level warning"
     options["--artifacts-destination"] = str(workspace() / "mlruns" / "artifacts")
     command = [sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)]
-    print(
-        f"the runs of {hide_password(uri, uri)} will be at http://{HOST}:{port} soon; Ctrl-C ends it",
-        flush=True,
-    )
+    print(f"the runs of {hide_password(uri, uri)} will be at http://{HOST}:{port} soon; Ctrl-C ends it", flush=True)
     os.execve(sys.executable, command, {**ENVIRONMENT, **WITHOUT_JOBS, **os.environ})  # noqa: S606
 
 

@@ -94,9 +94,7 @@ class Classifier(pl.LightningModule):
     def add(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Sums stay on the device: reading a number would wait for it."""
         hits = (logits.detach().argmax(dim=1) == labels).sum()
-        more = torch.stack(
-            [loss.double() * len(labels), hits.double(), hits.new_tensor(len(labels)).double()]
-        )
+        more = torch.stack([loss.double() * len(labels), hits.double(), hits.new_tensor(len(labels)).double()])
         self.sums[split] = self.sums[split] + more if split in self.sums else more
 
     def mean(self, split: str) -> dict[str, float]:

@@ -50,9 +50,7 @@ class EpochLines(pl.Callback):
         """Close the bar."""
         self.close()
 
-    def on_exception(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Leave the terminal as it was."""
         self.close()
 

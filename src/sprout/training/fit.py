@@ -123,9 +123,7 @@ def fit(
     best = best_and_last(checkpoints, monitor)
     callbacks: list[Callback] = [EpochLines(what), best]
     if patience is not None:
-        stopping = EarlyStopping(
-            monitor, patience=patience, mode=mode(monitor), check_on_train_epoch_end=True
-        )
+        stopping = EarlyStopping(monitor, patience=patience, mode=mode(monitor), check_on_train_epoch_end=True)
         callbacks += [stopping, StopStopped(stopping)]
     quiet()
     trainer = make_trainer(

@@ -36,7 +36,9 @@ def optimizer(
     if name not in OPTIMIZERS and "." not in name:
         accepted = ", ".join(OPTIMIZERS)
         raise UserError(f"train.optimizer.name={name}: unknown; accepted: {accepted}, or package.Class")
-    kind: Callable[..., torch.optim.Optimizer] = OPTIMIZERS.get(name) or subclass("train.optimizer.name", name, torch.optim.Optimizer)
+    kind: Callable[..., torch.optim.Optimizer] = OPTIMIZERS.get(name) or subclass(
+        "train.optimizer.name", name, torch.optim.Optimizer
+    )
     trained = [p for p in network.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},

@@ -15,21 +15,14 @@ from sprout.prepared import describe
 from sprout.running.atomic import whole_folder
 from sprout.running.ranks import rank
 from sprout.store import open_store
-from sprout.tracking import data_hashes, git_state, record_restored, tracked_run, tracking_uri
+from sprout.tracking import data_hashes, git_state, tracked_run, tracking_uri
 from sprout.training.train_model import train_model
 
 DATA = ("data/prepared", "data/augmented", "data/pseudo_labels")
 
 
 def train_tracked(
-    folder: Path,
-    train: Examples,
-    prepared: Path,
-    build: Build,
-    *,
-    role: str,
-    log_model: bool,
-    **settings: Any,
+    folder: Path, train: Examples, prepared: Path, build: Build, *, role: str, log_model: bool, **settings: Any
 ) -> None:
     """Train into a model folder, as one MLflow run.
 
@@ -57,10 +50,9 @@ def train_tracked(
             run.log_model(folder, val.take(np.arange(1)))
 
 
-def keep_teacher(teacher: Path, student: Path, build: Build) -> None:
+def keep_teacher(teacher: Path, student: Path) -> None:
     """Without pseudo-labels the student is the teacher, and says so."""
     print("retrain: no pseudo-labels; the teacher is kept as it is", file=sys.stderr)
     with whole_folder(student) as folder:
         shutil.copytree(teacher, folder, dirs_exist_ok=True)
         write_card(folder, replace(load_card(teacher), role="student", kept="teacher"))
-    record_restored(build, "teacher", teacher, tracking_uri())

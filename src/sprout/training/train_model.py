@@ -66,15 +66,7 @@ def train_model(
     alone = FileLock(checkpoints.with_suffix(".lock")) if rank() == 0 else nullcontext()
     with alone:
         fitted = fit(
-            network,
-            train,
-            validation,
-            mean=mean,
-            std=std,
-            checkpoints=checkpoints,
-            log=log,
-            what=role,
-            **settings,
+            network, train, validation, mean=mean, std=std, checkpoints=checkpoints, log=log, what=role, **settings
         )
         if fitted is None:
             return {}

@@ -1,0 +1,43 @@
+"""What several tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sprout.store import SHARD_BYTES, Store, label_table, open_store, write_store
+
+# Before torch is imported: one thread, since tests may share the machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> Callable[..., Store]:
+    """Write and open a store of random images: `make_store(n)`; labels count through the classes."""
+
+    def make(
+        n: int,
+        *,
+        name: str = "store",
+        shape: tuple[int, ...] = (8, 8, 1),
+        labels: Any = None,
+        classes: int = 3,
+        seed: int = 0,
+        shard_bytes: int = SHARD_BYTES,
+    ) -> Store:
+        examples = np.random.default_rng(seed).integers(0, 256, (n, *shape), dtype=np.uint8)
+        rows = np.arange(n)
+        table = label_table(
+            rows,
+            rows % classes if labels is None else labels,
+            source="given",
+            group=rows + 1000,
+            origin=[f"{name}:{row}" for row in rows],
+        )
+        write_store(tmp_path / name, examples, table, shard_bytes)
+        return open_store(tmp_path / name)
+
+    return make

@@ -1,0 +1,196 @@
+"""The true pipeline, by its true commands, on the digits."""
+
+import hashlib
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from workspaces import commit, copy_project, git, run, start
+
+STAGES = [
+    "compose",
+    "download",
+    "prepare",
+    "augment",
+    "train",
+    "pseudo_label",
+    "retrain",
+    "evaluate",
+    "report",
+]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which the default experiment was built and committed."""
+    folder = copy_project(tmp_path_factory.mktemp("built") / "sprout")
+    run(folder, "dvc", "repro")
+    commit(folder)
+    return folder
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of what the pipeline made, but for logs and stores of runs."""
+    made = ["build/config.yaml", "data", "models", "reports"]
+    paths = [p for name in made for p in [folder / name, *(folder / name).rglob("*")] if p.is_file()]
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(paths)}
+
+
+def metrics(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "reports/evaluation/metrics.json").read_text())
+    return found
+
+
+def runs(folder: Path) -> list[Any]:
+    """All MLflow runs of the workspace, oldest first."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(ids, order_by=["attributes.start_time ASC"]))
+
+
+def by_role(folder: Path, build: str) -> dict[str, Any]:
+    """The runs of one build."""
+    return {r.data.tags["sprout.role"]: r for r in runs(folder) if r.data.tags["sprout.build"] == build}
+
+
+def build_name(config: str) -> str:
+    return hashlib.sha256(config.encode()).hexdigest()[:12]
+
+
+def test_the_student_is_better_and_everything_is_there(built: Path) -> None:
+    test = metrics(built)["test"]
+    assert test["student"]["error"] < test["teacher"]["error"] < 0.1
+    assert "DVC_NO_ANALYTICS" not in run(built, "dvc", "status")
+    assert run(built, "dvc", "status").startswith("Data and pipelines are up to date")
+    page = (built / "reports/index.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert f"{test['student']['error']:.1%}" in page
+
+
+def test_nothing_is_built_twice(built: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (built / "models").rglob("*")}
+    printed = run(built, "dvc", "repro")
+    assert printed.count("didn't change, skipping") == len(STAGES)
+    assert {path: path.stat().st_mtime_ns for path in (built / "models").rglob("*")} == before
+
+
+def test_runs_tell_what_was_built_from_what(built: Path) -> None:
+    config = (built / "build/config.yaml").read_text()
+    found = by_role(built, build_name(config))
+    assert set(found) == {"build", "teacher", "student"}
+    assert {run.info.status for run in found.values()} == {"FINISHED"}
+    parent = found["build"].info.run_id
+    assert {found[role].data.tags["mlflow.parentRunId"] for role in ("teacher", "student")} == {parent}
+    teacher = found["teacher"]
+    assert teacher.data.params["train.lr"] == "0.002"
+    lock = yaml.safe_load((built / "dvc.lock").read_text())["stages"]["prepare"]["outs"][0]["md5"]
+    assert {d.dataset.name: d.dataset.digest for d in teacher.inputs.dataset_inputs}["data/prepared"] == lock
+    test = metrics(built)["test"]
+    assert found["build"].data.metrics["test_error_student"] == pytest.approx(test["student"]["error"])
+
+
+def test_dvc_shows_figures_curves_and_settings(built: Path) -> None:
+    shown = json.loads(run(built, "dvc", "metrics", "show", "--json"))
+    assert "reports/evaluation/metrics.json" in shown[""]["data"]
+    page = run(built, "dvc", "plots", "show", "--out", "plots").strip().splitlines()[-1]
+    html = Path(page.removeprefix("file://")).read_text()
+    for expected in ("val_accuracy", "models/teacher/history.csv", "models/student/history.csv", "confusion"):
+        assert expected in html, expected
+    (built / "params.yaml").write_text("experiment: digits\noverrides: [train.lr=0.005]\n")
+    run(built, "dvc", "repro", "compose")
+    assert "train.lr" in run(built, "dvc", "params", "diff")
+    git(built, "checkout", "--quiet", "params.yaml", "dvc.lock")
+    run(built, "dvc", "checkout", "build/config.yaml")
+
+
+def test_pushed_data_is_pulled_instead_of_built(built: Path, tmp_path: Path) -> None:
+    run(built, "dvc", "remote", "add", "--local", "--default", "--force", "shared", str(tmp_path / "remote"))
+    run(built, "dvc", "push")
+    git(tmp_path, "clone", "--quiet", str(built), "clone")
+    clone = tmp_path / "clone"
+    run(clone, "dvc", "remote", "add", "--local", "--default", "shared", str(tmp_path / "remote"))
+    run(clone, "dvc", "pull")
+    assert checksums(clone) == checksums(built)
+    assert run(clone, "dvc", "repro").count("didn't change, skipping") == len(STAGES)
+
+
+def test_rejected_pseudo_labels_leave_the_teacher_in_a_queued_copy(built: Path) -> None:
+    """All in one: a build in a copy of the workspace, its runs, and a student that is the teacher."""
+    change = 'overrides=["pseudo_label.threshold=1.0"]'
+    printed = run(built, "dvc", "exp", "run", "--temp", "--name", "strict", "-S", change)
+    assert "the teacher is kept" in printed
+    shown = json.loads(run(built, "dvc", "exp", "show", "--json"))
+    assert "strict" in json.dumps(shown)
+    run(built, "dvc", "exp", "apply", "strict")
+    card = json.loads((built / "models/student/model.json").read_text())
+    assert card["kept"] == "teacher"
+    test = metrics(built)["test"]
+    assert test["student"] == test["teacher"]
+    found = by_role(built, build_name((built / "build/config.yaml").read_text()))
+    assert found["teacher"].data.tags["sprout.restored"] == "true"
+    assert found["build"].info.status == "FINISHED"
+    git(built, "checkout", "--quiet", "--force", "main")
+    run(built, "dvc", "checkout", "--force")
+
+
+def test_an_experiment_without_a_pool_ends_well(built: Path) -> None:
+    changes = ["prepare.labels=null", "train.epochs=1", "augment=none", "tracking.log_model=false"]
+    run(built, "dvc", "exp", "run", "--temp", "--name", "all", "-S", f"overrides={json.dumps(changes)}")
+    run(built, "dvc", "exp", "apply", "all")
+    assert metrics(built)["pseudo_labels"] == {"pool": 0, "accepted": 0, "accuracy": None}
+    git(built, "checkout", "--quiet", "--force", "main")
+    run(built, "dvc", "checkout", "--force")
+
+
+def stage_processes(folder: Path) -> list[psutil.Process]:
+    """The stage scripts that run in this workspace."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        line = process.info["cmdline"] or []
+        if process.info["cwd"] == str(folder) and any(word.startswith("pipelines/") for word in line):
+            found.append(process)
+    return found
+
+
+def wait_for(condition: Any, seconds: float, what: str) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def killed(built: Path, tmp_path: Path) -> Path:
+    """A second workspace whose `dvc repro` is killed, by -9, while the teacher trains."""
+    folder = copy_project(tmp_path / "sprout")
+    command = start(folder, "dvc", "repro")
+    wait_for(lambda: list((folder / "build/checkpoints").rglob("last.ckpt")), 300, "the first checkpoint")
+    os.kill(command.pid, signal.SIGKILL)
+    command.wait()
+    return folder
+
+
+def test_a_killed_build_goes_on_to_the_same_result(built: Path, killed: Path) -> None:
+    """The stage dies with its `dvc`; what is built in the end is what an undisturbed build makes."""
+    wait_for(lambda: not stage_processes(killed), 20, "the end of the orphaned stage")
+    again = start(killed, "dvc", "repro")
+    most = 0
+    while again.poll() is None:
+        most = max(most, len(stage_processes(killed)))
+        time.sleep(0.2)
+    assert again.returncode == 0, again.communicate()
+    assert most == 1
+    assert checksums(killed) == checksums(built)
+    statuses = [(r.data.tags["sprout.role"], r.info.status) for r in runs(killed)]
+    assert ("teacher", "KILLED") in statuses
+    assert ("teacher", "FINISHED") in statuses

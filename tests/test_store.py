@@ -1,0 +1,200 @@
+"""The store on disk: what goes in comes out, in any number of shards."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sprout.errors import UserError
+from sprout.store import LABELS, label_table, open_store, read_labels, write_labels, write_store
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (10, 4, 3, 2), dtype=np.uint8)
+BYTES_EACH = 24
+
+
+def table(n: int) -> pa.Table:
+    rows = np.arange(n)
+    return label_table(rows, rows % 3, source="given", group=rows, origin=[f"file:{row}" for row in rows])
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_what_goes_in_comes_out(tmp_path):
+    write_store(tmp_path / "new" / "folder", IMAGES, table(10))
+    store = open_store(tmp_path / "new" / "folder")
+    assert len(store) == 10
+    assert store.shape == (4, 3, 2)
+    np.testing.assert_array_equal(store.take(np.arange(10)), IMAGES)
+    assert store.take(np.arange(10)).dtype == np.uint8
+    assert store.labels.equals(table(10))
+    assert store.checksum == hashlib.sha256(IMAGES.tobytes()).hexdigest()
+
+
+def test_rows_of_a_table_keep_their_type(tmp_path):
+    features = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+    write_store(tmp_path, features, table(7), shard_bytes=3 * 20)
+    store = open_store(tmp_path)
+    assert store.shape == (5,)
+    assert store.take(np.arange(7)).dtype == np.float32
+    np.testing.assert_array_equal(store.take(np.arange(7)), features)
+
+
+@pytest.mark.parametrize("per_shard", [1, 3, 5, 9, 10, 100])
+def test_shards_make_no_difference(tmp_path, per_shard):
+    write_store(tmp_path / "one", IMAGES, table(10))
+    write_store(tmp_path / "many", IMAGES, table(10), shard_bytes=per_shard * BYTES_EACH + BYTES_EACH - 1)
+    one, many = open_store(tmp_path / "one"), open_store(tmp_path / "many")
+    assert len(many.shards) == -(-10 // per_shard)
+    assert max(len(shard) for shard in many.shards) <= per_shard
+    assert (len(many), many.shape, many.checksum) == (len(one), one.shape, one.checksum)
+    for rows in ([7, 0, 9, 2, 2, 7, 3], [5], [], [9, 8, 7, 6, 5, 4, 3, 2, 1, 0], [4] * 20):
+        rows = np.array(rows, np.int64)
+        np.testing.assert_array_equal(many.take(rows), IMAGES[rows])
+        np.testing.assert_array_equal(one.take(rows), IMAGES[rows])
+
+
+def test_an_example_larger_than_a_shard_still_gets_one(tmp_path):
+    write_store(tmp_path, IMAGES, table(10), shard_bytes=1)
+    assert [len(shard) for shard in open_store(tmp_path).shards] == [1] * 10
+
+
+def test_opening_copies_nothing(tmp_path):
+    write_store(tmp_path, IMAGES, table(10), shard_bytes=4 * BYTES_EACH)
+    store = open_store(tmp_path)
+    assert all(isinstance(shard, np.memmap) for shard in store.shards)
+    # What changes in the file is seen through the open store: it is the file.
+    with (tmp_path / "examples-001.npy").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(bytes([IMAGES[7, -1, -1, -1] ^ 255]))
+    assert store.take(np.array([7]))[0, -1, -1, -1] == IMAGES[7, -1, -1, -1] ^ 255
+
+
+@pytest.mark.parametrize("shard_bytes", [4 << 30, 3 * BYTES_EACH])
+def test_what_is_taken_is_an_own_copy(tmp_path, shard_bytes):
+    write_store(tmp_path, IMAGES, table(10), shard_bytes=shard_bytes)
+    store = open_store(tmp_path)
+    taken = store.take(np.array([1, 2]))
+    taken[:] = 0
+    np.testing.assert_array_equal(store.take(np.array([1, 2])), IMAGES[1:3])
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        write_store(tmp_path / name, IMAGES, table(10), shard_bytes=4 * BYTES_EACH)
+    assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
+    other = IMAGES.copy()
+    other[9, 0, 0, 0] ^= 1
+    write_store(tmp_path / "c", other, table(10), shard_bytes=4 * BYTES_EACH)
+    assert open_store(tmp_path / "c").checksum != open_store(tmp_path / "a").checksum
+
+
+def test_memory_layout_does_not_show(tmp_path):
+    """A view with other strides is the same data."""
+    write_store(tmp_path / "a", IMAGES, table(10))
+    write_store(tmp_path / "b", np.asfortranarray(IMAGES), table(10))
+    assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
+
+
+def test_an_empty_store_opens(tmp_path):
+    write_store(tmp_path, IMAGES[:0], table(0))
+    store = open_store(tmp_path)
+    assert (len(store), store.shape, store.labels.num_rows) == (0, (4, 3, 2), 0)
+    assert store.take(np.zeros(0, np.int64)).shape == (0, 4, 3, 2)
+
+
+def test_the_description_says_what_is_there(tmp_path):
+    write_store(tmp_path, IMAGES, table(10))
+    described = json.loads((tmp_path / "store.json").read_text(encoding="utf-8"))
+    digest = hashlib.sha256(IMAGES.tobytes()).hexdigest()
+    assert described == {"examples": 10, "shape": [4, 3, 2], "dtype": "uint8", "sha256": digest}
+
+
+def remove(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def cut(name, size):
+    def damage(folder):
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[:size])
+
+    return damage
+
+
+def pickled(folder):
+    np.save(folder / "examples-001.npy", np.array([{}], object), allow_pickle=True)
+
+
+def without_checksum(folder):
+    (folder / "store.json").write_text("{}", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (remove("examples-000.npy"), "10 rows of labels for 6 examples"),
+        (remove("examples-002.npy"), "10 rows of labels for 8 examples"),
+        (remove("labels.parquet"), "no prepared examples"),
+        (remove("store.json"), "no prepared examples"),
+        (cut("examples-001.npy", -5), "damaged"),
+        (cut("examples-001.npy", 20), "damaged"),
+        (cut("examples-001.npy", 0), "damaged"),
+        (cut("labels.parquet", 100), "damaged"),
+        (cut("labels.parquet", 0), "damaged"),
+        (cut("store.json", 20), "damaged"),
+        (without_checksum, "sha256"),
+        (pickled, "damaged"),
+        (lambda folder: write_labels(folder, table(9)), "9 rows of labels for 10 examples"),
+    ],
+)
+def test_a_broken_store_is_refused_by_its_folder(tmp_path, damage, says):
+    write_store(tmp_path / "val", IMAGES, table(10), shard_bytes=4 * BYTES_EACH)
+    damage(tmp_path / "val")
+    with pytest.raises(UserError) as refused:
+        open_store(tmp_path / "val")
+    message = str(refused.value)
+    assert message.startswith(f"{tmp_path / 'val'}: ")
+    assert says in message
+    assert "dvc repro" in message
+    assert "\n" not in message
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UserError, match="nowhere: no prepared examples here"):
+        open_store(tmp_path / "nowhere")
+
+
+def test_label_table(tmp_path):
+    given = label_table(
+        np.array([4, 2]), [1, None], source="pseudo", group=np.array([7, 8]), origin=["a", "b"], round_=3
+    )
+    write_labels(tmp_path / "new", given)
+    back = read_labels(tmp_path / "new")
+    assert back.schema.equals(LABELS)
+    assert back.to_pylist() == [
+        {"row": 4, "label": 1, "source": "pseudo", "confidence": 1, "round": 3, "group": 7, "origin": "a"},
+        {"row": 2, "label": None, "source": "pseudo", "confidence": 1, "round": 3, "group": 8, "origin": "b"},
+    ]
+
+
+def test_label_table_keeps_confidences(tmp_path):
+    sure = label_table(
+        np.arange(2),
+        np.array([0, 1]),
+        source="pseudo",
+        group=np.arange(2),
+        origin=["a", "b"],
+        confidence=np.array([0.75, 0.5]),
+    )
+    assert sure["confidence"].to_pylist() == [0.75, 0.5]
+
+
+def test_label_tables_have_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        write_labels(tmp_path / name, table(50))
+    assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
