@@ -1,5 +1,6 @@
 """The command `sprout`: what stands beside the DVC pipeline."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,6 @@ def config(overrides: Overrides = None) -> None:
     composed = compose_config(CONF, params.experiment, [*params.overrides, *given])
     given_in = dict.fromkeys(params.overrides, "params.yaml") | dict.fromkeys(given, "override")
     table = Table("key", "value", "from", box=None, pad_edge=False)
-    table.add_row("experiment", composed.experiment, "params.yaml")
     for origin in origins(CONF, composed, given_in):
         table.add_row(origin.key, show(origin.value), origin.source)
     print_table(table)
@@ -81,9 +81,9 @@ def is_plain(value: object) -> bool:
 
 def print_table(table: Table) -> None:
     """Print a table; without a terminal nothing is cut to its width."""
-    console = Console()
+    console = Console(markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(width=1000)
+        console.width = sys.maxsize
         for column in table.columns:
             column.no_wrap = True
     console.print(table)

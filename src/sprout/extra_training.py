@@ -1,6 +1,5 @@
 """One more tracked training on data that the pipeline has prepared."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,10 +9,12 @@ from sprout.build import Build
 from sprout.errors import UserError
 from sprout.running.ranks import started_as_ranks
 from sprout.settings.compose import Composed, compose_config
+from sprout.settings.exp_run import exp_run
 from sprout.settings.model import MODELS
-from sprout.settings.origin import leaves
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import Train
+from sprout.settings.tree import leaves
+from sprout.settings.validate import written
 from sprout.settings.workspace import Params, choice, section
 from sprout.store import open_store
 
@@ -33,7 +34,7 @@ def train_once(conf: Path, params: Params, built: Build, overrides: Sequence[str
         UserError: the overrides would need other data.
     """
     composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
-    refuse_other_data(composed, built, params, overrides)
+    refuse_other_data(composed, built, params)
     build = Build(composed.text, composed.config)
     settings = asdict(section(build, "train", Train)) | asdict(section(build, "tracking", Tracking))
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
@@ -49,25 +50,13 @@ def train_once(conf: Path, params: Params, built: Build, overrides: Sequence[str
         train_tracked(Path(folder) / "model", examples, Path("data/prepared"), build, role="train", **settings)
 
 
-def refuse_other_data(composed: Composed, built: Build, params: Params, overrides: Sequence[str]) -> None:
+def refuse_other_data(composed: Composed, built: Build, params: Params) -> None:
     """Compare the sections that made the data, value by value."""
-    wanted = dict(leaves({name: composed.config[name] for name in DATA}, ""))
-    made = dict(leaves({name: built.config[name] for name in DATA}, ""))
+    wanted = dict(leaves({name: composed.config[name] for name in DATA}))
+    made = dict(leaves({name: built.config.get(name) for name in DATA}))
     for key in wanted | made:
         if wanted.get(key) != made.get(key):
             raise UserError(
-                f"{key}={wanted.get(key)}: the data on disk was made with {made.get(key)}; to build it anew: "
-                f"{experiment_command(composed, params, overrides)}"
+                f"{key}={written(wanted.get(key))}: the data on disk was made with {written(made.get(key))}; "
+                f"to build it anew: {exp_run(composed, params)}"
             )
-
-
-def experiment_command(composed: Composed, params: Params, overrides: Sequence[str]) -> str:
-    """The `dvc exp run` that builds with these overrides."""
-    changes = [text for text in [*params.overrides, *overrides] if not text.startswith("experiment=")]
-    quoted = ", ".join('"' + text.replace('"', '\\"') + '"' for text in changes)
-    command = ["dvc", "exp", "run"]
-    if composed.experiment != params.experiment:
-        command += ["-S", f"experiment={composed.experiment}"]
-    if overrides and changes:
-        command += ["-S", f"overrides=[{quoted}]"]
-    return shlex.join(command)

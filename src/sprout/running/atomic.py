@@ -13,8 +13,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
     What an earlier, killed attempt left beside it is removed.
     """
-    beside = folder.with_name(f"{folder.name}.tmp-new")
-    shutil.rmtree(beside, ignore_errors=True)
+    beside, old = (folder.with_name(f"{folder.name}.tmp-{part}") for part in ("new", "old"))
+    for left in (beside, old):
+        shutil.rmtree(left, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
         yield beside
@@ -22,8 +23,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
         raise
     if folder.exists():
-        shutil.rmtree(folder)
+        os.replace(folder, old)
     os.replace(beside, folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

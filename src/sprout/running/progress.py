@@ -22,7 +22,7 @@ def track(steps: Iterable[T], what: str, total: int) -> Iterator[T]:
     """
     if Console(stderr=True).is_terminal:
         with bar() as progress:
-            yield from progress.track(steps, task_id=progress.add_task(what, total=total, note=""))
+            yield from progress.track(steps, total, task_id=progress.add_task(what, note=""))
     else:
         yield from plain(steps, what, total)
 

@@ -28,11 +28,12 @@ def exit_codes() -> Iterator[None]:
     passes through (Python prints its traceback and ends with 1).
     """
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, raise_killed)
+        if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
+            signal.signal(signum, raise_killed)
     try:
         yield
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(2)
     except Killed as killed:
         print(f"ended by {killed}", file=sys.stderr)

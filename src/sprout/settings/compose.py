@@ -71,12 +71,12 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
         UserError: an unknown experiment, group choice or key, or a value that is not accepted.
     """
     parsed = [parse_override(text) for text in overrides]
-    named = [o.value() for o in parsed if o.get_key_element() == "experiment"]
+    named = [o.value() for o in parsed if key_of(o) == "experiment"]
     experiment, known = named[-1] if named else experiment, experiments(conf)
     if not isinstance(experiment, str) or experiment not in known:
         near = close(str(experiment), known)
         raise UserError(f"experiment={written(experiment)}: unknown{near}; there are: {', '.join(known)}")
-    rest = [o for o in parsed if o.get_key_element() != "experiment"]
+    rest = [o for o in parsed if key_of(o) != "experiment"]
     lines = [f"experiment={experiment}", *(hydra_line(conf, o) for o in rest)]
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         tree, files = compose_lines(lines), merged_files(lines)
@@ -108,6 +108,11 @@ def parse_override(text: str) -> Override:
     return override
 
 
+def key_of(override: Override) -> str:
+    """What the override is about: `train.lr`, a group, or `group@package`."""
+    return str(override.get_key_element()).lstrip("+~")
+
+
 def picks_file(conf: Path, override: Override) -> bool:
     """Whether the override chooses the file of a config group; a dictionary sets values instead."""
     return (conf / override.key_or_group).is_dir() and not isinstance(override.value(), dict)
@@ -119,7 +124,7 @@ def hydra_line(conf: Path, override: Override) -> str:
     Raises:
         UserError: a group without this choice, or one of Hydra's own settings.
     """
-    key, text = override.get_key_element(), str(override.input_line)
+    key, text = key_of(override), str(override.input_line)
     if key.replace("/", ".").split(".")[0] == "hydra":
         raise UserError(f"{text}: Hydra's own settings have no effect here; leave it out")
     if picks_file(conf, override):

@@ -10,6 +10,14 @@ from pydantic import TypeAdapter, ValidationError
 from sprout.errors import UserError
 
 T = TypeVar("T")
+WORDS = {
+    "an object": "a section of keys",
+    "a valid array": "a list",
+    "a valid boolean": "true or false",
+    "a valid string": "a text",
+    "String": "text",
+}
+"""Pydantic's words for kinds of values, and ours."""
 
 
 def section(name: str, values: Any, kind: type[T]) -> T:
@@ -19,7 +27,7 @@ def section(name: str, values: Any, kind: type[T]) -> T:
         UserError: an unknown or a missing key, a wrong type, or a value out of range.
     """
     if not isinstance(values, dict):
-        raise UserError(f"{name}: {values!r} is not a section; it holds {', '.join(keys(kind))}")
+        raise UserError(f"{name}={written(values)}: is not a section; it holds {', '.join(keys(kind))}")
     try:
         # JSON is the one strict mode in which a list fits a tuple.
         return TypeAdapter(kind).validate_json(json.dumps(values))
@@ -29,9 +37,12 @@ def section(name: str, values: Any, kind: type[T]) -> T:
 
 def choice(name: str, values: Any, key: str, kinds: Mapping[str, type[T]]) -> T:
     """The same where `key` says which of several dataclasses the section is."""
-    wanted = str(values.get(key) if isinstance(values, dict) else values)
-    if wanted not in kinds:
-        raise UserError(f"{name}.{key}={wanted!r}: unknown{close(wanted, kinds)}; accepted: {', '.join(kinds)}")
+    if not isinstance(values, dict):
+        raise UserError(f"{name}={written(values)}: is not a section; its key {key} is one of {', '.join(kinds)}")
+    wanted = values.get(key)
+    if not isinstance(wanted, str) or wanted not in kinds:
+        near = close(str(wanted), kinds)
+        raise UserError(f"{name}.{key}={written(wanted)}: unknown{near}; accepted: {', '.join(kinds)}")
     return section(name, values, kinds[wanted])
 
 
@@ -39,14 +50,23 @@ def explain(name: str, error: ValidationError, kind: type) -> str:
     """The first fault as `key=value: what is accepted`."""
     fault = error.errors(include_url=False)[0]
     where = ".".join([name, *map(str, fault["loc"])])
-    message = fault["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    message = fault["msg"].removeprefix("Input ")
     if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = keys(kind)
+        known = keys(inner(kind, fault["loc"][:-1]))
         near = close(str(fault["loc"][-1]), known)
-        return f"{where}={fault['input']!r}: no such key{near}; accepted: {', '.join(known)}"
+        return f"{where}={written(fault['input'])}: no such key{near}; accepted: {', '.join(known)}"
     if fault["type"] in ("missing", "missing_argument"):
         return f"{where}: is missing; add it to the section's file in conf/{name}/"
-    return f"{where}={fault['input']!r}: {message.replace('an object', 'a section of keys')}"
+    for theirs, ours in WORDS.items():
+        message = message.replace(theirs, ours)
+    return f"{where}={written(fault['input'])}: {message}"
+
+
+def inner(kind: Any, path: tuple[int | str, ...]) -> Any:
+    """The dataclass that stands inside another one at a path of field names."""
+    for name in path:
+        kind = kind.__dataclass_fields__[name].type
+    return kind
 
 
 def keys(kind: type) -> list[str]:
@@ -54,7 +74,12 @@ def keys(kind: type) -> list[str]:
     return list(kind.__dataclass_fields__)  # type: ignore[attr-defined]
 
 
+def written(value: Any) -> str:
+    """A value on one line, as JSON has it."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 def close(word: str, known: Any) -> str:
-    """`; did you mean …?` where a known word is near, else nothing."""
+    """` (did you mean …?)` where a known word is near, else nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {near[0]}?)" if near else ""

@@ -46,20 +46,22 @@ def read_build(path: Path = BUILD) -> Build:
     """Read the composed config.
 
     Raises:
-        UserError: it is not there yet.
+        UserError: it is not there yet, or holds no sections.
     """
     config = read_yaml(path)
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: holds no sections; `dvc repro compose` writes it anew")
     return Build(path.read_text(encoding="utf-8"), config)
 
 
 def section(build: Build, name: str, kind: type[T]) -> T:
     """One section, typed."""
-    return validate.section(name, build.config[name], kind)
+    return validate.section(name, build.config.get(name), kind)
 
 
 def choice(build: Build, name: str, key: str, kinds: Mapping[str, type[T]]) -> T:
     """One section, typed by its `key`."""
-    return validate.choice(name, build.config[name], key, kinds)
+    return validate.choice(name, build.config.get(name), key, kinds)
 
 
 def read_yaml(path: Path) -> Any:
@@ -68,5 +70,5 @@ def read_yaml(path: Path) -> Any:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: not found; run this in the project's folder, after `dvc repro`") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, OSError, ValueError) as error:
         raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None

@@ -1,20 +1,22 @@
-"""Data sets of torchvision, through its own classes and checksums."""
+"""Data sets of torchvision: its list of official files with their checksums, and its reader.
+
+The files are fetched here. torchvision's own download waits for a silent server for ever, and says of a wrong
+file neither which checksum it expected nor which it found.
+"""
 
 import shutil
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.request import urlopen
 
 import numpy as np
 from torchvision import datasets
 from torchvision.datasets.utils import calculate_md5
 
 from sprout.errors import UserError
+from sprout.running.progress import track
 from sprout.sources.raw import Raw
 
 SECONDS = 60.0
@@ -22,7 +24,7 @@ SECONDS = 60.0
 
 
 def fetch(folder: Path, name: str, mirror: str | None) -> None:
-    """Download a data set, or bring its official files from a mirror.
+    """Fetch the official files of a data set and unpack them.
 
     Args:
         folder: torchvision's `root`.
@@ -30,67 +32,47 @@ def fetch(folder: Path, name: str, mirror: str | None) -> None:
         mirror: a URL or a local folder that holds the official files; None for torchvision's addresses.
 
     Raises:
-        UserError: a file is missing there, or its MD5 is not the official one.
+        UserError: a file cannot be had there, or its MD5 is not the official one.
     """
     kind = getattr(datasets, name)
-    if mirror is None:
-        download(kind, folder)
-    elif urlsplit(mirror).scheme in ("http", "https"):
-        mirrored = type(name, (kind,), {"mirrors": [mirror.rstrip("/") + "/"]})
-        download(mirrored, folder)
-    else:
-        is_url = mirror.startswith("file:")
-        local = Path(url2pathname(urlsplit(mirror).path) if is_url else mirror)
-        copy_official_files(kind, local, folder / name / "raw")
-        download(kind, folder)
-
-
-def download(kind: Any, folder: Path) -> None:
-    """torchvision's own download of both parts; it checks each MD5 and unpacks."""
-    try:
-        with patience():
-            for train in (True, False):
-                kind(folder, train=train, download=True)
-    except (RuntimeError, OSError, HTTPException) as error:
-        reason = " ".join([*str(error).split(), *unofficial(kind, folder / kind.__name__ / "raw")])
-        raise UserError(
-            f"download.name={kind.__name__}: {reason} (tried {', '.join(kind.mirrors)}); "
-            "check the address, or set download.mirror to a URL or folder with the official files"
-        ) from None
-
-
-@contextmanager
-def patience() -> Iterator[None]:
-    """torchvision asks without a timeout, and would wait for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def unofficial(kind: Any, raw: Path) -> Iterator[str]:
-    """What came, but is not the official file: torchvision does not say what it found."""
-    for file, md5 in kind.resources:
-        if (raw / file).is_file() and (found := calculate_md5(raw / file)) != md5:
-            yield f"{file}: expected MD5 {md5}, found {found}"
-
-
-def copy_official_files(kind: Any, mirror: Path, raw: Path) -> None:
-    """Copy the official files from a folder, checked, to where torchvision looks for them."""
+    raw = folder / name / "raw"
     raw.mkdir(parents=True)
-    for file, md5 in kind.resources:
-        path = mirror / file
-        if not path.is_file():
-            raise UserError(
-                f"{path}: no such file, and {kind.__name__} needs it; set download.mirror to a URL or folder "
-                "with the official files"
-            )
+    for file, md5 in track(kind.resources, "download", len(kind.resources)):
+        bring(f"{name}: {file}", [address + file for address in addresses(kind, mirror)], md5, raw / file)
+    # All is there: this only unpacks.
+    kind(folder, download=True)
+
+
+def addresses(kind: Any, mirror: str | None) -> list[str]:
+    """Where to look for the official files: URLs that end in a slash."""
+    if mirror is None:
+        return list(kind.mirrors)
+    if urlsplit(mirror).scheme in ("http", "https", "file"):
+        return [mirror.rstrip("/") + "/"]
+    return [Path(mirror).absolute().as_uri() + "/"]
+
+
+def bring(what: str, urls: list[str], md5: str, path: Path) -> None:
+    """Fetch a file from the first URL that has it.
+
+    Raises:
+        UserError: none has it.
+    """
+    failures = []
+    for url in urls:
+        try:
+            with urlopen(url, timeout=SECONDS) as answer, path.open("wb") as file:  # noqa: S310 (see `addresses`)
+                shutil.copyfileobj(answer, file)
+        except (OSError, HTTPException) as error:
+            failures.append(f"{url}: {' '.join(str(error).split())}")
+            continue
         found = calculate_md5(path)
-        if found != md5:
-            raise UserError(f"{path}: expected MD5 {md5}, found {found}; fetch the official file again")
-        shutil.copyfile(path, raw / file)
+        if found == md5:
+            return
+        failures.append(f"{url}: expected MD5 {md5}, found {found}")
+    raise UserError(
+        f"{what} cannot be had from {'; '.join(failures)}; set download.mirror to a URL or folder with the official files"
+    )
 
 
 def read(folder: Path, name: str) -> Raw:

@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,20 +127,20 @@ def fit(
     if patience is not None:
         stopping = EarlyStopping(monitor, patience=patience, mode=mode(monitor), check_on_train_epoch_end=True)
         callbacks += [stopping, StopStopped(stopping)]
-    quiet()
-    trainer = make_trainer(
-        max_epochs=epochs,
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        strategy=strategy,
-        precision=precision,
-        callbacks=callbacks,
-        default_root_dir=checkpoints,
-    )
-    last = checkpoints / "last.ckpt"
-    resumed = str(last) if last.exists() else None
-    trainer.fit(model, datamodule=Data(train, val, batch_size, seed), ckpt_path=resumed, weights_only=True)
+    with quiet():
+        trainer = make_trainer(
+            max_epochs=epochs,
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            strategy=strategy,
+            precision=precision,
+            callbacks=callbacks,
+            default_root_dir=checkpoints,
+        )
+        last = checkpoints / "last.ckpt"
+        resumed = str(last) if last.exists() else None
+        trainer.fit(model, datamodule=Data(train, val, batch_size, seed), ckpt_path=resumed, weights_only=True)
     return fitted(Path(best.best_model_path), model.history) if trainer.is_global_zero else None
 
 
@@ -187,8 +189,13 @@ def mode(monitor: str) -> str:
     return "min" if monitor.endswith("loss") else "max"
 
 
-def quiet() -> None:
-    """Lightning's advertisements are not ours to print."""
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what Lightning says to itself, where a user could mend nothing."""
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-    # torch's pytree under Lightning 2.6: nothing that a user could mend.
-    warnings.filterwarnings("ignore", ".*LeafSpec.*")
+    with warnings.catch_warnings():
+        # Lightning 2.6 on torch's newer pytree.
+        warnings.filterwarnings("ignore", ".*LeafSpec.*")
+        # A resumed training finds its own checkpoints.
+        warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+        yield
