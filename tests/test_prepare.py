@@ -49,7 +49,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("first", "test", "labels"), itertools.product([None, 200], [None, 50], [None, 7, 40]), ids=str
+    ("first", "test", "labels"), [*itertools.product([None, 200], [None, 50], [None, 7, 40])], ids=str
 )
 def test_splits_cover_without_meeting(first, test, labels):
     rows = split(RAW, first=first, test=test, val=30, labels=labels, seed=0)

@@ -29,6 +29,7 @@ def config(overrides: Overrides = None) -> None:
     """Print the composed config, with the file or override that each value came from."""
     from sprout.settings.compose import compose_config
     from sprout.settings.origin import origins
+    from sprout.settings.validate import written
     from sprout.settings.workspace import read_params
 
     params, given = read_params(), overrides or []
@@ -36,7 +37,8 @@ def config(overrides: Overrides = None) -> None:
     given_in = dict.fromkeys(params.overrides, "params.yaml") | dict.fromkeys(given, "override")
     table = Table("key", "value", "from", box=None, pad_edge=False)
     for origin in origins(CONF, composed, given_in):
-        table.add_row(origin.key, show(origin.value), origin.source)
+        value = origin.value if isinstance(origin.value, str) else written(origin.value)
+        table.add_row(origin.key, value, origin.source)
     print_table(table)
 
 
@@ -67,16 +69,6 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")]
     from sprout.tracking import ui as serve
 
     serve(tracking_uri(), port)
-
-
-def show(value: object) -> str:
-    """A value as YAML would have it."""
-    return {None: "null", True: "true", False: "false"}.get(value, str(value)) if is_plain(value) else str(value)
-
-
-def is_plain(value: object) -> bool:
-    """Whether YAML has an own word for it."""
-    return value is None or isinstance(value, bool)
 
 
 def print_table(table: Table) -> None:

@@ -30,7 +30,8 @@ def started_as_ranks(devices: int) -> bool:
     if devices == 1 or "RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1:
         return False
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
-    process = subprocess.Popen([*launcher, *sys.argv])
+    # torchrun would set one thread and say so; the training sets its own number.
+    process = subprocess.Popen([*launcher, *sys.argv], env={"OMP_NUM_THREADS": "1", **os.environ})
     try:
         code = process.wait()
     except Killed:

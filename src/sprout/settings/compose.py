@@ -72,10 +72,11 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
     """
     parsed = [parse_override(text) for text in overrides]
     named = [o.value() for o in parsed if key_of(o) == "experiment"]
-    experiment, known = named[-1] if named else experiment, experiments(conf)
-    if not isinstance(experiment, str) or experiment not in known:
-        near = close(str(experiment), known)
-        raise UserError(f"experiment={written(experiment)}: unknown{near}; there are: {', '.join(known)}")
+    wanted, known = (named or [experiment])[-1], experiments(conf)
+    if wanted not in known:
+        near = close(str(wanted), known)
+        raise UserError(f"experiment={written(wanted)}: unknown{near}; there are: {', '.join(known)}")
+    experiment = str(wanted)
     rest = [o for o in parsed if key_of(o) != "experiment"]
     lines = [f"experiment={experiment}", *(hydra_line(conf, o) for o in rest)]
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sprout.settings.compose import Composed, picks_file
-from sprout.settings.tree import MISSING, leaves, lookup
+from sprout.settings.tree import MISSING, is_interpolation, leaves, lookup
 from sprout.settings.workspace import PARAMS, read_yaml
 
 Layer = tuple[str, str, Any]
@@ -39,16 +39,16 @@ def origins(conf: Path, composed: Composed, given_in: Mapping[str, str]) -> Iter
     for key, value in leaves(composed.config):
         source = next(name for name, package, tree in layers if sets(tree, package, key))
         written = lookup(composed.unresolved, key)
-        through = f" {written}" if isinstance(written, str) and "${" in written else ""
+        through = f" {written}" if is_interpolation(written) else ""
         yield Origin(key, value, source + through)
 
 
 def override_layers(conf: Path, composed: Composed, given_in: Mapping[str, str]) -> Iterator[Layer]:
     """The overrides of values, the last one first; a chosen file speaks for itself."""
     for override in reversed(composed.overrides):
-        if not picks_file(conf, override) and not override.is_delete():
-            text = str(override.input_line)
-            yield f"{given_in[text]}: {text}", override.key_or_group, override.value()
+        key, text = override.key_or_group, str(override.input_line)
+        if key == "experiment" or not (picks_file(conf, override) or override.is_delete()):
+            yield f"{given_in[text]}: {text}", key, override.value()
 
 
 def file_layers(conf: Path, composed: Composed) -> Iterator[Layer]:

@@ -108,7 +108,7 @@ class Classifier(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Hand the figures to what watches them: early stopping and the choice of the best epoch."""
         self.validated = self.mean("val")
-        self.log_dict(self.validated)
+        self.log_dict(self.validated, sync_dist=self.trainer.world_size > 1)
 
     def on_train_epoch_end(self) -> None:
         """Close the epoch's line of history."""

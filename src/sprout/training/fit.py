@@ -192,10 +192,13 @@ def mode(monitor: str) -> str:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep what Lightning says to itself, where a user could mend nothing."""
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.distributed"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # Lightning 2.6 on torch's newer pytree.
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
         # A resumed training finds its own checkpoints.
         warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+        # The weights of a convolution over one channel have two valid strides.
+        warnings.filterwarnings("ignore", ".*Grad strides do not match.*")
         yield
