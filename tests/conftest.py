@@ -1,7 +1,9 @@
 """What several tests share."""
 
 import os
-from collections.abc import Callable
+import shutil
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +43,19 @@ def make_store(tmp_path: Path) -> Callable[..., Store]:
         return open_store(tmp_path / name)
 
     return make
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with this project's `conf/` and a plain `params.yaml`, as the working folder.
+
+    What the command line does to the signals of its process is undone at the end.
+    """
+    shutil.copytree(Path(__file__).parents[1] / "conf", tmp_path / "conf")
+    (tmp_path / "params.yaml").write_text("experiment: digits\noverrides: []\n")
+    monkeypatch.chdir(tmp_path)
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    handlers = [signal.getsignal(each) for each in signals]
+    yield tmp_path
+    for each, handler in zip(signals, handlers, strict=True):
+        signal.signal(each, handler)

@@ -232,7 +232,8 @@ def test_refusals_name_key_value_and_counts(
 
 @pytest.mark.parametrize(("test", "val"), [(4, 4), (296 - 8, 4), (4, 296 - 8)])
 def test_the_bounds_that_are_named_are_accepted(test, val):
-    rows = split(RAW, first=None, test=test, val=val, labels=None, seed=0)
+    even = make_raw(labels=np.arange(400) % 4)
+    rows = split(even, first=None, test=test, val=val, labels=None, seed=0)
     assert (len(rows["test"]), len(rows["val"])) == (test, val)
 
 

@@ -146,7 +146,7 @@ def normalisation(images: Array) -> tuple[list[float], list[float]]:
         mean = float(np.average(levels, weights=counts))
         variance = float(np.average((levels - mean) ** 2, weights=counts))
         means.append(mean)
-        stds.append(variance**0.5 or 1.0)
+        stds.append(variance**0.5 if np.count_nonzero(counts) > 1 else 1.0)
     return means, stds
 
 

@@ -36,7 +36,9 @@ class Train:
     lr: Positive
     """Learning rate; the schedule's peak."""
     optimizer: Optimizer
+    """What turns gradients into steps."""
     schedule: Schedule
+    """How the learning rate changes over the training."""
     label_smoothing: Share
     """Share of the target that is spread over all classes."""
     transforms: Transforms

@@ -1,0 +1,297 @@
+"""Each transform against a reference, and draws that depend on nothing but (seed, epoch, example)."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sprout.augment import augment, draws, mix, normal, signed
+
+NOTHING: dict[str, Any] = {
+    "flip": 0.0,
+    "shift": 0.0,
+    "rotate": 0.0,
+    "zoom": 0.0,
+    "shear": 0.0,
+    "brightness": 0.0,
+    "noise": 0.0,
+    "erase": 0.0,
+    "fill": "zeros",
+}
+ALL = NOTHING | {
+    "flip": 0.5,
+    "shift": 0.2,
+    "rotate": 30.0,
+    "zoom": 0.2,
+    "shear": 10.0,
+    "brightness": 0.3,
+    "noise": 0.1,
+    "erase": 0.3,
+}
+KINDS = [key for key in NOTHING if key != "fill"]
+
+
+def pictures(n: int = 5, channels: int = 2, height: int = 6, width: int = 8) -> Tensor:
+    return torch.rand(n, channels, height, width, generator=torch.Generator().manual_seed(0))
+
+
+def forced(n: int, **at: float) -> Callable[[int], Tensor]:
+    """The six draws of the affine transform, each given in −1..1 of its range; the middle where it is not."""
+    places = ["flip", "across", "down", "angle", "zoom", "shear"]
+    row = torch.tensor([(at.get(place, 0.0) + 1) / 2 for place in places])
+    return lambda k: row[:k].expand(n, k)
+
+
+def positions(height: int, width: int) -> Tensor:
+    """An image whose two channels are each pixel's own x and y, from the centre: (1, 2, H, W)."""
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    return torch.stack([x - width / 2, y - height / 2])[None]
+
+
+def test_nothing_moves_nothing():
+    images = pictures()
+    for fill in ("zeros", "border", "reflection"):
+        assert torch.equal(augment(images, draws(0, 0, torch.arange(5)), **NOTHING | {"fill": fill}), images)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_alone_does_something_and_keeps_the_shape(kind):
+    images = pictures()
+    before = images.clone()
+    found = augment(images, draws(0, 0, torch.arange(5)), **NOTHING | {kind: ALL[kind]})
+    assert not torch.equal(found, images)
+    assert (found.shape, found.dtype) == (images.shape, images.dtype)
+    assert torch.equal(images, before)
+
+
+def test_flip():
+    images = pictures()
+    found = augment(images, draws(0, 0, torch.arange(5)), **NOTHING | {"flip": 1.0})
+    assert torch.equal(found, images.flip(-1))
+
+
+def test_flip_takes_its_share():
+    images = pictures(4000, 1, 2, 2)
+    found = augment(images, draws(0, 0, torch.arange(4000)), **NOTHING | {"flip": 0.3})
+    flipped = (found == images.flip(-1)).flatten(1).all(dim=1)
+    assert (flipped | (found == images).flatten(1).all(dim=1)).all()
+    assert flipped.float().mean() == pytest.approx(0.3, abs=4 * math.sqrt(0.3 * 0.7 / 4000))
+
+
+def test_flip_beside_other_moves():
+    """In the affine matrix it is the same flip, of the image that the moves then move."""
+    images = pictures()
+    settings = NOTHING | {"shift": 0.25, "rotate": 20.0, "zoom": 0.2}
+    draw = forced(5, down=0.7, angle=0.4, zoom=-0.3)
+    both = augment(images, draw, **settings | {"flip": 1.0})
+    torch.testing.assert_close(both, augment(images.flip(-1), draw, **settings), atol=1e-5, rtol=0)
+
+
+def rolled(image: np.ndarray, right: int, down: int) -> np.ndarray:
+    """A shift by whole pixels; zeros come in."""
+    found = np.roll(image, (down, right), axis=(-2, -1))
+    height, width = image.shape[-2:]
+    rows, columns = np.arange(height) - down, np.arange(width) - right
+    inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))
+    return found * inside
+
+
+@pytest.mark.parametrize(("right", "down"), [(0, 0), (1, 0), (0, 1), (3, -2), (-4, 3), (-1, -3)])
+def test_shift_by_whole_pixels(right, down):
+    images = pictures()
+    # A half of 6 × 8 pixels: 3 down, 4 across. The draws move what is looked at, so the image goes the other way.
+    draw = forced(5, across=-right / 4, down=-down / 3)
+    found = augment(images, draw, **NOTHING | {"shift": 0.5})
+    np.testing.assert_allclose(found.numpy(), rolled(images.numpy(), right, down), atol=1e-5)
+
+
+@pytest.mark.parametrize(("angle", "turns"), [(1.0, 1), (-1.0, -1)])
+def test_rotation_by_90_degrees(angle, turns):
+    images = pictures(5, 2, 8, 8)
+    found = augment(images, forced(5, angle=angle), **NOTHING | {"rotate": 90.0})
+    torch.testing.assert_close(found, torch.rot90(images, turns, (-2, -1)), atol=1e-5, rtol=0)
+
+
+def test_rotation_of_an_oblong_image_is_by_true_angles():
+    images = pictures(5, 2, 4, 8)
+    found = augment(images, forced(5, angle=1.0), **NOTHING | {"rotate": 90.0})
+    expected = torch.zeros_like(images)
+    expected[..., 2:6] = torch.rot90(images[..., 2:6], 1, (-2, -1))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_rotation_by_180_degrees():
+    images = pictures()
+    found = augment(images, forced(5, angle=-1.0), **NOTHING | {"rotate": 180.0})
+    torch.testing.assert_close(found, images.flip(-1, -2), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (12, 20), (21, 9)])
+@pytest.mark.parametrize("angle", [-1.0, 0.0, 0.4])
+@pytest.mark.parametrize("zoom", [-1.0, 0.0, 0.6])
+@pytest.mark.parametrize("shear", [-0.5, 0.0, 1.0])
+def test_where_each_pixel_comes_from(size, angle, zoom, shear):
+    """On an image of positions, the result says what was looked at: worked out here in pixels."""
+    places = positions(*size)
+    draw = forced(1, angle=angle, zoom=zoom, shear=shear)
+    found = augment(places, draw, **NOTHING | {"rotate": 40.0, "zoom": 0.5, "shear": 25.0})[0]
+    turn, slant = math.radians(40 * angle), math.tan(math.radians(25 * shear))
+    rotation = torch.tensor([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    matrix = rotation @ torch.tensor([[1.0, slant], [0.0, 1.0]]) / (1 + 0.5 * zoom)
+    expected = torch.einsum("ij,jhw->ihw", matrix, places[0])
+    # Bilinear sampling gives positions exactly, as long as all four neighbours lie inside.
+    reach = torch.tensor([size[1], size[0]])[:, None, None] / 2 - 0.5
+    inside = (expected.abs() <= reach).all(dim=0)
+    assert inside.sum() >= 8
+    torch.testing.assert_close(found[:, inside], expected[:, inside], atol=1e-4, rtol=0)
+
+
+def test_zoom_in_by_two():
+    image = torch.zeros(1, 1, 8, 8)
+    image[..., 3:5, 3:5] = 1
+    found = augment(image, forced(1, zoom=1.0), **NOTHING | {"zoom": 1.0})
+    assert found.sum() == pytest.approx(4 * 4, abs=1e-4)
+    assert found[0, 0, 3:5, 3:5].min() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("fill", ["zeros", "border", "reflection"])
+def test_what_stands_in_a_gap(fill):
+    images = pictures()
+    found = augment(images, forced(5, across=1.0), **NOTHING | {"shift": 0.5, "fill": fill})
+    gap = {
+        "zeros": torch.zeros_like(images[..., 4:]),
+        "border": images[..., -1:].expand(-1, -1, -1, 4),
+        "reflection": images[..., 4:].flip(-1),
+    }
+    torch.testing.assert_close(found, torch.cat([images[..., 4:], gap[fill]], dim=-1), atol=1e-5, rtol=0)
+
+
+def test_brightness():
+    images = pictures(3)
+    found = augment(images, lambda k: torch.tensor([[0.0], [0.5], [1.0]]), **NOTHING | {"brightness": 0.4})
+    torch.testing.assert_close(found, images * torch.tensor([0.6, 1.0, 1.4])[:, None, None, None])
+
+
+def test_noise_is_normal_and_apart_for_every_pixel():
+    images = torch.zeros(200, 3, 16, 16)
+    noise = augment(images, draws(0, 0, torch.arange(200)), **NOTHING | {"noise": 0.25}) / 0.25
+    n = noise.numel()
+    assert noise.mean().item() == pytest.approx(0, abs=5 / math.sqrt(n))
+    assert noise.std().item() == pytest.approx(1, abs=5 / math.sqrt(2 * n))
+    assert (noise.abs() > 1.959964).float().mean().item() == pytest.approx(0.05, abs=5 * math.sqrt(0.05 * 0.95 / n))
+    rows = noise.flatten(1)
+    assert torch.corrcoef(rows)[~torch.eye(200, dtype=bool)].abs().max() < 6 / math.sqrt(rows.shape[1])
+    assert torch.corrcoef(rows.T[:200])[~torch.eye(200, dtype=bool)].abs().max() < 6 / math.sqrt(200)
+
+
+def test_noise_is_finite_at_the_ends_of_the_draws():
+    most = 1 - 2.0**-24
+    for u in (0.0, most):
+        assert normal(lambda k, u=u: torch.full((1, k), u), torch.Size([1, 1, 2, 2])).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("centre", "rows", "columns"),
+    [
+        ((0.5, 0.5), (3, 7), (6, 14)),
+        ((0.3, 0.75), (1, 5), (11, 19)),
+        ((0.0, 0.0), (0, 2), (0, 4)),
+        ((0.999, 0.999), (8, 10), (16, 20)),
+    ],
+)
+def test_erase(centre, rows, columns):
+    """Four tenths of 10 × 20 pixels are 4 × 8, as far as they lie inside."""
+    images = pictures(1, 2, 10, 20) + 1
+    found = augment(images, lambda k: torch.tensor([centre]), **NOTHING | {"erase": 0.4})
+    gone = torch.zeros(10, 20, dtype=bool)
+    gone[slice(*rows), slice(*columns)] = True
+    assert torch.equal(found == 0, gone.expand(1, 2, 10, 20))
+    assert torch.equal(found[..., ~gone], images[..., ~gone])
+
+
+def test_examples_of_one_batch_draw_apart():
+    images = pictures(1).expand(50, -1, -1, -1)
+    for kind in KINDS:
+        found = augment(images, draws(0, 0, torch.arange(50)), **NOTHING | {kind: ALL[kind]})
+        different = len(torch.unique(found.flatten(1), dim=0))
+        assert different == 2 if kind == "flip" else different > 25, kind
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_neither_order_nor_size_of_batches_matters(layout):
+    """Bit for bit."""
+    images = pictures(64, 3, 9, 11).contiguous(memory_format=layout)
+    ids = torch.arange(64) * 7 + 3
+    whole = augment(images, draws(1, 2, ids), **ALL)
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(1))
+    for size in (1, 5, 64):
+        for rows in order.split(size):
+            assert torch.equal(augment(images[rows], draws(1, 2, ids[rows]), **ALL), whole[rows])
+
+
+def test_the_same_place_draws_the_same_and_any_other_draws_anew():
+    ids = torch.arange(100)
+    same = draws(3, 4, ids)(5)
+    assert torch.equal(draws(3, 4, ids)(5), same)
+    for other in (draws(4, 4, ids), draws(3, 5, ids), draws(3, 4, ids + 100), draws(4, 3, ids)):
+        assert (other(5) == same).sum() <= 1
+
+
+def test_every_call_draws_anew():
+    draw = draws(0, 0, torch.arange(100))
+    first, second = draw(3), draw(3)
+    assert (first == second).sum() == 0
+    assert torch.equal(torch.cat([first, second], dim=1), draws(0, 0, torch.arange(100))(6))
+
+
+@pytest.mark.parametrize("seed", [0, 2**31 - 1])
+@pytest.mark.parametrize("along", ["examples", "numbers", "epochs", "seeds"])
+def test_draws_are_uniform(along, seed):
+    """Chi-square over 100 equal ranges, and no correlation with the neighbour."""
+    n = 20_000
+    one = torch.arange(1)
+    drawn = {
+        "examples": lambda: draws(seed, 0, torch.arange(n))(1),
+        "numbers": lambda: draws(seed, 0, one)(n),
+        "epochs": lambda: torch.stack([draws(seed, epoch, one + 5)(1) for epoch in range(n // 10)]),
+        "seeds": lambda: torch.stack([draws(seed + step, 1, one)(1) for step in range(n // 10)]),
+    }[along]()
+    u = drawn.flatten().double()
+    assert u.min() >= 0
+    assert u.max() < 1
+    counts = torch.histc(u, 100, 0, 1)
+    expected = len(u) / 100
+    chi_square = ((counts - expected) ** 2 / expected).sum().item()
+    # 99 degrees of freedom: mean 99, spread 14; five spreads either way.
+    assert 29 < chi_square < 169
+    correlation = torch.corrcoef(torch.stack([u[:-1], u[1:]]))[0, 1].abs()
+    assert correlation < 5 / math.sqrt(len(u))
+
+
+def test_the_hash_is_splitmix64():
+    """Against the published generator, in whole numbers of any length."""
+
+    def reference(state: int) -> int:
+        mask = (1 << 64) - 1
+        z = (state + 0x9E3779B97F4A7C15) & mask
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        return z ^ (z >> 31)
+
+    states = [0, 1, 1234567, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]
+    found = mix(torch.tensor([signed(state) for state in states])).tolist()
+    assert [value % (1 << 64) for value in found] == [reference(state) for state in states]
+    assert reference(1234567) == 6457827717110365317  # the first number of the published test vector
+
+
+@pytest.mark.parametrize("fill", ["zeros", "border", "reflection"])
+def test_double_stays_double(fill):
+    images = pictures().double()
+    found = augment(images, draws(0, 0, torch.arange(5)), **ALL | {"fill": fill})
+    assert found.dtype == torch.float64
+    single = augment(images.float(), draws(0, 0, torch.arange(5)), **ALL | {"fill": fill})
+    torch.testing.assert_close(found.float(), single, atol=1e-4, rtol=0)

@@ -1,0 +1,131 @@
+"""Examples out of several stores, and batches whose order is a function of (seed, epoch)."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from sprout.batches import Batches, Examples
+from sprout.store import label_table
+
+
+@pytest.fixture
+def stores(make_store):
+    """Ten, none and seven examples, the last in several shards."""
+    return [
+        make_store(10, name="a", seed=1),
+        make_store(0, name="b"),
+        make_store(7, name="c", seed=2, shard_bytes=3 * 64),
+    ]
+
+
+def ids_of(batches, epoch=0):
+    batches.set_epoch(epoch)
+    return [batch.ids.tolist() for batch in batches]
+
+
+def test_examples_of_several_stores(stores):
+    examples = Examples.of(*stores)
+    assert (len(examples), examples.shape) == (17, (8, 8, 1))
+    all_images = np.concatenate([store.take(np.arange(len(store))) for store in stores])
+    all_labels = [*(row % 3 for row in range(10)), *(row % 3 for row in range(7))]
+    ids = np.array([16, 0, 9, 10, 3, 3, 12])
+    batch = examples.take(ids)
+    np.testing.assert_array_equal(batch.images.numpy(), all_images[ids])
+    assert batch.labels.tolist() == [all_labels[place] for place in ids]
+    assert batch.ids.tolist() == ids.tolist()
+    assert (batch.images.dtype, batch.labels.dtype, batch.ids.dtype) == (torch.uint8, torch.int64, torch.int64)
+
+
+def chosen(rows, labels):
+    n = len(rows)
+    return label_table(np.array(rows), labels, source="pseudo", group=np.zeros(n), origin=[""] * n, round_=1)
+
+
+def test_a_label_table_chooses_rows_and_labels(stores):
+    """As pseudo-labels do."""
+    examples = Examples([(stores[0], stores[0].labels), (stores[2], chosen([5, 1], [2, 0]))])
+    assert len(examples) == 12
+    batch = examples.take(np.array([10, 11]))
+    np.testing.assert_array_equal(batch.images.numpy(), stores[2].take(np.array([5, 1])))
+    assert batch.labels.tolist() == [2, 0]
+
+
+def test_plus(stores):
+    given = Examples.of(stores[0], stores[1])
+    more = given.plus(stores[2], chosen([5, 1], [2, 0]))
+    assert (len(given), len(more)) == (10, 12)
+    assert more.take(np.arange(12)).labels.tolist() == [row % 3 for row in range(10)] + [2, 0]
+
+
+def test_one_store_is_taken_the_same_way(stores):
+    batch = Examples.of(stores[2]).take(np.array([6, 2]))
+    np.testing.assert_array_equal(batch.images.numpy(), stores[2].take(np.array([6, 2])))
+    assert batch.labels.tolist() == [0, 2]
+
+
+def test_no_examples(stores):
+    assert len(Examples.of(stores[1])) == 0
+    assert list(Batches(Examples.of(stores[1]), 4)) == []
+
+
+@pytest.mark.parametrize("seed", [None, 0])
+@pytest.mark.parametrize("size", [1, 4, 17, 100])
+def test_every_example_once_an_epoch(stores, seed, size):
+    batches = Batches(Examples.of(*stores), size, seed=seed)
+    for epoch in (0, 1):
+        found = ids_of(batches, epoch)
+        assert len(found) == len(batches) == -(-17 // size)
+        assert [len(ids) for ids in found[:-1]] == [size] * (len(found) - 1)
+        assert sorted(sum(found, [])) == list(range(17))
+
+
+def test_without_a_seed_they_keep_their_order(stores):
+    batches = Batches(Examples.of(*stores), 5)
+    assert sum(ids_of(batches, 0), []) == sum(ids_of(batches, 1), []) == list(range(17))
+
+
+def test_the_order_is_a_function_of_seed_and_epoch(stores):
+    examples = Examples.of(*stores)
+    first = Batches(examples, 5, seed=3)
+    orders = [ids_of(first, epoch) for epoch in range(3)]
+    again = Batches(examples, 5, seed=3)
+    assert ids_of(again, 2) == orders[2]  # as after resuming
+    assert ids_of(first, 0) == orders[0]
+    assert ids_of(Batches(examples, 5, seed=4), 0) != orders[0]
+    assert len({str(order) for order in orders}) == 3
+    assert orders[0] != ids_of(Batches(examples, 5), 0)
+
+
+def test_half_an_epoch_changes_nothing(stores):
+    batches = Batches(Examples.of(*stores), 5, seed=3)
+    whole = ids_of(batches)
+    assert len(list(islice(batches, 2))) == 2
+    assert ids_of(batches) == whole
+
+
+def test_lightning_sets_the_epoch_on_the_sampler(stores):
+    batches = Batches(Examples.of(*stores), 5, seed=3)
+    batches.sampler.set_epoch(7)
+    assert [batch.ids.tolist() for batch in batches] == ids_of(Batches(Examples.of(*stores), 5, seed=3), 7)
+
+
+@pytest.mark.parametrize(("size", "world"), [(6, 2), (6, 3), (5, 2), (17, 4)])
+def test_processes_part_each_batch(stores, size, world):
+    examples = Examples.of(*stores)
+    alone = ids_of(Batches(examples, size, seed=1))
+    ranks = [ids_of(Batches(examples, size, seed=1, rank=rank, world=world)) for rank in range(world)]
+    for whole, *parts in zip(alone, *ranks, strict=True):
+        assert sorted(sum(parts, [])) == sorted(whole)
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_no_process_is_left_without_an_example(stores):
+    """Seventeen by eight leave a last batch of one; the loss of none would be no number."""
+    examples = Examples.of(*stores)
+    ranks = [ids_of(Batches(examples, 8, seed=1, rank=rank, world=3)) for rank in range(3)]
+    alone = ids_of(Batches(examples, 8, seed=1))
+    assert [len(ids[-1]) for ids in ranks] == [1, 1, 1]
+    assert all(ids[-1] == alone[-1] for ids in ranks)
+    assert sorted(sum((sum(ids[:-1], []) for ids in ranks), [])) == sorted(sum(alone[:-1], []))

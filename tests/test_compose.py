@@ -1,0 +1,333 @@
+"""Composition: what is built from `params.yaml` and `conf/`, and the one line that names what is wrong with them."""
+
+import os
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sprout.errors import UserError
+from sprout.running.signals import exit_codes
+from sprout.settings.compose import choices, compose_config, experiments
+from sprout.settings.workspace import read_build
+
+CONF = Path("conf")
+STAGE = Path(__file__).parents[1] / "pipelines/compose.py"
+OLD = "experiment: older\n"
+
+
+@pytest.fixture
+def compose_stage(project: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run the stage `compose` where an older config lies; its exit code must be 2, and the older config stays."""
+    (project / "build").mkdir()
+    (project / "build/config.yaml").write_text(OLD)
+    main = runpy.run_path(str(STAGE))["main"]
+
+    def run() -> str:
+        with pytest.raises(SystemExit) as ended, exit_codes():
+            main()
+        out, err = capsys.readouterr()
+        assert ended.value.code == 2
+        assert out == ""
+        assert {path.name: path.read_text() for path in (project / "build").iterdir()} == {"config.yaml": OLD}
+        assert err.startswith("error: ")
+        assert err.splitlines() == [err.removesuffix("\n")]
+        return err.removeprefix("error: ")
+
+    return run
+
+
+WRONG_OVERRIDES = [
+    # not an override at all
+    ([""], ['override ""', "section.key=value"]),
+    (["="], ['override "="', "section.key=value"]),
+    (["=1"], ['override "=1"', "section.key=value"]),
+    (["a=b=c"], ['override "a=b=c"', "section.key=value"]),
+    (["train.lr"], ['override "train.lr"', "section.key=value"]),
+    (["a b c"], ['override "a b c"', "section.key=value"]),
+    ([" train.lr=0.1"], ['override " train.lr=0.1"', "section.key=value"]),
+    (["train.lr=0.1\nmodel=mlp"], ['override "train.lr=0.1\\nmodel=mlp"']),
+    (["tränn.lr=1"], ["tränn.lr=1", "quotes"]),
+    (["train.strategy=größe"], ["train.strategy=größe", "quotes"]),
+    (["train.lr=float(nope)"], ["train.lr=float(nope)"]),
+    (["model.channels[0]=3"], ["model.channels[0]=3"]),
+    (["train.epochs=" + "9" * 5000], ["train.epochs=99999"]),
+    # several values
+    (["train.lr=0.1,0.2"], ["train.lr=0.1,0.2", "several values"]),
+    (["train=default,default"], ["train=default,default", "several values"]),
+    (["train.lr=range(1,3)"], ["train.lr=range(1,3)", "several values"]),
+    (["model=glob(*)"], ["model=glob(*)", "several values"]),
+    (["experiment=digits,fashion_mnist"], ["experiment=digits,fashion_mnist", "several values"]),
+    # numbers
+    (["train.lr=nan"], ["train.lr=NaN", "finite number"]),
+    (["train.lr=inf"], ["train.lr=Infinity", "finite number"]),
+    (["train.lr=1e400"], ["train.lr=Infinity", "finite number"]),
+    (["train.lr=0"], ["train.lr=0:", "greater than 0"]),
+    (["train.lr=-0.1"], ["train.lr=-0.1:", "greater than 0"]),
+    (["train.lr="], ['train.lr="":', "number"]),
+    (["train.lr=fast"], ['train.lr="fast"', "number"]),
+    (["train.lr='0.1'"], ['train.lr="0.1"', "number"]),
+    (["train.lr=true"], ["train.lr=true", "number"]),
+    (["train.lr=null"], ["train.lr=null", "number"]),
+    (["train.lr=[0.1]"], ["train.lr=[0.1]", "number"]),
+    (["train.lr={a: {b: {c: 1}}}"], ['train.lr={"a": {"b": {"c": 1}}}', "number"]),
+    (["train.lr.x=1"], ['train.lr={"x": 1}', "number"]),
+    (["train.epochs=1e3"], ["train.epochs=1000.0", "integer"]),
+    (["train.epochs=0"], ["train.epochs=0:", "greater than or equal to 1"]),
+    (["train.epochs='3'"], ['train.epochs="3"', "integer"]),
+    (["train.epochs=99999999999999999999"], ["train.epochs=99999999999999999999", "less than 2147483648"]),
+    (["train.seed=-1"], ["train.seed=-1", "greater than or equal to 0"]),
+    (["train.seed=2147483648"], ["train.seed=2147483648", "less than 2147483648"]),
+    (["train.seed=true"], ["train.seed=true", "integer"]),
+    (["tracking.log_model=1"], ["tracking.log_model=1", "true or false"]),
+    (["tracking.log_model=yes"], ['tracking.log_model="yes"', "true or false"]),
+    (["prepare.labels=0"], ["prepare.labels=0", "greater than or equal to 1"]),
+    (["augment.transforms.rotate=181"], ["augment.transforms.rotate=181", "less than or equal to 180"]),
+    (["pseudo_label.threshold=nan"], ["pseudo_label.threshold=NaN", "less than or equal to 1"]),
+    (["model.dropout=1.0"], ["model.dropout=1.0", "less than 1"]),
+    (["retrain.lr=-1"], ["retrain.lr=-1", "greater than 0"]),
+    # texts, lists and sections
+    (["train.strategy=1"], ["train.strategy=1", "a text"]),
+    (["train.strategy=''"], ['train.strategy=""', "at least 1 character"]),
+    (["train.monitor=loss"], ['train.monitor="loss"', "'val_loss' or 'val_accuracy'"]),
+    (["train.monitor='a\nb'"], ['train.monitor="a\\nb"', "'val_loss' or 'val_accuracy'"]),
+    (["train.precision=16"], ["train.precision=16", "'16-mixed'"]),
+    (["model.channels=32"], ["model.channels=32", "a list"]),
+    (["model.channels=[32,a]"], ['model.channels.1="a"', "integer"]),
+    (["model.channels.1=0"], ["model.channels.1=0", "greater than or equal to 1"]),
+    (["train.transforms=shifts"], ['train.transforms="shifts"', "a section of keys"]),
+    (["train.optimizer.args=1"], ["train.optimizer.args=1", "a section of keys"]),
+    (["model.name=resnet"], ['model.name="resnet"', "cnn, mlp, target"]),
+    (["model.name=null"], ["model.name=null", "cnn, mlp, target"]),
+    (["model.name=target"], ["model.target", "missing", "conf/model/"]),
+    (["download.name=MNIST"], ['download.name="MNIST"', "no such key", "source"]),
+    # keys and sections that there are not
+    (["train.x=1"], ["train.x=1", "no such key", "batch_size"]),
+    (["+train.x=1"], ["train.x=1", "no such key", "batch_size"]),
+    (["++train.ephocs=1"], ["train.ephocs=1", "did you mean epochs?"]),
+    (["train.transforms.flp=1"], ["train.transforms.flp=1", "did you mean flip?", "accepted: flip, shift"]),
+    (["trian.lr=0.1"], ['trian={"lr": 0.1}', "did you mean train?"]),
+    (["lr=0.1"], ["lr=0.1", "no such section", "download, prepare"]),
+    (["+foo=1"], ["foo=1", "no such section"]),
+    (["experiment.x=1"], ['experiment={"x": 1}', "no such section"]),
+    (["defaults=[]"], ["defaults=[]", "no such section"]),
+    (["hydra.run.dir=/x"], ["hydra.run.dir=/x", "no effect"]),
+    (["+hydra.x=1"], ["+hydra.x=1", "no effect"]),
+    (["hydra/launcher=basic"], ["hydra/launcher=basic", "no effect"]),
+    (["~hydra"], ["~hydra", "no effect"]),
+    # what is taken away
+    (["~train"], ["train.", "missing", "conf/train/"]),
+    (["~train.lr"], ["train.lr", "missing", "conf/train/"]),
+    (["train.lr=0.1", "~train.lr"], ["train.lr", "missing", "conf/train/"]),
+    (["~train/optimizer"], ["train.optimizer", "missing"]),
+    (["~train.nope"], ["~train.nope", "does not exist"]),
+    (["~train.lr=5"], ["~train.lr=5", "and not 5"]),
+    (["~model"], ["model", "section is missing", "download, prepare"]),
+    (["~experiment"], ["experiment=null", "digits, fashion_mnist"]),
+    # choices of files
+    (["model=nope"], ['model="nope"', "no such choice", "cnn, cnn_3x12, mlp"]),
+    (["model="], ['model=""', "no such choice", "cnn, cnn_3x12, mlp"]),
+    (["model=null"], ["model=null", "no such choice", "cnn, cnn_3x12, mlp"]),
+    (["model=[cnn,mlp]"], ['model=["cnn", "mlp"]', "no such choice"]),
+    (["model=../train/default"], ['model="../train/default"', "no such choice"]),
+    (["model=cnn.yaml"], ['model="cnn.yaml"', "no such choice"]),
+    (["model=CNN"], ['model="CNN"', "no such choice"]),
+    (["train=${retrain}"], ['train="${retrain}"', "no such choice"]),
+    (["train/optimizer=nope"], ['train/optimizer="nope"', "adam, adamw, sgd"]),
+    (["train/transforms@augment.transforms=nope"], ['train/transforms@augment.transforms="nope"', "none, shifts"]),
+    (["model@foo=cnn"], ["model@foo=cnn", "Could not override"]),
+    (["+model@foo=cnn"], ["foo=", "no such section"]),
+    (["+model=mlp"], ["+model=mlp", "Multiple values"]),
+    (["train.epochs=3", "+train.lr=0.1", "train.seed=1"], ["+train.lr=0.1:", "already at 'train.lr'"]),
+    (["experiment=nope"], ['experiment="nope"', "digits, fashion_mnist, fashion_mnist_few"]),
+    (["experiment=digits", "experiment=nope"], ['experiment="nope"', "digits, fashion_mnist, fashion_mnist_few"]),
+    (["experiment=fashion-mnist"], ['experiment="fashion-mnist"', "did you mean fashion_mnist?"]),
+    (["experiment=../x"], ['experiment="../x"', "digits, fashion_mnist, fashion_mnist_few"]),
+    (["experiment="], ['experiment=""', "digits, fashion_mnist, fashion_mnist_few"]),
+    (["experiment={a: 1}"], ['experiment={"a": 1}', "digits, fashion_mnist, fashion_mnist_few"]),
+    # interpolations
+    (["train.lr=${train.lr}"], ['train.lr="${train.lr}"', "Recursive"]),
+    (["train.lr=${retrain.lr}"], ['train.lr="${retrain.lr}"', "Recursive"]),
+    (["train.lr=${train.nope}"], ['train.lr="${train.nope}"', "not found"]),
+    (["train.lr=${oc.env:SPROUT_NOT_SET}"], ['train.lr="${oc.env:SPROUT_NOT_SET}"', "not found"]),
+    (["train.lr=${nope:1}"], ['train.lr="${nope:1}"', "Unsupported interpolation"]),
+    (["model.channels=[1,${train.nope}]"], ["model.channels[1]", "train.nope"]),
+    (["train.lr=???"], ['train.lr="???"', "Missing mandatory value"]),
+    (["retrain.epochs=${train.lr}"], ["retrain.epochs=0.002", "integer"]),
+]
+
+
+@pytest.mark.parametrize(("overrides", "said"), WRONG_OVERRIDES, ids=[str(o)[:40] for o, _ in WRONG_OVERRIDES])
+def test_a_wrong_override_is_named(project: Path, compose_stage: Callable[[], str], overrides, said) -> None:
+    params = {"experiment": "digits", "overrides": overrides}
+    (project / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
+    line = compose_stage()
+    assert [text for text in said if text not in line] == [], line
+
+
+WRONG_PARAMS = [
+    (None, ["params.yaml", "not found"]),
+    (b"", ["params.yaml", "null", "experiment and overrides"]),
+    (b"- digits\n", ["params.yaml", '["digits"]', "experiment and overrides"]),
+    (b"digits\n", ["params.yaml", '"digits"', "experiment and overrides"]),
+    (b"experiment: digits\n", ["params.yaml", '{"experiment": "digits"}', "experiment and overrides"]),
+    (b"experiment: digits\noverrides: []\nlr: 1\n", ["params.yaml", '"lr": 1', "experiment and overrides"]),
+    (b"experiment: digits\noverides: []\n", ["params.yaml", '"overides": []', "experiment and overrides"]),
+    (b"1: 2\n", ["params.yaml", "2", "experiment and overrides"]),
+    (b"experiment: 3\noverrides: []\n", ["params.yaml", "experiment=3", "conf/experiment/"]),
+    (b"experiment:\noverrides: []\n", ["params.yaml", "experiment=null", "conf/experiment/"]),
+    (b"experiment: [digits]\noverrides: []\n", ["params.yaml", 'experiment=["digits"]', "conf/experiment/"]),
+    (b"experiment: ''\noverrides: []\n", ['experiment=""', "digits, fashion_mnist"]),
+    (b"experiment: ../x\noverrides: []\n", ['experiment="../x"', "digits, fashion_mnist"]),
+    (b"experiment: digits\noverrides:\n", ["params.yaml", "overrides=null", "train.lr=0.01"]),
+    (b"experiment: digits\noverrides: train.lr=1\n", ["params.yaml", 'overrides="train.lr=1"', "train.lr=0.01"]),
+    (b"experiment: digits\noverrides: [5]\n", ["params.yaml", "overrides=[5]", "train.lr=0.01"]),
+    (b"experiment: digits\noverrides: [train.lr: 1]\n", ["params.yaml", '[{"train.lr": 1}]', "train.lr=0.01"]),
+    (b"experiment: digits\noverrides: [[]]\n", ["params.yaml", "overrides=[[]]", "train.lr=0.01"]),
+    (b"experiment: [digits\noverrides: []\n", ["params.yaml", "not readable as YAML", "line 2"]),
+    (b"experiment: digits\n\toverrides: []\n", ["params.yaml", "not readable as YAML", "line 2"]),
+    (b"experiment: 2020-99-99\noverrides: []\n", ["params.yaml", "not readable as YAML", "month"]),
+    (b"experiment: !!python/object:os.system x\n", ["params.yaml", "not readable as YAML", "constructor"]),
+    (b"experiment: &a [*a]\noverrides: []\n", ["params.yaml", "experiment", "conf/experiment/"]),
+    (b"\x89PNG\x00\xff\xfe", ["params.yaml", "not readable as YAML"]),
+    (b"a\x00b", ["params.yaml", "not readable as YAML"]),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), WRONG_PARAMS, ids=[str(content)[:40] for content, _ in WRONG_PARAMS])
+def test_a_wrong_params_file_is_named(project: Path, compose_stage: Callable[[], str], content, said) -> None:
+    (project / "params.yaml").unlink()
+    if content is not None:
+        (project / "params.yaml").write_bytes(content)
+    line = compose_stage()
+    assert [text for text in said if text not in line] == [], line
+
+
+def test_a_folder_in_the_place_of_the_params_file(project: Path, compose_stage: Callable[[], str]) -> None:
+    (project / "params.yaml").unlink()
+    (project / "params.yaml").mkdir()
+    assert "params.yaml: not readable" in compose_stage()
+
+
+WRONG_CONF = [
+    ("experiment/digits.yaml", "train: [1\n", ["experiment=digits", "digits.yaml", "line 2"]),
+    ("experiment/digits.yaml", "\ttrain: 1\n", ["experiment=digits", "digits.yaml", "line 1"]),
+    ("experiment/digits.yaml", "# @package _global_\n- 1\n", ["experiment=digits"]),
+    ("experiment/digits.yaml", "train:\n  lr: 1\n", ['experiment={"train": {"lr": 1}}', "no such section"]),
+    ("experiment/digits.yaml", "# @package _global_\ntrain:\n  lrr: 1\n", ["train.lrr=1", "did you mean lr?"]),
+    ("experiment/digits.yaml", "# @package _global_\ntrain: 5\n", ["train=5", "not a section", "epochs"]),
+    ("experiment/digits.yaml", "# @package _global_\nmodel: 5\n", ["model=5", "not a section", "cnn, mlp, target"]),
+    ("experiment/digits.yaml", "# @package _global_\ntrain: null\n", ["train=null", "not a section", "epochs"]),
+    ("experiment/digits.yaml", "# @package _global_\nsweeep: {}\n", ["sweeep={}", "no such section"]),
+    (
+        "experiment/digits.yaml",
+        "# @package _global_\ndefaults:\n  - override /model: nope\n",
+        ["experiment=digits", "model/nope"],
+    ),
+    (
+        "experiment/digits.yaml",
+        "# @package _global_\ndefaults:\n  - override /nope: x\n",
+        ["experiment=digits", "nope"],
+    ),
+    ("experiment/digits.yaml", "# @package _global_\ntrain: {lr: 1, lr: 2}\n", ["experiment=digits", "duplicate key lr"]),
+    ("train/default.yaml", "epochs: 1\nepochs: 2\n", ["experiment=digits", "duplicate key epochs"]),
+    ("model/cnn.yaml", "", ["model", "missing"]),
+    ("model/cnn.yaml", "name: cnn\n", ["model.channels", "missing", "conf/model/"]),
+    ("report/default.yaml", "examples: many\n", ['report.examples="many"', "integer"]),
+    ("report/default.yaml", "examples: !!binary aGk=\n", ["report.examples", "integer"]),
+    ("config.yaml", "defaults: [nope: x]\n", ["experiment=digits", "nope"]),
+    ("retrain/default.yaml", "lr: ${train.lrr}\n", ['retrain.lr="${train.lrr}"', "not found"]),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), WRONG_CONF)
+def test_a_wrong_file_of_conf_is_named(
+    project: Path, compose_stage: Callable[[], str], name: str, content: str, said: list[str]
+) -> None:
+    (project / "conf" / name).write_text(content)
+    line = compose_stage()
+    assert [text for text in said if text not in line] == [], line
+
+
+def test_a_broken_file_of_conf_is_not_blamed_on_an_override(project: Path, compose_stage: Callable[[], str]) -> None:
+    (project / "params.yaml").write_text("experiment: digits\noverrides: [train.lr=0.1]\n")
+    (project / "conf/experiment/digits.yaml").write_text("train: [1\n")
+    assert compose_stage().startswith("experiment=digits: ")
+
+
+def test_without_experiments_the_folder_is_named(project: Path, compose_stage: Callable[[], str]) -> None:
+    os.rename("conf", "elsewhere")
+    assert "conf/experiment: no experiments" in compose_stage()
+
+
+def test_the_stage_writes_what_read_build_reads(project: Path) -> None:
+    (project / "params.yaml").write_text("experiment: digits\noverrides: [train.lr=0.25, model=mlp]\n")
+    runpy.run_path(str(STAGE))["main"]()
+    build, composed = read_build(), compose_config(CONF, "digits", ["train.lr=0.25", "model=mlp"])
+    assert build.config == composed.config
+    assert build.config_text == composed.text
+    assert build.config["train"]["lr"] == build.config["retrain"]["lr"] == 0.25
+    assert build.config["model"]["name"] == "mlp"
+    assert [path.name for path in (project / "build").iterdir()] == ["config.yaml"]
+
+
+ALIKE = [
+    (["train.lr=0.1"], ["++train.lr=0.1"]),
+    (["train.optimizer.args.momentum=0.9"], ["+train.optimizer.args.momentum=0.9"]),
+    (["train.optimizer.args={momentum: 0.9}"], ["+train.optimizer.args={momentum: 0.9}"]),
+    (["train={epochs: 3, lr: 0.1}"], ["train.epochs=3", "train.lr=0.1"]),
+    (["model=mlp", "model=cnn"], []),
+    (["model=cnn"], []),
+    (["train.lr=0.2", "train.lr=0.1"], ["train.lr=0.1"]),
+    (["experiment=fashion_mnist", "experiment=digits"], []),
+    (["train.lr=${oc.decode:${oc.env:SPROUT_LR}}"], ["train.lr=0.125"]),
+    (["model.channels.1=9"], ["model.channels=[32,9]"]),
+    (["train/transforms@augment.transforms=none", "augment.copies=0"], ["augment=none"]),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_overrides_that_say_the_same(project: Path, monkeypatch: pytest.MonkeyPatch, one, other) -> None:
+    monkeypatch.setenv("SPROUT_LR", "0.125")
+    assert compose_config(CONF, "digits", one).config == compose_config(CONF, "digits", other).config
+
+
+def test_overrides_change_what_they_name_and_nothing_else(project: Path) -> None:
+    plain = compose_config(CONF, "digits", []).config
+    changed = compose_config(CONF, "digits", ["pseudo_label.per_class=7"]).config
+    assert changed.pop("pseudo_label") == plain.pop("pseudo_label") | {"per_class": 7}
+    assert changed == plain
+
+
+def test_a_key_can_be_taken_out_of_the_optimizers_arguments(project: Path) -> None:
+    composed = compose_config(CONF, "digits", ["train/optimizer=sgd", "~train.optimizer.args.nesterov"])
+    assert composed.config["train"]["optimizer"]["args"] == {"momentum": 0.9}
+
+
+def test_every_file_of_conf_composes(project: Path) -> None:
+    seen = {"config"}
+    for folder in sorted(path for path in CONF.rglob("*") if path.is_dir()):
+        group = folder.relative_to(CONF).as_posix()
+        for name in choices(CONF, group):
+            composed = compose_config(CONF, "digits", [f"{group}={name}"])
+            assert f"{group}/{name}" in [file for file, _ in composed.files]
+            seen.add(f"{group}/{name}")
+    assert seen == {path.relative_to(CONF).with_suffix("").as_posix() for path in CONF.rglob("*.*")}
+
+
+def test_each_experiment_composes_alone(project: Path) -> None:
+    names = experiments(CONF)
+    assert "digits" in names
+    for name in names:
+        assert compose_config(CONF, name, []).config["experiment"] == name
+
+
+def test_composing_twice_gives_the_same_text(project: Path) -> None:
+    assert compose_config(CONF, "digits", []).text == compose_config(CONF, "digits", []).text
+
+
+def test_a_user_error_is_raised_for_who_calls_it(project: Path) -> None:
+    with pytest.raises(UserError, match=r"^train\.lr=-1: should be greater than 0$"):
+        compose_config(CONF, "digits", ["train.lr=-1"])
