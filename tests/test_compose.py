@@ -10,7 +10,7 @@ import yaml
 
 from sprout.errors import UserError
 from sprout.running.signals import exit_codes
-from sprout.settings.compose import choices, compose_config, experiments
+from sprout.settings.compose import choices, compose_config, experiments, merged_files
 from sprout.settings.workspace import read_build
 
 CONF = Path("conf")
@@ -231,7 +231,11 @@ WRONG_CONF = [
         "# @package _global_\ndefaults:\n  - override /nope: x\n",
         ["experiment=digits", "nope"],
     ),
-    ("experiment/digits.yaml", "# @package _global_\ntrain: {lr: 1, lr: 2}\n", ["experiment=digits", "duplicate key lr"]),
+    (
+        "experiment/digits.yaml",
+        "# @package _global_\ntrain: {lr: 1, lr: 2}\n",
+        ["experiment=digits", "duplicate key lr"],
+    ),
     ("train/default.yaml", "epochs: 1\nepochs: 2\n", ["experiment=digits", "duplicate key epochs"]),
     ("model/cnn.yaml", "", ["model", "missing"]),
     ("model/cnn.yaml", "name: cnn\n", ["model.channels", "missing", "conf/model/"]),
@@ -282,7 +286,7 @@ ALIKE = [
     (["model=cnn"], []),
     (["train.lr=0.2", "train.lr=0.1"], ["train.lr=0.1"]),
     (["experiment=fashion_mnist", "experiment=digits"], []),
-    (["train.lr=${oc.decode:${oc.env:SPROUT_LR}}"], ["train.lr=0.125"]),
+    (["train.lr='${oc.decode:${oc.env:SPROUT_LR}}'"], ["train.lr=0.125"]),
     (["model.channels.1=9"], ["model.channels=[32,9]"]),
     (["train/transforms@augment.transforms=none", "augment.copies=0"], ["augment=none"]),
 ]
@@ -312,7 +316,7 @@ def test_every_file_of_conf_composes(project: Path) -> None:
         group = folder.relative_to(CONF).as_posix()
         for name in choices(CONF, group):
             composed = compose_config(CONF, "digits", [f"{group}={name}"])
-            assert f"{group}/{name}" in [file for file, _ in composed.files]
+            assert f"{group}/{name}" in [file for file, _ in merged_files(CONF, composed.lines)]
             seen.add(f"{group}/{name}")
     assert seen == {path.relative_to(CONF).with_suffix("").as_posix() for path in CONF.rglob("*.*")}
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from sprout.calibration import CURVE, calibration_curve
 from sprout.metrics import PER_CLASS, classification_metrics, per_class
 from sprout.records import write_json, write_rows
-from sprout.store import Array, Store, read_labels
+from sprout.store import Array, read_labels
 
 
 def evaluate(
@@ -21,12 +21,11 @@ def evaluate(
     Args:
         folder: an empty folder.
         probabilities: for teacher and student (N, K) calibrated, on the test split.
-        test: the test split.
+        labels: (N,) the test split's labels.
         classes: names, by index.
         bins: bins of the calibration curve.
         accepted: what is known of the pseudo-labels, see `pseudo_label_quality`.
     """
-    labels = test.labels["label"].to_numpy()
     metrics = {
         "test": {model: classification_metrics(p, labels, bins) for model, p in probabilities.items()},
         "pseudo_labels": accepted,

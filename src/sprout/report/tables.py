@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
+from sprout.report.chance import coin, wilson
 from sprout.report.inputs import Inputs, Model, to_float
 from sprout.store import Array
 
@@ -72,30 +72,20 @@ class Outcome:
     def chance(self) -> float:
         """Probability that equally good models differ at least so unevenly; 1 where they never differ.
 
-        Between equals, each example that just one of them gets right is the toss of a fair coin: McNemar's
-        test in its exact, two-sided form.
+        Between equals, each example that just one of them gets right is the toss of a fair coin.
         """
-        tosses = self.mended + self.broken
-        return float(binomtest(self.mended, tosses).pvalue) if tosses else 1.0
+        return coin(self.mended, self.broken)
 
 
 def outcome(inputs: Inputs) -> Outcome:
-    """Count right and wrong predictions of each model.
-
-    The intervals are Wilson's: they stay inside 0..1 and hold for small splits and near both ends.
-    """
+    """Count right and wrong predictions of each model."""
     label = inputs.predictions["label"].to_numpy()
     right = {name: inputs.predictions[name].to_numpy() == label for name in ("teacher", "student")}
     total = len(label)
-    intervals = {name: _interval(int(right[name].sum()), total) for name in inputs.models if total}
+    intervals = {name: wilson(int(right[name].sum()), total) for name in inputs.models if total}
     mended = int((right["student"] & ~right["teacher"]).sum())
     broken = int((right["teacher"] & ~right["student"]).sum())
     return Outcome(total, intervals, mended, broken)
-
-
-def _interval(hits: int, total: int) -> tuple[float, float]:
-    interval = binomtest(hits, total).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def confusion_counts(actual: Array, predicted: Array, classes: int) -> Array:

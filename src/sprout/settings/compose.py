@@ -32,8 +32,8 @@ class Composed:
     """The resolved values, by section."""
     unresolved: dict[str, Any]
     """The same with its interpolations as they were written."""
-    files: list[tuple[str, str]]
-    """The merged files of `conf/`, without `.yaml`, each with the dotted key where it stands; a later one wins."""
+    lines: list[str]
+    """What Hydra was told: the experiment and the overrides."""
     overrides: list[Override]
 
     @property
@@ -80,7 +80,7 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
     rest = [o for o in parsed if key_of(o) != "experiment"]
     lines = [f"experiment={experiment}", *(hydra_line(conf, o) for o in rest)]
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-        tree, files = compose_lines(lines), merged_files(lines)
+        tree = compose_lines(lines)
     unresolved = OmegaConf.to_container(tree, resolve=False)
     assert isinstance(unresolved, dict)
     sections.check_names(unresolved)
@@ -88,7 +88,7 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
     for name, check in sections.SECTIONS.items():
         config[name] = resolve(tree, name)
         check(name, config[name])
-    return Composed(experiment, config, {str(k): v for k, v in unresolved.items()}, files, parsed)
+    return Composed(experiment, config, {str(k): v for k, v in unresolved.items()}, lines, parsed)
 
 
 def parse_override(text: str) -> Override:
@@ -147,10 +147,11 @@ def compose_lines(lines: list[str]) -> DictConfig:
         raise UserError(f"{lines[-1].removeprefix('++')}: {said}") from None
 
 
-def merged_files(lines: list[str]) -> list[tuple[str, str]]:
-    """The files that Hydra merges, in its order."""
-    loader = GlobalHydra.instance().config_loader()
-    found = loader.compute_defaults_list("config", lines, RunMode.RUN).defaults
+def merged_files(conf: Path, lines: list[str]) -> list[tuple[str, str]]:
+    """The files of `conf/` that Hydra merges, without `.yaml`, each with the key where it stands; a later one wins."""
+    with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        found = loader.compute_defaults_list("config", lines, RunMode.RUN).defaults
     return [(str(f.config_path), f.package or "") for f in found if not str(f.config_path).startswith("hydra")]
 
 

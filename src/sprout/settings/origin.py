@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sprout.settings.compose import Composed, picks_file
+from sprout.settings.compose import Composed, merged_files, picks_file
 from sprout.settings.tree import MISSING, is_interpolation, leaves, lookup
 from sprout.settings.workspace import PARAMS, read_yaml
 
@@ -53,7 +53,7 @@ def override_layers(conf: Path, composed: Composed, given_in: Mapping[str, str])
 
 def file_layers(conf: Path, composed: Composed) -> Iterator[Layer]:
     """The files that Hydra merged, the last one first."""
-    for name, package in reversed(composed.files):
+    for name, package in reversed(merged_files(conf, composed.lines)):
         path = conf / f"{name}.yaml"
         values = read_yaml(path) or {}
         yield str(path), package, {key: value for key, value in values.items() if key != "defaults"}

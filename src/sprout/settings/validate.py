@@ -33,6 +33,10 @@ def section(name: str, values: Any, kind: type[T]) -> T:
         return TypeAdapter(kind).validate_json(json.dumps(values))
     except ValidationError as error:
         raise UserError(explain(name, error, kind)) from None
+    except TypeError:
+        raise UserError(
+            f"{name}={values!r}: only texts, numbers, true, false, null, lists and keys are accepted"
+        ) from None
 
 
 def choice(name: str, values: Any, key: str, kinds: Mapping[str, type[T]]) -> T:
@@ -75,8 +79,11 @@ def keys(kind: type) -> list[str]:
 
 
 def written(value: Any) -> str:
-    """A value on one line, as JSON has it."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    """A value on one line, as JSON has it; what JSON has no word for, as Python has it."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return repr(value)
 
 
 def close(word: str, known: Any) -> str:

@@ -36,9 +36,13 @@ def read_params(path: Path = PARAMS) -> Params:
         raise UserError(f"{path}: {validate.written(values)} does not hold just the keys experiment and overrides")
     experiment, overrides = values["experiment"], values["overrides"]
     if not isinstance(experiment, str):
-        raise UserError(f"{path}: experiment={validate.written(experiment)} is not the name of a file in conf/experiment/")
+        raise UserError(
+            f"{path}: experiment={validate.written(experiment)} is not the name of a file in conf/experiment/"
+        )
     if not isinstance(overrides, list) or not all(isinstance(o, str) for o in overrides):
-        raise UserError(f"{path}: overrides={validate.written(overrides)} is not a list of texts such as 'train.lr=0.01'")
+        raise UserError(
+            f"{path}: overrides={validate.written(overrides)} is not a list of texts such as 'train.lr=0.01'"
+        )
     return Params(experiment, overrides)
 
 

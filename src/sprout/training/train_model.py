@@ -10,7 +10,7 @@ import torch
 from filelock import FileLock
 
 from sprout.batches import Examples
-from sprout.calibration import BINS, fit_temperature
+from sprout.calibration import BINS
 from sprout.inference import Predictor, logits_of, softmax, use_threads
 from sprout.metrics import PER_CLASS, classification_metrics, per_class
 from sprout.model_file import ModelCard, save_model
@@ -21,6 +21,7 @@ from sprout.store import Store
 from sprout.training.classify import Log
 from sprout.training.fingerprint import checkpoint_folder, fingerprint
 from sprout.training.fit import Fitted, fit
+from sprout.training.temperature import fit_temperature
 
 
 def train_model(

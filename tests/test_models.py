@@ -1,0 +1,149 @@
+"""The networks: shapes, layers, and settings that do not fit."""
+
+import pytest
+import torch
+from torch import nn
+
+from sprout.errors import UserError
+from sprout.models import build, parameters
+
+CNN = {
+    "name": "cnn",
+    "channels": (4, 8),
+    "kernel": 3,
+    "padding": "valid",
+    "pool": 0,
+    "batch_norm": False,
+    "hidden": (16,),
+    "activation": "relu",
+    "dropout": 0.0,
+}
+MLP = {"name": "mlp", "hidden": (16, 8), "activation": "relu", "dropout": 0.0}
+
+
+class Own(nn.Module):
+    def __init__(self, input_shape, classes, width=3):
+        super().__init__()
+        self.given = (input_shape, classes, width)
+
+
+def shapes(network, images):
+    """What leaves each convolution."""
+    found = []
+    for layer in network:
+        images = layer(images)
+        if isinstance(layer, (nn.Conv2d, nn.MaxPool2d)):
+            found.append(tuple(images.shape[1:]))
+    return found
+
+
+def test_a_valid_convolution_leaves_26_of_28_pixels():
+    network = build((1, 28, 28), 10, **CNN)
+    images = torch.zeros(2, 1, 28, 28)
+    assert shapes(network, images) == [(4, 26, 26), (8, 24, 24)]
+    assert network(images).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        ({"padding": "same"}, [(4, 9, 14), (8, 9, 14)]),
+        ({"padding": "same", "kernel": 5}, [(4, 9, 14), (8, 9, 14)]),
+        ({"padding": "same", "pool": 2}, [(4, 9, 14), (4, 4, 7), (8, 4, 7), (8, 2, 3)]),
+        ({"pool": 3}, [(4, 7, 12), (4, 2, 4)]),
+        ({"channels": ()}, []),
+    ],
+)
+def test_shapes_within(settings, sizes):
+    options = CNN | settings
+    if settings.get("pool") == 3:
+        options["channels"] = (4,)
+    network = build((3, 9, 14), 5, **options)
+    assert shapes(network, torch.zeros(2, 3, 9, 14)) == sizes
+    assert network(torch.zeros(2, 3, 9, 14)).shape == (2, 5)
+
+
+@pytest.mark.parametrize("options", [CNN, CNN | {"hidden": ()}, CNN | {"batch_norm": True}, MLP, MLP | {"hidden": ()}])
+@pytest.mark.parametrize("activation", ["relu", "gelu", "silu", "tanh", "sigmoid"])
+def test_logits_for_any_input(options, activation):
+    network = build((3, 8, 6), 7, **options | {"activation": activation})
+    logits = network(torch.rand(4, 3, 8, 6))
+    assert logits.shape == (4, 7)
+    logits.sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def kinds(network):
+    return [type(layer).__name__ for layer in network]
+
+
+def test_layers_of_a_cnn():
+    options = CNN | {"batch_norm": True, "pool": 2, "padding": "same", "dropout": 0.5, "activation": "gelu"}
+    block = ["Conv2d", "BatchNorm2d", "GELU", "MaxPool2d"]
+    dense = ["Flatten", "Dropout", "Linear", "GELU", "Dropout", "Linear"]
+    assert kinds(build((1, 8, 8), 3, **options)) == block * 2 + dense
+    assert kinds(build((1, 8, 8), 3, **CNN)) == ["Conv2d", "ReLU"] * 2 + ["Flatten", "Linear", "ReLU", "Linear"]
+
+
+def test_layers_of_an_mlp():
+    layers = ["Flatten", "Linear", "Tanh", "Dropout", "Linear", "Tanh", "Dropout", "Linear"]
+    network = build((1, 8, 8), 3, **MLP | {"dropout": 0.25, "activation": "tanh"})
+    assert kinds(network) == layers
+    assert {layer.p for layer in network if isinstance(layer, nn.Dropout)} == {0.25}
+    assert kinds(build((1, 8, 8), 3, **MLP)) == ["Flatten", "Linear", "ReLU", "Linear", "ReLU", "Linear"]
+
+
+def test_parameters():
+    mlp = build((1, 8, 8), 3, **MLP)
+    assert parameters(mlp) == (64 * 16 + 16) + (16 * 8 + 8) + (8 * 3 + 3)
+    cnn = build((1, 8, 8), 3, **CNN | {"batch_norm": True})
+    convolutions = (9 * 4 + 8) + (9 * 4 * 8 + 16)  # batch norm's two a filter stand for the bias
+    assert parameters(cnn) == convolutions + (8 * 16 * 16 + 16) + (16 * 3 + 3)
+    mlp[1].weight.requires_grad = False
+    assert parameters(mlp) == 16 + (16 * 8 + 8) + (8 * 3 + 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "settings", "number"),
+    [
+        ((4, 4), {}, 2),
+        ((28, 2), {}, 1),
+        ((8, 8), {"kernel": 9}, 1),
+        ((8, 8), {"pool": 4, "padding": "same", "channels": (4, 4, 4)}, 2),
+    ],
+)
+def test_too_small_an_image_is_refused(size, settings, number):
+    options = CNN | settings
+    with pytest.raises(UserError) as refused:
+        build((1, *size), 3, **options)
+    message = str(refused.value)
+    assert message.startswith(f"model.channels={list(options['channels'])}: nothing of {size[0]}×{size[1]} pixels")
+    assert f"after convolution {number};" in message
+    assert "model.kernel" in message
+
+
+@pytest.mark.parametrize(("side", "settings"), [(5, {}), (8, {"pool": 2, "padding": "same", "channels": (4, 4, 4)})])
+def test_one_pixel_is_enough(side, settings):
+    assert build((1, side, side), 3, **CNN | settings)(torch.zeros(2, 1, side, side)).shape == (2, 3)
+
+
+def test_a_class_of_ones_own():
+    own = build((3, 8, 6), 7, name="target", target=f"{__name__}.Own", args={"width": 5})
+    assert type(own).__name__ == "Own"
+    assert own.given == ((3, 8, 6), 7, 5)
+
+
+@pytest.mark.parametrize(
+    ("target", "args", "says"),
+    [
+        (f"{__name__}.Own", {"depth": 5}, "depth"),
+        ("torch.nn.Linear", {}, "input_shape"),
+        ("torch.optim.Adam", {}, "is no subclass of torch.nn"),
+        ("nowhere.Net", {}, "cannot be imported"),
+    ],
+)
+def test_a_class_that_cannot_be_used_is_refused(target, args, says):
+    with pytest.raises(UserError) as refused:
+        build((3, 8, 6), 7, name="target", target=target, args=args)
+    assert str(refused.value).startswith(f"model.target={target}: ")
+    assert says in str(refused.value)

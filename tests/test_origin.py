@@ -1,0 +1,166 @@
+"""Where each value came from, compared with what Hydra makes of it when that place is changed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from sprout.settings.compose import Composed, compose_config, experiments
+from sprout.settings.origin import Origin, origins
+from sprout.settings.tree import MISSING, leaves, lookup
+
+CONF = Path("conf")
+
+
+def of(composed: Composed, given: Sequence[str] = (), params: Sequence[str] = ()) -> dict[str, Origin]:
+    given_in = dict.fromkeys(params, "params.yaml") | dict.fromkeys(given, "override")
+    return {origin.key: origin for origin in origins(CONF, composed, given_in)}
+
+
+def marked(tree: Any, mark: str) -> Any:
+    """The tree with every value but its defaults list replaced by a text."""
+    if isinstance(tree, dict) and tree:
+        return {key: inner if key == "defaults" else marked(inner, mark) for key, inner in tree.items()}
+    return mark
+
+
+def mark_files() -> None:
+    """Replace every value in `conf/` by the name of the file that it stands in."""
+    for path in CONF.rglob("*.yaml"):
+        text = path.read_text()
+        head = "".join(line for line in text.splitlines(keepends=True) if line.startswith("# @package"))
+        values = {
+            key: marked(inner, str(path)) for key, inner in (yaml.safe_load(text) or {}).items() if key != "defaults"
+        }
+        defaults = {key: inner for key, inner in (yaml.safe_load(text) or {}).items() if key == "defaults"}
+        path.write_text(head + yaml.safe_dump(defaults | values, sort_keys=False))
+
+
+def marks(experiment: str, overrides: Sequence[str]) -> dict[str, str]:
+    """What Hydra alone composes from the marked files."""
+    with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
+        tree = compose("config", [f"experiment={experiment}", *overrides])
+    return dict(leaves(OmegaConf.to_container(tree, resolve=False)))
+
+
+def check_against_marks(experiment: str, choices: Sequence[str]) -> None:
+    found = of(compose_config(CONF, experiment, choices), choices)
+    mark_files()
+    truth = marks(experiment, choices)
+    for key, origin in found.items():
+        if key == "experiment":
+            continue
+        file, _, through = origin.source.partition(" ")
+        # What an interpolated section holds is marked at the interpolation itself.
+        marked_key = next(k for k in truth if key == k or key.startswith(f"{k}."))
+        assert (key, file) == (key, truth[marked_key])
+        assert bool(through) == (file == "conf/retrain/default.yaml")
+
+
+@pytest.mark.parametrize("experiment", experiments(Path(__file__).parents[1] / "conf"))
+def test_every_file_is_the_one_that_decides(project: Path, experiment: str) -> None:
+    check_against_marks(experiment, [])
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        ["model=mlp", "train/optimizer=sgd", "train/schedule=cosine"],
+        ["augment=none", "train/transforms=shifts", "download=fashion_mnist"],
+        ["train/transforms@augment.transforms=none", "model=cnn_3x12"],
+    ],
+)
+def test_every_chosen_file_is_the_one_that_decides(project: Path, choices: list[str]) -> None:
+    check_against_marks("digits", choices)
+
+
+def test_own_files_are_followed_as_hydra_follows_them(project: Path) -> None:
+    """A file that stands before its defaults, an experiment on top of another, a value in `config.yaml`."""
+    (CONF / "train/default.yaml").write_text(
+        (CONF / "train/default.yaml").read_text().replace("defaults:\n", "defaults:\n  - _self_\n")
+        + "optimizer:\n  weight_decay: 0.5\nschedule:\n  warmup: 0.5\n"
+    )
+    (CONF / "experiment/mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - fashion_mnist\n  - override /model: mlp\ntrain:\n  lr: 0.5\n"
+    )
+    (CONF / "config.yaml").write_text((CONF / "config.yaml").read_text() + "report:\n  examples: 3\n")
+    found = of(compose_config(CONF, "mine", []))
+    assert found["train.optimizer.weight_decay"].source == "conf/train/optimizer/adam.yaml"
+    assert found["train.optimizer.weight_decay"].value == 0.0
+    assert found["train.epochs"].source == "conf/experiment/fashion_mnist.yaml"
+    assert found["train.lr"].source == "conf/experiment/mine.yaml"
+    assert found["model.name"].source == "conf/model/mlp.yaml"
+    assert found["report.examples"].source == "conf/config.yaml"
+    check_against_marks("mine", [])
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("train.lr=0.5", "train.lr", 0.5),
+        ("++train.lr=0.5", "train.lr", 0.5),
+        ("train={lr: 0.5}", "train.lr", 0.5),
+        ("train.optimizer={weight_decay: 0.5}", "train.optimizer.weight_decay", 0.5),
+        ("+train.optimizer.args={a: {b: 1}}", "train.optimizer.args.a.b", 1),
+        ("train.optimizer.args.a=1", "train.optimizer.args.a", 1),
+        ("model.channels=[4,5]", "model.channels", [4, 5]),
+        ("model.channels.1=5", "model.channels", [32, 5]),
+        ("train.strategy='a b=c'", "train.strategy", "a b=c"),
+        ("experiment=fashion_mnist", "experiment", "fashion_mnist"),
+    ],
+)
+def test_an_override_is_named_for_what_it_sets_alone(project: Path, override: str, key: str, value: Any) -> None:
+    plain, found = of(compose_config(CONF, "digits", [])), of(compose_config(CONF, "digits", [override]), [override])
+    assert found[key].value == value
+    said = {key for key, origin in found.items() if origin.source.startswith("override")}
+    assert said == {key}
+    assert found[key].source == f"override: {override}"
+    if key != "experiment":
+        same = set(found) & set(plain) - {key, "train.optimizer.args"}
+        assert {key: found[key].source for key in same} == {key: plain[key].source for key in same}
+
+
+def test_the_last_override_counts(project: Path) -> None:
+    params, given = ["train.lr=0.1", "train.epochs=3"], ["train.lr=0.2"]
+    found = of(compose_config(CONF, "digits", [*params, *given]), given, params)
+    assert (found["train.lr"].value, found["train.lr"].source) == (0.2, "override: train.lr=0.2")
+    assert (found["train.epochs"].value, found["train.epochs"].source) == (3, "params.yaml: train.epochs=3")
+
+
+def test_a_choice_after_a_value_leaves_the_value(project: Path) -> None:
+    given = ["train.optimizer.weight_decay=0.5", "train/optimizer=sgd"]
+    found = of(compose_config(CONF, "digits", given), given)
+    assert found["train.optimizer.weight_decay"].value == 0.5
+    assert found["train.optimizer.weight_decay"].source == "override: train.optimizer.weight_decay=0.5"
+    assert found["train.optimizer.name"].source == "conf/train/optimizer/sgd.yaml"
+
+
+def test_an_interpolation_is_shown_with_the_place_that_wrote_it(project: Path) -> None:
+    found = of(compose_config(CONF, "digits", ["train/optimizer=sgd"]), ["train/optimizer=sgd"])
+    assert found["retrain.lr"].source == "conf/retrain/default.yaml ${train.lr}"
+    momentum = found["retrain.optimizer.args.momentum"]
+    assert (momentum.value, momentum.source) == (0.9, "conf/retrain/default.yaml ${train.optimizer.args}")
+    given = ["train.epochs=${augment.copies}"]
+    found = of(compose_config(CONF, "digits", given), given)
+    assert (found["train.epochs"].value, found["train.epochs"].source.split(": ")[0]) == (4, "override")
+
+
+def test_every_value_of_the_config_is_there_once_and_in_its_order(project: Path) -> None:
+    composed = compose_config(CONF, "digits", [])
+    found = of(composed)
+    assert [(key, origin.value) for key, origin in found.items()] == list(leaves(composed.config))
+    assert found["experiment"].source == "params.yaml"
+
+
+def test_lookup_and_leaves_on_nested_dictionaries() -> None:
+    tree = {"a": {"b": 1, "c": {}}, "d": "${a}", "e": [1]}
+    assert dict(leaves(tree)) == {"a.b": 1, "a.c": {}, "d": "${a}", "e": [1]}
+    assert lookup(tree, "") is tree
+    assert lookup(tree, "a.b") == 1
+    assert lookup(tree, "a.b.x") is MISSING
+    assert lookup(tree, "a.x") is MISSING
+    assert lookup(tree, "d.b") == "${a}"

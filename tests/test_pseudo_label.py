@@ -1,0 +1,120 @@
+"""Which guesses become labels."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from sprout.pseudo_label import accept, pseudo_labels, write_pseudo_labels
+from sprout.store import label_table, read_labels
+
+# Guesses 0 1 0 2 0 1 2, of these confidences.
+CONFIDENCE = [0.9, 0.8, 0.7, 0.9, 0.9, 0.5, 0.95]
+GUESSES = [0, 1, 0, 2, 0, 1, 2]
+
+
+def certain(guesses, confidence, classes=3):
+    """Probabilities with these guesses; the rest is spread evenly."""
+    confidence = np.asarray(confidence, np.float32)
+    rest = (1 - confidence) / (classes - 1)
+    probabilities = np.repeat(rest[:, None], classes, axis=1)
+    probabilities[np.arange(len(confidence)), guesses] = confidence
+    return probabilities
+
+
+PROBABILITIES = certain(GUESSES, CONFIDENCE)
+NONE = np.zeros((0, 3), np.float32)
+
+
+def pool(n=7):
+    group, origin = np.arange(n) + 100, [f"file:{row}" for row in range(n)]
+    return label_table(np.arange(n), [None] * n, source="given", group=group, origin=origin)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "per_class", "rows"),
+    [
+        (0.0, None, [0, 1, 2, 3, 4, 5, 6]),
+        (0.8, None, [0, 1, 3, 4, 6]),
+        (0.9, None, [0, 3, 4, 6]),  # the threshold itself is enough, also in float32
+        (0.96, None, []),
+        (0.0, 1, [0, 1, 6]),  # 0 and 4 are equally sure: the earlier one
+        (0.0, 2, [0, 1, 3, 4, 5, 6]),
+        (0.75, 2, [0, 1, 3, 4, 6]),
+        (0.0, 100, [0, 1, 2, 3, 4, 5, 6]),
+        (0.96, 1, []),
+    ],
+)
+def test_accept(threshold, per_class, rows):
+    found = accept(PROBABILITIES, threshold=threshold, per_class=per_class)
+    assert found.tolist() == rows
+    assert found.dtype == np.int64
+
+
+def test_the_surest_of_a_class_win_wherever_they_stand():
+    generator = np.random.default_rng(0)
+    guesses, confidence = generator.integers(0, 3, 300), generator.uniform(0.4, 1, 300)
+    found = accept(certain(guesses, confidence), threshold=0.6, per_class=20)
+    for index in range(3):
+        sure = [row for row in range(300) if guesses[row] == index and confidence[row] >= 0.6]
+        surest = sorted(sure, key=lambda row: -confidence[row])[:20]
+        assert [row for row in found if guesses[row] == index] == sorted(surest)
+
+
+def test_among_equals_the_earlier_rows_win():
+    assert accept(certain([1] * 50, [0.75] * 50), threshold=0.5, per_class=3).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("per_class", [None, 2])
+def test_an_empty_pool_accepts_nothing(per_class):
+    assert accept(NONE, threshold=0.0, per_class=per_class).tolist() == []
+
+
+def test_the_table_says_where_each_label_comes_from():
+    table = pseudo_labels(PROBABILITIES, np.array([3, 6]), pool(), round_=2).to_pylist()
+    common = {"label": 2, "source": "pseudo", "round": 2}
+    assert table == [
+        {"row": 3, "confidence": pytest.approx(0.9), "group": 103, "origin": "file:3", **common},
+        {"row": 6, "confidence": pytest.approx(0.95), "group": 106, "origin": "file:6", **common},
+    ]
+
+
+def rounds(folder):
+    with (folder / "rounds.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_is_written(tmp_path):
+    said = write_pseudo_labels(tmp_path, PROBABILITIES, pool(), threshold=0.8, per_class=None)
+    table = read_labels(tmp_path)
+    assert table["row"].to_pylist() == [0, 1, 3, 4, 6]
+    assert table["label"].to_pylist() == [0, 1, 2, 0, 2]
+    assert set(table["round"].to_pylist()) == {1}
+    (row,) = rounds(tmp_path)
+    assert row.pop("mean_confidence").startswith("0.89")
+    assert row == {"round": "1", "pool": "7", "accepted": "5", "threshold": "0.8"}
+    assert said == "pseudo_label: accepted 5 of 7 at a confidence of 0.8 or above"
+    assert {path.name for path in tmp_path.iterdir()} == {"labels.parquet", "rounds.csv"}
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "table", "said"),
+    [
+        (PROBABILITIES, pool(), "pseudo_label: accepted 0 of 7 at a confidence of 0.99 or above"),
+        (NONE, pool(0), "pseudo_label: there is no unlabelled pool; no pseudo-labels"),
+    ],
+    ids=["all rejected", "empty pool"],
+)
+def test_nothing_accepted_is_an_empty_table(tmp_path, probabilities, table, said):
+    assert write_pseudo_labels(tmp_path, probabilities, table, threshold=0.99, per_class=5) == said
+    assert read_labels(tmp_path).num_rows == 0
+    expected = {"round": "1", "pool": str(len(probabilities)), "accepted": "0", "threshold": "0.99"}
+    assert rounds(tmp_path) == [expected | {"mean_confidence": ""}]
+
+
+def test_the_same_pool_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_pseudo_labels(tmp_path / name, PROBABILITIES, pool(), threshold=0.5, per_class=2)
+    for file in ("labels.parquet", "rounds.csv"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
