@@ -15,15 +15,14 @@ from sprout.tracked_evaluation import track_evaluation
 
 def main() -> None:
     build, prepared = read_build(), Path("data/prepared")
-    bins, threads = section(build, "evaluate", Evaluate).bins, section(build, "train", Train).threads
-    use_threads(threads)
+    use_threads(section(build, "train", Train).threads)
     test = open_store(prepared / "test")
     models = {role: load_predictor(Path("models") / role) for role in ("teacher", "student")}
     found = {role: probabilities_of(model, test, f"test: {role}") for role, model in models.items()}
     accepted = pseudo_label_quality(Path("data/pseudo_labels"), prepared / "truth.parquet")
     with whole_folder(Path("reports/evaluation")) as folder:
         labels, classes = test.labels["label"].to_numpy(), models["student"].classes
-        evaluate(folder, found, labels, classes, bins=bins, accepted=accepted)
+        evaluate(folder, found, labels, classes, accepted=accepted, bins=section(build, "evaluate", Evaluate).bins)
     track_evaluation(build, Path("reports/evaluation"))
 
 

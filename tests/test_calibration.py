@@ -1,59 +1,9 @@
-"""Temperature scaling and the calibration error."""
-
-import math
+"""The calibration curve and its error."""
 
 import numpy as np
 import pytest
 
-from sprout.calibration import calibration_curve, calibration_error, fit_temperature, log_loss
-from sprout.inference import softmax
-
-
-def simulated(temperature: float, n: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
-    """Logits whose labels are drawn as the logits say after division by this temperature."""
-    generator = np.random.default_rng(0)
-    logits = generator.normal(0, 2, (n, 5)) * temperature
-    # Gumbel's trick draws from the softmax.
-    labels = (logits / temperature + generator.gumbel(size=logits.shape)).argmax(axis=1)
-    return logits.astype(np.float32), labels
-
-
-@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5, 8.0])
-def test_a_known_temperature_is_found(temperature):
-    assert fit_temperature(*simulated(temperature)) == pytest.approx(temperature, rel=0.03)
-
-
-def test_the_found_temperature_is_the_best():
-    logits, labels = simulated(3.0, 500)
-    found = fit_temperature(logits, labels)
-    best = log_loss(logits, labels, found)
-    assert all(best <= log_loss(logits, labels, found * factor) for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2))
-
-
-def test_calibrating_lowers_the_error():
-    logits, labels = simulated(3.0)
-    before, after = (calibration_error(softmax(logits, t), labels, 15) for t in (1.0, fit_temperature(logits, labels)))
-    assert before > 0.15
-    assert after < 0.02
-
-
-def test_temperatures_stay_within_bounds():
-    logits = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
-    assert fit_temperature(logits, np.array([0, 1, 2, 0])) == pytest.approx(0.05, abs=0.001)
-    assert fit_temperature(logits, np.array([1, 2, 0, 1])) == pytest.approx(20, abs=0.01)
-
-
-def test_log_loss_by_hand():
-    logits = np.log(np.array([[1, 3], [1, 1], [4, 1]], np.float64))
-    expected = -(math.log(3 / 4) + math.log(1 / 2) + math.log(1 / 5)) / 3
-    assert log_loss(logits, np.array([1, 0, 1]), 1.0) == pytest.approx(expected)
-    roots = -(math.log(3**0.5 / (1 + 3**0.5)) + math.log(1 / 2) + math.log(1 / 3)) / 3
-    assert log_loss(logits, np.array([1, 0, 1]), 2.0) == pytest.approx(roots)
-
-
-def test_log_loss_of_large_logits_is_finite():
-    assert log_loss(np.array([[1e4, 0.0]], np.float32), np.array([1]), 0.05) == pytest.approx(2e5)
-
+from sprout.calibration import calibration_curve, calibration_error
 
 # Confidences 0.55, 0.65 and 0.7 (right, wrong, right), 0.95 and 1 (wrong, right), in two classes.
 PROBABILITIES = np.array([[0.55, 0.45], [0.35, 0.65], [0.7, 0.3], [0.95, 0.05], [0.0, 1.0]])

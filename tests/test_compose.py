@@ -237,10 +237,10 @@ WRONG_CONF = [
         ["experiment=digits", "duplicate key lr"],
     ),
     ("train/default.yaml", "epochs: 1\nepochs: 2\n", ["experiment=digits", "duplicate key epochs"]),
-    ("model/cnn.yaml", "", ["model", "missing"]),
+    ("model/cnn.yaml", "", ["model.name=null", "cnn, mlp, target"]),
     ("model/cnn.yaml", "name: cnn\n", ["model.channels", "missing", "conf/model/"]),
     ("report/default.yaml", "examples: many\n", ['report.examples="many"', "integer"]),
-    ("report/default.yaml", "examples: !!binary aGk=\n", ["report.examples", "integer"]),
+    ("report/default.yaml", "examples: !!binary aGk=\n", ["report={'examples': b'hi'}", "only texts, numbers"]),
     ("config.yaml", "defaults: [nope: x]\n", ["experiment=digits", "nope"]),
     ("retrain/default.yaml", "lr: ${train.lrr}\n", ['retrain.lr="${train.lrr}"', "not found"]),
 ]

@@ -27,10 +27,10 @@ QUALITY = {"pool": 9, "accepted": 4, "accuracy": 0.75}
 
 
 @pytest.fixture
-def written(make_store, tmp_path):
+def written(tmp_path):
     folder = tmp_path / "evaluation"
     folder.mkdir()
-    returned = evaluate(folder, BOTH, make_store(6, labels=LABELS), CLASSES, bins=5, accepted=QUALITY)
+    returned = evaluate(folder, BOTH, LABELS, CLASSES, bins=5, accepted=QUALITY)
     return folder, returned
 
 

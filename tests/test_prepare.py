@@ -220,9 +220,7 @@ def no_cat() -> Raw:
         (no_cat, {"labels": 12}, ["prepare.labels=12", "3 of class 'cat', which has 0"]),
     ],
 )
-def test_refusals_name_key_value_and_counts(
-    tmp_path: Path, raw: Callable[[], Raw], settings: dict, says: list[str]
-):
+def test_refusals_name_key_value_and_counts(tmp_path: Path, raw: Callable[[], Raw], settings: dict, says: list[str]):
     with pytest.raises(UserError) as refused:
         prepare(raw(), tmp_path / "prepared", **PLAIN | settings)
     assert [word for word in says if word not in str(refused.value)] == []

@@ -21,7 +21,17 @@ def test_a_class_of_ones_own(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "path",
-    ["nowhere.Net", "torch.nn.NoSuchClass", "torch.nn.functional.no.such", "Net", "", ".Net", ".a.Net", "..a.Net", "a..b"],
+    [
+        "nowhere.Net",
+        "torch.nn.NoSuchClass",
+        "torch.nn.functional.no.such",
+        "Net",
+        "",
+        ".Net",
+        ".a.Net",
+        "..a.Net",
+        "a..b",
+    ],
 )
 def test_what_cannot_be_imported_is_refused(path):
     with pytest.raises(UserError) as refused:

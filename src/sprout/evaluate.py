@@ -14,7 +14,13 @@ from sprout.store import Array, read_labels
 
 
 def evaluate(
-    folder: Path, probabilities: dict[str, Array], test: Store, classes: list[str], bins: int, accepted: dict[str, Any]
+    folder: Path,
+    probabilities: dict[str, Array],
+    labels: Array,
+    classes: list[str],
+    *,
+    bins: int,
+    accepted: dict[str, Any],
 ) -> dict[str, Any]:
     """Write the figures, the predictions and the curves; return the figures.
 

@@ -41,7 +41,7 @@ def describe_model(model: dict[str, Any]) -> str:
     if model["name"] == "target":
         return str(model["target"])
     layers = [*model.get("channels", []), *model["hidden"]]
-    return f"{model['name']} {'-'.join(map(str, layers))}"
+    return f"{model['name']} {'-'.join(map(str, layers))}".rstrip()
 
 
 def read_head(path: Path) -> dict[str, str]:

@@ -10,6 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from sprout.errors import UserError
 
 T = TypeVar("T")
+UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+"""Pydantic's types of the fault that a key is not known."""
 WORDS = {
     "an object": "a section of keys",
     "a valid array": "a list",
@@ -51,11 +53,12 @@ def choice(name: str, values: Any, key: str, kinds: Mapping[str, type[T]]) -> T:
 
 
 def explain(name: str, error: ValidationError, kind: type) -> str:
-    """The first fault as `key=value: what is accepted`."""
-    fault = error.errors(include_url=False)[0]
+    """A fault as `key=value: what is accepted`; an unknown key first, as it may be a missing one misspelt."""
+    faults = error.errors(include_url=False)
+    fault = next((each for each in faults if each["type"] in UNKNOWN), faults[0])
     where = ".".join([name, *map(str, fault["loc"])])
     message = fault["msg"].removeprefix("Input ")
-    if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+    if fault["type"] in UNKNOWN:
         known = keys(inner(kind, fault["loc"][:-1]))
         near = close(str(fault["loc"][-1]), known)
         return f"{where}={written(fault['input'])}: no such key{near}; accepted: {', '.join(known)}"

@@ -1,0 +1,158 @@
+"""The command `sprout`: what it prints, how it ends, and that it answers at once."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from rich.console import Console
+
+from sprout.cli import main
+
+ROOT = Path(__file__).parents[1]
+HEAVY = "{'torch', 'numpy', 'pydantic', 'hydra', 'mlflow', 'pytorch_lightning', 'sklearn', 'pyarrow'}"
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def sprout(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Run the command in this process."""
+
+    def run(*words: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["sprout", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+def rows(out: str) -> dict[str, list[str]]:
+    """The printed table, by its first column."""
+    lines = [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()]
+    return {cells[0]: cells[1:] for cells in lines}
+
+
+def test_config_prints_each_value_and_who_said_so(project: Path, sprout: Callable[..., Ended]) -> None:
+    (project / "params.yaml").write_text("experiment: fashion_mnist\noverrides: [train.epochs=3]\n")
+    done = sprout("config", "train.lr=0.25", "model=mlp", "tracking.log_model=false")
+    found = rows(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert found["key"] == ["value", "from"]
+    assert found["experiment"] == ["fashion_mnist", "params.yaml"]
+    assert found["train.lr"] == ["0.25", "override: train.lr=0.25"]
+    assert found["train.epochs"] == ["3", "params.yaml: train.epochs=3"]
+    assert found["retrain.lr"] == ["0.25", "conf/retrain/default.yaml ${train.lr}"]
+    assert found["model.hidden"] == ["[128, 64]", "conf/model/mlp.yaml"]
+    assert found["download.mirror"] == ["null", "conf/download/fashion_mnist.yaml"]
+    assert found["tracking.log_model"] == ["false", "override: tracking.log_model=false"]
+    assert found["train.optimizer.args"] == ["{}", "conf/train/optimizer/adam.yaml"]
+
+
+def test_config_names_the_override_that_chose_the_experiment(sprout: Callable[..., Ended]) -> None:
+    found = rows(sprout("config", "experiment=fashion_mnist").out)
+    assert found["experiment"] == ["fashion_mnist", "override: experiment=fashion_mnist"]
+    assert found["train.epochs"] == ["4", "conf/experiment/fashion_mnist.yaml"]
+
+
+def test_config_prints_what_looks_like_markup_as_it_is(sprout: Callable[..., Ended]) -> None:
+    found = rows(sprout("config", "train.strategy='[red]ddp[/red] :smile:'").out)
+    assert found["train.strategy"] == ["[red]ddp[/red] :smile:", "override: train.strategy='[red]ddp[/red] :smile:'"]
+
+
+def test_nothing_is_cut_where_no_terminal_is(sprout: Callable[..., Ended]) -> None:
+    long = "x" * 3000
+    assert rows(sprout("config", f"train.strategy={long}").out)["train.strategy"] == [
+        long,
+        f"override: train.strategy={long}",
+    ]
+
+
+def test_a_narrow_terminal_folds_and_loses_nothing(
+    sprout: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Console, "is_terminal", True)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = sprout("config").out
+    assert max(map(len, out.splitlines())) <= 60
+    assert "…" not in out
+    assert "log_model" in out
+
+
+def test_experiments_lists_what_each_builds(sprout: Callable[..., Ended]) -> None:
+    done = sprout("experiments")
+    cells = [[cell.strip() for cell in line.split("│")] for line in done.out.splitlines()]
+    found = {row[1]: row[2:] for row in cells if len(row) > 2}
+    assert done.code == 0
+    assert set(found) == {path.stem for path in Path("conf/experiment").iterdir()}
+    assert found["fashion_mnist"][:3] == ["FashionMNIST", "all", "cnn 12-12-12-100"]
+    assert found["digits"][:3] == ["digits", "100", "cnn 32-64-128"]
+    head = [cell.strip() for cell in done.out.splitlines()[1].strip("┃").split("┃")]
+    assert head == ["experiment", "data", "labels", "model", "expected result", "time"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["config", "train.lr=-1"], "error: train.lr=-1: should be greater than 0\n"),
+        (["config", "experiment=nope"], 'error: experiment="nope": unknown; there are: digits, '),
+        (["config", ""], 'error: override "": '),
+        (["train"], "error: build/config.yaml: not found; "),
+    ],
+)
+def test_a_mistake_ends_with_one_line_and_2(sprout: Callable[..., Ended], words: list[str], said: str) -> None:
+    done = sprout(*words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(said)
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["config"], ["experiments"], ["train"]])
+def test_elsewhere_it_says_that_this_is_no_project(
+    sprout: Callable[..., Ended], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    done = sprout(*words)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "in the project's folder" in done.err
+
+
+def test_an_unknown_command_ends_with_2(sprout: Callable[..., Ended]) -> None:
+    done = sprout("trian")
+    assert (done.code, done.out) == (2, "")
+    assert "trian" in done.err
+
+
+def loaded(code: str) -> str:
+    """Which heavy modules are loaded after this code, run by another process."""
+    check = f"import sys\n{code}\nprint('heavy:', sorted({HEAVY} & set(sys.modules)))"
+    command = [sys.executable, "-c", check]
+    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+RUN = "from sprout.cli import main\ntry:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    assert loaded(f"sys.argv = ['sprout', '--help']\n{RUN}") == "heavy: []"
+
+
+def test_config_and_the_stage_compose_import_no_torch(project: Path) -> None:
+    light = "heavy: ['hydra', 'pydantic']"
+    assert loaded(f"sys.argv = ['sprout', 'config']\n{RUN}") == light
+    stage = f"import runpy\nrunpy.run_path({str(ROOT / 'pipelines/compose.py')!r}, run_name='__main__')"
+    assert loaded(stage) == light
+    assert (project / "build/config.yaml").exists()

@@ -1,0 +1,59 @@
+"""`params.yaml` and the composed config, as the stages read them."""
+
+from pathlib import Path
+
+import pytest
+
+from sprout.build import Build
+from sprout.errors import UserError
+from sprout.settings.model import MODELS, Mlp
+from sprout.settings.pseudo_label import PseudoLabel
+from sprout.settings.workspace import Params, choice, read_build, read_params, read_yaml, section
+
+TEXT = """\
+experiment: digits
+model: {name: mlp, hidden: [3], activation: relu, dropout: 0.0}
+pseudo_label: {threshold: 0.5, per_class: null}
+"""
+
+
+def test_the_params_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("# said\noverrides: ['train.strategy=''größe''']\nexperiment: digits\n", encoding="utf-8")
+    assert read_params(path) == Params("digits", ["train.strategy='größe'"])
+
+
+def test_the_build_is_read_with_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(TEXT)
+    build = read_build(path)
+    assert build.config_text == TEXT
+    assert build.experiment == "digits"
+    assert section(build, "pseudo_label", PseudoLabel) == PseudoLabel(threshold=0.5, per_class=None)
+    assert choice(build, "model", "name", MODELS) == Mlp("mlp", (3,), "relu", 0.0)
+
+
+@pytest.mark.parametrize("text", ["", "- 1\n", "digits\n"])
+def test_a_build_without_sections_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"config\.yaml: holds no sections"):
+        read_build(tmp_path / "config.yaml")
+
+
+def test_a_section_that_the_build_lacks_is_named() -> None:
+    build = Build("experiment: digits\n", {"experiment": "digits"})
+    with pytest.raises(UserError, match=r"^pseudo_label=null: is not a section; it holds threshold, per_class"):
+        section(build, "pseudo_label", PseudoLabel)
+    with pytest.raises(UserError, match=r"^model=null: is not a section; its key name is one of cnn, mlp, target"):
+        choice(build, "model", "name", MODELS)
+
+
+def test_what_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"missing\.yaml: not found; run this in the project's folder"):
+        read_yaml(tmp_path / "missing.yaml")
+    with pytest.raises(UserError, match="not readable as YAML"):
+        read_yaml(tmp_path)
+    (tmp_path / "broken.yaml").write_text("a: [1\nb: 2\n")
+    with pytest.raises(UserError, match=r"broken\.yaml: not readable as YAML: .* line 2") as raised:
+        read_yaml(tmp_path / "broken.yaml")
+    assert "\n" not in str(raised.value)
