@@ -12,7 +12,7 @@ import psutil
 import pytest
 import yaml
 
-from workspaces import commit, copy_project, git, run, start
+from workspaces import commit_all, git, new_project, run, start
 
 STAGES = [
     "compose",
@@ -31,9 +31,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace in which the default experiment was built and committed."""
-    folder = copy_project(tmp_path_factory.mktemp("built") / "sprout")
+    folder = new_project(tmp_path_factory.mktemp("built") / "sprout")
     run(folder, "dvc", "repro")
-    commit(folder)
+    commit_all(folder)
     return folder
 
 
@@ -172,7 +172,7 @@ def wait_for(condition: Any, seconds: float, what: str) -> None:
 @pytest.fixture
 def killed(built: Path, tmp_path: Path) -> Path:
     """A second workspace whose `dvc repro` is killed, by -9, while the teacher trains."""
-    folder = copy_project(tmp_path / "sprout")
+    folder = new_project(tmp_path / "sprout")
     command = start(folder, "dvc", "repro")
     wait_for(lambda: list((folder / "build/checkpoints").rglob("last.ckpt")), 300, "the first checkpoint")
     os.kill(command.pid, signal.SIGKILL)

@@ -72,12 +72,12 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")]
 
 
 def print_table(table: Table) -> None:
-    """Print a table; without a terminal nothing is cut to its width."""
+    """Print a table; nothing is cut: a terminal's lines are folded, other lines are as long as it takes."""
     console = Console(markup=False, emoji=False)
     if not console.is_terminal:
         console.width = sys.maxsize
-        for column in table.columns:
-            column.no_wrap = True
+    for column in table.columns:
+        column.overflow = "fold"
     console.print(table)
 
 
