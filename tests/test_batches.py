@@ -1,6 +1,6 @@
 """Examples out of several stores, and batches whose order is a function of (seed, epoch)."""
 
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import pytest
@@ -18,6 +18,10 @@ def stores(make_store):
         make_store(0, name="b"),
         make_store(7, name="c", seed=2, shard_bytes=3 * 64),
     ]
+
+
+def flat(lists):
+    return list(chain.from_iterable(lists))
 
 
 def ids_of(batches, epoch=0):
@@ -78,12 +82,12 @@ def test_every_example_once_an_epoch(stores, seed, size):
         found = ids_of(batches, epoch)
         assert len(found) == len(batches) == -(-17 // size)
         assert [len(ids) for ids in found[:-1]] == [size] * (len(found) - 1)
-        assert sorted(sum(found, [])) == list(range(17))
+        assert sorted(flat(found)) == list(range(17))
 
 
 def test_without_a_seed_they_keep_their_order(stores):
     batches = Batches(Examples.of(*stores), 5)
-    assert sum(ids_of(batches, 0), []) == sum(ids_of(batches, 1), []) == list(range(17))
+    assert flat(ids_of(batches, 0)) == flat(ids_of(batches, 1)) == list(range(17))
 
 
 def test_the_order_is_a_function_of_seed_and_epoch(stores):
@@ -117,7 +121,7 @@ def test_processes_part_each_batch(stores, size, world):
     alone = ids_of(Batches(examples, size, seed=1))
     ranks = [ids_of(Batches(examples, size, seed=1, rank=rank, world=world)) for rank in range(world)]
     for whole, *parts in zip(alone, *ranks, strict=True):
-        assert sorted(sum(parts, [])) == sorted(whole)
+        assert sorted(flat(parts)) == sorted(whole)
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
@@ -128,4 +132,4 @@ def test_no_process_is_left_without_an_example(stores):
     alone = ids_of(Batches(examples, 8, seed=1))
     assert [len(ids[-1]) for ids in ranks] == [1, 1, 1]
     assert all(ids[-1] == alone[-1] for ids in ranks)
-    assert sorted(sum((sum(ids[:-1], []) for ids in ranks), [])) == sorted(sum(alone[:-1], []))
+    assert sorted(flat(flat(ids[:-1]) for ids in ranks)) == sorted(flat(alone[:-1]))

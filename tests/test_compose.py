@@ -154,6 +154,7 @@ WRONG_OVERRIDES = [
     (["train.lr=${oc.env:SPROUT_NOT_SET}"], ['train.lr="${oc.env:SPROUT_NOT_SET}"', "not found"]),
     (["train.lr=${nope:1}"], ['train.lr="${nope:1}"', "Unsupported interpolation"]),
     (["model.channels=[1,${train.nope}]"], ["model.channels[1]", "train.nope"]),
+    (["train.lr='${oc.decode:\\'7\\'}'"], ["train.lr=", "${oc.decode:\\'7\\'}", "mismatched input"]),
     (["train.lr=???"], ['train.lr="???"', "Missing mandatory value"]),
     (["retrain.epochs=${train.lr}"], ["retrain.epochs=0.002", "integer"]),
 ]

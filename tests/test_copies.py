@@ -10,7 +10,7 @@ from sprout.copies import write_copies
 from sprout.store import open_store
 
 STILL = {
-    **{key: 0.0 for key in ("flip", "shift", "rotate", "zoom", "shear", "brightness", "noise", "erase")},
+    **dict.fromkeys(("flip", "shift", "rotate", "zoom", "shear", "brightness", "noise", "erase"), 0.0),
     "fill": "zeros",
 }
 MOVED = STILL | {"shift": 0.2, "rotate": 20.0, "noise": 0.05}

@@ -105,7 +105,7 @@ QUOTING = [
     ("digits", [], ["augment=none", "train.strategy='größe $HOME `a`'"]),
     ("digits", [], ["augment=none", "train.strategy='ends with \\\\'"]),
     ("digits", [], ["augment.seed=${prepare.labels}"]),
-    ("digits", [], ["augment.seed='${oc.decode:\\'7\\'}'"]),
+    ("digits", [], ["augment.seed='${oc.decode:\"7\"}'"]),
     ("digits", [], ["train/optimizer=sgd", "~train.optimizer.args.nesterov", "augment=none"]),
 ]
 

@@ -152,6 +152,32 @@ def test_an_experiment_without_a_pool_ends_well(built: Path) -> None:
     run(built, "dvc", "checkout", "--force")
 
 
+def test_two_processes_train_as_one_run(built: Path) -> None:
+    before = checksums(built)
+    printed = run(built, "sprout", "train", "train.devices=2", "train.epochs=2")
+    assert "train: best epoch" in printed
+    assert "Warning" not in printed
+    newest = runs(built)[-1]
+    assert newest.data.tags["sprout.role"] == "train"
+    assert newest.info.status == "FINISHED"
+    assert newest.data.params["train.devices"] == "2"
+    assert "mlflow.parentRunId" not in newest.data.tags
+    assert checksums(built) == before
+    assert [r.data.tags["sprout.role"] for r in runs(built)].count("train") == 1
+
+
+def test_a_mistake_ends_with_its_one_line_and_changes_nothing(built: Path) -> None:
+    before = checksums(built)
+    (built / "params.yaml").write_text("experiment: digits\noverrides: [train.lrr=0.005]\n")
+    printed = run(built, "dvc", "repro", code=255)
+    assert "error: train.lrr=0.005: no such key (did you mean lr?)" in printed
+    assert "exited with 2" in printed
+    assert "Traceback" not in printed
+    git(built, "checkout", "--quiet", "params.yaml")
+    run(built, "dvc", "checkout")
+    assert checksums(built) == before
+
+
 def stage_processes(folder: Path) -> list[psutil.Process]:
     """The stage scripts that run in this workspace."""
     found = []

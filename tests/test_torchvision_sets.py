@@ -99,7 +99,7 @@ class Quiet(SimpleHTTPRequestHandler):
 class Refusing(BaseHTTPRequestHandler):
     status = 503
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         self.send_error(self.status)
 
     def log_message(self, *_):

@@ -68,7 +68,8 @@ def softmax(logits: Array, temperature: float) -> Array:
     """(N, K) → (N, K); rows sum to 1."""
     scaled = logits.astype(np.float64) / temperature
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True, initial=-np.inf))
-    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: Array = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
 
 
 def use_threads(threads: int) -> None:

@@ -24,4 +24,5 @@ def coin(heads: int, tails: int) -> float:
     McNemar's test in its exact form, of the examples that just one of two models gets right.
     """
     tosses, fewer = heads + tails, min(heads, tails)
-    return min(1.0, 2 * sum(math.comb(tosses, k) for k in range(fewer + 1)) / 2**tosses)
+    both_sides: float = 2 * sum(math.comb(tosses, k) for k in range(fewer + 1)) / 2**tosses
+    return min(1.0, both_sides)

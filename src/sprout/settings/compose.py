@@ -143,7 +143,7 @@ def compose_lines(lines: list[str]) -> DictConfig:
     except FAULTS as error:
         if len(lines) > 1:
             compose_lines(lines[:-1])
-        said = " ".join(str(error).split())
+        said = " ".join((str(error) or str(error.__cause__)).split())
         raise UserError(f"{lines[-1].removeprefix('++')}: {said}") from None
 
 

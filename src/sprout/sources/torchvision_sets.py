@@ -71,7 +71,8 @@ def bring(what: str, urls: list[str], md5: str, path: Path) -> None:
             return
         failures.append(f"{url}: expected MD5 {md5}, found {found}")
     raise UserError(
-        f"{what} cannot be had from {'; '.join(failures)}; set download.mirror to a URL or folder with the official files"
+        f"{what} cannot be had from {'; '.join(failures)}; "
+        "set download.mirror to a URL or folder with the official files"
     )
 
 

@@ -54,6 +54,9 @@ def connect(uri: str) -> "MlflowClient":
         client.search_experiments(max_results=1)
     return client
 
+# MLflow's page then shows what belongs to trainings first, not what belongs to chat models.
+EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
+
 
 @contextlib.contextmanager
 def store_lock(uri: str) -> Iterator[None]:
@@ -79,4 +82,5 @@ def experiment_id(client: "MlflowClient", uri: str, name: str) -> str:
     if found is not None and found.lifecycle_stage == "active":
         return str(found.experiment_id)
     folder = workspace() / "mlruns" / "artifacts" / re.sub(r"[^\w.-]", "_", name)
-    return str(client.create_experiment(name, artifact_location=None if is_server(uri) else folder.as_uri()))
+    location = None if is_server(uri) else folder.as_uri()
+    return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_KIND))

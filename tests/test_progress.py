@@ -1,0 +1,72 @@
+"""What a long step says of itself, on a terminal and elsewhere."""
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from sprout.running import progress
+from sprout.running.progress import track
+
+
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def steps(count: int) -> Iterator[int]:
+    """An iterator that does not know its length, as most of what is tracked."""
+    yield from range(count)
+
+
+def test_a_short_step_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(track(steps(3), "score", 3)) == [0, 1, 2]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_long_step_says_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for _ in track(steps(6), "score", 6):
+        now[0] += progress.SECONDS * 0.6
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == ["score: 2/6", "score: 4/6", "score: 6/6"]
+
+
+def test_a_step_that_is_left_early_does_not_claim_its_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for step in track(steps(6), "score", 6):
+        now[0] += progress.SECONDS * 2
+        if step == 1:
+            break
+    assert capsys.readouterr().err.splitlines() == ["score: 1/6"]
+
+
+def test_a_terminal_has_a_bar_that_knows_its_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("TTY_INTERACTIVE", "0")
+    assert list(track(steps(3), "score", 3)) == [0, 1, 2]
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(r"score .*3/3", re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", err))
+
+
+def test_a_fault_in_a_step_passes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong() -> Iterator[int]:
+        yield 1
+        raise ValueError("step 2")
+
+    for compatible in ("0", "1"):
+        monkeypatch.setenv("TTY_COMPATIBLE", compatible)
+        with pytest.raises(ValueError, match="step 2"):
+            list(track(wrong(), "score", 2))

@@ -1,0 +1,150 @@
+"""How a process ends: its exit code, its one line, and that it dies with its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sprout.errors import UserError
+from sprout.running.signals import Killed, exit_codes
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+SECONDS = 30
+HEAD = "import os, signal, sys, time\nfrom sprout.running.signals import die_with_parent, exit_codes\n"
+
+
+@pytest.fixture(autouse=True)
+def own_handlers() -> Iterator[None]:
+    """Give the signals of the tests' own process back."""
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    handlers = [signal.getsignal(each) for each in signals]
+    yield
+    for each, handler in zip(signals, handlers, strict=True):
+        signal.signal(each, handler)
+
+
+def start(code: str) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", HEAD + code]
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def test_a_users_mistake_ends_with_2_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, exit_codes():
+        raise UserError("train.lr=-1: two\n  lines")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: train.lr=-1: two lines\n"
+
+
+def test_any_other_fault_passes_through() -> None:
+    with pytest.raises(KeyError), exit_codes():
+        raise KeyError("a")
+    with pytest.raises(SystemExit) as ended, exit_codes():
+        sys.exit(7)
+    assert ended.value.code == 7
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_a_signal_runs_the_cleanup_and_gives_its_code(
+    signum: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cleaned = []
+
+    def work() -> None:
+        try:
+            signal.raise_signal(signum)
+            time.sleep(SECONDS)
+        except Exception:
+            cleaned.append("a signal must not look like a fault")
+        finally:
+            cleaned.append("yes")
+
+    with pytest.raises(SystemExit) as ended, exit_codes():
+        work()
+    assert ended.value.code == code
+    assert cleaned == ["yes"]
+    assert capsys.readouterr().err == f"ended by {signum.name}\n"
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    """As under nohup, where closing the terminal shall not end what runs."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with exit_codes():
+        signal.raise_signal(signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_killed_names_its_signal() -> None:
+    assert str(Killed(signal.SIGTERM)) == "SIGTERM"
+    assert not isinstance(Killed(signal.SIGTERM), Exception)
+
+
+ENDS = {
+    "pass": (0, ""),
+    "from sprout.errors import UserError; raise UserError('lr=-1: no')": (2, "error: lr=-1: no\n"),
+    "raise ValueError('x')": (1, "ValueError: x\n"),
+    "os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)": (143, "ended by SIGTERM\n"),
+    "os.kill(os.getpid(), signal.SIGINT); time.sleep(30)": (130, "ended by SIGINT\n"),
+}
+
+
+@pytest.mark.parametrize("code", ENDS)
+def test_a_process_ends_with_its_code(code: str) -> None:
+    process = start(f"with exit_codes():\n    {code}\n")
+    _, err = process.communicate(timeout=SECONDS)
+    expected, said = ENDS[code]
+    assert process.returncode == expected
+    assert err.endswith(said)
+    assert ("Traceback" in err) == (expected == 1)
+
+
+def test_the_same_signal_again_ends_a_cleanup_that_hangs() -> None:
+    code = (
+        "with exit_codes():\n    try:\n        print('ready', flush=True)\n        time.sleep(60)\n"
+        "    finally:\n        print('cleaning', flush=True)\n        time.sleep(60)\n"
+    )
+    process = start(code)
+    assert process.stdout is not None
+    for word in ("ready\n", "cleaning\n"):
+        assert process.stdout.readline() == word
+        process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_it_ends_soon_after_its_parent_was_killed(tmp_path: Path) -> None:
+    child = tmp_path / "child.py"
+    child.write_text(
+        HEAD + f"os.chdir({str(tmp_path)!r})\n"
+        "with exit_codes():\n"
+        "    die_with_parent(seconds=0.05)\n"
+        "    open('pid', 'w').write(str(os.getpid()))\n"
+        "    try:\n        time.sleep(60)\n"
+        "    finally:\n        open('cleaned', 'w').write('yes')\n"
+    )
+    command = [sys.executable, str(child)]
+    parent = start(f"import subprocess\nsubprocess.run({command!r}, stderr=open({str(tmp_path / 'err')!r}, 'w'))\n")
+    pid = tmp_path / "pid"
+    wait_until(lambda: pid.exists() and pid.read_text() != "")
+    process = psutil.Process(int(pid.read_text()))
+    time.sleep(0.2)
+    assert process.is_running(), "it must not end while its parent lives"
+    parent.kill()
+    parent.communicate(timeout=SECONDS)
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    assert (tmp_path / "cleaned").read_text() == "yes"
+    assert (tmp_path / "err").read_text() == "ended by SIGTERM\n"
