@@ -45,8 +45,8 @@ def errors(experiment: str, overrides: Sequence[str], split: str, seeds: int) ->
 def error(folder: Path, role: str, split: str) -> float:
     """One model's error, as its stage wrote it."""
     if split == "val":
-        return float(json.loads((folder / "models" / role / "metrics.json").read_text())["val"]["error"])
-    return float(json.loads((folder / "reports/evaluation/metrics.json").read_text())["test"][role]["error"])
+        return float(json.loads((folder / "models" / role / "metrics.json").read_text())["val"]["error_rate"])
+    return float(json.loads((folder / "reports/evaluation/metrics.json").read_text())["test"][role]["error_rate"])
 
 
 def summary(found: dict[str, list[float]]) -> dict[str, Any]:

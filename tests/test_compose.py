@@ -101,7 +101,7 @@ WRONG_OVERRIDES = [
     (["train.optimizer.args=1"], ["train.optimizer.args=1", "a section of keys"]),
     (["model.name=resnet"], ['model.name="resnet"', "cnn, mlp, target"]),
     (["model.name=null"], ["model.name=null", "cnn, mlp, target"]),
-    (["model.name=target"], ["model.target", "missing", "conf/model/"]),
+    (["download.source=torchvision"], ["download.name", "missing", "conf/download/"]),
     (["download.name=MNIST"], ['download.name="MNIST"', "no such key", "source"]),
     # keys and sections that there are not
     (["train.x=1"], ["train.x=1", "no such key", "batch_size"]),

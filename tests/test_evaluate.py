@@ -96,7 +96,7 @@ def quality(tmp_path, rows, labels, truth):
 
 
 def test_pseudo_labels_against_the_truth(tmp_path):
-    found = quality(tmp_path, [4, 1, 2], [0, 1, 0], truth=[2, 1, 0, 1, 2])
+    found = quality(tmp_path, [4, 1, 2], [0, 1, 0], truth=[0, 1, 0, 1, 2])
     assert found == {"pool": 5, "accepted": 3, "accuracy": pytest.approx(2 / 3)}
 
 

@@ -1,6 +1,7 @@
 """`sprout train`: which overrides it refuses, and the `dvc exp run` that it names instead."""
 
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,14 @@ def workspace(experiment: str = "digits", overrides: list[str] | None = None) ->
     """A workspace whose data was made with what its `params.yaml` says."""
     params = Params(experiment, overrides or [])
     Path("params.yaml").write_text(yaml.safe_dump({"experiment": experiment, "overrides": params.overrides}))
-    composed = compose_config(CONF, experiment, params.overrides)
-    return params, Build(composed.text, composed.config)
+    return params, build_of(experiment, *params.overrides)
+
+
+@cache
+def build_of(experiment: str, *overrides: str) -> Build:
+    """What these settings build; composed once."""
+    composed = compose_config(CONF, experiment, overrides)
+    return Build(composed.text, composed.config)
 
 
 REFUSED = [

@@ -44,7 +44,7 @@ def test_classification_metrics(which):
     assert found == pytest.approx(
         {
             "accuracy": accuracy_score(labels, guesses),
-            "error": 1 - accuracy_score(labels, guesses),
+            "error_rate": 1 - accuracy_score(labels, guesses),
             "log_loss": log_loss(labels, probabilities, labels=classes),
             "calibration_error": calibration_error(probabilities, labels, 10),
             "macro_f1": f1_score(labels, guesses, labels=classes, average="macro", zero_division=0),

@@ -115,7 +115,7 @@ def make_model(folder: Path, case: Case, *, val_accuracy: float, best_epoch: int
         "parameters": 12345,
     }
     write_json(folder / "model.json", card | {"role": folder.name, "kept": kept})
-    scores = {"accuracy": val_accuracy, "error": 1 - val_accuracy, "log_loss": 0.5, "macro_f1": 0.75}
+    scores = {"accuracy": val_accuracy, "error_rate": 1 - val_accuracy, "log_loss": 0.5, "macro_f1": 0.75}
     metrics = {"best_epoch": best_epoch, "epochs": 3, "val": scores | {"calibration_error": 0.125}}
     write_json(folder / "metrics.json", metrics)
     history = [

@@ -2,7 +2,6 @@
 
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from benchmarks.workspace import commit, copy_project, environment
 
@@ -31,18 +30,15 @@ def git(folder: Path, *words: str) -> str:
     return run(folder, "git", *words)
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    """Start a command in the folder, in a process group of its own."""
-    pipe: Any = subprocess.PIPE
-    return subprocess.Popen(
-        words, cwd=folder, env=surroundings(folder), stdout=pipe, stderr=pipe, text=True, process_group=0
-    )
+def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    """Start a command in the folder, in a process group of its own; what it prints goes to `log` beside the folder."""
+    with folder.with_name("log").open("ab") as log:
+        return subprocess.Popen(words, cwd=folder, env=surroundings(folder), stdout=log, stderr=log, process_group=0)
 
 
 def run(folder: Path, *words: str, code: int = 0) -> str:
     """Run a command to its end and return what it printed; any other exit code fails the test."""
-    done = subprocess.run(
-        words, cwd=folder, env=surroundings(folder), capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+    env = surroundings(folder)
+    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == code, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr

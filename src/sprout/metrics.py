@@ -23,7 +23,8 @@ def classification_metrics(probabilities: Array, labels: Array, bins: int) -> di
     rows = per_class(probabilities, labels, [""] * probabilities.shape[1])
     return {
         "accuracy": accuracy,
-        "error": float((probabilities.argmax(axis=1) != labels).mean()),
+        # Not "error": DVC takes a key of that name for a failure.
+        "error_rate": float((probabilities.argmax(axis=1) != labels).mean()),
         # A probability that float32 rounds to 0 would make the loss infinite.
         "log_loss": float(-np.log(np.maximum(right, np.finfo(np.float32).tiny)).mean()),
         "calibration_error": calibration_error(probabilities, labels, bins),

@@ -86,7 +86,7 @@ def _environment() -> Environment:
 def _result(inputs: Inputs) -> Fields:
     test = inputs.scores["test"]
     found = tables.outcome(inputs)
-    errors = {name: test[name]["error"] for name in inputs.models}
+    errors = {name: test[name]["error_rate"] for name in inputs.models}
     digits = 1 if found.total < FINE_TEST_SPLIT else 2
     pseudo = inputs.scores["pseudo_labels"]
     return {

@@ -48,7 +48,7 @@ def comparison(models: Mapping[str, Model], test: Mapping[str, Mapping[str, floa
         for split, scores in (("val", val), ("test", test))
         for key, label, is_share, higher in (
             ("accuracy", "Accuracy", True, True),
-            ("error", "Error", True, False),
+            ("error_rate", "Error", True, False),
             ("log_loss", "Log loss", False, False),
             ("calibration_error", "Calibration error", False, False),
             ("macro_f1", "Macro F1", False, True),

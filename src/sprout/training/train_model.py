@@ -102,5 +102,5 @@ def write_result(
     write_rows(folder / "per_class.csv", PER_CLASS, per_class(probabilities, labels, card.classes))
     described = {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch, "val": metrics}
     write_json(folder / "metrics.json", described)
-    print(f"{card.role}: best epoch {fitted.best_epoch + 1} of {len(fitted.history)}, val error {metrics['error']:.2%}")
+    print(f"{card.role}: best epoch {fitted.best_epoch + 1} of {len(fitted.history)}, val error {metrics['error_rate']:.2%}")
     return metrics
