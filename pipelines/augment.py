@@ -4,11 +4,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sprout.copies import write_copies
-from sprout.running.atomic import whole_folder
-from sprout.running.stage import run_stage
+from sprout.core.atomic import whole_folder
+from sprout.core.stage import run_stage
+from sprout.core.store import open_store
+from sprout.core.workspace import read_build, section
 from sprout.settings.augment import Augment
-from sprout.settings.workspace import read_build, section
-from sprout.store import open_store
 
 
 def main() -> None:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sprout.running.atomic import whole_file
-from sprout.running.stage import run_stage
+from sprout.core.atomic import whole_file
+from sprout.core.stage import run_stage
+from sprout.core.workspace import BUILD, read_params
 from sprout.settings.compose import compose_config
-from sprout.settings.workspace import BUILD, read_params
 
 
 def main() -> None:

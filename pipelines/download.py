@@ -3,10 +3,10 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.running.atomic import whole_folder
-from sprout.running.stage import run_stage
+from sprout.core.atomic import whole_folder
+from sprout.core.stage import run_stage
+from sprout.core.workspace import choice, read_build
 from sprout.settings.download import DOWNLOADS
-from sprout.settings.workspace import choice, read_build
 from sprout.sources import fetch
 from sprout.sources.raw import write_manifest
 

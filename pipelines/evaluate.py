@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
+from sprout.core.atomic import whole_folder
+from sprout.core.stage import run_stage
+from sprout.core.store import open_store
+from sprout.core.workspace import read_build, section
 from sprout.evaluate import evaluate, pseudo_label_quality
-from sprout.inference import load_predictor, probabilities_of, use_threads
-from sprout.running.atomic import whole_folder
-from sprout.running.stage import run_stage
+from sprout.models.inference import load_predictor, probabilities_of, use_threads
 from sprout.settings.results import Evaluate
 from sprout.settings.train import Train
-from sprout.settings.workspace import read_build, section
-from sprout.store import open_store
 from sprout.tracked_evaluation import track_evaluation
 
 

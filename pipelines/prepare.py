@@ -3,12 +3,12 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from sprout.core.atomic import whole_folder
+from sprout.core.stage import run_stage
+from sprout.core.workspace import choice, read_build, section
 from sprout.prepare import prepare
-from sprout.running.atomic import whole_folder
-from sprout.running.stage import run_stage
 from sprout.settings.download import DOWNLOADS
 from sprout.settings.prepare import Prepare
-from sprout.settings.workspace import choice, read_build, section
 from sprout.sources import read
 from sprout.sources.raw import verify
 

@@ -3,14 +3,14 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.inference import load_predictor, probabilities_of, use_threads
+from sprout.core.atomic import whole_folder
+from sprout.core.stage import run_stage
+from sprout.core.store import open_store
+from sprout.core.workspace import read_build, section
+from sprout.models.inference import load_predictor, probabilities_of, use_threads
 from sprout.pseudo_label import write_pseudo_labels
-from sprout.running.atomic import whole_folder
-from sprout.running.stage import run_stage
 from sprout.settings.pseudo_label import PseudoLabel
 from sprout.settings.train import Train
-from sprout.settings.workspace import read_build, section
-from sprout.store import open_store
 
 
 def main() -> None:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from sprout.core.stage import run_stage
+from sprout.core.workspace import read_build, section
 from sprout.report import write_report
-from sprout.running.stage import run_stage
 from sprout.settings.results import Report
-from sprout.settings.workspace import read_build, section
 
 
 def main() -> None:

@@ -3,14 +3,14 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.batches import Examples
-from sprout.running.ranks import started_as_ranks
-from sprout.running.stage import run_stage
+from sprout.core.ranks import started_as_ranks
+from sprout.core.stage import run_stage
+from sprout.core.store import open_store, read_labels
+from sprout.core.workspace import choice, read_build, section
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import Train
-from sprout.settings.workspace import choice, read_build, section
-from sprout.store import open_store, read_labels
+from sprout.training.batches import Examples
 from sprout.training.tracked import keep_teacher, train_tracked
 
 

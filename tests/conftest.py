@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sprout.store import SHARD_BYTES, Store, label_table, open_store, write_store
+from sprout.core.store import SHARD_BYTES, Store, label_table, open_store, write_store
 
 # Before torch is imported: one thread, since tests may share the machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

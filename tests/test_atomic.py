@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sprout.running.atomic import whole_file, whole_folder
-from sprout.running.signals import Killed
+from sprout.core.atomic import whole_file, whole_folder
+from sprout.core.signals import Killed
 
 
 def content(root: Path) -> dict[str, str]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sprout.batches import Batches, Examples
-from sprout.store import label_table
+from sprout.core.store import label_table
+from sprout.training.batches import Batches, Examples
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
 from sprout.settings.catalogue import catalogue, describe_model, read_head
 from sprout.settings.compose import experiments
 

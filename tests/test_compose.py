@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sprout.errors import UserError
-from sprout.running.signals import exit_codes
+from sprout.core.errors import UserError
+from sprout.core.signals import exit_codes
+from sprout.core.workspace import read_build
 from sprout.settings.compose import choices, compose_config, experiments, merged_files
-from sprout.settings.workspace import read_build
 
 CONF = Path("conf")
 STAGE = Path(__file__).parents[1] / "pipelines/compose.py"

@@ -7,7 +7,7 @@ import torch
 from sprout import copies
 from sprout.augment import augment, draws
 from sprout.copies import write_copies
-from sprout.store import open_store
+from sprout.core.store import open_store
 
 STILL = {
     **dict.fromkeys(("flip", "shift", "rotate", "zoom", "shear", "brightness", "noise", "erase"), 0.0),

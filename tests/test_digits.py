@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from sprout import sources
-from sprout.errors import UserError
+from sprout.core.errors import UserError
 from sprout.sources import digits
 from sprout.sources.raw import checksum, verify, write_manifest
 

@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sprout.calibration import calibration_error
+from sprout.core.records import read_json
+from sprout.core.store import label_table, write_labels
 from sprout.evaluate import evaluate, pseudo_label_quality
 from sprout.metrics import classification_metrics
 from sprout.prepare import write_truth
-from sprout.records import read_json
-from sprout.store import label_table, write_labels
 
 CLASSES = ["ant", "bee", "cat"]
 LABELS = np.array([0, 1, 2, 0, 1, 2])

@@ -9,13 +9,13 @@ import yaml
 from dvc.utils.cli_parse import to_path_overrides
 from dvc.utils.hydra import apply_overrides
 
-from sprout.build import Build
-from sprout.errors import UserError
+from sprout.core.build import Build
+from sprout.core.errors import UserError
+from sprout.core.workspace import Params, read_params
 from sprout.extra_training import DATA, refuse_other_data, train_once
 from sprout.settings.compose import compose_config
 from sprout.settings.exp_run import exp_run
 from sprout.settings.sections import SECTIONS
-from sprout.settings.workspace import Params, read_params
 
 CONF = Path("conf")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from sprout.batches import Batches, Examples
-from sprout.errors import UserError
+from sprout.core.errors import UserError
+from sprout.core.store import label_table, open_store, write_store
 from sprout.models import build
-from sprout.store import label_table, open_store, write_store
+from sprout.training.batches import Batches, Examples
 from sprout.training.fit import Fitted, fit
 
 CLASSES = 3

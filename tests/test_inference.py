@@ -6,10 +6,10 @@ import torch
 from scipy.special import softmax as reference
 
 from sprout import inference
-from sprout.errors import UserError
-from sprout.inference import Predictor, load_predictor, logits_of, probabilities_of, softmax, use_threads
-from sprout.model_file import ModelCard, save_model
+from sprout.core.errors import UserError
 from sprout.models import build
+from sprout.models.inference import Predictor, load_predictor, logits_of, probabilities_of, softmax, use_threads
+from sprout.models.model_file import ModelCard, save_model
 
 MLP = {"name": "mlp", "hidden": (5,), "activation": "tanh", "dropout": 0.5}
 MEAN, STD = [0.25, 0.5], [0.5, 2.0]

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from sprout.errors import UserError
-from sprout.model_file import ModelCard, load_card, load_model, save_model, write_card
+from sprout.core.errors import UserError
 from sprout.models import build
+from sprout.models.model_file import ModelCard, load_card, load_model, save_model, write_card
 
 ARCHITECTURE = {
     "name": "cnn",

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
 from sprout.models import build, parameters
 
 CNN = {

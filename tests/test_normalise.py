@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from sprout.normalise import Normalise
+from sprout.models.normalise import Normalise
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 3, 2), dtype=np.uint8)
 MEAN, STD = [0.25, 0.5], [0.5, 2.0]

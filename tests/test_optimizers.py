@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
 from sprout.training.optimizers import OPTIMIZERS, optimizer, schedule
 
 PLAIN = {"name": "sgd", "weight_decay": 0.1, "args": {}}

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
+from sprout.core.prepared import describe
+from sprout.core.records import read_json
+from sprout.core.store import open_store
 from sprout.prepare import SPLITS, normalisation, prepare, split
-from sprout.prepared import describe
-from sprout.records import read_json
 from sprout.sources.raw import Raw
-from sprout.store import open_store
 
 CLASSES = ["ant", "bee", "cat", "dog"]
 SHARES = [0.4, 0.3, 0.2, 0.1]

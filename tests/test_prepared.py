@@ -2,9 +2,9 @@
 
 import pytest
 
-from sprout.errors import UserError
-from sprout.prepared import Description, describe
-from sprout.records import write_json
+from sprout.core.errors import UserError
+from sprout.core.prepared import Description, describe
+from sprout.core.records import write_json
 
 
 def test_names_and_figures(tmp_path):

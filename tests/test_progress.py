@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sprout.running import progress
-from sprout.running.progress import track
+from sprout.core import progress
+from sprout.core.progress import track
 
 
 @pytest.fixture(autouse=True)

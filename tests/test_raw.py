@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from sprout.errors import UserError
-from sprout.records import read_json
+from sprout.core.errors import UserError
+from sprout.core.records import read_json
 from sprout.sources.raw import MANIFEST, checksum, verify, write_manifest
 
 FILES = {"b.bin": b"12345", "sub/a.bin": b"", "a.bin": bytes(range(256))}

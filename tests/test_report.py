@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sprout.core.records import read_json, write_json, write_rows
+from sprout.core.store import label_table, open_store, write_labels, write_store
 from sprout.evaluate import evaluate
-from sprout.records import read_json, write_json, write_rows
 from sprout.report import write_report
 from sprout.report.figures import confusion_matrix, history_curves, reliability
 from sprout.report.inputs import Model
 from sprout.report.pictures import GRID_BYTES, picture, pictures, spread
 from sprout.report.tables import Outcome, most_confused
 from sprout.report.verdict import explanation
-from sprout.store import label_table, open_store, write_labels, write_store
 
 ANIMALS = ["cat", "dog", "emu"]
 TRAINING = {"epochs": 3, "batch_size": 10, "lr": 0.002, "optimizer": {"name": "adam", "args": {}}, "seed": 0}

@@ -16,8 +16,8 @@ SECONDS = 30
 SCRIPT = """\
 import sys, time
 from pathlib import Path
-from sprout.errors import UserError
-from sprout.running.stage import run_stage
+from sprout.core.errors import UserError
+from sprout.core.stage import run_stage
 
 name = sys.argv[1]
 

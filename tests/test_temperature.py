@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sprout.calibration import calibration_error
-from sprout.inference import softmax
+from sprout.models.inference import softmax
 from sprout.training.temperature import fit_temperature, log_loss
 
 

@@ -23,7 +23,7 @@ import pytest
 from torchvision import datasets
 
 from sprout import sources
-from sprout.errors import UserError
+from sprout.core.errors import UserError
 from sprout.sources import torchvision_sets
 
 PARTS = {"train": 30, "t10k": 12}

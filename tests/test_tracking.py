@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 import sprout
-from sprout.build import Build
-from sprout.errors import UserError
+from sprout.core.build import Build
+from sprout.core.errors import UserError
 from sprout.tracking import (
     GitState,
     build_run,
@@ -100,7 +100,7 @@ def start_process(code, root, **environment):
 
 SCRIPT = """
 import sys, time
-from sprout.build import Build
+from sprout.core.build import Build
 from sprout.tracking import tracked_run, tracking_uri
 build = Build(config_text="experiment: digits", config={"experiment": "digits"})
 with tracked_run(build, sys.argv[1] if len(sys.argv) > 1 else "teacher", tracking_uri()) as run:
@@ -137,7 +137,7 @@ def test_run_carries_its_origin_and_metrics(root, capfd):
         assert each.data.params["train.lr"] == "0.1"
         assert each.data.params["train.widths"] == "[8, 16]"
         assert each.data.params["train.warm"] == "null"
-        assert each.data.tags["sprout.build"] == build.name
+        assert each.data.tags["sprout.core.build"] == build.name
         assert each.data.tags["sprout.git.commit"] == "c0ffee"
         assert each.data.tags["sprout.git.dirty"] == "true"
         assert each.data.tags["sprout.data.data/prepared"] == DIGEST
@@ -403,8 +403,8 @@ def model_folder(root):
 
 @pytest.mark.slow
 def test_logged_model_predicts_where_sprout_is_not_installed(root):
-    from sprout.model_file import ModelCard, save_model
     from sprout.models import build as build_network
+    from sprout.models.model_file import ModelCard, save_model
 
     folder, uri = root / "teacher", tracking_uri()
     folder.mkdir()
@@ -425,7 +425,7 @@ def test_logged_model_predicts_where_sprout_is_not_installed(root):
 
     np.save(root / "images.npy", images)
     probabilities, signature = predict_elsewhere(uri, model.model_id, root)
-    from sprout.inference import load_predictor
+    from sprout.models.inference import load_predictor
 
     np.testing.assert_allclose(probabilities, load_predictor(folder).probabilities(images), rtol=1e-5)
     assert signature == "[Tensor('uint8', (-1, 4, 4, 1))] [Tensor('float32', (-1, 2))]"
@@ -448,7 +448,7 @@ def predict_elsewhere(uri, model_id, root):
 
 
 def test_requirements_are_what_inference_imports():
-    seen, found, todo = set(), set(), ["sprout.inference"]
+    seen, found, todo = set(), set(), ["sprout.models.inference"]
     while todo:
         name = todo.pop()
         if name in seen:

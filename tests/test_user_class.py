@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from sprout.errors import UserError
-from sprout.user_class import subclass
+from sprout.core.errors import UserError
+from sprout.models.user_class import subclass
 
 
 def test_a_subclass_comes_through():

@@ -8,10 +8,10 @@ from typing import Any, Literal
 import pytest
 from pydantic.dataclasses import dataclass
 
-from sprout.errors import UserError
-from sprout.settings.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Probability, Seed, Share
+from sprout.core.errors import UserError
+from sprout.core.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Probability, Seed, Share
+from sprout.core.validate import choice, close, section, written
 from sprout.settings.sections import SECTIONS, check_names
-from sprout.settings.validate import choice, close, section, written
 
 SETTINGS = Path(__file__).parents[1] / "src/sprout/settings"
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from sprout.build import Build
-from sprout.errors import UserError
+from sprout.core.build import Build
+from sprout.core.errors import UserError
+from sprout.core.workspace import Params, choice, read_build, read_params, read_yaml, section
 from sprout.settings.model import MODELS, Mlp
 from sprout.settings.pseudo_label import PseudoLabel
-from sprout.settings.workspace import Params, choice, read_build, read_params, read_yaml, section
 
 TEXT = """\
 experiment: digits

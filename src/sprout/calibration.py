@@ -5,7 +5,7 @@ Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICM
 
 import numpy as np
 
-from sprout.store import Array
+from sprout.core.store import Array
 
 BINS = 15  # as in Guo et al.
 CURVE = ["bin", "confidence", "accuracy", "count"]

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sprout.running.signals import exit_codes
+from sprout.core.signals import exit_codes
 
 CONF = Path("conf")
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE...]", help="such as train.lr=0.01")]
@@ -27,10 +27,10 @@ app = typer.Typer(
 @app.command()
 def config(overrides: Overrides = None) -> None:
     """Print the composed config, with the file or override that each value came from."""
+    from sprout.core.validate import written
+    from sprout.core.workspace import read_params
     from sprout.settings.compose import compose_config
     from sprout.settings.origin import origins
-    from sprout.settings.validate import written
-    from sprout.settings.workspace import read_params
 
     params, given = read_params(), overrides or []
     composed = compose_config(CONF, params.experiment, [*params.overrides, *given])
@@ -56,8 +56,8 @@ def experiments() -> None:
 @app.command()
 def train(overrides: Overrides = None) -> None:
     """Run one more tracked training on the prepared data; DVC's outputs stay as they are."""
+    from sprout.core.workspace import read_build, read_params
     from sprout.extra_training import train_once
-    from sprout.settings.workspace import read_build, read_params
 
     train_once(CONF, read_params(), read_build(), overrides or [])
 

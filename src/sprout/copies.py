@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from sprout.augment import augment, draws
-from sprout.running.progress import track
-from sprout.store import Array, Store, label_table, write_store
+from sprout.core.progress import track
+from sprout.core.store import Array, Store, label_table, write_store
 
 BATCH = 1000
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sprout.calibration import CURVE, calibration_curve
+from sprout.core.records import write_json, write_rows
+from sprout.core.store import Array, read_labels
 from sprout.metrics import PER_CLASS, classification_metrics, per_class
-from sprout.records import write_json, write_rows
-from sprout.store import Array, read_labels
 
 
 def evaluate(

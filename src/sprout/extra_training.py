@@ -5,18 +5,18 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sprout.build import Build
-from sprout.errors import UserError
-from sprout.running.ranks import started_as_ranks
+from sprout.core.build import Build
+from sprout.core.errors import UserError
+from sprout.core.ranks import started_as_ranks
+from sprout.core.store import open_store
+from sprout.core.validate import written
+from sprout.core.workspace import Params, choice, section
 from sprout.settings.compose import Composed, compose_config
 from sprout.settings.exp_run import exp_run
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import Train
 from sprout.settings.tree import leaves
-from sprout.settings.validate import written
-from sprout.settings.workspace import Params, choice, section
-from sprout.store import open_store
 
 DATA = ("download", "prepare", "augment")
 
@@ -42,7 +42,7 @@ def train_once(conf: Path, params: Params, built: Build, overrides: Sequence[str
     if started_as_ranks(settings["devices"]):
         return
 
-    from sprout.batches import Examples
+    from sprout.training.batches import Examples
     from sprout.training.tracked import train_tracked
 
     with TemporaryDirectory() as folder:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sprout.calibration import calibration_error
-from sprout.store import Array
+from sprout.core.store import Array
 
 PER_CLASS = ["class", "precision", "recall", "f1", "support"]
 

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.model_selection import train_test_split
 
-from sprout.errors import UserError
-from sprout.records import write_json
-from sprout.running.progress import track
+from sprout.core.errors import UserError
+from sprout.core.progress import track
+from sprout.core.records import write_json
+from sprout.core.store import Array, label_table, write_store
 from sprout.sources.raw import Raw
-from sprout.store import Array, label_table, write_store
 
 SPLITS = ("train", "val", "unlabelled", "test")
 

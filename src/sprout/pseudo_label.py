@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sprout.records import write_rows
-from sprout.store import Array, label_table, write_labels
+from sprout.core.records import write_rows
+from sprout.core.store import Array, label_table, write_labels
 
 
 def accept(probabilities: Array, *, threshold: float, per_class: int | None) -> Array:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from sprout.build import Build
-from sprout.model_file import load_card
-from sprout.records import read_json
+from sprout.core.build import Build
+from sprout.core.records import read_json
+from sprout.models.model_file import load_card
 from sprout.tracking import build_run, data_hashes, git_state, record_restored, tracking_uri
 
 ROLES = ("teacher", "student")

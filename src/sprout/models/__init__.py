@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import nn
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
 from sprout.models.cnn import cnn
 from sprout.models.mlp import mlp
-from sprout.user_class import subclass
+from sprout.models.user_class import subclass
 
 BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": cnn, "mlp": mlp}
 

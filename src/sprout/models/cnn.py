@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
 from sprout.models.layers import ACTIVATIONS, dense
 
 

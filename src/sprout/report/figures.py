@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from sprout.core.store import Array
 from sprout.report.inputs import Model, to_float
 from sprout.report.svg import COLOURS, INK, LINE, MUTED, to_svg
-from sprout.store import Array
 
 CURVE = (5.0, 3.0)
 """Inches. Text of 9 points then reads as about 13 pixels in a column of 480 pixels."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sprout.core.store import Array, open_store
 from sprout.report.inputs import Inputs, class_indices
 from sprout.report.pictures import Picture, pictures, spread
-from sprout.store import Array, open_store
 
 
 @dataclass(frozen=True)

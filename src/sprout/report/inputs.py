@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sprout.records import read_json
-from sprout.store import Array, read_labels
+from sprout.core.records import read_json
+from sprout.core.store import Array, read_labels
 
 SPLITS = ("train", "val", "unlabelled", "test")
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sprout.core.atomic import whole_file
 from sprout.report import figures, tables, wording
 from sprout.report.galleries import accepted_gallery, mistakes_gallery
 from sprout.report.inputs import SPLITS, Inputs, class_indices, read_inputs, to_float
 from sprout.report.pictures import are_pictures
 from sprout.report.verdict import explanation, headline
-from sprout.running.atomic import whole_file
 
 Fields = dict[str, Any]
 TRAININGS = {"teacher": "train", "student": "retrain"}

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from sprout.core.store import Array
 from sprout.report.chance import coin, wilson
 from sprout.report.inputs import Inputs, Model, to_float
-from sprout.store import Array
 
 SCORES = ("precision", "recall", "f1")
 

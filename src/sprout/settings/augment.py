@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from sprout.settings.fields import STRICT, CountOrZero, NotNegative, Probability, Seed, Share
+from sprout.core.fields import STRICT, CountOrZero, NotNegative, Probability, Seed, Share
 
 Degrees = Annotated[float, Field(ge=0, le=180)]
 
@@ -23,14 +23,14 @@ class Transforms:
     """Largest rotation in degrees; drawn uniformly from ± this."""
     zoom: Share
     """Largest change of scale: the factor is drawn uniformly from 1 ± this."""
-    shear: Degrees
+    shear: Annotated[float, Field(ge=0, lt=90)]
     """Largest horizontal shear in degrees; drawn uniformly from ± this."""
-    brightness: NotNegative
+    brightness: Probability
     """Largest change of brightness: every pixel is multiplied by a factor from 1 ± this."""
     noise: NotNegative
     """Standard deviation of Gaussian noise on pixels in 0..1."""
     erase: Share
-    """Side of the erased square as a share of the image's side, at a random place (Cutout)."""
+    """Sides of an erased rectangle as a share of the image's, at a random place (Cutout)."""
     fill: Literal["zeros", "border", "reflection"]
     """What stands where a moved image leaves a gap."""
 

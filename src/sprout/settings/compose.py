@@ -15,10 +15,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
+from sprout.core.validate import close, written
 from sprout.settings import sections
 from sprout.settings.tree import MISSING, lookup
-from sprout.settings.validate import close, written
 
 FAULTS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, TypeError)
 

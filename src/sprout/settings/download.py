@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic.dataclasses import dataclass
 
-from sprout.settings.fields import STRICT, Name
+from sprout.core.fields import STRICT, Name
 
 
 @dataclass(frozen=True, config=STRICT)

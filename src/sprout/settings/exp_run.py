@@ -4,8 +4,8 @@ import shlex
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
+from sprout.core.workspace import Params
 from sprout.settings.compose import Composed, key_of
-from sprout.settings.workspace import Params
 
 
 def exp_run(composed: Composed, params: Params) -> str:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
-from sprout.settings.fields import STRICT, Count, CountOrZero, Name, Share
+from sprout.core.fields import STRICT, Count, CountOrZero, Name, Share
 
 Activation = Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
 

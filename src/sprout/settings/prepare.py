@@ -2,7 +2,7 @@
 
 from pydantic.dataclasses import dataclass
 
-from sprout.settings.fields import STRICT, Count, Seed
+from sprout.core.fields import STRICT, Count, Seed
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -2,7 +2,7 @@
 
 from pydantic.dataclasses import dataclass
 
-from sprout.settings.fields import STRICT, Count, Probability
+from sprout.core.fields import STRICT, Count, Probability
 
 
 @dataclass(frozen=True, config=STRICT)

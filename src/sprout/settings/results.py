@@ -2,7 +2,7 @@
 
 from pydantic.dataclasses import dataclass
 
-from sprout.settings.fields import STRICT, Count, CountOrZero
+from sprout.core.fields import STRICT, Count, CountOrZero
 
 
 @dataclass(frozen=True, config=STRICT)

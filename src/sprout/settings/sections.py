@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sprout.errors import UserError
-from sprout.settings import validate
+from sprout.core import validate
+from sprout.core.errors import UserError
 from sprout.settings.augment import Augment
 from sprout.settings.download import DOWNLOADS
 from sprout.settings.model import MODELS

@@ -2,7 +2,7 @@
 
 from pydantic.dataclasses import dataclass
 
-from sprout.settings.fields import STRICT
+from sprout.core.fields import STRICT
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
+from sprout.core.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Seed, Share
 from sprout.settings.augment import Transforms
-from sprout.settings.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Seed, Share
 
 
 @dataclass(frozen=True, config=STRICT)

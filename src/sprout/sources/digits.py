@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
 from sprout.sources.raw import Raw, checksum
 
 FILE = "digits.csv.gz"

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sprout.errors import UserError
-from sprout.records import read_json, write_json
+from sprout.core.errors import UserError
+from sprout.core.records import read_json, write_json
 
 MANIFEST = "manifest.json"
 Array = np.ndarray[Any, np.dtype[Any]]

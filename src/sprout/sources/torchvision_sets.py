@@ -15,8 +15,8 @@ import numpy as np
 from torchvision import datasets
 from torchvision.datasets.utils import calculate_md5
 
-from sprout.errors import UserError
-from sprout.running.progress import track
+from sprout.core.errors import UserError
+from sprout.core.progress import track
 from sprout.sources.raw import Raw
 
 SECONDS = 60.0

@@ -5,7 +5,7 @@ here only once a run is tracked. What a run says goes to a journal on disk (`jou
 the store in the background (`sender.py`), so that a training never waits for a tracking server.
 """
 
-from sprout.build import Build
+from sprout.core.build import Build
 from sprout.tracking.lineage import GitState, data_hashes, git_state
 from sprout.tracking.place import tracking_uri
 from sprout.tracking.restored import record_restored

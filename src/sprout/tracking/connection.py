@@ -54,6 +54,7 @@ def connect(uri: str) -> "MlflowClient":
         client.search_experiments(max_results=1)
     return client
 
+
 # MLflow's page then shows what belongs to trainings first, not what belongs to chat models.
 EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
 

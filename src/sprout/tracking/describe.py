@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from sprout.build import Build
+from sprout.core.build import Build
 from sprout.tracking.journal import Record
 from sprout.tracking.lineage import GitState
 from sprout.tracking.params import legal_key, params_of

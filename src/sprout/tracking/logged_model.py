@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-REQUIREMENTS = ("numpy", "pyarrow", "rich", "safetensors", "torch")  # what sprout.inference imports
+REQUIREMENTS = ("numpy", "pyarrow", "rich", "safetensors", "torch")  # what sprout.models.inference imports
 SERVING = Path(__file__).with_name("serving.py")
 
 

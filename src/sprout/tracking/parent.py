@@ -25,7 +25,7 @@ def find(client: "MlflowClient", experiment: str, tags: dict[str, str], status: 
 
 def find_or_create_parent(client: "MlflowClient", experiment: str, start: Record) -> str:
     """The id of the run of the record's build."""
-    tags = {"sprout.build": start["build"], "sprout.role": BUILD}
+    tags = {"sprout.core.build": start["build"], "sprout.role": BUILD}
     found = find(client, experiment, tags)
     if found:
         return str(found[0].info.run_id)
@@ -39,7 +39,7 @@ def find_or_create(client: "MlflowClient", experiment: str, start: Record, paren
     found = find(client, experiment, tags)
     if found:
         return str(found[0].info.run_id)
-    tags |= {"sprout.build": start["build"], **start["owner"]}
+    tags |= {"sprout.core.build": start["build"], **start["owner"]}
     tags |= {"mlflow.parentRunId": parent} if parent else {}
     return str(client.create_run(experiment, start["time"], tags, start["name"]).info.run_id)
 

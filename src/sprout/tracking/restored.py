@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from sprout.build import Build
-from sprout.errors import UserError
+from sprout.core.build import Build
+from sprout.core.errors import UserError
 from sprout.tracking.describe import RESTORED
 from sprout.tracking.lineage import GitState
 from sprout.tracking.params import flatten

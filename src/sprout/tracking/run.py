@@ -7,7 +7,7 @@ from typing import SupportsFloat
 
 import numpy as np
 
-from sprout.build import Build
+from sprout.core.build import Build
 from sprout.tracking.connection import load_mlflow
 from sprout.tracking.describe import BUILD, now, start_record
 from sprout.tracking.journal import Journal
@@ -36,7 +36,7 @@ class Run:
         """Keep a classifier (`model.safetensors`, `model.json`), as it is now, as a logged model of MLflow.
 
         Args:
-            folder: as `sprout.model_file` writes it.
+            folder: as `sprout.models.model_file` writes it.
             input_example: (N, H, W, C) uint8, of the shape that `model.json` names; its first image is kept.
         """
         kept = self._journal.keep(folder)
@@ -83,7 +83,7 @@ def tracked_run(
     journal = Journal(outbox(), start)
     sender = Sender(journal, uri)
     sender.start()
-    run = Run(journal, role, {"sprout.build": build.name, "sprout.role": role})
+    run = Run(journal, role, {"sprout.core.build": build.name, "sprout.role": role})
     status, reason = "FINISHED", None
     try:
         run._text(build.config_text, "config.yaml")

@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
 from sprout.tracking.connection import ENVIRONMENT, connect, sqlite_file, store_lock
 from sprout.tracking.place import hide_password, is_server, workspace
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sprout.augment import augment, draws
-from sprout.batches import Batch
-from sprout.normalise import Normalise
+from sprout.models.normalise import Normalise
+from sprout.training.batches import Batch
 from sprout.training.optimizers import optimizer, schedule
 
 Log = Callable[[dict[str, float], int], None]

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from sprout.running.progress import bar
+from sprout.core.progress import bar
 
 SECONDS = 2.0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from sprout.batches import Examples
+from sprout.training.batches import Examples
 
 
 def fingerprint(settings: dict[str, Any], examples: list[Examples]) -> str:

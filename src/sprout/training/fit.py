@@ -14,9 +14,9 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
 
-from sprout.batches import Batches, Examples
-from sprout.errors import UserError
-from sprout.normalise import Normalise
+from sprout.core.errors import UserError
+from sprout.models.normalise import Normalise
+from sprout.training.batches import Batches, Examples
 from sprout.training.classify import Classifier, Log
 from sprout.training.epoch_lines import EpochLines
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from sprout.errors import UserError
-from sprout.user_class import subclass
+from sprout.core.errors import UserError
+from sprout.models.user_class import subclass
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from sprout.store import Array
+from sprout.core.store import Array
 
 LOWEST, HIGHEST = 0.05, 20.0
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from sprout.batches import Examples
-from sprout.build import Build
-from sprout.model_file import load_card, write_card
-from sprout.prepared import describe
-from sprout.running.atomic import whole_folder
-from sprout.running.ranks import rank
-from sprout.store import open_store
+from sprout.core.atomic import whole_folder
+from sprout.core.build import Build
+from sprout.core.prepared import describe
+from sprout.core.ranks import rank
+from sprout.core.store import open_store
+from sprout.models.model_file import load_card, write_card
 from sprout.tracking import data_hashes, git_state, tracked_run, tracking_uri
+from sprout.training.batches import Examples
 from sprout.training.train_model import train_model
 
 DATA = ("data/prepared", "data/augmented", "data/pseudo_labels")

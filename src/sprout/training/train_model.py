@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from sprout.batches import Examples
 from sprout.calibration import BINS
-from sprout.inference import Predictor, logits_of, softmax, use_threads
+from sprout.core.ranks import rank
+from sprout.core.records import write_json, write_rows
+from sprout.core.store import Store
 from sprout.metrics import PER_CLASS, classification_metrics, per_class
-from sprout.model_file import ModelCard, save_model
 from sprout.models import build, parameters
-from sprout.records import write_json, write_rows
-from sprout.running.ranks import rank
-from sprout.store import Store
+from sprout.models.inference import Predictor, logits_of, softmax, use_threads
+from sprout.models.model_file import ModelCard, save_model
+from sprout.training.batches import Examples
 from sprout.training.classify import Log
 from sprout.training.fingerprint import checkpoint_folder, fingerprint
 from sprout.training.fit import Fitted, fit
@@ -102,5 +102,7 @@ def write_result(
     write_rows(folder / "per_class.csv", PER_CLASS, per_class(probabilities, labels, card.classes))
     described = {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch, "val": metrics}
     write_json(folder / "metrics.json", described)
-    print(f"{card.role}: best epoch {fitted.best_epoch + 1} of {len(fitted.history)}, val error {metrics['error_rate']:.2%}")
+    print(
+        f"{card.role}: best epoch {fitted.best_epoch + 1} of {len(fitted.history)}, val error {metrics['error_rate']:.2%}"
+    )
     return metrics

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sprout.model_file import ModelCard, load_model
-from sprout.normalise import Normalise
-from sprout.running.progress import track
-from sprout.store import Array, Store
+from sprout.core.progress import track
+from sprout.core.store import Array, Store
+from sprout.models.model_file import ModelCard, load_model
+from sprout.models.normalise import Normalise
 
 BATCH = 1000
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sprout.running.signals import die_with_parent, exit_codes
+from sprout.core.signals import die_with_parent, exit_codes
 
 LOCK = Path("build/stage.lock")
 

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import yaml
 
-from sprout.build import Build
-from sprout.errors import UserError
-from sprout.settings import validate
+from sprout.core import validate
+from sprout.core.build import Build
+from sprout.core.errors import UserError
 
 T = TypeVar("T")
 

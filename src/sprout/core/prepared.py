@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sprout.errors import UserError
-from sprout.records import read_json
+from sprout.core.errors import UserError
+from sprout.core.records import read_json
 
 
 @dataclass(frozen=True)

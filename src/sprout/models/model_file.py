@@ -9,9 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
+from sprout.core.records import read_json, write_json
 from sprout.models import build
-from sprout.records import read_json, write_json
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-from sprout.running.signals import Killed
+from sprout.core.signals import Killed
 
 
 def rank() -> int:

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TypeVar
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sprout.errors import UserError
-from sprout.records import read_json, write_json
+from sprout.core.errors import UserError
+from sprout.core.records import read_json, write_json
 
 LABELS = pa.schema(
     [

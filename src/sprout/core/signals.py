@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from sprout.errors import UserError
+from sprout.core.errors import UserError
 
 
 class Killed(BaseException):
@@ -50,8 +50,9 @@ def die_with_parent(seconds: float = 0.5) -> None:
     """End this process by SIGTERM soon after its parent has died.
 
     Killing `dvc` leaves its stage running; the next `dvc repro` would start a second one beside it.
+    PARENT_PID, where it is set, says who the parent was at the start: it may have died during our imports.
     """
-    parent = os.getppid()
+    parent = int(os.environ.pop("PARENT_PID", "") or os.getppid())
 
     def watch() -> None:
         while os.getppid() == parent:

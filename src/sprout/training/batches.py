@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from sprout.store import Array, Store
+from sprout.core.store import Array, Store
 
 
 class Batch(NamedTuple):

@@ -1,0 +1,1 @@
+"""What every step of sprout stands on: its settings as given, its store, its files, its life and its end."""
