@@ -57,7 +57,7 @@ def explain(name: str, error: ValidationError, kind: type) -> str:
     faults = error.errors(include_url=False)
     fault = next((each for each in faults if each["type"] in UNKNOWN), faults[0])
     where = ".".join([name, *map(str, fault["loc"])])
-    message = fault["msg"].removeprefix("Input ")
+    message = fault["msg"].removeprefix("Input ").removeprefix("Value error, ")
     if fault["type"] in UNKNOWN:
         known = keys(inner(kind, fault["loc"][:-1]))
         near = close(str(fault["loc"][-1]), known)

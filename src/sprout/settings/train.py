@@ -17,6 +17,12 @@ class Optimizer:
     args: dict[str, Any]
     """Further keyword arguments of the optimizer's class, such as `momentum`."""
 
+    def __post_init__(self) -> None:
+        """Two have a key of their own, which would win without a word."""
+        for key, own in (("lr", "lr"), ("weight_decay", "optimizer.weight_decay")):
+            if key in self.args:
+                raise ValueError(f"args.{key} has a key of its own: set {own} of the section instead")
+
 
 @dataclass(frozen=True, config=STRICT)
 class Schedule:
