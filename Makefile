@@ -29,11 +29,11 @@ setup: .venv/ready
 # The stamp is written last: an interrupted set-up starts again.
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sprout needs Python 3.11 or newer; found " + sys.version.split()[0] + " (name another with PYTHON=...)")'
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.venv/bin/uv pip install --quiet --compile-bytecode --require-hashes --requirement requirements.lock
 	.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-lock:
+lock: setup
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml --output-file requirements.lock

@@ -20,7 +20,7 @@ def main() -> None:
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
     if not pseudo_labels.num_rows:
         keep_teacher(Path("models/teacher"), Path("models/student"))
-    elif not started_as_ranks(settings["devices"]):
+    elif not started_as_ranks(settings["devices"], settings["nodes"]):
         given = Examples.of(open_store(Path("data/prepared/train")), open_store(Path("data/augmented")))
         examples = given.plus(open_store(Path("data/prepared/unlabelled")), pseudo_labels)
         train_tracked(Path("models/student"), examples, Path("data/prepared"), build, role="student", **settings)

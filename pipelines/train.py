@@ -18,7 +18,7 @@ def main() -> None:
     build = read_build()
     settings = asdict(section(build, "train", Train)) | asdict(section(build, "tracking", Tracking))
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
-    if not started_as_ranks(settings["devices"]):
+    if not started_as_ranks(settings["devices"], settings["nodes"]):
         examples = Examples.of(open_store(Path("data/prepared/train")), open_store(Path("data/augmented")))
         train_tracked(Path("models/teacher"), examples, Path("data/prepared"), build, role="teacher", **settings)
 

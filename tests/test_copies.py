@@ -36,7 +36,7 @@ def test_the_transforms_are_those_of_training(make_store, tmp_path):
     train = make_store(6, shape=(8, 10, 3))
     write_copies(train, tmp_path / "new", copies=2, seed=9, transforms=MOVED)
     images = torch.from_numpy(train.take(np.tile(np.arange(6), 2))).permute(0, 3, 1, 2) / 255
-    expected = augment(images, draws(9, 0, torch.arange(12)), **MOVED)
+    expected = augment(images, draws(9, -1, torch.arange(12)), **MOVED)
     found = open_store(tmp_path / "new").take(np.arange(12)).transpose(0, 3, 1, 2) / 255
     np.testing.assert_allclose(found, expected.clamp(0, 1).numpy(), atol=0.5001 / 255)
 

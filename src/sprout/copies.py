@@ -50,5 +50,6 @@ def transformed(train: Store, rows: Array, numbers: Array, seed: int, transforms
     images = torch.from_numpy(train.take(rows)).permute(0, 3, 1, 2) / 255
     # Copies of one example differ by their id: ids of different copies never meet.
     ids = torch.from_numpy(numbers * len(train) + rows)
-    moved = augment(images, draws(seed, 0, ids), **transforms)
+    # No epoch of a training with the same seed is −1: its draws are others.
+    moved = augment(images, draws(seed, -1, ids), **transforms)
     return moved.mul(255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()

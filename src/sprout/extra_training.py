@@ -39,7 +39,7 @@ def train_once(conf: Path, params: Params, built: Build, overrides: Sequence[str
     settings = asdict(section(build, "train", Train)) | asdict(section(build, "tracking", Tracking))
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
     given, copies = open_store(Path("data/prepared/train")), open_store(Path("data/augmented"))
-    if started_as_ranks(settings["devices"]):
+    if started_as_ranks(settings["devices"], settings["nodes"]):
         return
 
     from sprout.training.batches import Examples

@@ -8,8 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from sprout.core.errors import UserError
 from sprout.core.signals import Killed
+
+
+def is_rank() -> bool:
+    """Whether torchrun or SLURM has started this process as one of several."""
+    return "RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
 def rank() -> int:
@@ -17,27 +25,41 @@ def rank() -> int:
     return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
-def started_as_ranks(devices: int) -> bool:
+def started_as_ranks(devices: int, nodes: int) -> bool:
     """Run this very command once per device of this machine, and wait for all of them.
 
-    Returns False at once where there is nothing to start: one device, or torchrun or SLURM has started
-    this process as one of several.
+    Returns False at once where there is nothing to start: one device, or this process is a rank itself.
 
     Raises:
-        SystemExit: a rank failed; with its exit code.
+        UserError: what the first rank to fail said; or several nodes, which only torchrun or SLURM can start.
+        SystemExit: a rank failed otherwise; with its launcher's exit code.
         Killed: this process was asked to end; the ranks have ended.
     """
-    if devices == 1 or "RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1:
+    if is_rank():
         return False
+    if nodes > 1:
+        raise UserError(f"train.nodes={nodes}: start this command on each node under torchrun or SLURM")
+    if devices == 1:
+        return False
+    with TemporaryDirectory() as folder:
+        told = Path(folder) / "error"
+        code = run_ranks(devices, told)
+        if told.exists():
+            raise UserError(told.read_text(encoding="utf-8"))
+    if code:
+        sys.exit(code)
+    return True
+
+
+def run_ranks(devices: int, told: Path) -> int:
+    """torchrun's exit code; a rank leaves its user's mistake in the file `told`."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
     # torchrun would set one thread and say so; the training sets its own number.
-    process = subprocess.Popen([*launcher, *sys.argv], env={"OMP_NUM_THREADS": "1", **os.environ})
+    ours = {"OMP_NUM_THREADS": "1", **os.environ, "STAGE_PID": str(os.getpid()), "RANK_ERROR": str(told)}
+    process = subprocess.Popen([*launcher, *sys.argv], env=ours)
     try:
-        code = process.wait()
+        return process.wait()
     except Killed:
         process.send_signal(signal.SIGTERM)
         process.wait()
         raise
-    if code:
-        sys.exit(code)
-    return True

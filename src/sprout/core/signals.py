@@ -1,5 +1,6 @@
 """How a process of sprout ends: its exit codes, and that it dies with its parent."""
 
+import errno
 import os
 import signal
 import sys
@@ -7,9 +8,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from sprout.core.errors import UserError
+
+if TYPE_CHECKING:
+    import psutil
+
+
+FULL_OR_CLOSED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+PATIENCE = 30.0  # seconds
 
 
 class Killed(BaseException):
@@ -24,8 +34,8 @@ class Killed(BaseException):
 def exit_codes() -> Iterator[None]:
     """Turn what ends the block into the process's exit code.
 
-    A `UserError` ends with 2 and its one line, a signal with 128 + its number; any other exception
-    passes through (Python prints its traceback and ends with 1).
+    A `UserError` ends with 2 and its one line, a signal with 128 + its number, a full or read-only disk
+    with 1 and one line; any other exception passes through (Python prints its traceback and ends with 1).
     """
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
@@ -33,8 +43,16 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        line = " ".join(str(error).split())
+        print("error:", line, file=sys.stderr)
+        if told := os.environ.get("RANK_ERROR"):
+            Path(told).write_text(line, encoding="utf-8")
         sys.exit(2)
+    except OSError as error:
+        if error.errno not in FULL_OR_CLOSED:
+            raise
+        print("error:", error, file=sys.stderr)
+        sys.exit(1)
     except Killed as killed:
         print(f"ended by {killed}", file=sys.stderr)
         sys.exit(128 + killed.signum)
@@ -53,10 +71,26 @@ def die_with_parent(seconds: float = 0.5) -> None:
     PARENT_PID, where it is set, says who the parent was at the start: it may have died during our imports.
     """
     parent = int(os.environ.pop("PARENT_PID", "") or os.getppid())
+    starter = stage_of_rank()
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent and (starter is None or starter.is_running()):
             time.sleep(seconds)
         os.kill(os.getpid(), signal.SIGTERM)
+        # The handler waits for the main thread, which may be deep in a library that never returns.
+        time.sleep(PATIENCE)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def stage_of_rank() -> "psutil.Process | None":
+    """The process that started this one's launcher, where this is one of several ranks."""
+    if "STAGE_PID" not in os.environ:
+        return None
+    import psutil
+
+    try:
+        return psutil.Process(int(os.environ["STAGE_PID"]))
+    except psutil.NoSuchProcess:
+        raise Killed(signal.SIGTERM) from None

@@ -1,6 +1,5 @@
 """What every stage script runs in: its exit codes, its parent's life and the workspace's lock."""
 
-import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -9,6 +8,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from sprout.core.ranks import is_rank
 from sprout.core.signals import die_with_parent, exit_codes
 
 LOCK = Path("build/stage.lock")
@@ -17,7 +17,7 @@ LOCK = Path("build/stage.lock")
 def run_stage(main: Callable[[], None]) -> None:
     """Run one stage of this workspace, alone, and end with its exit code.
 
-    A stage whose `dvc` was killed ends within a second; the next one waits for it here.
+    A stage whose `dvc` was killed ends by itself; the next one waits for its end here.
     """
     with exit_codes():
         die_with_parent()
@@ -27,7 +27,7 @@ def run_stage(main: Callable[[], None]) -> None:
 
 def alone() -> AbstractContextManager[Any]:
     """The workspace's lock. A rank runs under the lock of the process that started it."""
-    if "RANK" in os.environ:
+    if is_rank():
         return nullcontext()
     LOCK.parent.mkdir(exist_ok=True)
     lock = FileLock(LOCK)

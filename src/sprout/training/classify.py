@@ -1,5 +1,6 @@
 """The Lightning module that trains a classifier."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sprout.augment import augment, draws
+from sprout.core.errors import UserError
 from sprout.models.normalise import Normalise
 from sprout.training.batches import Batch
 from sprout.training.optimizers import optimizer, schedule
@@ -94,7 +96,9 @@ class Classifier(pl.LightningModule):
     def add(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Sums stay on the device: reading a number would wait for it."""
         hits = (logits.detach().argmax(dim=1) == labels).sum()
-        more = torch.stack([loss.double() * len(labels), hits.double(), hits.new_tensor(len(labels)).double()])
+        # Apple's GPUs have no float64.
+        kind = torch.float32 if loss.device.type == "mps" else torch.float64
+        more = torch.stack([loss.to(kind) * len(labels), hits.to(kind), torch.tensor(len(labels)).to(hits).to(kind)])
         self.sums[split] = self.sums[split] + more if split in self.sums else more
 
     def mean(self, split: str) -> dict[str, float]:
@@ -113,6 +117,8 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Close the epoch's line of history."""
         row = {"epoch": self.current_epoch, "lr": self.current_rate(), **self.mean("train"), **self.validated}
+        if not math.isfinite(row["train_loss"]):
+            raise UserError(f"the loss is {row['train_loss']} in epoch {self.current_epoch + 1}: lower lr={self.rate}")
         self.history.append(row)
         for step, loss, rate in self.steps:
             self.log_metrics({"step_loss": loss.item(), "step_lr": rate}, step)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sprout.core.errors import UserError
 from sprout.models.normalise import Normalise
 from sprout.training.batches import Batches, Examples
+from sprout.training.checkpoints import WholeCheckpoints, resume_from
 from sprout.training.classify import Classifier, Log
 from sprout.training.epoch_lines import EpochLines
 
@@ -138,8 +139,7 @@ def fit(
             callbacks=callbacks,
             default_root_dir=checkpoints,
         )
-        last = checkpoints / "last.ckpt"
-        resumed = str(last) if last.exists() else None
+        resumed = resume_from(checkpoints, what)
         trainer.fit(model, datamodule=Data(train, val, batch_size, seed), ckpt_path=resumed, weights_only=True)
     return fitted(Path(best.best_model_path), model.history) if trainer.is_global_zero else None
 
@@ -149,6 +149,7 @@ def make_trainer(**arguments: Any) -> pl.Trainer:
     try:
         return pl.Trainer(
             logger=False,
+            plugins=[WholeCheckpoints()],
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,

@@ -16,7 +16,7 @@ from sprout.core.store import open_store
 from sprout.models.model_file import load_card, write_card
 from sprout.tracking import data_hashes, git_state, tracked_run, tracking_uri
 from sprout.training.batches import Examples
-from sprout.training.train_model import train_model
+from sprout.training.fingerprint import fingerprint
 
 DATA = ("data/prepared", "data/augmented", "data/pseudo_labels")
 
@@ -35,19 +35,28 @@ def train_tracked(
         log_model: whether MLflow keeps the model too.
         settings: further keyword arguments of `train_model`.
     """
+    # Lightning's import takes seconds, in which this process would not yet hear a signal.
+    from sprout.training.checkpoints import checkpoint_folder, only_one
+    from sprout.training.train_model import train_model
+
     described, val = describe(prepared), open_store(prepared / "val")
     settings |= {"classes": described.classes, "mean": described.mean, "std": described.std, "role": role}
+    checkpoints = checkpoint_folder(role, fingerprint(settings, [train, Examples.of(val)]))
+    settings["checkpoints"] = checkpoints
     if rank() > 0:
         train_model(folder, train, val, log=lambda metrics, step: None, **settings)
         return
     read = DATA if role == "student" else DATA[:2]
     data, git = data_hashes(Path.cwd(), read), git_state(Path.cwd())
-    with tracked_run(build, role, tracking_uri(), data=data, git=git, nested=role != "train") as run:
-        with whole_folder(folder) as beside:
-            metrics = train_model(beside, train, val, log=run.log_metrics, **settings)
-        run.log_metrics({f"best_val_{key}": value for key, value in metrics.items()})
-        if log_model:
-            run.log_model(folder, val.take(np.arange(1)))
+    with only_one(checkpoints):
+        with tracked_run(build, role, tracking_uri(), data=data, git=git, nested=role != "train") as run:
+            with whole_folder(folder) as beside:
+                metrics = train_model(beside, train, val, log=run.log_metrics, **settings)
+            run.log_metrics({f"best_val_{key}": value for key, value in metrics.items()})
+            if log_model:
+                run.log_model(folder, val.take(np.arange(1)))
+        # Not before its result is in place and told: whoever is killed until here goes on from there.
+        shutil.rmtree(checkpoints)
 
 
 def keep_teacher(teacher: Path, student: Path) -> None:

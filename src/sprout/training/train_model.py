@@ -1,16 +1,12 @@
 """Train a classifier on labelled examples and write what is handed on."""
 
-import shutil
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from sprout.calibration import BINS
-from sprout.core.ranks import rank
 from sprout.core.records import write_json, write_rows
 from sprout.core.store import Store
 from sprout.metrics import PER_CLASS, classification_metrics, per_class
@@ -19,7 +15,6 @@ from sprout.models.inference import Predictor, logits_of, softmax, use_threads
 from sprout.models.model_file import ModelCard, save_model
 from sprout.training.batches import Examples
 from sprout.training.classify import Log
-from sprout.training.fingerprint import checkpoint_folder, fingerprint
 from sprout.training.fit import Fitted, fit
 from sprout.training.temperature import fit_temperature
 
@@ -35,6 +30,7 @@ def train_model(
     std: list[float],
     architecture: dict[str, Any],
     threads: int,
+    checkpoints: Path,
     log: Log,
     **settings: Any,
 ) -> dict[str, float]:
@@ -52,6 +48,7 @@ def train_model(
         std: likewise.
         architecture: the section `model`.
         threads: CPU threads; 0 leaves it to torch.
+        checkpoints: a folder of this very training.
         log: takes (metrics, step).
         settings: further keyword arguments of `fit`.
     """
@@ -59,33 +56,24 @@ def train_model(
     height, width, channels = train.shape
     torch.manual_seed(settings["seed"])
     network = build((channels, height, width), len(classes), **architecture)
-    validation = Examples([(val, val.labels)])
-    name = fingerprint({"model": architecture, "threads": threads, **settings}, [train, validation])
-    checkpoints = checkpoint_folder(role, name)
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    # Two builds of the same training at once would write one another's checkpoints.
-    alone = FileLock(checkpoints.with_suffix(".lock")) if rank() == 0 else nullcontext()
-    with alone:
-        fitted = fit(
-            network, train, validation, mean=mean, std=std, checkpoints=checkpoints, log=log, what=role, **settings
-        )
-        if fitted is None:
-            return {}
-        network.load_state_dict(fitted.weights)
-        card = ModelCard(
-            architecture=architecture,
-            classes=classes,
-            input_shape=list(train.shape),
-            mean=mean,
-            std=std,
-            temperature=1.0,
-            parameters=parameters(network),
-            role=role,
-            kept=None,
-        )
-        metrics = write_result(folder, fitted, network.eval(), card, val)
-        shutil.rmtree(checkpoints)
-    return metrics
+    validation = Examples.of(val)
+    settings |= {"mean": mean, "std": std, "checkpoints": checkpoints, "log": log, "what": role}
+    fitted = fit(network, train, validation, **settings)
+    if fitted is None:
+        return {}
+    network.load_state_dict(fitted.weights)
+    card = ModelCard(
+        architecture=architecture,
+        classes=classes,
+        input_shape=list(train.shape),
+        mean=mean,
+        std=std,
+        temperature=1.0,
+        parameters=parameters(network),
+        role=role,
+        kept=None,
+    )
+    return write_result(folder, fitted, network.eval(), card, val)
 
 
 def write_result(
@@ -102,7 +90,6 @@ def write_result(
     write_rows(folder / "per_class.csv", PER_CLASS, per_class(probabilities, labels, card.classes))
     described = {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch, "val": metrics}
     write_json(folder / "metrics.json", described)
-    print(
-        f"{card.role}: best epoch {fitted.best_epoch + 1} of {len(fitted.history)}, val error {metrics['error_rate']:.2%}"
-    )
+    epochs = f"best epoch {fitted.best_epoch + 1} of {len(fitted.history)}"
+    print(f"{card.role}: {epochs}, val error {metrics['error_rate']:.2%}")
     return metrics
