@@ -1,30 +1,50 @@
 """`sprout train`: which overrides it refuses, and the `dvc exp run` that it names instead."""
 
 import shlex
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from dvc.utils.cli_parse import to_path_overrides
 from dvc.utils.hydra import apply_overrides
+from dvc.utils.serialize import dump_yaml
 
 from sprout.core.build import Build
 from sprout.core.errors import UserError
 from sprout.core.workspace import Params, read_params
-from sprout.extra_training import DATA, refuse_other_data, train_once
+from sprout.extra_training import TAKES, refuse_other_data, refuse_without_effect, train_once
 from sprout.settings.compose import compose_config
 from sprout.settings.exp_run import exp_run
+from sprout.settings.made_with import STAGES, made_with
 from sprout.settings.sections import SECTIONS
+from workspaces import run
 
 CONF = Path("conf")
+DVC = yaml.safe_load((Path(__file__).parents[1] / "dvc.yaml").read_text())["stages"]
 
 
 def workspace(experiment: str = "digits", overrides: list[str] | None = None) -> tuple[Params, Build]:
     """A workspace whose data was made with what its `params.yaml` says."""
     params = Params(experiment, overrides or [])
     Path("params.yaml").write_text(yaml.safe_dump({"experiment": experiment, "overrides": params.overrides}))
-    return params, build_of(experiment, *params.overrides)
+    build = build_of(experiment, *params.overrides)
+    dump_yaml("dvc.lock", lock_of(build))
+    return params, build
+
+
+def params_of(stage: str) -> list[str]:
+    """The sections that the project's `dvc.yaml` names for a stage."""
+    return next(entry["build/config.yaml"] for entry in DVC[stage]["params"])
+
+
+def lock_of(build: Build) -> dict[str, Any]:
+    """What DVC's lock holds of the settings after all of the data's stages have ended well."""
+    stages = {name: {key: deepcopy(build.config[key]) for key in params_of(name)} for name in STAGES}
+    params = {name: {"cmd": "x", "params": {"build/config.yaml": found}} for name, found in stages.items()}
+    return {"schema": "2.0", "stages": params}
 
 
 @cache
@@ -60,11 +80,50 @@ def test_other_data_is_refused_before_anything_is_read(project: Path, overrides:
     assert "\n" not in str(raised.value)
 
 
+OTHER = r"^prepare\.labels=50: the data on disk was made with 100; to build it anew: dvc exp run$"
+
+
 def test_data_made_before_an_edit_of_params_is_refused(project: Path) -> None:
     _, built = workspace()
-    params, _ = workspace(overrides=["prepare.labels=50"])
-    with pytest.raises(UserError, match=r"^prepare\.labels=50: .* made with 100; to build it anew: dvc exp run$"):
-        train_once(CONF, params, built, [])
+    with pytest.raises(UserError, match=OTHER):
+        train_once(CONF, Params("digits", ["prepare.labels=50"]), built, [])
+
+
+def test_data_older_than_what_was_composed_last_is_refused(project: Path) -> None:
+    """After `dvc repro compose`, say: `build/config.yaml` has gone ahead of the data."""
+    workspace()
+    overrides = ["prepare.labels=50"]
+    with pytest.raises(UserError, match=OTHER):
+        train_once(CONF, Params("digits", overrides), build_of("digits", *overrides), [])
+
+
+def repro(folder: Path, overrides: list[str], code: int) -> Build:
+    """`dvc repro` of the data's stages, with a command of the test's own in the place of each script."""
+    build = build_of("digits", *overrides)
+    (folder / "build").mkdir(exist_ok=True)
+    (folder / "build/config.yaml").write_text(build.config_text)
+    works = {name: f"mkdir -p {name}-out" for name in STAGES}
+    works["prepare"] += " && ! grep -q 'labels: 50' build/config.yaml"
+    stages = {
+        name: {"cmd": work, "params": [{"build/config.yaml": params_of(name)}], "outs": [f"{name}-out"]}
+        for name, work in works.items()
+    }
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    run(folder, "dvc", "repro", code=code)
+    return build
+
+
+@pytest.mark.slow
+def test_a_repro_that_composed_and_failed_in_prepare(project: Path) -> None:
+    """DVC's own lock; it writes 0.00001 so that PyYAML would read a text."""
+    run(project, "dvc", "init", "--quiet", "--no-scm")
+    before, after = ["augment.transforms.noise=0.00001"], ["augment.transforms.noise=0.00001", "prepare.labels=50"]
+    repro(project, before, 0)
+    refuse_other_data(compose_config(CONF, "digits", before), made_with(), Params("digits", before))
+    composed_last = repro(project, after, 255)
+    assert composed_last.config["prepare"]["labels"] == 50
+    with pytest.raises(UserError, match=OTHER):
+        train_once(CONF, Params("digits", after), composed_last, [])
 
 
 def test_a_wrong_override_is_refused_as_everywhere(project: Path) -> None:
@@ -73,31 +132,96 @@ def test_a_wrong_override_is_refused_as_everywhere(project: Path) -> None:
         train_once(CONF, params, built, ["train.lr=-1"])
 
 
-def test_a_build_without_the_data_sections_is_refused(project: Path) -> None:
-    params, _ = workspace()
-    with pytest.raises(UserError, match=r'^download\.source="digits": the data on disk was made with null;'):
-        train_once(CONF, params, Build("experiment: digits\n", {"experiment": "digits"}), [])
+def test_without_a_lock_nothing_was_built_here(project: Path) -> None:
+    params, built = workspace()
+    Path("dvc.lock").unlink()
+    with pytest.raises(UserError, match=r"^dvc\.lock: not found: the data was never built here; run `dvc repro`$"):
+        train_once(CONF, params, built, [])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_that_never_ended_well_is_named(project: Path, stage: str) -> None:
+    params, built = workspace()
+    lock = lock_of(built)
+    del lock["stages"][stage]
+    dump_yaml("dvc.lock", lock)
+    with pytest.raises(UserError, match=rf"^dvc\.lock: .* stage {stage}: .* never built here; run `dvc repro`$"):
+        train_once(CONF, params, built, [])
+
+
+@pytest.mark.parametrize("content", ["", "schema: '2.0'\n", "schema: '2.0'\nstages:\n", "stages: {download: {}}\n"])
+def test_a_lock_without_settings_is_refused(project: Path, content: str) -> None:
+    params, built = workspace()
+    Path("dvc.lock").write_text(content)
+    with pytest.raises(UserError, match=r"^dvc\.lock: says nothing .* stage download: .* run `dvc repro`$"):
+        train_once(CONF, params, built, [])
+
+
+def test_a_lock_with_a_conflict_is_refused(project: Path) -> None:
+    params, built = workspace()
+    Path("dvc.lock").write_text("stages:\n<<<<<<< HEAD\n  download: {}\n=======\n")
+    with pytest.raises(UserError, match=r"^dvc\.lock: not readable \(.*\); run `dvc repro`$"):
+        train_once(CONF, params, built, [])
+
+
+def test_a_setting_that_the_data_was_made_without_is_refused(project: Path) -> None:
+    params, built = workspace()
+    lock = lock_of(built)
+    del lock["stages"]["augment"]["params"]["build/config.yaml"]["augment"]["copies"]
+    dump_yaml("dvc.lock", lock)
+    with pytest.raises(UserError, match=r"^augment\.copies=4: the data on disk was made with null;"):
+        train_once(CONF, params, built, [])
+
+
+WITHOUT_EFFECT = [
+    "pseudo_label.threshold=0.9",
+    "retrain.epochs=1",
+    "retrain=default",
+    "train/optimizer@retrain.optimizer=sgd",
+    "evaluate.bins=3",
+    "+report.examples=1",
+]
+
+
+@pytest.mark.parametrize("override", WITHOUT_EFFECT)
+def test_what_would_have_no_effect_is_refused(project: Path, override: str) -> None:
+    params, built = workspace()
+    with pytest.raises(UserError) as raised:
+        train_once(CONF, params, built, ["train.lr=0.1", override])
+    assert str(raised.value) == (
+        f"{override}: has no effect on one training; sprout train takes overrides of model, train, tracking, "
+        "and experiment"
+    )
+
+
+def test_overrides_in_params_may_be_of_any_section(project: Path) -> None:
+    given = ["retrain.epochs=1", "report.examples=1"]
+    composed = compose_config(CONF, "digits", [*given, "train.lr=0.1"])
+    refuse_without_effect(composed, first=len(given))
+    with pytest.raises(UserError, match=r"^report\.examples=1: "):
+        refuse_without_effect(composed, first=1)
 
 
 ACCEPTED = [
     "model=mlp",
     "train.lr=0.5",
     "train/optimizer=sgd",
-    "retrain.epochs=1",
+    "tracking.log_model=false",
     "augment=shifted",
-    "report.examples=1",
 ]
 
 
 @pytest.mark.parametrize("override", [*ACCEPTED, "experiment=digits", "prepare.labels=100"])
 def test_what_leaves_the_data_alone_is_accepted(project: Path, override: str) -> None:
-    params, built = workspace()
-    refuse_other_data(compose_config(CONF, "digits", [override]), built, params)
+    params, _ = workspace()
+    composed = compose_config(CONF, "digits", [override])
+    refuse_without_effect(composed, first=0)
+    refuse_other_data(composed, made_with(), params)
 
 
-def test_every_section_is_either_of_the_data_or_free(project: Path) -> None:
-    assert set(DATA) == {"download", "prepare", "augment"}
-    assert set(DATA) < set(SECTIONS)
+def test_what_it_takes_are_the_settings_that_the_stage_train_reads() -> None:
+    assert set(TAKES) == set(params_of("train"))
+    assert set(STAGES) | set(TAKES) < set(SECTIONS)
 
 
 QUOTING = [

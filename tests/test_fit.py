@@ -140,6 +140,12 @@ def test_what_the_machine_lacks_is_said(data: tuple[Examples, Examples], tmp_pat
         train(data, tmp_path / "d", strategy="nonsense")
 
 
+def test_a_loss_of_nan_ends_it(data: tuple[Examples, Examples], tmp_path: Path) -> None:
+    changes = {"lr": 1e38, "optimizer": {"name": "sgd", "weight_decay": 0.0, "args": {}}}
+    with pytest.raises(UserError, match=r"the loss is (nan|inf) in epoch 1: lower lr=1e\+38"):
+        train(data, tmp_path / "c", **changes)
+
+
 def test_progress_is_plain_lines_without_a_terminal(
     data: tuple[Examples, Examples], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,7 +49,7 @@ def runs(folder: Path) -> list[Any]:
 
 def by_role(folder: Path, build: str) -> dict[str, Any]:
     """The runs of one build."""
-    return {r.data.tags["sprout.role"]: r for r in runs(folder) if r.data.tags["sprout.core.build"] == build}
+    return {r.data.tags["sprout.role"]: r for r in runs(folder) if r.data.tags["sprout.build"] == build}
 
 
 def build_name(config: str) -> str:

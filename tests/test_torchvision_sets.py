@@ -23,6 +23,7 @@ import pytest
 from torchvision import datasets
 
 from sprout import sources
+from sprout.core import progress
 from sprout.core.errors import UserError
 from sprout.sources import torchvision_sets
 
@@ -147,6 +148,37 @@ def test_from_a_server(mirror, raw, asked, end):
         fetch(raw, address + end)
     assert_made_files(raw)
     assert asked == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("way", ["folder", "server"])
+def test_progress_counts_the_bytes_of_each_file(mirror, raw, capsys, monkeypatch, way):
+    monkeypatch.setattr(torchvision_sets, "CHUNK", 4096)
+    monkeypatch.setattr(progress, "SECONDS", -1.0)
+    with serving(partial(Quiet, directory=mirror)) as address:
+        fetch(raw, address if way == "server" else str(mirror))
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("download ")]
+    totals = {file: -(-(mirror / file).stat().st_size // 4096) for file in FILES}
+    assert said == [
+        f"download {file} (MiB): {done}/{totals[file]}" for file in FILES for done in range(totals[file] + 1)
+    ]
+    assert max(totals.values()) > 1
+    assert_made_files(raw)
+
+
+@pytest.mark.parametrize("length", [None, "many"])
+def test_a_server_that_does_not_say_the_length(mirror, raw, capsys, monkeypatch, length):
+    class Unknown(Quiet):
+        def send_header(self, keyword, value):
+            if keyword != "Content-Length":
+                super().send_header(keyword, value)
+            elif length:
+                super().send_header(keyword, length)
+
+    monkeypatch.setattr(progress, "SECONDS", -1.0)
+    with serving(partial(Unknown, directory=mirror)) as address:
+        fetch(raw, address)
+    assert "download " not in capsys.readouterr().err
+    assert_made_files(raw)
 
 
 def test_the_way_makes_no_difference(mirror, tmp_path):

@@ -137,7 +137,7 @@ def test_run_carries_its_origin_and_metrics(root, capfd):
         assert each.data.params["train.lr"] == "0.1"
         assert each.data.params["train.widths"] == "[8, 16]"
         assert each.data.params["train.warm"] == "null"
-        assert each.data.tags["sprout.core.build"] == build.name
+        assert each.data.tags["sprout.build"] == build.name
         assert each.data.tags["sprout.git.commit"] == "c0ffee"
         assert each.data.tags["sprout.git.dirty"] == "true"
         assert each.data.tags["sprout.data.data/prepared"] == DIGEST

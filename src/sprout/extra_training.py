@@ -4,21 +4,24 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from sprout.core.build import Build
 from sprout.core.errors import UserError
 from sprout.core.ranks import started_as_ranks
 from sprout.core.store import open_store
+from sprout.core.tree import leaves
 from sprout.core.validate import written
 from sprout.core.workspace import Params, choice, section
-from sprout.settings.compose import Composed, compose_config
+from sprout.settings.compose import Composed, compose_config, key_of
 from sprout.settings.exp_run import exp_run
+from sprout.settings.made_with import STAGES, made_with
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import Train
-from sprout.settings.tree import leaves
 
-DATA = ("download", "prepare", "augment")
+TAKES = ("model", "train", "tracking")
+"""The sections that a training on given data reads."""
 
 
 def train_once(conf: Path, params: Params, built: Build, overrides: Sequence[str]) -> None:
@@ -27,14 +30,15 @@ def train_once(conf: Path, params: Params, built: Build, overrides: Sequence[str
     Args:
         conf: the folder of config groups.
         params: what this workspace builds.
-        built: the config that the data on disk was made with.
-        overrides: changes to it for this training.
+        built: what was composed last. The data may be older: what it was made with is asked of `dvc.lock`.
+        overrides: changes for this training.
 
     Raises:
-        UserError: the overrides would need other data.
+        UserError: the overrides would have no effect or need other data, or there is no data.
     """
     composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
-    refuse_other_data(composed, built, params)
+    refuse_without_effect(composed, len(params.overrides))
+    refuse_other_data(composed, made_with(), params)
     build = Build(composed.text, composed.config)
     settings = asdict(section(build, "train", Train)) | asdict(section(build, "tracking", Tracking))
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
@@ -50,13 +54,25 @@ def train_once(conf: Path, params: Params, built: Build, overrides: Sequence[str
         train_tracked(Path(folder) / "model", examples, Path("data/prepared"), build, role="train", **settings)
 
 
-def refuse_other_data(composed: Composed, built: Build, params: Params) -> None:
-    """Compare the sections that made the data, value by value."""
-    wanted = dict(leaves({name: composed.config[name] for name in DATA}))
-    made = dict(leaves({name: built.config.get(name) for name in DATA}))
-    for key in wanted | made:
-        if wanted.get(key) != made.get(key):
+def refuse_without_effect(composed: Composed, first: int) -> None:
+    """Refuse, from this override on, to change a section that would only be recorded, not read."""
+    for override in composed.overrides[first:]:
+        place = key_of(override).split("@")[-1].replace("/", ".")
+        if place.split(".")[0] not in (*TAKES, *STAGES, "experiment"):
             raise UserError(
-                f"{key}={written(wanted.get(key))}: the data on disk was made with {written(made.get(key))}; "
-                f"to build it anew: {exp_run(composed, params)}"
+                f"{override.input_line}: has no effect on one training; sprout train takes overrides of "
+                f"{', '.join(TAKES)}, and experiment"
             )
+
+
+def refuse_other_data(composed: Composed, made: dict[str, dict[str, Any]], params: Params) -> None:
+    """Compare, value by value, the sections that each of the data's stages had."""
+    for sections in made.values():
+        had = dict(leaves(sections))
+        wanted = dict(leaves({name: composed.config.get(name) for name in sections}))
+        for key in wanted | had:
+            if wanted.get(key) != had.get(key):
+                raise UserError(
+                    f"{key}={written(wanted.get(key))}: the data on disk was made with {written(had.get(key))}; "
+                    f"to build it anew: {exp_run(composed, params)}"
+                )

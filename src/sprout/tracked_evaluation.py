@@ -7,7 +7,13 @@ from sprout.core.records import read_json
 from sprout.models.model_file import load_card
 from sprout.tracking import build_run, data_hashes, git_state, record_restored, tracking_uri
 
-ROLES = ("teacher", "student")
+TRAINED_ON = {
+    "teacher": ("data/prepared", "data/augmented"),
+    "student": ("data/prepared", "data/augmented", "data/pseudo_labels"),
+}
+"""What the stage of each role reads."""
+
+EVALUATED_ON = ("data/prepared", "data/pseudo_labels", "models/teacher", "models/student")
 
 
 def track_evaluation(build: Build, evaluation: Path) -> None:
@@ -17,14 +23,14 @@ def track_evaluation(build: Build, evaluation: Path) -> None:
         build: the composed config.
         evaluation: the folder that the stage has written.
     """
-    uri, here = tracking_uri(), Path.cwd()
+    uri, here, git = tracking_uri(), Path.cwd(), git_state(Path.cwd())
     kept = load_card(Path("models/student")).kept
-    for role in ROLES[: 1 if kept else 2]:
-        record_restored(build, role, Path("models") / role, uri)
+    for role in ("teacher",) if kept else TRAINED_ON:
+        record_restored(build, role, Path("models") / role, uri, data_hashes(here, TRAINED_ON[role]), git)
     metrics = read_json(evaluation / "metrics.json")
-    data, tags = data_hashes(here, ["data/prepared"]), {"sprout.kept": kept} if kept else {}
-    with build_run(build, uri, data=data, git=git_state(here), tags=tags) as run:
-        for role in ROLES:
+    data, tags = data_hashes(here, EVALUATED_ON), {"sprout.kept": kept} if kept else {}
+    with build_run(build, uri, data=data, git=git, tags=tags) as run:
+        for role in TRAINED_ON:
             run.log_metrics({f"test_{key}_{role}": value for key, value in metrics["test"][role].items()})
         found = {f"pseudo_labels_{key}": value for key, value in metrics["pseudo_labels"].items() if value is not None}
         run.log_metrics(found)

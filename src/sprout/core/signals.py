@@ -74,7 +74,7 @@ def die_with_parent(seconds: float = 0.5) -> None:
     starter = stage_of_rank()
 
     def watch() -> None:
-        while os.getppid() == parent and (starter is None or starter.is_running()):
+        while os.getppid() == parent and (starter is None or lives(starter)):
             time.sleep(seconds)
         os.kill(os.getpid(), signal.SIGTERM)
         # The handler waits for the main thread, which may be deep in a library that never returns.
@@ -82,6 +82,16 @@ def die_with_parent(seconds: float = 0.5) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def lives(process: "psutil.Process") -> bool:
+    """Whether a process still runs; one that nobody has waited for yet does not."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def stage_of_rank() -> "psutil.Process | None":

@@ -19,7 +19,8 @@ def subclass(key: str, path: str, base: type[T]) -> type[T]:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise UserError(
-            f"{key}={path}: cannot be imported ({error}); give package.Class, importable from here"
+            f"{key}={path}: cannot be imported ({error}); give package.Class of a file under src/ "
+            "that dvc.yaml names in the deps of the stages that use it"
         ) from None
     if not (isinstance(found, type) and issubclass(found, base)):
         raise UserError(f"{key}={path}: is no subclass of {base.__module__}.{base.__qualname__}")

@@ -16,9 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sprout.core.errors import UserError
+from sprout.core.tree import MISSING, lookup
 from sprout.core.validate import close, written
 from sprout.settings import sections
-from sprout.settings.tree import MISSING, lookup
 
 FAULTS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, TypeError)
 

@@ -16,12 +16,12 @@ class Digits:
 @dataclass(frozen=True, config=STRICT)
 class Torchvision:
     source: Literal["torchvision"]
-    """A data set of torchvision, fetched and checked by torchvision's own class."""
+    """A data set of torchvision, which lists its official files with their MD5 sums, unpacks and reads them;
+    sprout fetches and checks them."""
     name: Literal["MNIST", "FashionMNIST", "KMNIST"]
     """The class in `torchvision.datasets`."""
     mirror: Name | None
     """A URL or a folder to fetch the official files from instead; null means torchvision's own addresses."""
 
 
-Download = Digits | Torchvision
 DOWNLOADS = {"digits": Digits, "torchvision": Torchvision}

@@ -1,12 +1,21 @@
 """Section `model`: the network. Its key `name` says which of these it is."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from sprout.core.fields import STRICT, Count, CountOrZero, Name, Share
 
 Activation = Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
+
+
+def dotted(path: str) -> str:
+    """Check that this can be a class in a module."""
+    module, _, name = path.rpartition(".")
+    if not (module and name):
+        raise ValueError("is not of the form package.Class")
+    return path
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -30,6 +39,13 @@ class Cnn:
     dropout: Share
     """Dropout before each dense layer."""
 
+    def __post_init__(self) -> None:
+        """An even kernel has no middle: torch would copy the image to pad one side more, and warns."""
+        if self.padding == "same" and self.kernel % 2 == 0:
+            raise ValueError(
+                f"kernel={self.kernel} is even, padding=same needs an odd one; set another kernel or padding=valid"
+            )
+
 
 @dataclass(frozen=True, config=STRICT)
 class Mlp:
@@ -45,14 +61,17 @@ class Mlp:
 
 @dataclass(frozen=True, config=STRICT)
 class Target:
+    """Stages run with PYTHONPATH=src and know their code by the deps in dvc.yaml: the class lies under `src/`,
+    and its file is named in the deps of the stages train, pseudo_label, retrain and evaluate.
+    """
+
     name: Literal["target"]
     """A class of your own."""
-    target: Name
+    target: Annotated[Name, AfterValidator(dotted)]
     """`package.Class`, a subclass of torch.nn.Module; called with `input_shape` (C, H, W), `classes` (a
     number) and `args`."""
     args: dict[str, Any]
     """Further keyword arguments."""
 
 
-Model = Cnn | Mlp | Target
 MODELS = {"cnn": Cnn, "mlp": Mlp, "target": Target}

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sprout.core.tree import MISSING, is_interpolation, leaves, lookup
 from sprout.core.workspace import PARAMS, read_yaml
 from sprout.settings.compose import Composed, merged_files, picks_file
-from sprout.settings.tree import MISSING, is_interpolation, leaves, lookup
 
 Layer = tuple[str, str, Any]
 """Who says it, the dotted key where it stands, and the values."""

@@ -1,17 +1,31 @@
 """Sections `train` (the teacher) and `retrain` (the student): one training."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from sprout.core.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Seed, Share
+from sprout.core.validate import close
 from sprout.settings.augment import Transforms
+
+OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"}
+"""Each registered name with its class in torch.optim."""
+
+
+def registered_or_own(name: str) -> str:
+    """Check that this is a registered name, or can be a class in a module."""
+    module, _, own = name.rpartition(".")
+    if name not in OPTIMIZERS and not (module and own):
+        raise ValueError(f"unknown{close(name, OPTIMIZERS)}; accepted: {', '.join(OPTIMIZERS)}, or package.Class")
+    return name
 
 
 @dataclass(frozen=True, config=STRICT)
 class Optimizer:
-    name: Name
-    """`adam`, `adamw`, `sgd`, `rmsprop`, or `package.Class`, a subclass of torch.optim.Optimizer."""
+    name: Annotated[Name, AfterValidator(registered_or_own)]
+    """A name in OPTIMIZERS, or `package.Class`, a subclass of torch.optim.Optimizer whose file lies under `src/`
+    and is named in the deps of the stages train and retrain in dvc.yaml."""
     weight_decay: NotNegative
     """Decay of the weights; norms and biases are left out."""
     args: dict[str, Any]

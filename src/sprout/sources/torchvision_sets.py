@@ -4,7 +4,9 @@ The files are fetched here. torchvision's own download waits for a silent server
 file neither which checksum it expected nor which it found.
 """
 
-import shutil
+import math
+from collections.abc import Iterator
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from sprout.sources.raw import Raw
 
 SECONDS = 60.0
 """A server that is silent for so long is given up."""
+CHUNK = 2**20
+"""Bytes that are fetched at once, and counted as one step: 1 MiB."""
 
 
 def fetch(folder: Path, name: str, mirror: str | None) -> None:
@@ -37,7 +41,7 @@ def fetch(folder: Path, name: str, mirror: str | None) -> None:
     kind = getattr(datasets, name)
     raw = folder / name / "raw"
     raw.mkdir(parents=True)
-    for file, md5 in track(kind.resources, "download", len(kind.resources)):
+    for file, md5 in kind.resources:
         bring(f"{name}: {file}", [address + file for address in addresses(kind, mirror)], md5, raw / file)
     # All is there: this only unpacks.
     kind(folder, download=True)
@@ -62,7 +66,7 @@ def bring(what: str, urls: list[str], md5: str, path: Path) -> None:
     for url in urls:
         try:
             with urlopen(url, timeout=SECONDS) as answer, path.open("wb") as file:  # noqa: S310 (see `addresses`)
-                shutil.copyfileobj(answer, file)
+                file.writelines(chunks(answer, f"download {path.name} (MiB)"))
         except (OSError, HTTPException) as error:
             failures.append(f"{url}: {' '.join(str(error).split())}")
             continue
@@ -74,6 +78,14 @@ def bring(what: str, urls: list[str], md5: str, path: Path) -> None:
         f"{what} cannot be had from {'; '.join(failures)}; "
         "set download.mirror to a URL or folder with the official files"
     )
+
+
+def chunks(answer: Any, what: str) -> Iterator[bytes]:
+    """The bytes of an open URL as they come; progress is shown where the server says how many there are."""
+    said = answer.headers.get("Content-Length", "")
+    length = int(said) if said.isdecimal() else 0
+    come = iter(partial(answer.read, CHUNK), b"")
+    return track(come, what, math.ceil(length / CHUNK)) if length else come
 
 
 def read(folder: Path, name: str) -> Raw:

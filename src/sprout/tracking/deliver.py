@@ -10,7 +10,7 @@ from sprout.tracking.connection import experiment_id, store_lock
 from sprout.tracking.describe import BUILD, RESTORED, describe
 from sprout.tracking.journal import Record, mark_sent, read, sent
 from sprout.tracking.logged_model import log_model
-from sprout.tracking.parent import REASON, find, find_or_create, find_or_create_parent, reopen, settle
+from sprout.tracking.parent import REASON, WAITING, find, find_or_create, find_or_create_parent, reopen, settle
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,6 +26,8 @@ class OpenRun:
     experiment_id: str
     parent_id: str | None
     """The build's run, which may be the run itself; None for a run of its own."""
+    builder: dict[str, str]
+    """The tags that name the process which goes on with the build once the run has ended."""
 
     def ids(self) -> set[str]:
         """The run and its build's run."""
@@ -43,9 +45,9 @@ def open_run(client: "MlflowClient", uri: str, start: Record) -> OpenRun | None:
         if parent and RESTORED in start["tags"] and _has_other(client, experiment, parent, start):
             return None
         if parent and start["role"] == BUILD:
-            run = OpenRun(parent, experiment, parent)
+            run = OpenRun(parent, experiment, parent, start["builder"])
         else:
-            run = OpenRun(find_or_create(client, experiment, start, parent), experiment, parent)
+            run = OpenRun(find_or_create(client, experiment, start, parent), experiment, parent, start["builder"])
         describe(client, run.run_id, start, start["origin"] | start["tags"])
         if parent:
             describe(client, parent, start, start["origin"])
@@ -67,13 +69,16 @@ def send(client: "MlflowClient", folder: Path, run: OpenRun) -> None:
 
 
 def end(client: "MlflowClient", run: OpenRun, record: Record) -> None:
-    """End the run with the record's status, and settle its build's."""
+    """End the run with the record's status, and settle its build's, which only its own end makes FINISHED."""
+    status, parent = record["status"], run.parent_id
     if record["reason"]:
         client.set_tag(run.run_id, REASON, record["reason"])
-    if run.run_id != run.parent_id:
-        client.set_terminated(run.run_id, record["status"], record["time"])
-    if run.parent_id is not None:
-        settle(client, run.experiment_id, run.parent_id, record["status"], record["time"])
+    if run.run_id != parent:
+        client.set_terminated(run.run_id, status, record["time"])
+        status = WAITING if status == "FINISHED" else status
+    if parent is not None:
+        builder = run.builder if status == WAITING else None
+        settle(client, run.experiment_id, parent, status, record["time"], builder)
 
 
 def _grouped(records: Iterator[tuple[Record, int]]) -> Iterator[tuple[list[Record], int]]:

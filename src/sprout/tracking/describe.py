@@ -2,23 +2,22 @@
 
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import psutil
-
 from sprout.core.build import Build
 from sprout.tracking.journal import Record
 from sprout.tracking.lineage import GitState
+from sprout.tracking.owner import builder_tags, owner_tags
 from sprout.tracking.params import legal_key, params_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 BUILD = "build"  # the role of the build's own run
+BUILD_TAG = "sprout.build"  # the tag that names the build, on all its runs
 RESTORED = "sprout.restored"  # the tag of a run that was not trained here
 BATCH = 100  # params or tags; MLflow's limit for one request
 
@@ -30,7 +29,6 @@ def start_record(
     data: Mapping[str, str],
     git: GitState | None,
     tags: Mapping[str, str],
-    name: str,
     nested: bool,
 ) -> Record:
     """The first record of a journal: all that makes the run; the arguments are `tracked_run`'s."""
@@ -40,12 +38,12 @@ def start_record(
         "experiment": build.experiment,
         "build": build.name,
         "role": role,
-        "name": name,
         "nested": nested,
         "params": params_of(build.config),
         "origin": origin_tags(git, data),
         "tags": {legal_key(key): value for key, value in tags.items()},
         "owner": owner_tags(),
+        "builder": builder_tags(),
         "data": dict(data),
     }
 
@@ -53,12 +51,6 @@ def start_record(
 def now() -> int:
     """The time in milliseconds, as MLflow counts it."""
     return int(time.time() * 1000)
-
-
-def owner_tags() -> dict[str, str]:
-    """The tags that name a run's process: a pid alone is used again, with its creation time it is not."""
-    created = repr(psutil.Process().create_time())
-    return {"sprout.host": socket.gethostname(), "sprout.pid": str(os.getpid()), "sprout.process_created": created}
 
 
 def origin_tags(git: GitState | None, data: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ when the process dies, however it dies, and whoever gets it then may send the re
 """
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +25,32 @@ Record = dict[str, Any]
 
 
 class Journal:
-    """The journal of a run of this process. Safe to write from any thread."""
+    """The journal of a run of this process. Safe to write from any thread.
 
-    def __init__(self, outbox: Path, start: Record) -> None:
+    Every method raises `OSError` where the disk refuses: it is full, or not to be written.
+    """
+
+    def __init__(self, outbox: Path) -> None:
         self.key = f"{time.time_ns()}-{uuid.uuid4().hex[:12]}"
         self.folder = outbox / self.key
-        outbox.mkdir(parents=True, exist_ok=True)
         self.lock = lock_of(self.folder)
+        self._writing = threading.Lock()
+        self._file: FileIO | None = None
+
+    def start(self, record: Record) -> None:
+        """Make the journal, with its first record; its lock is then held."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
         self.lock.acquire()
         (self.folder / "files").mkdir(parents=True)
-        self._writing = threading.Lock()
         self._file = (self.folder / "journal.jsonl").open("ab", buffering=0)
-        self.write({**start, "op": "start", "key": self.key})
+        self.write({**record, "op": "start", "key": self.key})
 
     def write(self, record: Record) -> None:
         """Append one record in one system call, so that a kill leaves at most one torn line, the last."""
         line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
         with self._writing:
-            self._file.write(line)
+            if self._file is None or self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
 
     def keep(self, path: Path) -> str:
         """Copy a file or a folder into the journal, as it is now; the copy's place within it."""
@@ -63,7 +73,10 @@ class Journal:
 
     def close(self) -> None:
         """End writing; the lock stays with whoever sends."""
-        self._file.close()
+        with self._writing:
+            file, self._file = self._file, None
+            if file is not None:
+                file.close()
 
 
 def lock_of(folder: Path) -> FileLock:

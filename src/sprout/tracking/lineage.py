@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+CODE = (".", ":(exclude)dvc.lock")
+
 
 @dataclass(frozen=True)
 class GitState:
@@ -19,13 +21,16 @@ class GitState:
 
 
 def git_state(root: Path) -> GitState:
-    """The state of the code in `root`; without repository, commit or git it is `GitState(None, "")`."""
+    """The state of the code in `root`; without repository, commit or git it is `GitState(None, "")`.
+
+    `dvc.lock` is left out: DVC rewrites it before every stage, and the run names the hashes of its data.
+    """
     commit = _git(root, "rev-parse", "HEAD")
     if not commit:
         return GitState(None, "")
-    untracked = _git(root, "ls-files", "--others", "--exclude-standard") or ""
+    untracked = _git(root, "ls-files", "--others", "--exclude-standard", "--", *CODE) or ""
     names = "".join(f"untracked: {name}\n" for name in untracked.splitlines())
-    diff = _git(root, "diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".") or ""
+    diff = _git(root, "diff", "--no-ext-diff", "--no-color", "HEAD", "--", *CODE) or ""
     return GitState(commit.strip(), names + diff)
 
 

@@ -2,8 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from sprout.core.tree import leaves
 
 MAX_KEY = 250
 MAX_PARAM = 6000  # characters; MLflow refuses longer ones
@@ -17,20 +19,12 @@ def legal_key(text: str) -> str:
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     """Nested mappings as one level with dotted keys; lists stay whole."""
-    return {legal_key(".".join(path)): value for path, value in _leaves(config, ())}
+    return {legal_key(key): value for key, value in leaves(config)}
 
 
 def params_of(config: Mapping[str, Any]) -> dict[str, str]:
     """The params of a config: text as it is, everything else as YAML writes it (`true`, `null`, `[1, 2]`)."""
     return {key: _param(value) for key, value in flatten(config).items()}
-
-
-def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if not isinstance(value, Mapping) or (path and not value):
-        yield path, value
-        return
-    for key, inner in value.items():
-        yield from _leaves(inner, (*path, str(key)))
 
 
 def _param(value: Any) -> str:

@@ -1,8 +1,9 @@
 """A build's own run: found or created, and the status that its stages give it."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sprout.tracking.describe import BUILD
+from sprout.tracking.describe import BUILD, BUILD_TAG
 from sprout.tracking.journal import Record
 
 if TYPE_CHECKING:
@@ -10,7 +11,13 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
 LAST_END = "sprout.last_end"
-"""Tag of a build's run: when (ms) and how what ended last of it has ended."""
+"""Tag of a build's run: when (ms) what ended last of it has ended, and the build's status since."""
+
+EVALUATED = "sprout.evaluated"
+"""Tag of a build's run: an evaluation of it has ended well."""
+
+WAITING = "SCHEDULED"
+"""The status of a build between two stages, in MLflow's words."""
 
 REASON = "sprout.reason"
 """Tag: why a run failed or was killed, in a line."""
@@ -25,7 +32,7 @@ def find(client: "MlflowClient", experiment: str, tags: dict[str, str], status: 
 
 def find_or_create_parent(client: "MlflowClient", experiment: str, start: Record) -> str:
     """The id of the run of the record's build."""
-    tags = {"sprout.core.build": start["build"], "sprout.role": BUILD}
+    tags = {BUILD_TAG: start["build"], "sprout.role": BUILD}
     found = find(client, experiment, tags)
     if found:
         return str(found[0].info.run_id)
@@ -39,35 +46,51 @@ def find_or_create(client: "MlflowClient", experiment: str, start: Record, paren
     found = find(client, experiment, tags)
     if found:
         return str(found[0].info.run_id)
-    tags |= {"sprout.core.build": start["build"], **start["owner"]}
+    tags |= {BUILD_TAG: start["build"], **start["owner"]}
     tags |= {"mlflow.parentRunId": parent} if parent else {}
-    return str(client.create_run(experiment, start["time"], tags, start["name"]).info.run_id)
+    return str(client.create_run(experiment, start["time"], tags, start["role"]).info.run_id)
 
 
 def reopen(client: "MlflowClient", parent: str, start: Record) -> None:
     """Mark a build as running, by the process of the record."""
-    from mlflow.entities import RunTag
-
-    owner = {**start["owner"], "sprout.key": start["key"]}
-    client.log_batch(parent, tags=[RunTag(k, v) for k, v in owner.items()])
+    _tag(client, parent, {**start["owner"], "sprout.key": start["key"]})
     client.update_run(parent, "RUNNING")
     if REASON in client.get_run(parent).data.tags:
         client.delete_tag(parent, REASON)
 
 
-def settle(client: "MlflowClient", experiment: str, parent: str, status: str, time: int) -> None:
-    """Give a build the status of what ended last of it, once nothing of it runs; something has just ended.
+def settle(
+    client: "MlflowClient",
+    experiment: str,
+    parent: str,
+    status: str,
+    time: int,
+    builder: Mapping[str, str] | None = None,
+) -> None:
+    """Give a build the status that what ended last of it leaves it in, once nothing of it runs.
 
     Args:
         client: of the store.
         experiment: the build's experiment.
         parent: the build's run.
-        status: how what has ended did.
-        time: when, in milliseconds; a journal that arrives late does not overrule what ended after it.
+        status: that of the build, as far as what has just ended knows.
+        time: when that was, in milliseconds; a journal that arrives late does not overrule what ended after it.
+        builder: the tags that name the process which a build that is `WAITING` waits for.
     """
     last = client.get_run(parent).data.tags.get(LAST_END, "0 RUNNING").split()
     if time >= int(last[0]):
         last = [str(time), status]
-        client.set_tag(parent, LAST_END, " ".join(last))
-    if not find(client, experiment, {"mlflow.parentRunId": parent}, "RUNNING"):
+        tags = {LAST_END: " ".join(last), **(builder or {})} | ({EVALUATED: "true"} if status == "FINISHED" else {})
+        _tag(client, parent, tags)
+    if find(client, experiment, {"mlflow.parentRunId": parent}, "RUNNING"):
+        return
+    if last[1] == WAITING:
+        client.update_run(parent, WAITING)
+    else:
         client.set_terminated(parent, last[1], int(last[0]))
+
+
+def _tag(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
+    from mlflow.entities import RunTag
+
+    client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])

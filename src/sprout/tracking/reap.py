@@ -1,44 +1,38 @@
-"""Runs whose process died without a word: RUNNING in the store, though nothing runs."""
+"""Runs whose process died without a word: under way in the store, though nothing runs."""
 
-import socket
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from sprout.tracking.describe import BUILD, now
-from sprout.tracking.parent import REASON, settle
+from sprout.tracking.owner import alive, here
+from sprout.tracking.parent import EVALUATED, REASON, WAITING, find, settle
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run as MlflowRun
 
 
 def reap(client: "MlflowClient", outbox: Path) -> None:
-    """End as KILLED every run of this host whose process is dead.
+    """End every run of this machine whose process is dead, and every build that waits for a dead `dvc`.
 
     A run whose journal still waits in the outbox is left to its journal, which knows better how it ended.
     """
-    experiments = [str(each.experiment_id) for each in client.search_experiments()]
-    running = f"attributes.status = 'RUNNING' and tags.`sprout.host` = '{socket.gethostname()}'"
-    dead = [run for run in client.search_runs(experiments, running) if not _alive(run.data.tags)]
-    for run in dead:
-        tags, parent = run.data.tags, run.data.tags.get("mlflow.parentRunId")
-        if (outbox / tags["sprout.key"]).exists():
-            continue
-        client.set_tag(run.info.run_id, REASON, "the process died")
-        if tags["sprout.role"] == BUILD:
-            parent = run.info.run_id
-        else:
-            client.set_terminated(run.info.run_id, "KILLED", now())
-        if parent is not None:
-            settle(client, run.info.experiment_id, parent, "KILLED", now())
+    for experiment in client.search_experiments():
+        for status in ("RUNNING", WAITING):
+            for run in find(client, str(experiment.experiment_id), here(), status):
+                tags = run.data.tags
+                if not alive(tags) and not (outbox / tags["sprout.key"]).exists():
+                    _end(client, run)
 
 
-def _alive(tags: Mapping[str, str]) -> bool:
-    try:
-        process = psutil.Process(int(tags["sprout.pid"]))
-        same: bool = abs(process.create_time() - float(tags["sprout.process_created"])) < 1.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+def _end(client: "MlflowClient", run: "MlflowRun") -> None:
+    tags, waited = run.data.tags, run.info.status == WAITING
+    if waited and EVALUATED in tags:  # DVC saw that an earlier evaluation still holds
+        settle(client, run.info.experiment_id, run.info.run_id, "FINISHED", now())
+        return
+    client.set_tag(run.info.run_id, REASON, "the build ended before its evaluation" if waited else "the process died")
+    parent = run.info.run_id if tags["sprout.role"] == BUILD else tags.get("mlflow.parentRunId")
+    if run.info.run_id != parent:
+        client.set_terminated(run.info.run_id, "KILLED", now())
+    if parent is not None:
+        settle(client, run.info.experiment_id, parent, "KILLED", now())

@@ -13,9 +13,7 @@ from sprout.tracking.params import flatten
 from sprout.tracking.run import Run, tracked_run
 
 
-def record_restored(
-    build: Build, role: str, folder: Path, uri: str, data: Mapping[str, str] | None = None, git: GitState | None = None
-) -> None:
+def record_restored(build: Build, role: str, folder: Path, uri: str, data: Mapping[str, str], git: GitState) -> None:
     """Record the stage from what it handed on, unless the build has a finished or running run of that role.
 
     Args:

@@ -1,7 +1,9 @@
 """A tracked run, as the code that is tracked sees it."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import SupportsFloat
 
@@ -9,8 +11,8 @@ import numpy as np
 
 from sprout.core.build import Build
 from sprout.tracking.connection import load_mlflow
-from sprout.tracking.describe import BUILD, now, start_record
-from sprout.tracking.journal import Journal
+from sprout.tracking.describe import BUILD, BUILD_TAG, now, start_record
+from sprout.tracking.journal import Journal, Record
 from sprout.tracking.lineage import GitState
 from sprout.tracking.params import legal_key
 from sprout.tracking.place import outbox
@@ -18,19 +20,23 @@ from sprout.tracking.sender import Sender
 
 
 class Run:
-    """Takes down what a run says. No method waits for the store; all may be called from any thread."""
+    """Takes down what a run says. No method waits for the store; all may be called from any thread.
+
+    Where the disk refuses the journal, that is said once, and nothing more is taken down; nothing is raised.
+    """
 
     def __init__(self, journal: Journal, role: str, tags: Mapping[str, str]) -> None:
         self._journal, self._role, self._tags = journal, role, dict(tags)
+        self._breaking, self._broken = threading.Lock(), False
 
     def log_metrics(self, metrics: Mapping[str, SupportsFloat], step: int = 0) -> None:
         """Note metrics of one step (an epoch, say). Characters that MLflow refuses in a name become `_`."""
         values = {legal_key(name): float(value) for name, value in metrics.items()}
-        self._journal.write({"op": "metrics", "time": now(), "step": step, "values": values})
+        self._write(lambda: {"op": "metrics", "time": now(), "step": step, "values": values})
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Keep a file with the run, as it is now, in the artifact folder `folder`; None is the top."""
-        self._artifact(self._journal.keep(path), folder, parent=False)
+        self._write(lambda: _artifact(self._journal.keep(path), folder, parent=False))
 
     def log_model(self, folder: Path, input_example: np.ndarray) -> None:
         """Keep a classifier (`model.safetensors`, `model.json`), as it is now, as a logged model of MLflow.
@@ -39,17 +45,54 @@ class Run:
             folder: as `sprout.models.model_file` writes it.
             input_example: (N, H, W, C) uint8, of the shape that `model.json` names; its first image is kept.
         """
-        kept = self._journal.keep(folder)
-        example = str(Path(kept).with_name("example.npy"))
-        np.save(self._journal.folder / example, input_example[:1], allow_pickle=False)
-        record = {"file": kept, "example": example, "name": self._role, "tags": self._tags}
-        self._journal.write({"op": "model", "key": Path(kept).parent.name, **record})
+        self._write(lambda: self._model(folder, input_example[:1]))
+
+    def _model(self, folder: Path, example: np.ndarray) -> Record:
+        kept = Path(self._journal.keep(folder))
+        beside = kept.with_name("example.npy")
+        np.save(self._journal.folder / beside, example, allow_pickle=False)
+        files = {"key": kept.parent.name, "file": str(kept), "example": str(beside)}
+        return {"op": "model", "name": self._role, "tags": self._tags, **files}
+
+    def _start(self, record: Record) -> bool:
+        """Begin the journal; whether it took the record."""
+        return self._try(lambda: self._journal.start(record))
 
     def _text(self, text: str, name: str) -> None:
-        self._artifact(self._journal.keep_text(text, name), None, parent=True)
+        """Keep a text with the run and with its build's."""
+        self._write(lambda: _artifact(self._journal.keep_text(text, name), None, parent=True))
 
-    def _artifact(self, kept: str, folder: str | None, parent: bool) -> None:
-        self._journal.write({"op": "artifact", "file": kept, "folder": folder, "parent": parent})
+    def _write(self, make: Callable[[], Record]) -> bool:
+        """Make a record, with the files that it names, and write it; whether the journal took it."""
+        return self._try(lambda: self._journal.write(make()))
+
+    def _end(self, record: Record) -> bool:
+        """Write the last record; whether the journal took it."""
+        return self._write(lambda: record) and self._try(self._journal.close)
+
+    def _try(self, act: Callable[[], None]) -> bool:
+        if self._broken:
+            return False
+        try:
+            act()
+        except OSError as error:
+            self._break(error)
+        return not self._broken
+
+    def _break(self, error: OSError) -> None:
+        with self._breaking:
+            if self._broken:
+                return
+            self._broken = True
+        lost = f"what the {self._role}'s run says from here on is lost; the work itself goes on"
+        place = self._journal.folder.parent
+        print(f"sprout: {place} cannot be written ({error}): {lost}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            self._journal.close()
+
+
+def _artifact(kept: str, folder: str | None, parent: bool) -> Record:
+    return {"op": "artifact", "file": kept, "folder": folder, "parent": parent}
 
 
 @contextlib.contextmanager
@@ -60,7 +103,6 @@ def tracked_run(
     data: Mapping[str, str] | None = None,
     git: GitState | None = None,
     tags: Mapping[str, str] | None = None,
-    name: str | None = None,
     nested: bool = True,
 ) -> Iterator[Run]:
     """Track the block as a run in the store at `uri`: of a stage of the build, or one of its own.
@@ -70,20 +112,18 @@ def tracked_run(
 
     Args:
         build: what is built; its settings become the run's params.
-        role: what the run is to the build: teacher, student, train.
+        role: what the run is to the build: teacher, student, train; its name.
         uri: as `tracking_uri` gives it.
         data: the paths that the run reads, with DVC's hashes.
         git: the state of the code.
         tags: further tags.
-        name: the run's name; None for its role.
         nested: whether it stands under the build's run.
     """
     load_mlflow()
-    start = start_record(build, role, uri, data or {}, git, tags or {}, name or role, nested)
-    journal = Journal(outbox(), start)
-    sender = Sender(journal, uri)
-    sender.start()
-    run = Run(journal, role, {"sprout.core.build": build.name, "sprout.role": role})
+    journal = Journal(outbox())
+    run, sender = Run(journal, role, {BUILD_TAG: build.name, "sprout.role": role}), Sender(journal, uri)
+    if run._start(start_record(build, role, uri, data or {}, git, tags or {}, nested)):
+        sender.start()
     status, reason = "FINISHED", None
     try:
         run._text(build.config_text, "config.yaml")
@@ -94,9 +134,8 @@ def tracked_run(
         status, reason = _verdict(error)
         raise
     finally:
-        journal.write({"op": "end", "time": now(), "status": status, "reason": reason})
-        journal.close()
-        sender.finish(hurried=status == "KILLED")
+        end = {"op": "end", "time": now(), "status": status, "reason": reason}
+        sender.finish(unwritten=None if run._end(end) else end, hurried=status == "KILLED")
 
 
 def build_run(

@@ -5,8 +5,8 @@ import time
 from typing import TYPE_CHECKING
 
 from sprout.tracking.connection import connect
-from sprout.tracking.deliver import OpenRun, open_run, send
-from sprout.tracking.journal import Journal, discard, read
+from sprout.tracking.deliver import OpenRun, end, open_run, send
+from sprout.tracking.journal import Journal, Record, discard, read
 from sprout.tracking.leftovers import say_kept, send_leftovers
 from sprout.tracking.reap import reap
 
@@ -26,15 +26,18 @@ class Sender(threading.Thread):
         self._journal, self._uri = journal, uri
         self._client: MlflowClient | None = None
         self._open: OpenRun | None = None
+        self._unwritten: Record | None = None
         self._failed = self._said = False
         self._ended = threading.Event()  # nothing more will be written
         self._given_up = threading.Event()
 
-    def finish(self, hurried: bool) -> None:
+    def finish(self, unwritten: Record | None, hurried: bool) -> None:
         """Wait until all is sent: as long as it goes on, but `PATIENCE` seconds once the store has failed.
 
+        unwritten: the run's end, where the journal could not take it.
         hurried: the process was told to die, so wait no longer than that in any case.
         """
+        self._unwritten = unwritten
         self._ended.set()
         deadline = time.monotonic() + PATIENCE
         while self.is_alive() and not ((hurried or self._failed) and time.monotonic() > deadline):
@@ -72,6 +75,8 @@ class Sender(threading.Thread):
         final = self._ended.is_set()  # asked before sending: the end may be written meanwhile
         if self._open is not None:
             send(self._client, self._journal.folder, self._open)
+            if final and self._unwritten:
+                end(self._client, self._open, self._unwritten)
         return final
 
     def _fail(self, error: Exception) -> None:

@@ -9,13 +9,7 @@ from torch import nn
 
 from sprout.core.errors import UserError
 from sprout.models.user_class import subclass
-
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
-    "rmsprop": torch.optim.RMSprop,
-}
+from sprout.settings.train import OPTIMIZERS
 
 
 def optimizer(
@@ -31,14 +25,10 @@ def optimizer(
         args: further keyword arguments of the class.
 
     Raises:
-        UserError: an unknown name, or arguments that the class does not take.
+        UserError: no such class, or arguments that it does not take.
     """
-    if name not in OPTIMIZERS and "." not in name:
-        accepted = ", ".join(OPTIMIZERS)
-        raise UserError(f"train.optimizer.name={name}: unknown; accepted: {accepted}, or package.Class")
-    kind: Callable[..., torch.optim.Optimizer] = OPTIMIZERS.get(name) or subclass(
-        "train.optimizer.name", name, torch.optim.Optimizer
-    )
+    path = f"torch.optim.{OPTIMIZERS[name]}" if name in OPTIMIZERS else name
+    kind: Callable[..., torch.optim.Optimizer] = subclass("optimizer.name", path, torch.optim.Optimizer)
     trained = [p for p in network.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
@@ -47,7 +37,7 @@ def optimizer(
     try:
         return kind([group for group in groups if group["params"]], lr=lr, **args)
     except (TypeError, ValueError) as error:
-        raise UserError(f"train.optimizer.args={args}: {name} does not take this ({error})") from None
+        raise UserError(f"optimizer.args={args}: {name} does not take this ({error})") from None
 
 
 def schedule(name: str, warmup: float, steps: int) -> Callable[[int], float]:
