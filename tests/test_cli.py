@@ -106,7 +106,7 @@ def test_experiments_lists_what_each_builds(sprout: Callable[..., Ended]) -> Non
         (["config", "train.lr=-1"], "error: train.lr=-1: should be greater than 0\n"),
         (["config", "experiment=nope"], 'error: experiment="nope": unknown; there are: digits, '),
         (["config", ""], 'error: override "": '),
-        (["train"], "error: build/config.yaml: not found; "),
+        (["train"], "error: dvc.lock: not found: the data was never built here; "),
     ],
 )
 def test_a_mistake_ends_with_one_line_and_2(sprout: Callable[..., Ended], words: list[str], said: str) -> None:

@@ -72,9 +72,9 @@ REFUSED = [
 
 @pytest.mark.parametrize(("overrides", "said"), REFUSED, ids=[str(o) for o, _ in REFUSED])
 def test_other_data_is_refused_before_anything_is_read(project: Path, overrides: list[str], said: str) -> None:
-    params, built = workspace()
+    params, _ = workspace()
     with pytest.raises(UserError) as raised:
-        train_once(CONF, params, built, overrides)
+        train_once(CONF, params, overrides)
     assert str(raised.value).startswith(said)
     assert "; to build it anew: dvc exp run -S " in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -84,9 +84,9 @@ OTHER = r"^prepare\.labels=50: the data on disk was made with 100; to build it a
 
 
 def test_data_made_before_an_edit_of_params_is_refused(project: Path) -> None:
-    _, built = workspace()
+    workspace()
     with pytest.raises(UserError, match=OTHER):
-        train_once(CONF, Params("digits", ["prepare.labels=50"]), built, [])
+        train_once(CONF, Params("digits", ["prepare.labels=50"]), [])
 
 
 def test_data_older_than_what_was_composed_last_is_refused(project: Path) -> None:
@@ -94,7 +94,7 @@ def test_data_older_than_what_was_composed_last_is_refused(project: Path) -> Non
     workspace()
     overrides = ["prepare.labels=50"]
     with pytest.raises(UserError, match=OTHER):
-        train_once(CONF, Params("digits", overrides), build_of("digits", *overrides), [])
+        train_once(CONF, Params("digits", overrides), [])
 
 
 def repro(folder: Path, overrides: list[str], code: int) -> Build:
@@ -123,20 +123,20 @@ def test_a_repro_that_composed_and_failed_in_prepare(project: Path) -> None:
     composed_last = repro(project, after, 255)
     assert composed_last.config["prepare"]["labels"] == 50
     with pytest.raises(UserError, match=OTHER):
-        train_once(CONF, Params("digits", after), composed_last, [])
+        train_once(CONF, Params("digits", after), [])
 
 
 def test_a_wrong_override_is_refused_as_everywhere(project: Path) -> None:
-    params, built = workspace()
+    params, _ = workspace()
     with pytest.raises(UserError, match=r"^train\.lr=-1: should be greater than 0$"):
-        train_once(CONF, params, built, ["train.lr=-1"])
+        train_once(CONF, params, ["train.lr=-1"])
 
 
 def test_without_a_lock_nothing_was_built_here(project: Path) -> None:
-    params, built = workspace()
+    params, _ = workspace()
     Path("dvc.lock").unlink()
     with pytest.raises(UserError, match=r"^dvc\.lock: not found: the data was never built here; run `dvc repro`$"):
-        train_once(CONF, params, built, [])
+        train_once(CONF, params, [])
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -146,22 +146,22 @@ def test_a_stage_that_never_ended_well_is_named(project: Path, stage: str) -> No
     del lock["stages"][stage]
     dump_yaml("dvc.lock", lock)
     with pytest.raises(UserError, match=rf"^dvc\.lock: .* stage {stage}: .* never built here; run `dvc repro`$"):
-        train_once(CONF, params, built, [])
+        train_once(CONF, params, [])
 
 
 @pytest.mark.parametrize("content", ["", "schema: '2.0'\n", "schema: '2.0'\nstages:\n", "stages: {download: {}}\n"])
 def test_a_lock_without_settings_is_refused(project: Path, content: str) -> None:
-    params, built = workspace()
+    params, _ = workspace()
     Path("dvc.lock").write_text(content)
     with pytest.raises(UserError, match=r"^dvc\.lock: says nothing .* stage download: .* run `dvc repro`$"):
-        train_once(CONF, params, built, [])
+        train_once(CONF, params, [])
 
 
 def test_a_lock_with_a_conflict_is_refused(project: Path) -> None:
-    params, built = workspace()
+    params, _ = workspace()
     Path("dvc.lock").write_text("stages:\n<<<<<<< HEAD\n  download: {}\n=======\n")
     with pytest.raises(UserError, match=r"^dvc\.lock: not readable \(.*\); run `dvc repro`$"):
-        train_once(CONF, params, built, [])
+        train_once(CONF, params, [])
 
 
 def test_a_setting_that_the_data_was_made_without_is_refused(project: Path) -> None:
@@ -170,24 +170,24 @@ def test_a_setting_that_the_data_was_made_without_is_refused(project: Path) -> N
     del lock["stages"]["augment"]["params"]["build/config.yaml"]["augment"]["copies"]
     dump_yaml("dvc.lock", lock)
     with pytest.raises(UserError, match=r"^augment\.copies=4: the data on disk was made with null;"):
-        train_once(CONF, params, built, [])
+        train_once(CONF, params, [])
 
 
 WITHOUT_EFFECT = [
     "pseudo_label.threshold=0.9",
     "retrain.epochs=1",
     "retrain=default",
-    "train/optimizer@retrain.optimizer=sgd",
+    "+train/optimizer@retrain.optimizer=sgd",
     "evaluate.bins=3",
-    "+report.examples=1",
+    "++report.examples=1",
 ]
 
 
 @pytest.mark.parametrize("override", WITHOUT_EFFECT)
 def test_what_would_have_no_effect_is_refused(project: Path, override: str) -> None:
-    params, built = workspace()
+    params, _ = workspace()
     with pytest.raises(UserError) as raised:
-        train_once(CONF, params, built, ["train.lr=0.1", override])
+        train_once(CONF, params, ["train.lr=0.1", override])
     assert str(raised.value) == (
         f"{override}: has no effect on one training; sprout train takes overrides of model, train, tracking, "
         "and experiment"

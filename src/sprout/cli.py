@@ -56,10 +56,10 @@ def experiments() -> None:
 @app.command()
 def train(overrides: Overrides = None) -> None:
     """Run one more tracked training on the prepared data; DVC's outputs stay as they are."""
-    from sprout.core.workspace import read_build, read_params
+    from sprout.core.workspace import read_params
     from sprout.extra_training import train_once
 
-    train_once(CONF, read_params(), read_build(), overrides or [])
+    train_once(CONF, read_params(), overrides or [])
 
 
 @app.command()

@@ -24,13 +24,12 @@ TAKES = ("model", "train", "tracking")
 """The sections that a training on given data reads."""
 
 
-def train_once(conf: Path, params: Params, built: Build, overrides: Sequence[str]) -> None:
+def train_once(conf: Path, params: Params, overrides: Sequence[str]) -> None:
     """Train on true labels, as one run of its own; nothing that DVC keeps is touched.
 
     Args:
         conf: the folder of config groups.
         params: what this workspace builds.
-        built: what was composed last. The data may be older: what it was made with is asked of `dvc.lock`.
         overrides: changes for this training.
 
     Raises:
