@@ -62,7 +62,7 @@ def test_the_student_is_better_and_everything_is_there(built: Path) -> None:
     assert run(built, "dvc", "status").startswith("Data and pipelines are up to date")
     page = (built / "reports/index.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
-    assert f"{test['student']['error']:.1%}" in page
+    assert f"{test['student']['error_rate']:.1%}" in page
 
 
 def test_nothing_is_built_twice(built: Path) -> None:

@@ -106,7 +106,7 @@ def discard(folder: Path) -> None:
 
 def waiting(outbox: Path) -> list[Path]:
     """The journals in the outbox, oldest first; clears what a kill left of discarded ones."""
-    folders = [path for path in outbox.iterdir() if path.is_dir()]
+    folders = [path for path in outbox.glob("*") if path.is_dir()]  # none where someone has removed it
     for path in folders:
         if path.name.startswith("."):
             shutil.rmtree(path, ignore_errors=True)

@@ -80,7 +80,6 @@ class Sender(threading.Thread):
         return final
 
     def _fail(self, error: Exception) -> None:
-        self._failed = True
         if not self._said:
             say_kept(self._journal.folder.parent, self._uri, error)
-        self._said = True
+        self._failed = self._said = True  # once it is said: the run's end may wait for just this
