@@ -69,7 +69,7 @@ if __name__ == "__main__":
     line.add_argument("overrides", nargs="*", help="further overrides")
     line.add_argument("--seeds", type=positive, default=5, help="how many, from 0; at least 2 (default: %(default)s)")
     line.add_argument("--split", choices=["val", "test"], default="test", help="default: %(default)s")
-    given = line.parse_args()
+    given = line.parse_intermixed_args()
     if given.seeds < 2:
         line.error("--seeds: a spread needs at least 2")
     measured = errors(given.experiment, given.overrides, given.split, given.seeds)
