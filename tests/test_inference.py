@@ -5,9 +5,8 @@ import pytest
 import torch
 from scipy.special import softmax as reference
 
-from sprout import inference
 from sprout.core.errors import UserError
-from sprout.models import build
+from sprout.models import build, inference
 from sprout.models.inference import Predictor, load_predictor, logits_of, probabilities_of, softmax, use_threads
 from sprout.models.model_file import ModelCard, save_model
 
