@@ -42,6 +42,8 @@ def resume_from(folder: Path, what: str) -> Path | None:
         folder: of this very training.
         what: said in front.
     """
+    # Ranks come here in any order.
+    folder.mkdir(parents=True, exist_ok=True)
     last = folder / "last.ckpt"
     if not last.exists():
         others = [path for path in folder.parent.iterdir() if path != folder]
