@@ -21,6 +21,7 @@ def main() -> None:
         evaluation=Path("reports/evaluation"),
         examples=section(build, "report", Report).examples,
     )
+    print("report: open reports/index.html in a browser")
 
 
 if __name__ == "__main__":

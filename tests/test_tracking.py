@@ -692,3 +692,21 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     assert names["build"] >= set(read["build"])
     assert names.get("student", set(paths[:3])) == set(paths[:3])
     assert runs["build"].data.metrics == {"test_accuracy_teacher": 0.7, "test_accuracy_student": 0.7}
+
+
+def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path) -> None:
+    """MLflow makes its tables step by step; a process killed halfway leaves nothing under the store's name."""
+    store = tmp_path / "mlruns" / "mlflow.db"
+    code = f"from sprout.tracking.connection import connect; connect('sqlite:///{store}')"
+    env = os.environ | {"PYTHONPATH": str(Path("src").absolute()), "DVC_ROOT": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=env)
+    end = time.monotonic() + LONG
+    while not list(tmp_path.glob("mlruns/new-*/mlflow.db")):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    assert not store.exists()
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True)
+    assert store.exists()

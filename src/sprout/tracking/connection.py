@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
@@ -49,10 +50,24 @@ def connect(uri: str) -> "MlflowClient":
     load_mlflow()
     from mlflow import MlflowClient
 
+    file = sqlite_file(uri)
     with store_lock(uri):
+        if file is not None and not file.exists():
+            make_store(file)
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def make_store(path: Path) -> None:
+    """Make a SQLite store whole or not at all; one whose making was killed would break every later start."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with TemporaryDirectory(dir=path.parent, prefix="new-") as folder:
+        made = Path(folder) / path.name
+        store = SqlAlchemyStore(f"sqlite:///{made}", (workspace() / "mlruns" / "artifacts").as_uri())
+        store.engine.dispose()
+        os.replace(made, path)
 
 
 # MLflow's page then shows what belongs to trainings first, not what belongs to chat models.

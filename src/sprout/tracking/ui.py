@@ -10,7 +10,7 @@ from sprout.tracking.place import hide_password, is_server, workspace
 
 HOST = "127.0.0.1"
 # The server's job runners are seven processes more, for what sprout does not use.
-WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore::DeprecationWarning"}
 
 
 def ui(uri: str, port: int) -> None:

@@ -12,7 +12,9 @@ from sprout.core.atomic import whole_folder
 from sprout.core.build import Build
 from sprout.core.prepared import describe
 from sprout.core.ranks import rank
+from sprout.core.records import read_json
 from sprout.core.store import open_store
+from sprout.core.tree import leaves
 from sprout.models.model_file import load_card, write_card
 from sprout.tracking import data_hashes, git_state, tracked_run, tracking_uri
 from sprout.training.batches import Examples
@@ -51,8 +53,9 @@ def train_tracked(
     with only_one(checkpoints):
         with tracked_run(build, role, tracking_uri(), data=data, git=git, nested=role != "train") as run:
             with whole_folder(folder) as beside:
-                metrics = train_model(beside, train, val, log=run.log_metrics, **settings)
-            run.log_metrics({f"best_val_{key}": value for key, value in metrics.items()})
+                train_model(beside, train, val, log=run.log_metrics, **settings)
+            figures = read_json(folder / "metrics.json")
+            run.log_metrics(dict(leaves(figures, "")), step=figures["epochs"] - 1)
             if log_model:
                 run.log_model(folder, val.take(np.arange(1)))
         # Not before its result is in place and told: whoever is killed until here goes on from there.

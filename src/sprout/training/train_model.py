@@ -90,6 +90,6 @@ def write_result(
     write_rows(folder / "per_class.csv", PER_CLASS, per_class(probabilities, labels, card.classes))
     described = {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch, "val": metrics}
     write_json(folder / "metrics.json", described)
-    epochs = f"best epoch {fitted.best_epoch + 1} of {len(fitted.history)}"
+    epochs = f"{len(fitted.history)} epochs, best epoch {fitted.best_epoch} (from 0)"
     print(f"{card.role}: {epochs}, val error {metrics['error_rate']:.2%}")
     return metrics
