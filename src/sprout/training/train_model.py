@@ -33,10 +33,8 @@ def train_model(
     checkpoints: Path,
     log: Log,
     **settings: Any,
-) -> dict[str, float]:
-    """Train, calibrate on val, and write the model folder; return the figures on val.
-
-    Ranks above 0 train along, write nothing and return no figures.
+) -> None:
+    """Train, calibrate on val, and write the model folder; ranks above 0 train along and write nothing.
 
     Args:
         folder: an empty folder.
@@ -60,7 +58,7 @@ def train_model(
     settings |= {"mean": mean, "std": std, "checkpoints": checkpoints, "log": log, "what": role}
     fitted = fit(network, train, validation, **settings)
     if fitted is None:
-        return {}
+        return
     network.load_state_dict(fitted.weights)
     card = ModelCard(
         architecture=architecture,
@@ -73,12 +71,10 @@ def train_model(
         role=role,
         kept=None,
     )
-    return write_result(folder, fitted, network.eval(), card, val)
+    write_result(folder, fitted, network.eval(), card, val)
 
 
-def write_result(
-    folder: Path, fitted: Fitted, network: torch.nn.Module, card: ModelCard, val: Store
-) -> dict[str, float]:
+def write_result(folder: Path, fitted: Fitted, network: torch.nn.Module, card: ModelCard, val: Store) -> None:
     """Calibrate, measure on val, and write the model, its history and its figures."""
     labels = val.labels["label"].to_numpy()
     logits = logits_of(Predictor(network, card), val, f"{card.role}: val")
@@ -92,4 +88,3 @@ def write_result(
     write_json(folder / "metrics.json", described)
     epochs = f"{len(fitted.history)} epochs, best epoch {fitted.best_epoch} (from 0)"
     print(f"{card.role}: {epochs}, val error {metrics['error_rate']:.2%}")
-    return metrics
