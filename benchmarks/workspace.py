@@ -43,6 +43,6 @@ def copy_project(folder: Path, env: Mapping[str, str]) -> None:
 
 
 def commit(folder: Path, env: Mapping[str, str]) -> None:
-    """Make the folder a Git repository if it is none yet, and commit all that lies in it."""
-    for command in ("init --quiet", "add --all", "commit --quiet --message files"):
+    """Make the folder a Git repository if it is none yet, and commit all that lies in it, be it nothing new."""
+    for command in ("init --quiet", "add --all", "commit --quiet --allow-empty --message files"):
         subprocess.run(["git", *command.split()], cwd=folder, env=env, check=True)
