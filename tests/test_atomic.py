@@ -2,12 +2,13 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sprout.core.atomic import whole_file, whole_folder
+from sprout.core.atomic import scratch_folder, whole_file, whole_folder
 from sprout.core.signals import Killed
 
 
@@ -121,3 +122,14 @@ def test_the_older_file_stays_where_the_change_of_place_fails(tmp_path: Path, mo
     with pytest.raises(OSError, match="no space left"):
         write()
     assert content(tmp_path) == {"a": "old"}
+
+
+@pytest.mark.parametrize("ends", [None, RuntimeError])
+def test_a_scratch_folder_is_empty_and_then_gone(tmp_path: Path, ends: type[Exception] | None) -> None:
+    (tmp_path / "scratch/left").mkdir(parents=True)
+    with suppress(RuntimeError), scratch_folder(tmp_path / "scratch") as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "much").write_bytes(b"1")
+        if ends:
+            raise ends
+    assert not folder.exists()

@@ -3,9 +3,9 @@
 The values live in `conf/` alone; here stand their types, ranges and meaning.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PlainValidator
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -17,3 +17,13 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(min_length=1)]
+
+
+def amount(value: Any) -> int | float | None:
+    """A whole number counts, one with a point is a share."""
+    if value is None or (type(value) is int and 1 <= value < 2**31) or (type(value) is float and 0 < value < 1):
+        return value
+    raise ValueError("should be a count from 1, a share between 0 and 1, or null")
+
+
+Amount = Annotated[int | float | None, PlainValidator(amount)]

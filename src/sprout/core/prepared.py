@@ -11,11 +11,13 @@ from sprout.core.records import read_json
 class Description:
     """Names and figures that every later stage shares."""
 
+    target: str | None
+    """What is to be learned: class or number; None where the examples carry neither."""
     classes: list[str]
-    """Class names, by index."""
+    """Class names, by index; none where there are no classes."""
     mean: list[float]
     std: list[float]
-    """Per channel, of the training split, pixels scaled to 0..1."""
+    """Of the training split: per channel, pixels scaled to 0..1, or per feature of a table, as it is."""
 
 
 def describe(prepared: Path) -> Description:
@@ -27,4 +29,4 @@ def describe(prepared: Path) -> Description:
     if not (prepared / "summary.json").exists():
         raise UserError(f"{prepared}: no prepared data here; `dvc repro` makes it")
     summary = read_json(prepared / "summary.json")
-    return Description(read_json(prepared / "classes.json"), summary["mean"], summary["std"])
+    return Description(summary["target"], read_json(prepared / "classes.json"), summary["mean"], summary["std"])

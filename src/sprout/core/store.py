@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +17,9 @@ from sprout.core.records import read_json, write_json
 LABELS = pa.schema(
     [
         ("row", pa.int64()),  # the example's place in its store
-        ("label", pa.int64()),  # class index; null where it is not known
-        ("source", pa.string()),  # given, augmented or pseudo
+        ("label", pa.int64()),  # class index; null where it is not known, or there are no classes
+        ("value", pa.float64()),  # the number to predict; null where it is not known, or there is none
+        ("source", pa.dictionary(pa.int8(), pa.string())),  # given, augmented or pseudo
         ("confidence", pa.float32()),  # 1 for a given label
         ("round", pa.int64()),  # 0 for a given label, else the round that accepted it
         ("group", pa.int64()),  # examples of one group never lie in two splits
@@ -82,26 +83,73 @@ def open_store(folder: Path) -> Store:
     return store
 
 
-def write_store(folder: Path, examples: Array, labels: pa.Table, shard_bytes: int = SHARD_BYTES) -> None:
-    """Write a split: its examples in shards, its label table, and `store.json` with a checksum.
+class StoreWriter:
+    """Writes a split example by example, in bounded memory: `append` what comes, then `close` with the labels."""
 
-    Args:
-        folder: where to; it is made.
-        examples: (N, H, W, C) uint8 or (N, F) float32.
-        labels: one row per example, of the schema `LABELS`.
-        shard_bytes: a file holds at most so many bytes of examples (at least one example).
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    bytes_each = int(np.prod(examples.shape[1:])) * examples.itemsize
-    step = max(1, shard_bytes // max(1, bytes_each))
-    for number, start in enumerate(range(0, max(1, len(examples)), step)):
-        shard = np.ascontiguousarray(examples[start : start + step])
-        np.save(folder / f"examples-{number:03}.npy", shard)
-        digest.update(shard.data if shard.size else b"")
-    write_labels(folder, labels)
-    described = {"examples": len(examples), "shape": examples.shape[1:], "dtype": str(examples.dtype)}
-    write_json(folder / "store.json", {**described, "sha256": digest.hexdigest()})
+    def __init__(
+        self, folder: Path, examples: int, shape: Sequence[int], dtype: str, shard_bytes: int = SHARD_BYTES
+    ) -> None:
+        """Start a store.
+
+        Args:
+            folder: where to; it is made.
+            examples: how many will come.
+            shape: (H, W, C) or (F,) of one example.
+            dtype: uint8 or float32.
+            shard_bytes: a file holds at most so many bytes of examples (at least one example).
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.examples, self.shape, self.dtype = folder, examples, tuple(shape), np.dtype(dtype)
+        self.step = max(1, shard_bytes // max(1, int(np.prod(shape)) * self.dtype.itemsize))
+        self.digest = hashlib.sha256()
+        self.written = 0
+        self.file: BinaryIO | None = None
+
+    def append(self, batch: Array) -> None:
+        """Add examples: (n, *shape)."""
+        batch = np.ascontiguousarray(batch, self.dtype)
+        self.digest.update(batch.data if batch.size else b"")
+        while len(batch):
+            if self.written % self.step == 0:
+                self.next_shard()
+            assert self.file is not None
+            fits = batch[: self.step - self.written % self.step]
+            self.file.write(fits.data)
+            self.written += len(fits)
+            batch = batch[len(fits) :]
+
+    def next_shard(self) -> None:
+        """Open the next file, whose header says how many examples will follow."""
+        self.end_shard()
+        count = min(self.step, self.examples - self.written)
+        self.file = (self.folder / f"examples-{self.written // self.step:03}.npy").open("wb")
+        head = {"descr": self.dtype.str, "fortran_order": False, "shape": (count, *self.shape)}
+        np.lib.format.write_array_header_1_0(self.file, head)
+
+    def end_shard(self) -> None:
+        """Close the file that is open."""
+        if self.file is not None:
+            self.file.close()
+
+    def close(self, labels: pa.Table) -> None:
+        """Write the label table and `store.json` with a checksum.
+
+        Args:
+            labels: one row per example, of the schema `LABELS`.
+        """
+        if not self.examples:
+            self.next_shard()
+        self.end_shard()
+        write_labels(self.folder, labels)
+        described = {"examples": self.examples, "shape": self.shape, "dtype": self.dtype.name}
+        write_json(self.folder / "store.json", {**described, "sha256": self.digest.hexdigest()})
+
+
+def write_store(folder: Path, examples: Array, labels: pa.Table, shard_bytes: int = SHARD_BYTES) -> None:
+    """Write a split whose examples are at hand: (N, H, W, C) uint8 or (N, F) float32."""
+    writer = StoreWriter(folder, len(examples), examples.shape[1:], examples.dtype.name, shard_bytes)
+    writer.append(examples)
+    writer.close(labels)
 
 
 def read_labels(folder: Path) -> pa.Table:
@@ -117,11 +165,12 @@ def write_labels(folder: Path, labels: pa.Table) -> None:
 
 def label_table(
     rows: Array,
-    labels: Sequence[int | None] | Array,
+    labels: Sequence[int | None] | Array | pa.Array,
     *,
     source: str,
     group: Array,
-    origin: Sequence[str],
+    origin: Sequence[str] | pa.Array,
+    value: pa.Array | None = None,
     confidence: Array | None = None,
     round_: int = 0,
 ) -> pa.Table:
@@ -133,14 +182,17 @@ def label_table(
         source: where the labels come from: given, augmented or pseudo.
         group: (n,) group of each example.
         origin: (n,) where each example comes from.
+        value: (n,) the numbers to predict; left out where there are none.
         confidence: (n,) probability of each label; 1 when left out.
         round_: the round that accepted the labels.
     """
     n = len(rows)
+    sources = pa.DictionaryArray.from_arrays(np.zeros(n, np.int8), [source])
     columns = {
         "row": np.asarray(rows, np.int64),
         "label": pa.array(labels, pa.int64()),
-        "source": pa.array([source] * n, pa.string()),
+        "value": pa.nulls(n, pa.float64()) if value is None else value,
+        "source": sources,
         "confidence": np.ones(n, np.float32) if confidence is None else confidence.astype(np.float32),
         "round": np.full(n, round_, np.int64),
         "group": np.asarray(group, np.int64),

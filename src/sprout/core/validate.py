@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,6 +12,8 @@ from sprout.core.errors import UserError
 T = TypeVar("T")
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 """Pydantic's types of the fault that a key is not known."""
+TAGGED = ("form",)
+"""Keys whose section says by its own key `kind` which keys it has."""
 WORDS = {
     "an object": "a section of keys",
     "a valid array": "a list",
@@ -56,23 +58,39 @@ def explain(name: str, error: ValidationError, kind: type) -> str:
     """A fault as `key=value: what is accepted`; an unknown key first, as it may be a missing one misspelt."""
     faults = error.errors(include_url=False)
     fault = next((each for each in faults if each["type"] in UNKNOWN), faults[0])
-    where = ".".join([name, *map(str, fault["loc"])])
+    where = ".".join([name, *map(str, without_kinds(fault["loc"]))])
     message = fault["msg"].removeprefix("Input ").removeprefix("Value error, ")
     if fault["type"] in UNKNOWN:
         known = keys(inner(kind, fault["loc"][:-1]))
         near = close(str(fault["loc"][-1]), known)
         return f"{where}={written(fault['input'])}: no such key{near}; accepted: {', '.join(known)}"
     if fault["type"] in ("missing", "missing_argument"):
+        if isinstance(fault["loc"][-1], int):
+            return f"{where}: is missing; the list has too few values"
         return f"{where}: is missing; add it to the section's file in conf/{name}/"
+    if fault["type"] == "union_tag_invalid":
+        context = fault["ctx"]
+        key, tag = context["discriminator"].strip("'"), context["tag"]
+        return f"{where}.{key}={written(tag)}: unknown; accepted: {context['expected_tags'].replace(chr(39), '')}"
+    if fault["type"] == "union_tag_not_found":
+        return f"{where}.kind: is missing; it says which keys {where} has"
     for theirs, ours in WORDS.items():
         message = message.replace(theirs, ours)
     return f"{where}={written(fault['input'])}: {message}"
 
 
+def without_kinds(path: tuple[int | str, ...]) -> list[int | str]:
+    """A fault's place as the config spells it: pydantic puts the kind of a section (`form.paths.file`) between."""
+    return [step for before, step in zip(("", *path), path, strict=False) if before not in TAGGED]
+
+
 def inner(kind: Any, path: tuple[int | str, ...]) -> Any:
-    """The dataclass that stands inside another one at a path of field names."""
-    for name in path:
-        kind = kind.__dataclass_fields__[name].type
+    """The dataclass that stands inside another one at a path of field names and kinds."""
+    for step in path:
+        if step in getattr(kind, "__dataclass_fields__", {}):
+            kind = kind.__dataclass_fields__[step].type
+        else:
+            kind = next(each for each in get_args(get_args(kind)[0]) if step in get_args(each.__annotations__["kind"]))
     return kind
 
 
