@@ -8,13 +8,13 @@ from sprout.core.stage import run_stage
 from sprout.core.workspace import choice, read_build
 from sprout.settings.download import DOWNLOADS
 from sprout.sources import fetch
-from sprout.sources.raw import write_manifest
+from sprout.sources.manifest import write_manifest
 
 
 def main() -> None:
     source = asdict(choice(read_build(), "download", "source", DOWNLOADS))
     with whole_folder(Path("data/raw")) as folder:
-        fetch(folder, **source)
+        fetch(folder, Path("build/downloads"), **source)
         write_manifest(folder, source["source"])
 
 

@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,10 +23,8 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
-from sprout import sources
-from sprout.core import progress
 from sprout.core.errors import UserError
-from sprout.sources import torchvision_sets
+from sprout.sources import http, torchvision_sets
 
 PARTS = {"train": 30, "t10k": 12}
 FILES = [file for file, _ in datasets.FashionMNIST.resources]
@@ -65,7 +64,7 @@ def raw(tmp_path):
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch):
-    """The hosts that are asked for; none but this machine answers."""
+    """The hosts that are asked for; none but this machine answers, and nothing is waited for."""
     hosts, resolve = set(), socket.getaddrinfo
 
     def only_here(host, *arguments, **more):
@@ -76,6 +75,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", only_here)
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(http, "WAIT", 0.0)
     return hosts
 
 
@@ -108,8 +108,8 @@ class Refusing(BaseHTTPRequestHandler):
         pass
 
 
-def fetch(raw: Path, mirror: str | None) -> None:
-    sources.fetch(raw, source="torchvision", name="FashionMNIST", mirror=mirror)
+def fetch(raw: Path, mirror: str | None, name: str = "FashionMNIST") -> None:
+    torchvision_sets.fetch(raw, raw.with_name("parts"), name=name, mirror=mirror)
 
 
 def refusal(raw: Path, mirror: str | None) -> str:
@@ -120,24 +120,20 @@ def refusal(raw: Path, mirror: str | None) -> str:
 
 
 def assert_made_files(raw: Path) -> None:
-    found = sources.read(raw, source="torchvision", name="FashionMNIST", mirror=None)
-    np.testing.assert_array_equal(found.images, np.concatenate([*IMAGES.values()])[..., None])
-    np.testing.assert_array_equal(found.labels, np.concatenate([*LABELS.values()]))
-    assert (found.images.dtype, found.labels.dtype) == (np.uint8, np.int64)
-    np.testing.assert_array_equal(found.official_test, np.arange(42) >= 30)
-    assert (found.origin[0], found.origin[29], found.origin[30]) == ("train:0", "train:29", "test:0")
+    found = torchvision_sets.read(raw, name="FashionMNIST")
+    assert found.examples.dtype == np.uint8
+    np.testing.assert_array_equal(found.examples, np.concatenate([*IMAGES.values()]))
     assert (len(found.classes), found.classes[9]) == (10, "Ankle boot")
+    assert found.label.to_pylist() == [found.classes[label] for label in np.concatenate([*LABELS.values()])]
+    assert found.split.to_pylist() == ["train"] * 30 + ["test"] * 12
+    assert found.origin.to_pylist() == [f"train:{row}" for row in range(30)] + [f"test:{row}" for row in range(12)]
+    assert (found.value, found.features, found.group, found.faults) == (None, None, None, {})
 
 
-def test_from_a_folder(mirror, raw, asked):
-    fetch(raw, str(mirror))
-    assert_made_files(raw)
-    assert asked == set()
-
-
-def test_from_a_file_address(mirror, raw, asked):
-    assert "%20" in mirror.as_uri()
-    fetch(raw, mirror.as_uri())
+@pytest.mark.parametrize("form", ["{}", "{}/", "file://{}"])
+def test_from_a_folder(mirror, raw, asked, form):
+    address = form.format(mirror).replace(" ", "%20") if "://" in form else form.format(mirror)
+    fetch(raw, address)
     assert_made_files(raw)
     assert asked == set()
 
@@ -150,41 +146,11 @@ def test_from_a_server(mirror, raw, asked, end):
     assert asked == {"127.0.0.1"}
 
 
-@pytest.mark.parametrize("way", ["folder", "server"])
-def test_progress_counts_the_bytes_of_each_file(mirror, raw, capsys, monkeypatch, way):
-    monkeypatch.setattr(torchvision_sets, "CHUNK", 4096)
-    monkeypatch.setattr(progress, "SECONDS", -1.0)
-    with serving(partial(Quiet, directory=mirror)) as address:
-        fetch(raw, address if way == "server" else str(mirror))
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("download ")]
-    totals = {file: -(-(mirror / file).stat().st_size // 4096) for file in FILES}
-    assert said == [
-        f"download {file} (MiB): {done}/{totals[file]}" for file in FILES for done in range(totals[file] + 1)
-    ]
-    assert max(totals.values()) > 1
-    assert_made_files(raw)
-
-
-@pytest.mark.parametrize("length", [None, "many"])
-def test_a_server_that_does_not_say_the_length(mirror, raw, capsys, monkeypatch, length):
-    class Unknown(Quiet):
-        def send_header(self, keyword, value):
-            if keyword != "Content-Length":
-                super().send_header(keyword, value)
-            elif length:
-                super().send_header(keyword, length)
-
-    monkeypatch.setattr(progress, "SECONDS", -1.0)
-    with serving(partial(Unknown, directory=mirror)) as address:
-        fetch(raw, address)
-    assert "download " not in capsys.readouterr().err
-    assert_made_files(raw)
-
-
 def test_the_way_makes_no_difference(mirror, tmp_path):
+    for way in ("server", "folder"):
+        (tmp_path / way).mkdir()
     with serving(partial(Quiet, directory=mirror)) as address:
         fetch(tmp_path / "server", address)
-    (tmp_path / "folder").mkdir()
     fetch(tmp_path / "folder", str(mirror))
     files = {
         way: {p.relative_to(tmp_path / way): p.read_bytes() for p in (tmp_path / way).rglob("*") if p.is_file()}
@@ -200,7 +166,6 @@ def test_no_mirror_means_the_public_address(mirror, raw, asked):
     assert asked == {"fashion-mnist.s3-website.eu-central-1.amazonaws.com"}
     url = f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{FILES[0]}"
     assert message.startswith(f"FashionMNIST: {FILES[0]} cannot be had from {url}: ")
-    assert "is not to be asked" in message
     assert message.endswith("set download.mirror to a URL or folder with the official files")
 
 
@@ -208,17 +173,14 @@ def test_no_mirror_means_the_public_address(mirror, raw, asked):
 def test_a_folder_without_a_file(mirror, raw, asked, file):
     (mirror / file).unlink()
     message = refusal(raw, str(mirror))
-    assert f"{file} cannot be had from {mirror.as_uri()}/{file}: " in message
-    assert f"No such file or directory: '{mirror / file}'" in message
+    assert f"{file} cannot be had from {mirror}/{file}: No such file" in message
     assert "download.mirror" in message
     assert asked == set()
 
 
-@pytest.mark.parametrize("address", ["file:///nowhere/at/all", "nowhere", "s3://bucket/mnist"])
+@pytest.mark.parametrize("address", ["file:///nowhere/at/all", "nowhere"])
 def test_no_such_folder(mirror, raw, asked, address):
-    message = refusal(raw, address)
-    assert "No such file or directory" in message
-    assert "download.mirror to a URL or folder" in message
+    assert f"{address}/{FILES[0]}: No such file or directory" in refusal(raw, address)
     assert asked == set()
 
 
@@ -230,51 +192,42 @@ def altered(data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
+@pytest.mark.parametrize("way", ["folder", "server"])
 @pytest.mark.parametrize("damage", [cut, altered, lambda data: b""])
-def test_a_folder_with_a_wrong_file(mirror, raw, asked, damage):
+def test_a_wrong_file(mirror, raw, asked, damage, way):
     good = (mirror / FILES[2]).read_bytes()
     (mirror / FILES[2]).write_bytes(damage(good))
-    wrong = f"{mirror.as_uri()}/{FILES[2]}: expected MD5 {md5(good)}, found {md5(damage(good))}"
-    assert wrong in refusal(raw, str(mirror))
-    assert asked == set()
-
-
-@pytest.mark.parametrize("damage", [cut, altered, lambda data: b""])
-def test_a_server_with_a_wrong_file(mirror, raw, asked, damage):
-    good = (mirror / FILES[2]).read_bytes()
-    (mirror / FILES[2]).write_bytes(damage(good))
-    with serving(partial(Quiet, directory=mirror)) as address:
+    with serving(partial(Quiet, directory=mirror)) as server:
+        address = server if way == "server" else str(mirror)
         message = refusal(raw, address)
     assert f"{address}/{FILES[2]}: expected MD5 {md5(good)}, found {md5(damage(good))}" in message
-    assert asked == {"127.0.0.1"}
+    assert asked <= {"127.0.0.1"}
 
 
-def test_a_server_that_breaks_off(mirror, raw, asked):
+def test_a_server_that_breaks_off_is_gone_on_with(mirror, raw, asked):
     class BreaksOff(Quiet):
-        def copyfile(self, source, outputfile):
-            outputfile.write(source.read()[:100])
+        """100 bytes at a time, from where the client is."""
 
-    good = (mirror / FILES[0]).read_bytes()
+        def do_GET(self):
+            data = Path(self.translate_path(self.path)).read_bytes()
+            start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(data) - start))
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            self.end_headers()
+            self.wfile.write(data[start : start + max(100, len(data) // 3)])
+            self.close_connection = True
+
     with serving(partial(BreaksOff, directory=mirror)) as address:
-        message = refusal(raw, address)
-    assert f"{address}/{FILES[0]}: expected MD5 {md5(good)}, found {md5(good[:100])}" in message
-    assert asked == {"127.0.0.1"}
+        fetch(raw, address)
+    assert_made_files(raw)
 
 
 @pytest.mark.parametrize("status", [404, 503])
 def test_a_server_that_refuses(mirror, raw, asked, status):
     with serving(type("Handler", (Refusing,), {"status": status})) as address:
         message = refusal(raw, address)
-    assert f"{address}/{FILES[0]}: HTTP Error {status}" in message
-    assert asked == {"127.0.0.1"}
-
-
-def test_a_server_without_one_file(mirror, raw, asked):
-    (mirror / FILES[3]).unlink()
-    with serving(partial(Quiet, directory=mirror)) as address:
-        message = refusal(raw, address)
-    assert f"{address}/{FILES[3]}: HTTP Error 404" in message
-    assert asked == {"127.0.0.1"}
+    assert f"{address}/{FILES[0]}: HTTP {status}" in message
 
 
 def test_a_closed_port(mirror, raw, asked):
@@ -284,7 +237,6 @@ def test_a_closed_port(mirror, raw, asked):
     message = refusal(raw, f"http://127.0.0.1:{port}/sets")
     assert f"http://127.0.0.1:{port}/sets/{FILES[0]}: " in message
     assert "refused" in message
-    assert asked == {"127.0.0.1"}
 
 
 def test_the_next_address_is_asked(mirror, raw, monkeypatch):
@@ -292,35 +244,41 @@ def test_the_next_address_is_asked(mirror, raw, monkeypatch):
     with serving(Refusing) as first, serving(partial(Quiet, directory=mirror)) as second:
         monkeypatch.setattr(datasets.FashionMNIST, "mirrors", [f"{first}/", f"{second}/"])
         fetch(raw, None)
-        assert_made_files(raw)
+    assert_made_files(raw)
 
 
 def test_all_addresses_are_named_when_none_serves(mirror, raw, monkeypatch):
     with serving(Refusing) as first, serving(Refusing) as second:
         monkeypatch.setattr(datasets.FashionMNIST, "mirrors", [f"{first}/", f"{second}/"])
         message = refusal(raw, None)
-    assert all(f"{address}/{FILES[0]}: HTTP Error 503" in message for address in (first, second))
+    assert all(f"{address}/{FILES[0]}: HTTP 503" in message for address in (first, second))
 
 
-def test_a_server_of_another_kind(mirror, raw, asked):
-    class Other(BaseHTTPRequestHandler):
-        def handle(self):
-            self.rfile.readline()
-            self.wfile.write(b"220 mail.example ESMTP\r\n")
-
-    with serving(Other) as address:
-        assert f"{address}/{FILES[0]}: 220 mail.example" in refusal(raw, address)
-
-
-def test_a_server_that_never_answers(mirror, raw, asked, monkeypatch):
-    monkeypatch.setattr(torchvision_sets, "SECONDS", 0.2)
+def test_a_server_that_never_answers(mirror, raw, monkeypatch):
+    monkeypatch.setattr(http, "SILENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         begun = time.monotonic()
         message = refusal(raw, address)
     assert time.monotonic() - begun < 10
     assert f"{address}/{FILES[0]}: " in message
-    assert "timed out" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("fashion-mnist", r" \(did you mean FashionMNIST.*\?\)"),
+        ("Cifar10", r" \(did you mean CIFAR10.*\?\)"),
+        ("CocoDetection", ""),
+        ("__name__", ""),
+        ("", ""),
+    ],
+)
+def test_a_name_that_is_not_known(raw, asked, name, near):
+    with pytest.raises(UserError, match=f"download.name: '{name}' is not .* read here{near}; there are MNIST, Fas"):
+        fetch(raw, None, name)
+    assert list(raw.iterdir()) == []
+    assert asked == set()
 
 
 @pytest.fixture(scope="module")
@@ -332,25 +290,25 @@ def official():
     return folder
 
 
-@pytest.mark.parametrize("way", ["folder", "file", "server"])
+@pytest.mark.parametrize("way", ["folder", "server"])
 def test_the_official_files(official, raw, asked, way):
     if way == "server":
         with serving(partial(Quiet, directory=official)) as address:
             fetch(raw, address)
     else:
-        fetch(raw, str(official) if way == "folder" else official.as_uri())
+        fetch(raw, str(official))
     assert asked == ({"127.0.0.1"} if way == "server" else set())
-    found = sources.read(raw, source="torchvision", name="FashionMNIST", mirror=None)
-    assert found.images.shape == (70000, 28, 28, 1)
-    np.testing.assert_array_equal(np.bincount(found.labels[found.official_test]), [1000] * 10)
-    np.testing.assert_array_equal(np.bincount(found.labels[~found.official_test]), [6000] * 10)
+    found = torchvision_sets.read(raw, name="FashionMNIST")
+    assert found.examples.shape == (70000, 28, 28)
+    counts = Counter(zip(found.split.to_pylist(), found.label.to_pylist(), strict=True))
+    assert counts == {(s, c): n for s, n in (("train", 6000), ("test", 1000)) for c in found.classes}
     # The mean of the training part that is widely used to normalise it.
-    assert found.images[:60000].mean() / 255 == pytest.approx(0.2860, abs=5e-5)
+    assert found.examples[:60000].mean() / 255 == pytest.approx(0.2860, abs=5e-5)
     shutil.rmtree(raw)  # 84 MB
 
 
 def test_official_files_but_another_set(official, raw, asked):
     """The files of MNIST have the same names; only their checksums tell."""
     with pytest.raises(UserError, match="expected MD5 f68b3c2dcbeaaa9fbdd348bbdeb94873, found 8d4fb7e6c68d591d"):
-        sources.fetch(raw, source="torchvision", name="MNIST", mirror=str(official))
+        fetch(raw, str(official), "MNIST")
     assert asked == set()

@@ -1,0 +1,201 @@
+"""Web servers on this machine, whole and broken."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Fault = Callable[["Answering"], None]
+"""What answers a request, instead of the file as it is."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # What a client breaks off is no error here.
+    handle_error = lambda *_: None  # noqa: E731
+
+
+@contextmanager
+def serving(handler: Any) -> Iterator[str]:
+    """A server's address."""
+    server = Server(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass
+class Site:
+    """A file on a server, under any path."""
+
+    data: bytes
+    etag: str | None = '"1"'
+    modified: str | None = None
+    faults: list[Fault] = field(default_factory=list)
+    """One for each request, in order; then the file as it is."""
+    asked: list[dict[str, str]] = field(default_factory=list)
+    """The headers of each request."""
+    closing: threading.Event = field(default_factory=threading.Event)
+    address: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"{self.address}/data.bin"
+
+    @property
+    def ranges(self) -> list[str | None]:
+        """What `Range` each request asked for."""
+        return [headers.get("Range") for headers in self.asked]
+
+
+@contextmanager
+def site(data: bytes, *faults: Fault, **more: Any) -> Iterator[Site]:
+    """A server that answers with each fault once, then with the file."""
+    it = Site(data, faults=list(faults), **more)
+    with serving(type("Handler", (Answering,), {"site": it})) as it.address:
+        yield it
+        it.closing.set()
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers as its `site` says."""
+
+    site: Site
+
+    def do_GET(self) -> None:
+        self.site.asked.append(dict(self.headers))
+        (self.site.faults.pop(0) if self.site.faults else right)(self)
+
+    def head(self, status: int, length: int | None, **headers: str | None) -> None:
+        """Send a head; headers of None are left out, an underscore is a hyphen."""
+        self.send_response(status)
+        known = {"ETag": self.site.etag, "Last-Modified": self.site.modified}
+        said = known | {name.replace("_", "-"): value for name, value in headers.items()}
+        for name, value in said.items():
+            if value is not None:
+                self.send_header(name, value)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+    def rest(self) -> int | None:
+        """Where the bytes begin that are asked for, where it is for a part of this very file."""
+        unchanged = self.headers.get("If-Range") in (None, self.site.etag, self.site.modified)
+        asked = self.headers.get("Range", "")
+        return int(asked.removeprefix("bytes=").rstrip("-")) if asked and unchanged else None
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def right(request: Answering) -> None:
+    """The file, or the part that is asked for."""
+    data, start = request.site.data, request.rest()
+    if start is None:
+        whole(request)
+    elif start >= len(data):
+        request.head(416, 0, Content_Range=f"bytes */{len(data)}")
+    else:
+        request.head(206, len(data) - start, Content_Range=f"bytes {start}-{len(data) - 1}/{len(data)}")
+        request.wfile.write(data[start:])
+
+
+def whole(request: Answering) -> None:
+    """The whole file, whatever is asked for."""
+    request.head(200, len(request.site.data))
+    request.wfile.write(request.site.data)
+
+
+def refuse(status: int, **headers: str) -> Fault:
+    """A status and nothing else."""
+    return lambda request: request.head(status, 0, **headers)
+
+
+def redirect(to: str) -> Fault:
+    return refuse(302, Location=to)
+
+
+def short(count: int) -> Fault:
+    """So many bytes of what is asked for, although all are promised."""
+
+    def answer(request: Answering) -> None:
+        data, start = request.site.data, request.rest() or 0
+        span = f"bytes {start}-{len(data) - 1}/{len(data)}" if start else None
+        request.head(206 if start else 200, len(data) - start, Content_Range=span)
+        request.wfile.write(data[start : start + count])
+
+    return answer
+
+
+def stall(count: int) -> Fault:
+    """So many bytes, and then silence."""
+
+    def answer(request: Answering) -> None:
+        short(count)(request)
+        request.wfile.flush()
+        request.site.closing.wait(20)
+
+    return answer
+
+
+def silent(request: Answering) -> None:
+    """No answer at all."""
+    request.site.closing.wait(20)
+
+
+def hang_up(request: Answering) -> None:
+    """The connection is closed without a word."""
+
+
+def babble(request: Answering) -> None:
+    """A server of another kind."""
+    request.wfile.write(b"220 mail.example ESMTP\r\n")
+
+
+def unmeasured(length: str | None) -> Fault:
+    """The whole file, but not how long it is."""
+
+    def answer(request: Answering) -> None:
+        request.head(200, None, Content_Length=length)
+        request.wfile.write(request.site.data)
+
+    return answer
+
+
+def other_span(said: str) -> Fault:
+    """The rest of the file under another `Content-Range`."""
+
+    def answer(request: Answering) -> None:
+        rest = request.site.data[request.rest() or 0 :]
+        request.head(206, len(rest), Content_Range=said)
+        request.wfile.write(rest)
+
+    return answer
+
+
+def changed(data: bytes, etag: str | None = '"2"') -> Fault:
+    """From now on it is another file."""
+
+    def answer(request: Answering) -> None:
+        request.site.data, request.site.etag = data, etag
+        right(request)
+
+    return answer
+
+
+def careless(data: bytes, etag: str | None = '"2"') -> Fault:
+    """It is another file, and the rest of that is sent all the same."""
+
+    def answer(request: Answering) -> None:
+        request.site.data, request.site.etag = data, etag
+        del request.headers["If-Range"]
+        right(request)
+
+    return answer
