@@ -1,24 +1,24 @@
-"""Stage `prepare`: data/raw becomes checked stores, one per split, under data/prepared."""
+"""Stage `prepare`: data/raw, or your own data/source, becomes checked stores under data/prepared, one per split."""
 
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.core.atomic import whole_folder
+from sprout.core.atomic import scratch_folder, whole_folder
 from sprout.core.stage import run_stage
 from sprout.core.workspace import choice, read_build, section
-from sprout.prepare import prepare
+from sprout.prepare.stores import prepare
 from sprout.settings.download import DOWNLOADS
 from sprout.settings.prepare import Prepare
 from sprout.sources import read
-from sprout.sources.raw import verify
+from sprout.sources.manifest import verify
 
 
 def main() -> None:
     build, raw = read_build(), Path("data/raw")
     verify(raw)
     source = asdict(choice(build, "download", "source", DOWNLOADS))
-    with whole_folder(Path("data/prepared")) as folder:
-        prepare(read(raw, **source), folder, **asdict(section(build, "prepare", Prepare)))
+    with whole_folder(Path("data/prepared")) as folder, scratch_folder(Path("build/scratch")) as scratch:
+        prepare(read(raw, scratch, **source), folder, scratch, **asdict(section(build, "prepare", Prepare)))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """Splits, the label budget, and what stands in the prepared folder."""
 
+import csv
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -12,36 +16,57 @@ from sprout.core.errors import UserError
 from sprout.core.prepared import describe
 from sprout.core.records import read_json
 from sprout.core.store import open_store
-from sprout.prepare import SPLITS, normalisation, prepare, split
-from sprout.sources.raw import Raw
+from sprout.prepare.classes import targets
+from sprout.prepare.splits import split
+from sprout.prepare.stores import given_splits, prepare
+from sprout.sources.listing import SPLITS, Listing
 
 CLASSES = ["ant", "bee", "cat", "dog"]
 SHARES = [0.4, 0.3, 0.2, 0.1]
+DECODING = {"size": None, "channels": None, "resize": "none", "max_pixels": 10**6}
+CHECKS = {"max_faulty": 0.01, "duplicates": "move", "near_duplicates": None, "strata": {}}
+AMOUNTS = {"first": None, "test": 60, "val": 40, "labels": 40, "labels_per_class": None, "seed": 0}
 
 
-def make_raw(n: int = 400, official: int = 100, labels: np.ndarray | None = None) -> Raw:
+def make_listing(n: int = 400, official: int = 100, labels: np.ndarray | None = None, **further: Any) -> Listing:
     """Classes of different sizes in a mixed order; the last ones are the source's own test part."""
     generator = np.random.default_rng(5)
     if labels is None:
         labels = generator.choice(4, n, p=SHARES)
-    return Raw(
-        images=generator.integers(0, 256, (n, 4, 3, 2), dtype=np.uint8),
-        labels=np.asarray(labels, np.int64),
-        official_test=np.arange(n) >= n - official,
-        classes=CLASSES,
-        origin=[f"file:{row}" for row in range(n)],
-    )
+    parts = {
+        "examples": generator.integers(0, 256, (n, 4, 3, 3), dtype=np.uint8),
+        "origin": pa.array([f"file:{row}" for row in range(n)]),
+        "label": pa.array([CLASSES[label] for label in labels]),
+        "split": pa.array(["test" if row >= n - official else None for row in range(n)], pa.string()),
+        "classes": CLASSES,
+    }
+    return Listing(**parts | further)
 
 
-RAW = make_raw()
-PLAIN = {"first": None, "test": 60, "val": 40, "labels": 40, "seed": 0}
+LISTING = make_listing()
+LABELS = np.array([CLASSES.index(name) for name in LISTING.label.to_pylist()])
+
+
+def share_out(listing: Listing = LISTING, **amounts: Any) -> dict[str, np.ndarray]:
+    """`split` on a listing whose groups are its rows."""
+    rows = np.arange(len(listing))
+    learned = targets(listing, rows)
+    given = given_splits(listing.split, len(listing))
+    return split(rows, given, learned, learned.index, rows, **AMOUNTS | amounts)
+
+
+def run(folder: Path, listing: Listing = LISTING, **settings: Any) -> dict[str, Any]:
+    """`prepare` with plain settings."""
+    (folder / "scratch").mkdir(parents=True)
+    (folder / "prepared").mkdir()
+    return prepare(listing, folder / "prepared", folder / "scratch", **DECODING | CHECKS | AMOUNTS | settings)
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare(RAW, folder, **PLAIN)
-    return folder
+    folder = tmp_path_factory.mktemp("workspace")
+    run(folder)
+    return folder / "prepared"
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -52,7 +77,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     ("first", "test", "labels"), [*itertools.product([None, 200], [None, 50], [None, 7, 40])], ids=str
 )
 def test_splits_cover_without_meeting(first, test, labels):
-    rows = split(RAW, first=first, test=test, val=30, labels=labels, seed=0)
+    rows = share_out(first=first, test=test, val=30, labels=labels, seed=0)
     pool = 300 if first is None else first
     used = np.concatenate([rows[name] for name in SPLITS])
     assert len(np.unique(used)) == len(used)
@@ -69,16 +94,16 @@ def test_splits_cover_without_meeting(first, test, labels):
 
 
 def test_the_official_test_part_is_never_trained_on():
-    rows = split(RAW, first=None, test=60, val=40, labels=None, seed=0)
+    rows = share_out(first=None, test=60, val=40, labels=None, seed=0)
     assert max(found.max() for found in rows.values() if len(found)) < 300
 
 
 @pytest.mark.parametrize(("test", "val"), [(60, 40), (11, 13), (100, 100)])
 def test_drawn_splits_keep_the_classes_proportions(test, val):
-    rows = split(RAW, first=None, test=test, val=val, labels=None, seed=3)
-    whole = np.bincount(RAW.labels[:300]) / 300
+    rows = share_out(first=None, test=test, val=val, labels=None, seed=3)
+    whole = np.bincount(LABELS[:300]) / 300
     for name in ("train", "val", "test"):
-        found = np.bincount(RAW.labels[rows[name]], minlength=4)
+        found = np.bincount(LABELS[rows[name]], minlength=4)
         # Stratified: within one example of the exact share, and one more from the earlier draw.
         assert np.abs(found - whole * len(rows[name])).max() < 2
 
@@ -87,13 +112,13 @@ def test_drawn_splits_keep_the_classes_proportions(test, val):
     ("labels", "counts"), [(4, [1, 1, 1, 1]), (40, [10] * 4), (42, [10, 10, 11, 11]), (7, [1, 2, 2, 2])]
 )
 def test_the_label_budget_is_even_over_the_classes(labels, counts):
-    rows = split(RAW, first=None, test=None, val=40, labels=labels, seed=0)
-    assert sorted(np.bincount(RAW.labels[rows["train"]])) == counts
+    rows = share_out(first=None, test=None, val=40, labels=labels, seed=0)
+    assert sorted(np.bincount(LABELS[rows["train"]])) == counts
 
 
 def test_who_gets_the_odd_label_is_drawn():
     odd = {
-        np.bincount(RAW.labels[split(RAW, first=None, test=None, val=40, labels=5, seed=seed)["train"]]).argmax()
+        np.bincount(LABELS[share_out(first=None, test=None, val=40, labels=5, seed=seed)["train"]]).argmax()
         for seed in range(20)
     }
     assert len(odd) > 1
@@ -101,36 +126,42 @@ def test_who_gets_the_odd_label_is_drawn():
 
 def test_who_keeps_a_label_is_drawn_over_the_whole_class():
     """Not the first of each class, and every one can be drawn."""
-    kept = [split(RAW, first=None, test=None, val=40, labels=40, seed=seed)["train"] for seed in range(30)]
+    kept = [share_out(first=None, test=None, val=40, labels=40, seed=seed)["train"] for seed in range(30)]
     assert len(np.unique(np.concatenate(kept))) > 250
 
 
 def test_the_same_seed_gives_the_same_bytes(prepared, tmp_path):
-    prepare(RAW, tmp_path, **PLAIN)
-    assert bytes_of(tmp_path) == bytes_of(prepared)
-    expected = {"classes.json", "summary.json", "quarantine.csv", "truth.parquet"} | {
-        f"{name}/{file}" for name in SPLITS for file in ("examples-000.npy", "labels.parquet", "store.json")
-    }
+    run(tmp_path)
+    assert bytes_of(tmp_path / "prepared") == bytes_of(prepared)
+    expected = {
+        "classes.json",
+        "summary.json",
+        "quarantine.csv",
+        "duplicates.csv",
+        "near_duplicates.csv",
+        "truth.parquet",
+    } | {f"{name}/{file}" for name in SPLITS for file in ("examples-000.npy", "labels.parquet", "store.json")}
+    expected |= {f"contact_sheets/class-00{code}.png" for code in range(4)}
     assert set(bytes_of(prepared)) == expected
 
 
 @pytest.mark.parametrize("name", SPLITS)
 def test_another_seed_gives_other_rows(name):
-    one, other = (split(RAW, **PLAIN | {"seed": seed})[name] for seed in (0, 1))
+    one, other = (share_out(seed=seed)[name] for seed in (0, 1))
     assert set(one) != set(other)
     assert len(one) == len(other)
 
 
 def test_images_labels_and_origins_belong_together(prepared):
-    rows = split(RAW, **PLAIN)
+    rows = share_out()
     for name in SPLITS:
         store = open_store(prepared / name)
-        np.testing.assert_array_equal(store.take(np.arange(len(store))), RAW.images[rows[name]])
+        np.testing.assert_array_equal(store.take(np.arange(len(store))), LISTING.examples[rows[name]])
         assert store.labels["origin"].to_pylist() == [f"file:{row}" for row in rows[name]]
         assert store.labels["row"].to_pylist() == list(range(len(store)))
         assert set(store.labels["source"].to_pylist()) == {"given"}
         if name != "unlabelled":
-            np.testing.assert_array_equal(store.labels["label"].to_numpy(), RAW.labels[rows[name]])
+            np.testing.assert_array_equal(store.labels["label"].to_numpy(), LABELS[rows[name]])
 
 
 def test_no_group_lies_in_two_splits(prepared):
@@ -139,27 +170,27 @@ def test_no_group_lies_in_two_splits(prepared):
 
 
 def test_withheld_labels_stand_in_truth_alone(prepared):
-    pool, rows = open_store(prepared / "unlabelled"), split(RAW, **PLAIN)["unlabelled"]
+    pool, rows = open_store(prepared / "unlabelled"), share_out()["unlabelled"]
     assert pool.labels["label"].null_count == len(pool) == 160
     truth = pq.read_table(prepared / "truth.parquet")
     assert truth["row"].to_pylist() == list(range(160))
-    np.testing.assert_array_equal(truth["label"].to_numpy(), RAW.labels[rows])
+    np.testing.assert_array_equal(truth["label"].to_numpy(), LABELS[rows])
     summary = read_json(prepared / "summary.json")["splits"]["unlabelled"]
     assert summary == {"examples": 160, "labelled": 0, "per_class": {}}
 
 
 def test_the_summary_counts(prepared):
     splits = read_json(prepared / "summary.json")["splits"]
-    rows = split(RAW, **PLAIN)
+    rows = share_out()
     for name in ("train", "val", "test"):
-        counts = dict(zip(CLASSES, np.bincount(RAW.labels[rows[name]]).tolist(), strict=True))
+        counts = dict(zip(CLASSES, np.bincount(LABELS[rows[name]]).tolist(), strict=True))
         assert splits[name] == {"examples": len(rows[name]), "labelled": len(rows[name]), "per_class": counts}
 
 
 def test_what_prepare_returns_is_what_it_writes(tmp_path):
-    returned = prepare(RAW, tmp_path, **PLAIN)
-    assert returned == read_json(tmp_path / "summary.json")
-    assert (returned["shape"], returned["dtype"]) == ([4, 3, 2], "uint8")
+    returned = run(tmp_path)
+    assert returned == read_json(tmp_path / "prepared/summary.json")
+    assert (returned["shape"], returned["dtype"], returned["target"]) == ([4, 3, 3], "uint8", "class")
 
 
 def test_normalisation_is_numpys_on_the_training_split_alone(prepared):
@@ -168,72 +199,212 @@ def test_normalisation_is_numpys_on_the_training_split_alone(prepared):
     described = describe(prepared)
     np.testing.assert_allclose(described.mean, pixels.mean(axis=(0, 1, 2)), rtol=1e-12)
     np.testing.assert_allclose(described.std, pixels.std(axis=(0, 1, 2)), rtol=1e-12)
-    assert described.mean != pytest.approx((RAW.images / 255).mean(axis=(0, 1, 2)), rel=1e-6)
-
-
-def test_a_channel_that_never_changes_has_a_spread_of_1():
-    images = np.full((3, 2, 2, 2), 51, np.uint8)
-    images[..., 1] = np.arange(12).reshape(3, 2, 2)
-    mean, std = normalisation(images)
-    assert mean[0] == pytest.approx(0.2)
-    assert std == pytest.approx([1.0, np.std(np.arange(12)) / 255])
+    assert described.mean != pytest.approx((LISTING.examples / 255).mean(axis=(0, 1, 2)), rel=1e-6)
 
 
 def test_without_a_budget_the_pool_is_empty_and_opens(tmp_path):
-    prepare(RAW, tmp_path, **PLAIN | {"labels": None})
-    pool = open_store(tmp_path / "unlabelled")
-    assert (len(pool), pool.shape, pool.labels.num_rows) == (0, (4, 3, 2), 0)
-    assert pq.read_table(tmp_path / "truth.parquet").num_rows == 0
+    run(tmp_path, labels=None)
+    pool = open_store(tmp_path / "prepared/unlabelled")
+    assert (len(pool), pool.shape, pool.labels.num_rows) == (0, (4, 3, 3), 0)
+    assert pq.read_table(tmp_path / "prepared/truth.parquet").num_rows == 0
 
 
-def two_cats() -> Raw:
+def two_cats() -> Listing:
     """One class with few examples."""
     labels = np.array([0, 1, 3] * 40)
     labels[[5, 50]] = 2
-    return make_raw(120, 0, labels)
+    return make_listing(120, 0, labels)
 
 
-def one_cat() -> Raw:
+def one_cat() -> Listing:
     labels = np.array([0, 1, 3] * 40)
     labels[5] = 2
-    return make_raw(120, 0, labels)
+    return make_listing(120, 0, labels)
 
 
-def no_cat() -> Raw:
-    return make_raw(120, 0, np.array([0, 1, 3] * 40))
+def no_cat() -> Listing:
+    return make_listing(120, 0, np.array([0, 1, 3] * 40))
+
+
+def one_class() -> Listing:
+    return replace(make_listing(120, 0, np.zeros(120, int)), classes=None)
+
+
+def no_labels() -> Listing:
+    return replace(make_listing(300, 0), label=None, classes=None)
 
 
 @pytest.mark.parametrize(
-    ("raw", "settings", "says"),
+    ("make", "settings", "says"),
     [
-        (make_raw, {"first": 301}, ["prepare.first=301", "300 examples"]),
-        (no_cat, {"test": None}, ["prepare.test=null", "no test part"]),
-        (make_raw, {"test": 3}, ["prepare.test=3", "300 examples of 4 classes", "4 to 296"]),
-        (make_raw, {"test": 297}, ["prepare.test=297", "300 examples of 4 classes", "4 to 296"]),
-        (make_raw, {"val": 3}, ["prepare.val=3", "240 examples of 4 classes", "4 to 236"]),
-        (make_raw, {"val": 240}, ["prepare.val=240", "240 examples of 4 classes", "4 to 236"]),
-        (make_raw, {"first": 100, "test": 50, "val": 50}, ["prepare.val=50", "50 examples", "4 to 46"]),
-        (one_cat, {}, ["prepare.test=60", "a single example"]),
-        (make_raw, {"labels": 3}, ["prepare.labels=3", "training examples", "at least one"]),
-        (make_raw, {"labels": 100}, ["prepare.labels=100", "25 of class 'dog'", "no more than it has"]),
-        (two_cats, {"test": 12, "val": 12, "labels": 12}, ["prepare.labels=12", "3 of class 'cat', which has 2"]),
-        (no_cat, {"labels": 12}, ["prepare.labels=12", "3 of class 'cat', which has 0"]),
+        (make_listing, {"first": 301}, ["prepare.first=301", "300 examples"]),
+        (lambda: make_listing(120, 0), {"test": None}, ["prepare.test=null", "no test part"]),
+        (make_listing, {"val": None}, ["prepare.val=null", "no val part"]),
+        (make_listing, {"test": 3}, ["prepare.test=3", "300 examples are left", "4 to 296", "(dog "]),
+        (make_listing, {"test": 297}, ["prepare.test=297", "300 examples are left", "4 to 296"]),
+        (make_listing, {"test": 0.001}, ["prepare.test=0.001", "4 to 296"]),
+        (make_listing, {"val": 3}, ["prepare.val=3", "240 examples are left", "4 to 236"]),
+        (make_listing, {"val": 240}, ["prepare.val=240", "240 examples are left", "4 to 236"]),
+        (make_listing, {"first": 100, "test": 50, "val": 50}, ["prepare.val=50", "50 examples", "4 to 46"]),
+        (one_cat, {}, ["prepare.test=60", "a single example", "cat 1"]),
+        (no_cat, {}, ["no example of 'cat'", "ant 40"]),
+        (one_class, {}, ["one class only", "ant 120"]),
+        (make_listing, {"labels": 3}, ["prepare.labels=3", "training examples", "at least one"]),
+        (make_listing, {"labels": 100}, ["prepare.labels=100", "25 of class 'dog'", "no more than it has"]),
+        (make_listing, {"labels": None, "labels_per_class": 50}, ["prepare.labels_per_class=50", "50 of class"]),
+        (make_listing, {"labels_per_class": 5}, ["prepare.labels=40", "prepare.labels_per_class=5", "only one"]),
+        (two_cats, {"test": 12, "val": 12, "labels": 12}, ["prepare.labels=12", "3 of class 'cat', which has"]),
+        (make_listing, {"strata": {"age": [3]}}, ["prepare.strata.age", "no such feature", "these are images"]),
+        (no_labels, {}, ["prepare.labels=40", "no classes"]),
     ],
 )
-def test_refusals_name_key_value_and_counts(tmp_path: Path, raw: Callable[[], Raw], settings: dict, says: list[str]):
+def test_refusals_name_key_value_and_counts(
+    tmp_path: Path, make: Callable[[], Listing], settings: dict, says: list[str]
+):
     with pytest.raises(UserError) as refused:
-        prepare(raw(), tmp_path / "prepared", **PLAIN | settings)
+        run(tmp_path, make(), **settings)
     assert [word for word in says if word not in str(refused.value)] == []
     assert "\n" not in str(refused.value)
-    assert not (tmp_path / "prepared").exists()
 
 
 @pytest.mark.parametrize(("test", "val"), [(4, 4), (296 - 8, 4), (4, 296 - 8)])
 def test_the_bounds_that_are_named_are_accepted(test, val):
-    even = make_raw(labels=np.arange(400) % 4)
-    rows = split(even, first=None, test=test, val=val, labels=None, seed=0)
+    even = make_listing(labels=np.arange(400) % 4)
+    rows = share_out(even, test=test, val=val, labels=None)
     assert (len(rows["test"]), len(rows["val"])) == (test, val)
 
 
 def test_the_largest_seed_is_accepted():
-    assert len(split(RAW, **PLAIN | {"seed": 2**31 - 1})["val"]) == 40
+    assert len(share_out(seed=2**31 - 1)["val"]) == 40
+
+
+def test_shares_are_of_what_is_left():
+    rows = share_out(test=0.2, val=0.25, labels=0.5)
+    assert [len(rows[name]) for name in SPLITS] == [90, 60, 90, 60]
+    kept, withheld = (np.bincount(LABELS[rows[name]]) for name in ("train", "unlabelled"))
+    assert np.abs(kept - withheld).max() <= 1, "a share of the labels is that share of each class"
+
+
+def test_a_budget_for_each_class():
+    rows = share_out(labels=None, labels_per_class=6)
+    assert np.bincount(LABELS[rows["train"]]).tolist() == [6, 6, 6, 6]
+
+
+def test_given_parts_are_kept_and_a_drawn_val_takes_the_sources_own_in():
+    parts = pa.array(["train", "val", "test", "unlabelled"] * 100)
+    given = make_listing(split=parts)
+    rows = share_out(given, test=None, val=None, labels=None)
+    for code, name in enumerate(("train", "val", "test", "unlabelled")):
+        np.testing.assert_array_equal(rows[name], np.arange(code, 400, 4))
+    drawn = share_out(given, test=None, val=30, labels=None)
+    assert len(drawn["val"]) == 30
+    assert set(np.concatenate([drawn["train"], drawn["val"]]) % 4) == {0, 1}
+
+
+def test_no_drawn_split_shares_a_group_with_another(tmp_path):
+    people = make_listing(group=pa.array([f"person {row // 5}" for row in range(400)]))
+    run(tmp_path, people, labels=None)
+    groups = [set(open_store(tmp_path / "prepared" / name).labels["group"].to_pylist()) for name in SPLITS]
+    assert sum(map(len, groups)) == len(set().union(*groups))
+    assert len(groups[1]) > 3
+
+
+def test_equal_pictures_of_drawn_splits_stay_together(tmp_path):
+    images = LISTING.examples.copy()
+    images[200:300] = images[100:200]
+    summary = run(tmp_path, make_listing(examples=images, labels=np.arange(400) % 100 % 4), labels=None)
+    pixels = {}
+    for name in SPLITS:
+        store = open_store(tmp_path / "prepared" / name)
+        pixels[name] = {image.tobytes() for image in store.take(np.arange(len(store)))}
+    assert not pixels["train"] & pixels["val"]
+    assert not (pixels["train"] | pixels["val"]) & pixels["test"]
+    assert (summary["duplicates"], summary["duplicates_left_out"]) == (100, 0)
+    with (tmp_path / "prepared/duplicates.csv").open(newline="", encoding="utf-8") as file:
+        listed = list(csv.DictReader(file))
+    assert all(row["one_in"] == row["other_in"] for row in listed)
+    assert (listed[0]["one"], listed[0]["other"]) == ("file:100", "file:200")
+
+
+@pytest.mark.parametrize(("policy", "left_out"), [("move", 50), ("keep", 0)])
+def test_pictures_that_the_official_test_part_shares(tmp_path, policy, left_out):
+    images = LISTING.examples.copy()
+    images[:50] = images[300:350]
+    copied = make_listing(examples=images)
+    summary = run(tmp_path, copied, test=None, labels=None, duplicates=policy)
+    test = open_store(tmp_path / "prepared/test")
+    np.testing.assert_array_equal(test.take(np.arange(100)), images[300:])
+    assert summary["duplicates_left_out"] == left_out
+    assert summary["splits"]["train"]["examples"] == 300 - 40 - left_out
+    assert any("left out" in note for note in summary["notes"]) == bool(left_out)
+
+
+def test_shared_pictures_are_refused_where_asked(tmp_path):
+    images = LISTING.examples.copy()
+    images[7] = images[300]
+    with pytest.raises(UserError, match=r"prepare.duplicates=refuse: 1 pictures .* file:7 .* file:300"):
+        run(tmp_path, make_listing(examples=images), test=None, duplicates="refuse")
+
+
+def test_faulty_examples_are_left_out_and_said(tmp_path, capsys):
+    summary = run(tmp_path, make_listing(faults={3: "row 4: empty label", 9: "missing"}))
+    assert summary["faulty"] == 2
+    stores = [open_store(tmp_path / "prepared" / name) for name in SPLITS]
+    assert not {"file:3", "file:9"} & {origin for store in stores for origin in store.labels["origin"].to_pylist()}
+    assert (tmp_path / "prepared/quarantine.csv").read_text() == (
+        "origin,reason\nfile:3,row 4: empty label\nfile:9,missing\n"
+    )
+    assert "prepare: 2 faulty examples are left out" in capsys.readouterr().err
+
+
+def test_a_class_that_is_absent_from_val_is_said_aloud(tmp_path, capsys):
+    rare = np.where(np.arange(400) < 4, 3, np.arange(400) % 3)
+    run(tmp_path, make_listing(labels=rare, official=0), val=4, labels=None)
+    assert "prepare: no example of 'dog' in val" in capsys.readouterr().err
+
+
+def test_a_set_without_labels_is_split_all_the_same(tmp_path):
+    summary = run(tmp_path, no_labels(), labels=None)
+    train = open_store(tmp_path / "prepared/train")
+    assert len(train) == 200
+    assert train.labels["label"].null_count == 200
+    assert (summary["target"], read_json(tmp_path / "prepared/classes.json")) == (None, [])
+
+
+def test_rows_of_a_table_are_stratified_by_a_features_bins_too(tmp_path):
+    ages = np.arange(400, dtype=np.float32).reshape(400, 1) % 100
+    table = make_listing(examples=ages, features=["age"], official=0, labels=np.arange(400) // 200)
+    table = replace(table, classes=["ant", "bee"])
+    summary = run(tmp_path, table, test=40, val=20, labels=None, strata={"age": [65]})
+    val = open_store(tmp_path / "prepared/val")
+    older = val.take(np.arange(20))[:, 0] >= 65
+    labels = val.labels["label"].to_numpy()
+    assert [int((older & (labels == label)).sum()) for label in (0, 1)] in ([3, 4], [4, 3])
+    train = open_store(tmp_path / "prepared/train")
+    assert summary["mean"] == pytest.approx([float(train.take(np.arange(len(train))).mean())])
+    assert (summary["min"], summary["max"], summary["features"]) == ([0.0], [99.0], ["age"])
+
+
+def test_numbers_to_predict_are_kept_beside_the_examples(tmp_path):
+    x = np.linspace(1, 2, 400, dtype=np.float32).reshape(400, 1)
+    line = replace(make_listing(examples=x, official=0), label=None, classes=None, value=pa.array(2.0 * x[:, 0] + 1))
+    summary = run(tmp_path, line, labels=None)
+    train = open_store(tmp_path / "prepared/train")
+    np.testing.assert_allclose(train.labels["value"].to_numpy(), 2 * train.take(np.arange(300))[:, 0] + 1, rtol=1e-6)
+    assert (summary["target"], summary["splits"]["train"]["labelled"]) == ("number", 300)
+
+
+def test_near_duplicates_are_reported_as_pairs_and_not_moved(tmp_path, capsys):
+    generator = np.random.default_rng(0)
+    coarse = generator.integers(0, 200, (60, 8, 8, 1), dtype=np.uint8)
+    images = coarse.repeat(10, axis=1).repeat(10, axis=2)
+    images[59] = images[3] + 4
+    listing = make_listing(60, 0, np.arange(60) % 3, examples=images, classes=["ant", "bee", "cat"])
+    summary = run(tmp_path, listing, test=12, val=9, labels=None)
+    with (tmp_path / "prepared/near_duplicates.csv").open(newline="", encoding="utf-8") as file:
+        (pair,) = csv.DictReader(file)
+    assert (pair["one"], pair["other"], pair["grey_levels"]) == ("file:3", "file:59", "4.0")
+    assert {pair["one_in"], pair["other_in"]} <= set(SPLITS)
+    assert summary["near_duplicates"] == 1
+    assert sum(split["examples"] for split in summary["splits"].values()) == 60
+    assert "1 pairs of near duplicates" in capsys.readouterr().err

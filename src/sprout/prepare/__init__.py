@@ -1,0 +1,1 @@
+"""From what a source has to checked stores, one per split."""

@@ -1,0 +1,60 @@
+"""What `prepare` says about what it has made."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sprout.prepare.classes import Targets, per_class
+from sprout.prepare.examples import Examples
+from sprout.sources.listing import SPLITS, Array
+
+
+def summary(
+    examples: Examples,
+    rows: dict[str, Array],
+    learned: Targets,
+    features: Sequence[str] | None,
+    statistics: dict[str, Any],
+    faulty: int,
+    duplicates: int,
+    left_out: int,
+    near_duplicates: int | None,
+) -> dict[str, Any]:
+    """Counts of each split, the training split's statistics, and what a person should know."""
+    splits = {name: counts(rows[name], learned, known=name != "unlabelled") for name in SPLITS}
+    return {
+        "splits": splits,
+        "shape": list(examples.shape),
+        "dtype": examples.dtype,
+        **statistics,
+        "target": learned.kind,
+        "features": None if features is None else list(features),
+        "faulty": faulty,
+        "duplicates": duplicates,
+        "duplicates_left_out": left_out,
+        "near_duplicates": near_duplicates,
+        "notes": notes(splits, faulty, left_out, near_duplicates),
+    }
+
+
+def counts(rows: Array, learned: Targets, *, known: bool) -> dict[str, Any]:
+    """How many examples a split has, how many of them with a label or a value, and how many of each class."""
+    by_class = per_class(learned.index[rows], learned.classes) if known else {}
+    labelled = len(rows) if known and learned.kind == "number" else sum(by_class.values())
+    return {"examples": len(rows), "labelled": labelled, "per_class": by_class}
+
+
+def notes(splits: dict[str, dict[str, Any]], faulty: int, left_out: int, near_duplicates: int | None) -> list[str]:
+    """What is said aloud, one line each."""
+    said = [
+        f"no example of {name!r} in {split}"
+        for split in ("train", "val", "test")
+        for name, count in splits[split]["per_class"].items()
+        if not count
+    ]
+    if faulty:
+        said.append(f"{faulty} faulty examples are left out (quarantine.csv)")
+    if left_out:
+        said.append(f"{left_out} pictures that another part has too are left out (duplicates.csv)")
+    if near_duplicates:
+        said.append(f"{near_duplicates} pairs of near duplicates are kept as they are (near_duplicates.csv)")
+    return said
