@@ -1,9 +1,9 @@
-"""Stage `augment`: extra copies of the labelled training examples go to data/augmented."""
+"""Stage `augment`: extra copies of the labelled training examples go to data/augmented, with a picture of some."""
 
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.copies import write_copies
+from sprout.copies import draw_copies, write_copies
 from sprout.core.atomic import whole_folder
 from sprout.core.stage import run_stage
 from sprout.core.store import open_store
@@ -13,8 +13,10 @@ from sprout.settings.augment import Augment
 
 def main() -> None:
     settings = asdict(section(read_build(), "augment", Augment))
+    train = open_store(Path("data/prepared/train"))
     with whole_folder(Path("data/augmented")) as folder:
-        write_copies(open_store(Path("data/prepared/train")), folder, **settings)
+        write_copies(train, folder, **settings)
+        draw_copies(train, folder)
 
 
 if __name__ == "__main__":

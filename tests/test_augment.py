@@ -9,26 +9,35 @@ import pytest
 import torch
 from torch import Tensor
 
-from sprout.augment import augment, draws, mix, normal, signed
+from sprout.augment import augment
+from sprout.draws import draws, mix, normal, signed
 
 NOTHING: dict[str, Any] = {
     "flip": 0.0,
+    "flip_vertical": 0.0,
     "shift": 0.0,
     "rotate": 0.0,
     "zoom": 0.0,
     "shear": 0.0,
+    "crop": 0.0,
     "brightness": 0.0,
+    "contrast": 0.0,
+    "colour": 0.0,
     "noise": 0.0,
     "erase": 0.0,
     "fill": "zeros",
 }
 ALL = NOTHING | {
     "flip": 0.5,
+    "flip_vertical": 0.5,
     "shift": 0.2,
     "rotate": 30.0,
     "zoom": 0.2,
     "shear": 10.0,
+    "crop": 0.4,
     "brightness": 0.3,
+    "contrast": 0.4,
+    "colour": 0.5,
     "noise": 0.1,
     "erase": 0.3,
 }
@@ -40,10 +49,17 @@ def pictures(n: int = 5, channels: int = 2, height: int = 6, width: int = 8) -> 
 
 
 def forced(n: int, **at: float) -> Callable[[int], Tensor]:
-    """The six draws of the affine transform, each given in −1..1 of its range; the middle where it is not."""
-    places = ["flip", "across", "down", "angle", "zoom", "shear"]
-    row = torch.tensor([(at.get(place, 0.0) + 1) / 2 for place in places])
-    return lambda k: row[:k].expand(n, k)
+    """The draws of the moves, each given in −1..1 of its range; the middle where it is not.
+
+    Six for the affine transform, then one for an up-down flip or three for a crop.
+    """
+    calls = iter([["flip", "across", "down", "angle", "zoom", "shear"], ["side", "right", "lower"]])
+
+    def draw(k: int) -> Tensor:
+        places = next(calls)[:k]
+        return torch.tensor([(at.get(place, 0.0) + 1) / 2 for place in places]).expand(n, k)
+
+    return draw
 
 
 def positions(height: int, width: int) -> Tensor:
@@ -68,27 +84,41 @@ def test_each_kind_alone_does_something_and_keeps_the_shape(kind):
     assert torch.equal(images, before)
 
 
-def test_flip():
+FLIPS = [("flip", -1), ("flip_vertical", -2)]
+
+
+@pytest.mark.parametrize(("kind", "side"), FLIPS)
+def test_flip(kind, side):
     images = pictures()
-    found = augment(images, draws(0, 0, torch.arange(5)), **NOTHING | {"flip": 1.0})
-    assert torch.equal(found, images.flip(-1))
+    found = augment(images, draws(0, 0, torch.arange(5)), **NOTHING | {kind: 1.0})
+    assert torch.equal(found, images.flip(side))
 
 
-def test_flip_takes_its_share():
+@pytest.mark.parametrize(("kind", "side"), FLIPS)
+def test_flip_takes_its_share(kind, side):
     images = pictures(4000, 1, 2, 2)
-    found = augment(images, draws(0, 0, torch.arange(4000)), **NOTHING | {"flip": 0.3})
-    flipped = (found == images.flip(-1)).flatten(1).all(dim=1)
+    found = augment(images, draws(0, 0, torch.arange(4000)), **NOTHING | {kind: 0.3})
+    flipped = (found == images.flip(side)).flatten(1).all(dim=1)
     assert (flipped | (found == images).flatten(1).all(dim=1)).all()
     assert flipped.float().mean() == pytest.approx(0.3, abs=4 * math.sqrt(0.3 * 0.7 / 4000))
 
 
-def test_flip_beside_other_moves():
+def test_the_two_flips_are_drawn_apart():
+    images = pictures(4000, 1, 2, 2)
+    found = augment(images, draws(0, 0, torch.arange(4000)), **NOTHING | {"flip": 0.5, "flip_vertical": 0.5})
+    for sides in ((), (-1,), (-2,), (-1, -2)):
+        share = (found == images.flip(sides)).flatten(1).all(dim=1).float().mean()
+        assert share == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / 4000))
+
+
+@pytest.mark.parametrize(("kind", "side", "moved"), [("flip", -1, "down"), ("flip_vertical", -2, "across")])
+def test_flip_beside_other_moves(kind, side, moved):
     """In the affine matrix it is the same flip, of the image that the moves then move."""
     images = pictures()
-    settings = NOTHING | {"shift": 0.25, "rotate": 20.0, "zoom": 0.2}
-    draw = forced(5, down=0.7, angle=0.4, zoom=-0.3)
-    both = augment(images, draw, **settings | {"flip": 1.0})
-    torch.testing.assert_close(both, augment(images.flip(-1), draw, **settings), atol=1e-5, rtol=0)
+    settings = NOTHING | {"shift": 0.25, "rotate": 20.0, "zoom": 0.2, "shear": 10.0}
+    at = {moved: 0.7, "angle": 0.4, "zoom": -0.3, "shear": 0.6}
+    both = augment(images, forced(5, **at), **settings | {kind: 1.0})
+    torch.testing.assert_close(both, augment(images.flip(side), forced(5, **at), **settings), atol=1e-5, rtol=0)
 
 
 def rolled(image: np.ndarray, right: int, down: int) -> np.ndarray:
@@ -158,6 +188,27 @@ def test_zoom_in_by_two():
     assert found[0, 0, 3:5, 3:5].min() == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("right", "lower"), [(0, 0), (-1, -1), (1, 1), (0.5, -0.25)])
+@pytest.mark.parametrize("side", [-1.0, 0.0, 1.0])
+def test_crop_looks_at_a_window(side, right, lower):
+    """On an image of positions: sides of 1 to 1 − crop, between the outermost pixels' centres; no gap is seen."""
+    places = positions(12, 20)
+    found = augment(places, forced(1, side=side, right=right, lower=lower), **NOTHING | {"crop": 0.6})
+    share = 1 - 0.6 * (side + 1) / 2
+    free = torch.tensor([(20 - 1) / 2, (12 - 1) / 2]) * (1 - share)
+    expected = places * share + (free * torch.tensor([right, lower]))[:, None, None]
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+def test_crop_comes_after_the_other_moves():
+    """A shift of a quarter, then the middle half enlarged, is a shift of a half."""
+    images = pictures(5, 2, 8, 8)
+    found = augment(images, forced(5, across=-1.0, side=1.0), **NOTHING | {"shift": 0.25, "crop": 0.5})
+    moved = augment(images, forced(5, across=-1.0), **NOTHING | {"shift": 0.25})
+    torch.testing.assert_close(found, augment(moved, forced(5, side=1.0), **NOTHING | {"crop": 0.5}))
+    assert found[..., :2].abs().max() > 0
+
+
 @pytest.mark.parametrize("fill", ["zeros", "border", "reflection"])
 def test_what_stands_in_a_gap(fill):
     images = pictures()
@@ -174,6 +225,36 @@ def test_brightness():
     images = pictures(3)
     found = augment(images, lambda k: torch.tensor([[0.0], [0.5], [1.0]]), **NOTHING | {"brightness": 0.4})
     torch.testing.assert_close(found, images * torch.tensor([0.6, 1.0, 1.4])[:, None, None, None])
+
+
+FACTORS = torch.tensor([[0.0], [0.5], [1.0]])
+LUMA = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_contrast_is_around_the_mean_grey(channels):
+    images = pictures(3, channels)
+    found = augment(images, lambda k: FACTORS, **NOTHING | {"contrast": 0.4})
+    grey = (images * LUMA).sum(1) if channels == 3 else images.mean(1)
+    middle = grey.mean((-2, -1))[:, None, None, None]
+    expected = middle + torch.tensor([0.6, 1.0, 1.4])[:, None, None, None] * (images - middle)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_colour_is_between_grey_and_the_image(channels):
+    images = pictures(3, channels)
+    found = augment(images, lambda k: FACTORS, **NOTHING | {"colour": 1.0})
+    grey = (images * LUMA).sum(1, keepdim=True) if channels == 3 else images.mean(1, keepdim=True)
+    expected = torch.stack([grey[0].expand(channels, -1, -1), images[1], 2 * images[2] - grey[2]])
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colour_leaves_a_grey_image_alone(channels):
+    images = pictures(50, 1).expand(-1, channels, -1, -1)
+    found = augment(images, draws(0, 0, torch.arange(50)), **NOTHING | {"colour": 1.0})
+    torch.testing.assert_close(found, images, atol=1e-6, rtol=0)
 
 
 def test_noise_is_normal_and_apart_for_every_pixel():
@@ -218,7 +299,7 @@ def test_examples_of_one_batch_draw_apart():
     for kind in KINDS:
         found = augment(images, draws(0, 0, torch.arange(50)), **NOTHING | {kind: ALL[kind]})
         different = len(torch.unique(found.flatten(1), dim=0))
-        assert different == 2 if kind == "flip" else different > 25, kind
+        assert different == 2 if kind.startswith("flip") else different > 25, kind
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -286,6 +367,20 @@ def test_the_hash_is_splitmix64():
     found = mix(torch.tensor([signed(state) for state in states])).tolist()
     assert [value % (1 << 64) for value in found] == [reference(state) for state in states]
     assert reference(1234567) == 6457827717110365317  # the first number of the published test vector
+
+
+def test_what_is_off_takes_no_draws():
+    """So what was trained before a transform existed trains the same: worked out here from the draws' order."""
+    images, ids = pictures(20, 3), torch.arange(20)
+    found = augment(images, draws(1, 2, ids), **NOTHING | {"shear": 10.0, "brightness": 0.3, "erase": 0.3})
+    u = draws(1, 2, ids)(6 + 1 + 2)
+
+    def given(first: int) -> Callable[[int], Tensor]:
+        return lambda k: u[:, first : first + k]
+
+    expected = augment(images, given(0), **NOTHING | {"shear": 10.0})
+    expected = expected * (1 + 0.3 * (2 * u[:, 6] - 1))[:, None, None, None]
+    assert torch.equal(found, augment(expected, given(7), **NOTHING | {"erase": 0.3}))
 
 
 @pytest.mark.parametrize("fill", ["zeros", "border", "reflection"])

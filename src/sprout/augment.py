@@ -1,64 +1,16 @@
-"""Augmentation: pure functions on a batch, with an own random draw for every example.
-
-Draws are a function of (seed, epoch, example), not of a generator's state: resuming, the number of
-processes and the order of batches then change nothing.
-"""
+"""Augmentation: pure functions on a batch, with an own random draw for every example (see `draws`)."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Draw = Callable[[int], Tensor]
-"""`draw(k)`: k uniform numbers in [0, 1) for each example, (N, k); each call gives new ones."""
+from sprout.draws import Draw, centred, normal
 
-_MASK = (1 << 64) - 1
-
-
-def draws(seed: int, epoch: int, ids: Tensor) -> Draw:
-    """The source of random numbers for these examples in this epoch.
-
-    Each number is a hash of (seed, epoch, example, which number): splitmix64 (Steele, Lea and Flood,
-    "Fast splittable pseudorandom number generators", 2014), in whole numbers, so the same on every device.
-
-    Args:
-        seed: of the training or of the stage.
-        epoch: 0 or more.
-        ids: (N,) int64, which example each one is.
-    """
-    key = mix(mix(torch.tensor(seed)) + epoch)
-    state = mix(key.to(ids.device) + ids)
-    used = 0
-
-    def draw(k: int) -> Tensor:
-        nonlocal used
-        numbers = torch.arange(used, used + k, device=ids.device)
-        used += k
-        bits = mix(state[:, None] + numbers * signed(0x9E3779B97F4A7C15))
-        # 24 bits fit a float32 exactly.
-        return shift_right(bits, 40).to(torch.float32) / (1 << 24)
-
-    return draw
-
-
-def mix(x: Tensor) -> Tensor:
-    """splitmix64's finalizer on int64, whose products wrap as the original's do."""
-    x = x + signed(0x9E3779B97F4A7C15)
-    x = (x ^ shift_right(x, 30)) * signed(0xBF58476D1CE4E5B9)
-    x = (x ^ shift_right(x, 27)) * signed(0x94D049BB133111EB)
-    return x ^ shift_right(x, 31)
-
-
-def shift_right(x: Tensor, bits: int) -> Tensor:
-    """Logical shift; torch's own keeps the sign."""
-    return (x >> bits) & (_MASK >> bits)
-
-
-def signed(value: int) -> int:
-    """The same 64 bits as a signed number."""
-    return value - (1 << 64) if value >= 1 << 63 else value
+Size = tuple[int, int] | torch.Size
+LUMA = (0.299, 0.587, 0.114)
+"""Red, green and blue in the brightness that an eye sees (ITU-R BT.601, as Pillow's `L`)."""
 
 
 def augment(
@@ -66,50 +18,69 @@ def augment(
     draw: Draw,
     *,
     flip: float,
+    flip_vertical: float,
     shift: float,
     rotate: float,
     zoom: float,
     shear: float,
+    crop: float,
     brightness: float,
+    contrast: float,
+    colour: float,
     noise: float,
     erase: float,
     fill: str,
 ) -> Tensor:
-    """Transform every image by its own draws.
+    """Transform every image by its own draws: first where its pixels lie, then what they are.
 
     Args:
         images: (N, C, H, W) float, 0..1.
         draw: see `draws`.
         flip: probability of a left-right flip.
+        flip_vertical: probability of an up-down flip.
         shift: largest shift along each axis, as a share of the side.
         rotate: largest rotation, degrees.
         zoom: largest change of scale.
         shear: largest horizontal shear, degrees.
+        crop: largest share of the sides that is cut off; what is left is enlarged to the whole.
         brightness: largest change of brightness, a factor from 1 ± this.
+        contrast: largest change of contrast, a factor from 1 ± this around the image's mean grey.
+        colour: largest change of saturation, a factor from 1 ± this; a grey image stays as it is.
         noise: standard deviation of Gaussian noise.
         erase: side of an erased square as a share of the image's side.
         fill: what stands in a gap: zeros, border or reflection.
 
     Returns:
-        (N, C, H, W), values may leave 0..1 by noise and brightness.
+        (N, C, H, W), values may leave 0..1 by brightness, contrast, colour and noise.
     """
-    if shift or rotate or zoom or shear:
-        matrices = affine(draw(6), images.shape[-2:], flip, shift, rotate, zoom, shear)
+    size = images.shape[-2:]
+    # What is off draws nothing: the draws of the others stay what they were before it existed.
+    if shift or rotate or zoom or shear or crop:
+        matrices = affine(draw(6), size, flip, shift, rotate, zoom, shear)
+        if flip_vertical:
+            matrices = upended(matrices, draw(1), flip_vertical)
+        if crop:
+            matrices = cropped(matrices, draw(3), size, crop)
         images = resample(images, matrices.to(images), fill)
-    elif flip:
-        images = torch.where((draw(1) < flip)[..., None, None], images.flip(-1), images)
+    else:
+        if flip:
+            images = torch.where((draw(1) < flip)[..., None, None], images.flip(-1), images)
+        if flip_vertical:
+            images = torch.where((draw(1) < flip_vertical)[..., None, None], images.flip(-2), images)
     if brightness:
-        images = images * (1 + brightness * centred(draw(1)))[..., None, None].to(images)
+        images = images * factors(draw(1), brightness).to(images)
+    if contrast:
+        images = stretched(images, mean(grey(images)), factors(draw(1), contrast))
+    if colour:
+        images = stretched(images, grey(images), factors(draw(1), colour))
     if noise:
         images = images + noise * normal(draw, images.shape).to(images)
     if erase:
-        images = images * ~squares(draw(2), images.shape[-2:], erase)
+        images = images * ~squares(draw(2), size, erase)
     return images
 
 
-def affine(
-    u: Tensor, size: tuple[int, int] | torch.Size, flip: float, shift: float, rotate: float, zoom: float, shear: float
-) -> Tensor:
+def affine(u: Tensor, size: Size, flip: float, shift: float, rotate: float, zoom: float, shear: float) -> Tensor:
     """One matrix per example that takes output positions to input positions: (N, 6) → (N, 2, 3).
 
     Coordinates are those of `affine_grid`: −1..1 over the image. Angles are meant in pixels, hence the
@@ -126,13 +97,63 @@ def affine(
     return torch.stack([top, bottom], dim=1)
 
 
+def upended(matrices: Tensor, u: Tensor, flip_vertical: float) -> Tensor:
+    """The same moves of an image that may have been flipped up-down before: (N, 2, 3), (N, 1) → (N, 2, 3)."""
+    signs = torch.ones_like(matrices)
+    # As in `affine`, the shift stays: it is drawn evenly to both sides anyway.
+    signs[:, 1, :2] = torch.where(u < flip_vertical, -1.0, 1.0)
+    return matrices * signs
+
+
+def cropped(matrices: Tensor, u: Tensor, size: Size, crop: float) -> Tensor:
+    """The same moves, then a window of the result: (N, 2, 3), (N, 3) → (N, 2, 3).
+
+    The window's sides are 1 to 1 − `crop` of the image's. It lies anywhere between the outermost pixels'
+    centres: to look past them would blend in what stands in a gap.
+    """
+    height, width = size
+    side = 1 - crop * u[:, :1]
+    reach = torch.tensor([1 - 1 / width, 1 - 1 / height], device=u.device)
+    centre = (1 - side) * reach * centred(u[:, 1:])
+    turn, shift = matrices[..., :2], matrices[..., 2:]
+    return torch.cat([turn * side[..., None], shift + (turn * centre[:, None]).sum(-1, keepdim=True)], dim=-1)
+
+
 def resample(images: Tensor, matrices: Tensor, fill: str) -> Tensor:
     """One bilinear resampling: (N, C, H, W), (N, 2, 3) → (N, C, H, W)."""
     grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode=fill, align_corners=False)
 
 
-def squares(u: Tensor, size: tuple[int, int] | torch.Size, share: float) -> Tensor:
+def factors(u: Tensor, most: float) -> Tensor:
+    """A factor from 1 ± `most` for each example: (N, 1) → (N, 1, 1, 1)."""
+    return (1 + most * centred(u))[..., None, None]
+
+
+def stretched(images: Tensor, middle: Tensor, factor: Tensor) -> Tensor:
+    """Every value moved to or from the middle: at factor 0 it is the middle, at 1 itself."""
+    return middle + factor.to(images) * (images - middle)
+
+
+def grey(images: Tensor) -> Tensor:
+    """Three channels by `LUMA`, any other number by their mean: (N, C, H, W) → (N, 1, H, W)."""
+    channels = images.unbind(1)
+    weights = LUMA if len(channels) == len(LUMA) else [1 / len(channels)] * len(channels)
+    # One by one, since the order in which a library sums may depend on the size of the batch.
+    return sum((w * c for w, c in zip(weights, channels, strict=True)), images.new_zeros(()))[:, None]
+
+
+def mean(images: Tensor) -> Tensor:
+    """Each image's mean, to 24 bits: (N, 1, H, W) → (N, 1, 1, 1).
+
+    Summed in whole numbers, whose sum has one value in every order: the batch's size, the number of
+    threads and the device change nothing.
+    """
+    total = (images * (1 << 24)).round().to(torch.int64).sum((-2, -1), keepdim=True)
+    return (total / (math.prod(images.shape[1:]) * (1 << 24))).to(images)
+
+
+def squares(u: Tensor, size: Size, share: float) -> Tensor:
     """Where each example's erased square lies: (N, 2) → (N, 1, H, W) bool.
 
     Cutout (DeVries and Taylor, 2017): its centre lies anywhere, so part of it may lie outside.
@@ -143,16 +164,3 @@ def squares(u: Tensor, size: tuple[int, int] | torch.Size, share: float) -> Tens
     near_row = (rows - u[:, :1] * height).abs() < share * height / 2
     near_column = (columns - u[:, 1:] * width).abs() < share * width / 2
     return (near_row[:, :, None] & near_column[:, None, :])[:, None]
-
-
-def normal(draw: Draw, shape: torch.Size) -> Tensor:
-    """Standard normal numbers for a batch of this shape (Box and Muller, 1958)."""
-    each = math.prod(shape[1:])
-    u = draw(2 * each)
-    radius = torch.sqrt(-2 * torch.log1p(-u[:, :each]))
-    return (radius * torch.cos(2 * math.pi * u[:, each:])).reshape(shape)
-
-
-def centred(u: Tensor) -> Tensor:
-    """From [0, 1) to [−1, 1)."""
-    return 2 * u - 1

@@ -17,6 +17,8 @@ Degrees = Annotated[float, Field(ge=0, le=180)]
 class Transforms:
     flip: Probability
     """Probability of a left-right flip."""
+    flip_vertical: Probability
+    """Probability of an up-down flip."""
     shift: Share
     """Largest shift along each axis, as a share of the image's side; drawn uniformly from ± this."""
     rotate: Degrees
@@ -25,8 +27,17 @@ class Transforms:
     """Largest change of scale: the factor is drawn uniformly from 1 ± this."""
     shear: Annotated[float, Field(ge=0, lt=90)]
     """Largest horizontal shear in degrees; drawn uniformly from ± this."""
+    crop: Share
+    """Largest share of the sides that is cut off: a window of 1 to 1 − this of them, at a random place, is enlarged."""
     brightness: Probability
     """Largest change of brightness: every pixel is multiplied by a factor from 1 ± this."""
+    contrast: Probability
+    """Largest change of contrast: every pixel's distance from the image's mean grey is multiplied by 1 ± this."""
+    colour: Probability
+    """Largest change of saturation: every pixel's distance from its own grey is multiplied by a factor from 1 ± this.
+
+    An image of one channel, or of greys, stays as it is.
+    """
     noise: NotNegative
     """Standard deviation of Gaussian noise on pixels in 0..1."""
     erase: Share
