@@ -1,6 +1,8 @@
 """The command `sprout`: what stands beside the DVC pipeline."""
 
+import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -63,12 +65,60 @@ def train(overrides: Overrides = None) -> None:
 
 
 @app.command()
+def check(path: Annotated[Path, typer.Argument(help="a folder, a table, arrays or an archive")]) -> None:
+    """Look at your own data and say what is found; nothing is written. Ends with 2 if it cannot be built."""
+    from sprout.core.errors import UserError
+    from sprout.own_data.draft import drafted, too_many_faults
+    from sprout.own_data.examine import examined
+    from sprout.own_data.findings import findings
+
+    with examined(CONF, path) as data:
+        print_all(findings(data.found, data.listing, data.seen))
+        draft = drafted(CONF, "NAME", data)
+        if loud := too_many_faults(draft, data.seen):
+            raise UserError(loud)
+    print_all([*draft.missing, f"this can be {draft.done}: sprout new NAME --from {shlex.quote(str(path))}"])
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="of the experiment")],
+    path: Annotated[Path, typer.Option("--from", help="a folder, a table, arrays or an archive")],
+) -> None:
+    """Make an experiment of your own data: look at it, bring it to data/source, write its config files."""
+    from sprout.own_data.draft import drafted, too_many_faults
+    from sprout.own_data.examine import examined
+    from sprout.own_data.findings import findings
+    from sprout.own_data.new import refuse_name, refuse_taken, said, write_experiment
+
+    refuse_name(name)
+    refuse_taken(CONF, name, path)
+    with examined(CONF, path) as data:
+        print_all(findings(data.found, data.listing, data.seen))
+        draft = drafted(CONF, name, data)
+        load = write_experiment(CONF, draft, data)
+        loud = too_many_faults(draft, data.seen)
+    print_all(said(draft, load))
+    if loud:
+        print(f"warning: {loud}", file=sys.stderr)
+
+
+@app.command()
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")] = 5000) -> None:
     """Open the MLflow UI on the tracked runs, for this machine only."""
     from sprout.tracking import tracking_uri
     from sprout.tracking import ui as serve
 
     serve(tracking_uri(), port)
+
+
+def print_all(parts: Iterable[Table | str]) -> None:
+    """Print tables, and lines as they are."""
+    for part in parts:
+        if isinstance(part, str):
+            print(part)
+        else:
+            print_table(part)
 
 
 def print_table(table: Table) -> None:

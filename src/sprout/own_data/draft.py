@@ -1,0 +1,85 @@
+"""The experiment that data would become: chosen, composed and tried, but not written."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sprout.own_data.choices import choose
+from sprout.own_data.examine import Examined, refuse_nothing
+from sprout.own_data.findings import described
+from sprout.own_data.look import Look
+from sprout.own_data.trial import shared_out
+from sprout.own_data.write_conf import download_text, experiment_text
+from sprout.settings.compose import compose_config
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An experiment that can be built."""
+
+    name: str
+    files: dict[str, str]
+    """Path under `conf/` → text; the last one makes it an experiment."""
+    command: str
+    """What builds it."""
+    target: str | None
+    """class, number, or None where there is nothing to learn from."""
+    max_faulty: float
+    """The share of faulty examples that it takes."""
+
+    @property
+    def done(self) -> str:
+        """What can be done with it."""
+        return "built" if self.target == "class" else "prepared"
+
+    @property
+    def missing(self) -> list[str]:
+        """What is said where there is no class to learn."""
+        what = "these targets are numbers" if self.target == "number" else "these examples have no labels"
+        return (
+            []
+            if self.target == "class"
+            else [f"{what}: the classifier cannot be trained on them yet, but they can be prepared"]
+        )
+
+
+def drafted(conf: Path, name: str, data: Examined) -> Draft:
+    """Choose settings for data, and see that they compose and that `prepare` would take them.
+
+    Raises:
+        UserError: it would not: no sound example, one class only, too few examples of one.
+    """
+    refuse_nothing(data)
+    chosen = choose(data.listing, data.seen)
+    command = f"dvc exp run -S experiment={name}{'' if chosen.target == 'class' else ' prepare'}"
+    words = described(data.found, data.listing, data.seen)
+    files = {
+        f"download/{name}.yaml": download_text(name, data.found.form, words),
+        f"experiment/{name}.yaml": experiment_text(name, chosen, words, command),
+    }
+    prepare = composed(conf, name, files)["prepare"]
+    shared_out(data.listing, data.seen, prepare)
+    return Draft(name, files, command, chosen.target, prepare["max_faulty"])
+
+
+def composed(conf: Path, name: str, files: dict[str, str]) -> dict[str, Any]:
+    """The config of the experiment, from a copy of `conf/` with these files in it."""
+    with TemporaryDirectory(prefix="sprout-") as folder:
+        copy = Path(folder) / "conf"
+        shutil.copytree(conf, copy)
+        for path, text in files.items():
+            (copy / path).write_text(text, encoding="utf-8")
+        return compose_config(copy, name, []).config
+
+
+def too_many_faults(draft: Draft, seen: Look) -> str | None:
+    """What is said where the build would end because of faulty examples."""
+    faulty, count = len(seen.faults), len(seen.shapes)
+    if faulty <= draft.max_faulty * count:
+        return None
+    return (
+        f"{faulty:,} of {count:,} examples are faulty, more than prepare.max_faulty={draft.max_faulty}, so the build "
+        "would end there; mend or remove them, or raise prepare.max_faulty"
+    )
