@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+from PIL import Image
 
 PROJECT = Path(__file__).resolve().parent.parent
 BUSY = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
@@ -122,3 +124,28 @@ def test_settings_of_the_user_do_not_reach_a_benchmark(load, monkeypatch, tmp_pa
     env = load("workspace").environment(tmp_path)
     assert not {"MLFLOW_TRACKING_URI", "DVC_ROOT"} & set(env)
     assert env["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("near", "goal"), [("", 1.2), ("_near_duplicates", 3.0)])
+def test_decode_runs(tmp_path, near, goal):
+    generator = np.random.default_rng(0)
+    for row in range(60):
+        path = tmp_path / "images" / "abc"[row % 3] / f"{row}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(generator.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
+    command = [sys.executable, "-m", "benchmarks.decode", "--pairs", "1", str(tmp_path / "images")]
+    command += ["--near-duplicates"] if near else []
+    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+    check(done.stdout.splitlines()[-1], f"decode{near}", goal)
+
+
+def test_open_store_runs(load, capsys):
+    load("open_store").measure(pairs=1, images=2000)
+    check(capsys.readouterr().out.splitlines()[-1], "open_store", 1.2)
+
+
+@pytest.mark.slow
+def test_dvc_files_runs(load, capsys):
+    load("dvc_files").measure(pairs=1, images=20)
+    check(capsys.readouterr().out.splitlines()[-1], "dvc_files", 0.2)

@@ -1,0 +1,71 @@
+"""The first full pass over a prepared store ÷ reading the same bytes from its file.
+
+The system is told to forget the file before each pass, so that both come from the disk.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.paired import Cost, in_turn, parser, positive, print_figure
+from sprout.core.store import StoreWriter, label_table, open_store
+
+GOAL = 1.2
+SHAPE = (32, 32, 3)
+BATCH = 1000
+
+
+def measure(pairs: int, images: int) -> None:
+    """Write a store of random images, then compare; prints the figure."""
+    with TemporaryDirectory(prefix="sprout-open-store-") as scratch:
+        folder = Path(scratch, "store")
+        write(folder, images)
+        path = folder / "examples-000.npy"
+        costs = in_turn(lambda: timed(path, lambda: ours(folder)), lambda: timed(path, lambda: reference(path)), pairs)
+    print_figure("open_store", GOAL, *costs)
+
+
+def write(folder: Path, images: int) -> None:
+    """A store of so many random images."""
+    generator = np.random.default_rng(0)
+    writer = StoreWriter(folder, images, SHAPE, "uint8")
+    for start in range(0, images, BATCH):
+        writer.append(generator.integers(0, 256, (min(BATCH, images - start), *SHAPE), dtype=np.uint8))
+    rows = np.arange(images)
+    writer.close(label_table(rows, rows % 10, source="given", group=rows, origin=[f"image {row}" for row in rows]))
+
+
+def timed(path: Path, run: Callable[[], None]) -> Cost:
+    """What one pass takes; the file's pages are written and forgotten first."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    wall, cpu = time.perf_counter(), time.process_time()
+    run()
+    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def ours(folder: Path) -> None:
+    """Open the store, its label table too, and take every example in batches."""
+    store = open_store(folder)
+    for start in range(0, len(store), BATCH):
+        store.take(np.arange(start, min(start + BATCH, len(store))))
+
+
+def reference(path: Path) -> None:
+    """Read the file from one end to the other."""
+    buffer = bytearray(BATCH * int(np.prod(SHAPE)))
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(buffer):
+            pass
+
+
+if __name__ == "__main__":
+    command_line = parser("open_store", __doc__, pairs=10)
+    command_line.add_argument("--images", type=positive, default=300_000, help="in the store (default: %(default)s)")
+    arguments = command_line.parse_args()
+    measure(arguments.pairs, arguments.images)
