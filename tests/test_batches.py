@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sprout.core.store import label_table
+from sprout.core.store import label_table, open_store, write_store
 from sprout.training.batches import Batches, Examples
 
 
@@ -36,10 +36,10 @@ def test_examples_of_several_stores(stores):
     all_labels = [*(row % 3 for row in range(10)), *(row % 3 for row in range(7))]
     ids = np.array([16, 0, 9, 10, 3, 3, 12])
     batch = examples.take(ids)
-    np.testing.assert_array_equal(batch.images.numpy(), all_images[ids])
+    np.testing.assert_array_equal(batch.inputs.numpy(), all_images[ids])
     assert batch.labels.tolist() == [all_labels[place] for place in ids]
     assert batch.ids.tolist() == ids.tolist()
-    assert (batch.images.dtype, batch.labels.dtype, batch.ids.dtype) == (torch.uint8, torch.int64, torch.int64)
+    assert (batch.inputs.dtype, batch.labels.dtype, batch.ids.dtype) == (torch.uint8, torch.int64, torch.int64)
 
 
 def chosen(rows, labels):
@@ -52,7 +52,7 @@ def test_a_label_table_chooses_rows_and_labels(stores):
     examples = Examples([(stores[0], stores[0].labels), (stores[2], chosen([5, 1], [2, 0]))])
     assert len(examples) == 12
     batch = examples.take(np.array([10, 11]))
-    np.testing.assert_array_equal(batch.images.numpy(), stores[2].take(np.array([5, 1])))
+    np.testing.assert_array_equal(batch.inputs.numpy(), stores[2].take(np.array([5, 1])))
     assert batch.labels.tolist() == [2, 0]
 
 
@@ -65,8 +65,33 @@ def test_plus(stores):
 
 def test_one_store_is_taken_the_same_way(stores):
     batch = Examples.of(stores[2]).take(np.array([6, 2]))
-    np.testing.assert_array_equal(batch.images.numpy(), stores[2].take(np.array([6, 2])))
+    np.testing.assert_array_equal(batch.inputs.numpy(), stores[2].take(np.array([6, 2])))
     assert batch.labels.tolist() == [0, 2]
+
+
+def table_store(folder, rows, labels):
+    rows = np.asarray(rows, np.float32)
+    numbers = np.arange(len(rows))
+    table = label_table(numbers, labels, source="given", group=numbers, origin=[""] * len(rows))
+    write_store(folder, rows, table, shard_bytes=16)
+    return open_store(folder)
+
+
+def test_rows_of_a_table_stay_float32(tmp_path):
+    first = table_store(tmp_path / "a", [[0.5, -1], [3, 1e-7], [2.5, 1e9]], [0, 1, 1])
+    second = table_store(tmp_path / "b", [[7.25, 0]], [0])
+    examples = Examples.of(first, second)
+    assert examples.shape == (2,)
+    assert torch.equal(examples.take(np.array([3, 2])).inputs, torch.tensor([[7.25, 0], [2.5, 1e9]]))
+    assert torch.equal(Examples.of(first).take(np.array([1])).inputs, torch.tensor([[3, 1e-7]]))
+
+
+def test_examples_without_a_label_are_left_out(tmp_path):
+    store = table_store(tmp_path / "a", [[0.0], [1.0], [2.0], [3.0]], [2, None, 0, None])
+    examples = Examples.of(store)
+    assert (examples.rows.tolist(), examples.labels.tolist()) == ([0, 2], [2, 0])
+    assert examples.take(np.array([1])).inputs.tolist() == [[2.0]]
+    assert len(Examples.of(table_store(tmp_path / "b", [[1.0]], [None]))) == 0
 
 
 def test_no_examples(stores):

@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -11,7 +12,6 @@ from sprout.core.records import read_json
 from sprout.core.store import label_table, write_labels
 from sprout.evaluate import evaluate, pseudo_label_quality
 from sprout.metrics import classification_metrics
-from sprout.prepare import write_truth
 
 CLASSES = ["ant", "bee", "cat"]
 LABELS = np.array([0, 1, 2, 0, 1, 2])
@@ -23,7 +23,7 @@ STUDENT = np.array(
     [[0.9, 0.1, 0.0], [0.0, 1.0, 0.0], [0.1, 0.1, 0.8], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.0, 0.6, 0.4]], np.float32
 )
 BOTH = {"teacher": TEACHER, "student": STUDENT}
-QUALITY = {"pool": 9, "accepted": 4, "accuracy": 0.75}
+QUALITY = {"pool": 9, "accepted": 4, "known": 4, "accuracy": 0.75}
 
 
 @pytest.fixture
@@ -91,15 +91,23 @@ def quality(tmp_path, rows, labels, truth):
     origin = [""] * len(rows)
     table = label_table(np.array(rows), np.array(labels), source="pseudo", group=np.array(rows), origin=origin)
     write_labels(tmp_path / "pseudo_labels", table)
-    write_truth(np.array(truth), tmp_path / "truth.parquet")
+    columns = {"row": pa.array(range(len(truth)), pa.int64()), "label": pa.array(truth, pa.int64())}
+    pq.write_table(pa.table(columns), tmp_path / "truth.parquet")
     return pseudo_label_quality(tmp_path / "pseudo_labels", tmp_path / "truth.parquet")
 
 
 def test_pseudo_labels_against_the_truth(tmp_path):
     found = quality(tmp_path, [4, 1, 2], [0, 1, 0], truth=[0, 1, 0, 1, 2])
-    assert found == {"pool": 5, "accepted": 3, "accuracy": pytest.approx(2 / 3)}
+    assert found == {"pool": 5, "accepted": 3, "known": 3, "accuracy": pytest.approx(2 / 3)}
+
+
+def test_only_what_is_known_of_the_truth_counts(tmp_path):
+    found = quality(tmp_path, [4, 1, 2, 0], [0, 1, 0, 2], truth=[None, 1, 0, 1, 2])
+    assert found == {"pool": 5, "accepted": 4, "known": 3, "accuracy": pytest.approx(2 / 3)}
+    nothing = quality(tmp_path, [0, 1], [0, 1], truth=[None, None])
+    assert nothing == {"pool": 2, "accepted": 2, "known": 0, "accuracy": None}
 
 
 @pytest.mark.parametrize("truth", [[], [0, 1]])
 def test_no_pseudo_labels_have_no_accuracy(tmp_path, truth):
-    assert quality(tmp_path, [], [], truth) == {"pool": len(truth), "accepted": 0, "accuracy": None}
+    assert quality(tmp_path, [], [], truth) == {"pool": len(truth), "accepted": 0, "known": 0, "accuracy": None}

@@ -62,9 +62,9 @@ REFUSED = [
     (["augment=none"], "augment."),
     (["train/transforms@augment.transforms=none"], "augment.transforms."),
     (["augment.transforms.fill=border"], 'augment.transforms.fill="border": the data on disk was made with "zeros";'),
-    (["download=fashion_mnist"], 'download.source="torchvision": the data on disk was made with "digits";'),
-    (["experiment=fashion_mnist"], 'download.source="torchvision": the data on disk was made with "digits";'),
-    (["+experiment=fashion_mnist"], 'download.source="torchvision": the data on disk was made with "digits";'),
+    (["download=fashion_mnist"], 'download.source="torchvision": the data on disk was made with "sklearn";'),
+    (["experiment=fashion_mnist"], 'download.source="torchvision": the data on disk was made with "sklearn";'),
+    (["+experiment=fashion_mnist"], 'download.source="torchvision": the data on disk was made with "sklearn";'),
     (["train.lr=0.1", "augment.seed=1"], "augment.seed=1: the data on disk was made with 0;"),
     (["augment.seed=${prepare.labels}"], "augment.seed=100: the data on disk was made with 0;"),
 ]

@@ -1,6 +1,7 @@
 """One training: what it learns, and that a killed one goes on as if nothing had happened."""
 
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import torch
 from sprout.core.errors import UserError
 from sprout.core.store import label_table, open_store, write_store
 from sprout.models import build
+from sprout.settings.augment import Transforms
 from sprout.training.batches import Batches, Examples
 from sprout.training.fit import Fitted, fit
 
 CLASSES = 3
-NONE = {"flip": 0.0, "shift": 0.0, "rotate": 0.0, "zoom": 0.0, "shear": 0.0, "brightness": 0.0, "noise": 0.0}
+NONE = {key.name: 0.0 for key in fields(Transforms)}
 SETTINGS: dict[str, Any] = {
     "epochs": 6,
     "batch_size": 16,
@@ -23,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "optimizer": {"name": "adam", "weight_decay": 0.0, "args": {}},
     "schedule": {"name": "cosine", "warmup": 0.1},
     "label_smoothing": 0.0,
-    "transforms": {**NONE, "shift": 0.1, "erase": 0.0, "fill": "zeros"},
+    "transforms": {**NONE, "shift": 0.1, "fill": "zeros"},
     "monitor": "val_loss",
     "patience": None,
     "seed": 7,

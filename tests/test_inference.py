@@ -41,6 +41,19 @@ def test_logits_and_probabilities(predictor):
     assert predictor.classes == ["a", "b", "c"]
 
 
+def test_rows_of_a_table(tmp_path):
+    torch.manual_seed(0)
+    network = build((2,), 3, **MLP)
+    card = ModelCard(MLP, ["a", "b", "c"], [2], [100.0, -1.0], [50.0, 0.5], 2.0, 0, "teacher", None)
+    save_model(tmp_path, network.state_dict(), card)
+    rows = np.random.default_rng(0).normal([100, -1], [50, 0.5], (9, 2)).astype(np.float32)
+    with torch.inference_mode():
+        expected = network.eval()(torch.from_numpy((rows - [100, -1]) / [50, 0.5]).float()).numpy()
+    predictor = load_predictor(tmp_path)
+    np.testing.assert_allclose(predictor.logits(rows), expected, atol=1e-5)
+    np.testing.assert_allclose(predictor.probabilities(rows), reference(expected / 2, axis=1), atol=1e-5)
+
+
 def test_strided_images(predictor):
     images = np.random.default_rng(0).integers(0, 256, (18, 4, 3, 2), dtype=np.uint8)
     np.testing.assert_array_equal(predictor.logits(images[::2]), predictor.logits(images[::2].copy()))

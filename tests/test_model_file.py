@@ -73,6 +73,16 @@ def test_round_trip(network, folder):
     assert torch.equal(loaded(images), network.eval()(images))
 
 
+def test_a_model_of_table_rows_comes_back(tmp_path):
+    architecture = {"name": "mlp", "hidden": (8,), "activation": "relu", "dropout": 0.0}
+    network = build((4,), 3, **architecture)
+    save_model(tmp_path, network.state_dict(), replace(CARD, architecture=architecture, input_shape=[4]))
+    loaded, card = load_model(tmp_path)
+    assert card.input_shape == [4]
+    rows = torch.rand(5, 4)
+    assert torch.equal(loaded(rows), network.eval()(rows))
+
+
 def test_other_memory_layouts_come_back(network, tmp_path):
     lasting = network.to(memory_format=torch.channels_last)
     save_model(tmp_path, lasting.state_dict(), CARD)

@@ -127,10 +127,24 @@ def test_one_pixel_is_enough(side, settings):
     assert build((1, side, side), 3, **CNN | settings)(torch.zeros(2, 1, side, side)).shape == (2, 3)
 
 
+@pytest.mark.parametrize(("hidden", "first"), [((16, 8), 16), ((), 3)])
+def test_an_mlp_takes_rows_of_a_table(hidden, first):
+    network = build((5,), 3, **MLP | {"hidden": hidden})
+    assert network(torch.rand(4, 5)).shape == (4, 3)
+    assert next(network.parameters()).shape == (first, 5)
+
+
+def test_a_cnn_refuses_rows_of_a_table():
+    with pytest.raises(UserError, match=r"^model\.name=cnn: .* rows of a table with 4 features; .*; accepted: mlp"):
+        build((4,), 3, **CNN)
+
+
 def test_a_class_of_ones_own():
     own = build((3, 8, 6), 7, name="target", target=f"{__name__}.Own", args={"width": 5})
     assert type(own).__name__ == "Own"
     assert own.given == ((3, 8, 6), 7, 5)
+    own = build((4,), 7, name="target", target=f"{__name__}.Own", args={})
+    assert own.given == ((4,), 7, 3)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from sprout.report.inputs import Model
 from sprout.report.pictures import GRID_BYTES, picture, pictures, spread
 from sprout.report.tables import Outcome, most_confused
 from sprout.report.verdict import explanation
+from sprout.report.wording import decimal
 
 ANIMALS = ["cat", "dog", "emu"]
 TRAINING = {"epochs": 3, "batch_size": 10, "lr": 0.002, "optimizer": {"name": "adam", "args": {}}, "seed": 0}
@@ -50,6 +51,10 @@ class Case:
     accepted: int = 9
     kept: bool = False
     tests: int = 50
+    known: int | None = None
+    """Of how many accepted ones the truth is known; None means all."""
+    notes: list[str] = field(default_factory=list)
+    faulty: list[tuple[str, str]] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=lambda: dict(CONFIG))
 
 
@@ -66,9 +71,10 @@ def make(root: Path, case: Case) -> Path:
     splits = {"train": 6, "val": 20, "unlabelled": case.pool, "test": case.tests}
     for split, size in splits.items():
         make_store(root / "prepared" / split, case, size, known=split != "unlabelled")
-    dtype = "uint8" if len(case.shape) == 3 else "float32"
     write_json(root / "prepared" / "classes.json", case.classes)
-    write_json(root / "prepared" / "summary.json", {"shape": list(case.shape), "dtype": dtype})
+    write_json(root / "prepared" / "summary.json", summary(case))
+    faulty = [{"origin": origin, "reason": reason} for origin, reason in case.faulty]
+    write_rows(root / "prepared" / "quarantine.csv", ["origin", "reason"], faulty)
     make_pseudo_labels(root / "pseudo_labels", case)
     make_model(root / "teacher", case, val_accuracy=0.8, best_epoch=2, kept=None)
     make_model(root / "student", case, val_accuracy=0.9, best_epoch=1, kept="teacher" if case.kept else None)
@@ -76,11 +82,21 @@ def make(root: Path, case: Case) -> Path:
     return root
 
 
+def summary(case: Case) -> dict[str, Any]:
+    """What `prepare` says that the page shows."""
+    described = {"shape": list(case.shape), "notes": case.notes}
+    if len(case.shape) == 3:
+        return described | {"dtype": "uint8", "features": None}
+    features = [f"feature {i}" for i in range(case.shape[0])]
+    figures = {name: [value] * len(features) for name, value in (("mean", 5.84333), ("std", 0.5), ("min", -2.0))}
+    return described | figures | {"dtype": "float32", "features": features, "max": [1234567.0] * len(features)}
+
+
 def make_store(folder: Path, case: Case, size: int, *, known: bool) -> None:
     examples = np.random.default_rng(size).integers(0, 256, (size, *case.shape))
     rows = np.arange(size)
     labels = rows % len(case.classes) if known else [None] * size
-    table = label_table(rows, labels, source="given", group=rows, origin=[""] * size)
+    table = label_table(rows, labels, source="given", group=rows, origin=[f"{folder.name}.csv:{row}" for row in rows])
     write_store(folder, examples.astype(np.uint8 if len(case.shape) == 3 else np.float32), table)
 
 
@@ -140,7 +156,8 @@ def make_evaluation(folder: Path, case: Case) -> None:
         "student": case.teacher_wrong if case.kept else case.student_wrong,
     }
     probabilities = {model: guesses(labels, case, n) for model, n in wrong.items()}
-    quality = {"pool": case.pool, "accepted": case.accepted, "accuracy": 8 / 9 if case.accepted else None}
+    known = case.accepted if case.known is None else case.known
+    quality = {"pool": case.pool, "accepted": case.accepted, "known": known, "accuracy": 8 / 9 if known else None}
     evaluate(folder, probabilities, labels, case.classes, bins=5, accepted=quality)
 
 
@@ -358,11 +375,54 @@ def test_what_is_not_known_is_a_dash_and_claims_nothing(tmp_path: Path) -> None:
     assert "of them are right." not in page
 
 
-def test_tables_have_no_pictures_and_the_page_says_so(tmp_path: Path) -> None:
+def test_rows_of_a_table_are_told_by_where_they_come_from(tmp_path: Path) -> None:
     case = Case(shape=(5,))
+    found = Reader(page := write_page(make(tmp_path, case), case, examples=3))
+    assert found.images == []
+    assert "picture" not in page
+    assert "One example is a row of 5 features" in page
+    assert ["feature 4", "5.843", "0.5", "−2", "1.235e+06"] in found.rows
+    assert found.rows[-3:] == [
+        ["test.csv:4", "dog", "emu", "64.0%", "emu"],
+        ["test.csv:3", "cat", "dog", "63.0%", "dog"],
+        ["test.csv:2", "emu", "cat", "62.0%", "cat"],
+    ]
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_other_than_grey_and_colour_is_not_drawn(tmp_path: Path, channels: int) -> None:
+    case = Case(shape=(8, 8, channels))
+    found = Reader(write_page(make(tmp_path, case), case))
+    assert found.images == []
+    assert ["test.csv:4", "dog", "emu", "64.0%", "emu"] in found.rows
+
+
+def test_one_model_alone_has_no_teachers_column(tmp_path: Path) -> None:
+    case = Case(shape=(5,), kept=True, accepted=0)
+    rows = Reader(write_page(make(tmp_path, case), case)).rows
+    assert ["Origin", "Actual", "Predicted", "Confidence"] in rows
+
+
+def test_what_prepare_said_and_left_out_is_shown(tmp_path: Path, page: str) -> None:
+    faulty = [(f"a/{i} & b.png", "zero <bytes>") for i in range(60)]
+    case = Case(notes=["no example of 'emu' in val", "60 faulty examples are left out"], faulty=faulty)
+    noted = write_page(make(tmp_path, case), case)
+    assert re.findall(r"<li>(.*)</li>", noted)[:2] == [
+        "no example of &#39;emu&#39; in val",
+        "60 faulty examples are left out",
+    ]
+    assert "<summary>60 faulty examples, left out</summary>" in noted
+    listed = [row for row in Reader(noted).rows if row[1:] == ["zero <bytes>"]]
+    assert [row[0] for row in listed] == [origin for origin, _ in faulty[:50]]
+    assert "And 10 more, in <code>data/prepared/quarantine.csv</code>" in noted
+    assert "faulty" not in page
+    assert 'class="notes"' not in page
+
+
+def test_only_the_known_truth_is_claimed(tmp_path: Path) -> None:
+    case = Case(known=3)
     page = write_page(make(tmp_path, case), case)
-    assert Reader(page).images == []
-    assert page.count("The examples are no pictures, so none are shown.") == 2
+    assert "The true label of 3 of them was withheld: measured against these, 88.9% are right." in page
 
 
 def test_a_hundred_classes_stay_small_and_folded(tmp_path: Path) -> None:
@@ -372,6 +432,11 @@ def test_a_hundred_classes_stay_small_and_folded(tmp_path: Path) -> None:
     assert "The other 80 classes" in page
     assert len(Reader(page).images) == 120
     assert "kind 99</text>" in page
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.0, "0.000"), (-0.0004, "0.000"), (-0.25, "−0.250"), (None, "–")])
+def test_a_zero_has_no_sign(value: float | None, text: str) -> None:
+    assert decimal(value) == text
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -526,20 +526,33 @@ def model_folder(root):
     return folder
 
 
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 1), np.uint8)
+ROWS = np.random.default_rng(0).normal(0.5, 0.25, (3, 5)).astype(np.float32)
+
+
 @pytest.mark.slow
-def test_logged_model_predicts_where_sprout_is_not_installed(root):
+@pytest.mark.parametrize(
+    ("examples", "figures", "takes"),
+    [
+        (IMAGES, ([0.5], [0.25]), "Tensor('uint8', (-1, 4, 4, 1))"),
+        (ROWS, ([0.5] * 5, [0.25] * 5), "Tensor('float32', (-1, 5))"),
+    ],
+    ids=["images", "rows"],
+)
+def test_logged_model_predicts_where_sprout_is_not_installed(root, examples, figures, takes):
     from sprout.models import build as build_network
     from sprout.models.model_file import ModelCard, save_model
+    from sprout.models.normalise import network_shape
 
     folder, uri = root / "teacher", tracking_uri()
     folder.mkdir()
     architecture = {"name": "mlp", "hidden": [8], "activation": "relu", "dropout": 0.0}
-    card = ModelCard(architecture, ["no", "yes"], [4, 4, 1], [0.5], [0.25], 1.0, 1, "teacher", None)
-    network = build_network((1, 4, 4), 2, **architecture)
+    shape = examples.shape[1:]
+    card = ModelCard(architecture, ["no", "yes"], list(shape), *figures, 1.0, 1, "teacher", None)
+    network = build_network(network_shape(shape), 2, **architecture)
     save_model(folder, network.state_dict(), card)
-    images = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 1), np.uint8)
     with tracked_run(make_build(), "teacher", uri) as run:
-        run.log_model(folder, images)
+        run.log_model(folder, examples)
     (teacher,) = runs_of(uri, role="teacher")
     (model,) = client_of(uri).search_logged_models([teacher.info.experiment_id])
     assert (model.name, model.status, model.source_run_id) == ("teacher", "READY", teacher.info.run_id)
@@ -548,23 +561,23 @@ def test_logged_model_predicts_where_sprout_is_not_installed(root):
     place = Path(urllib.request.url2pathname(model.artifact_location.removeprefix("file://")))
     assert [path for path in place.rglob("*") if path.suffix in {".pkl", ".pickle", ".pt", ".pth"}] == []
 
-    np.save(root / "images.npy", images)
+    np.save(root / "examples.npy", examples)
     probabilities, signature = predict_elsewhere(uri, model.model_id, root)
     from sprout.models.inference import load_predictor
 
-    np.testing.assert_allclose(probabilities, load_predictor(folder).probabilities(images), rtol=1e-5)
-    assert signature == "[Tensor('uint8', (-1, 4, 4, 1))] [Tensor('float32', (-1, 2))]"
+    np.testing.assert_allclose(probabilities, load_predictor(folder).probabilities(examples), rtol=1e-5)
+    assert signature == f"[{takes}] [Tensor('float32', (-1, 2))]"
 
 
 def predict_elsewhere(uri, model_id, root):
-    """What the logged model says of `images.npy`, in a process that does not know sprout."""
+    """What the logged model says of `examples.npy`, in a process that does not know sprout."""
     code = f"""if True:
         import importlib.util, json, os, sys, mlflow, numpy as np
         sys.path = [path for path in sys.path if not os.path.isdir(os.path.join(path, "sprout"))]
         assert importlib.util.find_spec("sprout") is None
         mlflow.set_tracking_uri({uri!r})
         model = mlflow.pyfunc.load_model("models:/{model_id}")
-        found = model.predict(np.load("images.npy"))
+        found = model.predict(np.load("examples.npy"))
         signature = model.metadata.signature
         print(json.dumps([found.tolist(), str(signature.inputs) + " " + str(signature.outputs)]))
     """

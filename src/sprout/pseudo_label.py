@@ -48,7 +48,7 @@ def pseudo_labels(probabilities: Array, rows: Array, pool: pa.Table, round_: int
         confidence=chosen.max(axis=1),
         round_=round_,
         group=pool["group"].to_numpy()[rows],
-        origin=pool["origin"].take(rows).to_pylist(),
+        origin=pool["origin"].take(rows).combine_chunks(),
     )
 
 

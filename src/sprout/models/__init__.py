@@ -13,11 +13,11 @@ from sprout.models.user_class import subclass
 BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": cnn, "mlp": mlp}
 
 
-def build(input_shape: tuple[int, int, int], classes: int, *, name: str, **options: Any) -> nn.Module:
+def build(input_shape: tuple[int, ...], classes: int, *, name: str, **options: Any) -> nn.Module:
     """Build a network.
 
     Args:
-        input_shape: (C, H, W) of one example.
+        input_shape: (C, H, W) of one image, or (F,) of one row of a table.
         classes: number of logits.
         name: a registered name, or `target` for the class that `options["target"]` names.
         options: the section's further keys.

@@ -1,5 +1,6 @@
 """A plain convolutional network."""
 
+import math
 from collections.abc import Sequence
 
 from torch import nn
@@ -9,7 +10,7 @@ from sprout.models.layers import ACTIVATIONS, dense
 
 
 def cnn(
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     classes: int,
     *,
     channels: Sequence[int],
@@ -24,8 +25,13 @@ def cnn(
     """Convolutions, then dense layers: (N, C, H, W) → (N, classes).
 
     Raises:
-        UserError: the image is too small for the convolutions and poolings.
+        UserError: the examples are no images, or too small for the convolutions and poolings.
     """
+    if len(input_shape) != 3:
+        raise UserError(
+            f"model.name=cnn: the examples are rows of a table with {math.prod(input_shape)} features; only images "
+            f"have the height and width that a convolution slides over; accepted: mlp, or target"
+        )
     inputs, height, width = input_shape
     layers: list[nn.Module] = []
     for number, filters in enumerate(channels):

@@ -1,4 +1,4 @@
-"""A trained model at work: images in, calibrated probabilities out."""
+"""A trained model at work: examples in, calibrated probabilities out."""
 
 from pathlib import Path
 
@@ -27,15 +27,15 @@ class Predictor:
         return self.card.classes
 
     @torch.inference_mode()
-    def logits(self, images: Array) -> Array:
-        """(N, H, W, C) uint8 → (N, K) float32, not calibrated."""
-        scaled = self.normalise.scale(torch.from_numpy(np.ascontiguousarray(images)))
+    def logits(self, examples: Array) -> Array:
+        """(N, H, W, C) uint8 or (N, F) float32 → (N, K) float32, not calibrated."""
+        scaled = self.normalise.scale(torch.from_numpy(np.ascontiguousarray(examples)))
         found: Array = self.network(self.normalise(scaled)).float().numpy()
         return found
 
-    def probabilities(self, images: Array) -> Array:
-        """(N, H, W, C) uint8 → (N, K) float32, calibrated; rows sum to 1."""
-        return softmax(self.logits(images), self.card.temperature)
+    def probabilities(self, examples: Array) -> Array:
+        """(N, H, W, C) uint8 or (N, F) float32 → (N, K) float32, calibrated; rows sum to 1."""
+        return softmax(self.logits(examples), self.card.temperature)
 
 
 def load_predictor(folder: Path) -> Predictor:

@@ -1,5 +1,6 @@
 """A multilayer perceptron."""
 
+import math
 from collections.abc import Sequence
 
 from torch import nn
@@ -8,11 +9,10 @@ from sprout.models.layers import dense
 
 
 def mlp(
-    input_shape: tuple[int, int, int], classes: int, *, hidden: Sequence[int], activation: str, dropout: float
+    input_shape: tuple[int, ...], classes: int, *, hidden: Sequence[int], activation: str, dropout: float
 ) -> nn.Sequential:
-    """Dense layers on the flattened example: (N, C, H, W) → (N, classes)."""
-    channels, height, width = input_shape
-    blocks, features = dense(channels * height * width, hidden, activation)
+    """Dense layers on the flattened example: (N, C, H, W) or (N, F) → (N, classes)."""
+    blocks, features = dense(math.prod(input_shape), hidden, activation)
     layers: list[nn.Module] = [nn.Flatten()]
     for linear in blocks:
         layers += [*linear, nn.Dropout(dropout)] if dropout else [*linear]

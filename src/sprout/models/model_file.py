@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sprout.core.errors import UserError
 from sprout.core.records import read_json, write_json
 from sprout.models import build
+from sprout.models.normalise import network_shape
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,10 @@ class ModelCard:
     """The section `model`."""
     classes: list[str]
     input_shape: list[int]
-    """(H, W, C) of one uint8 image."""
+    """(H, W, C) of one uint8 image, or (F,) of one float32 row of a table."""
     mean: list[float]
     std: list[float]
-    """Per channel, pixels scaled to 0..1."""
+    """Per channel, pixels scaled to 0..1; or per feature."""
     temperature: float
     """Logits are divided by it (Guo et al., 2017)."""
     parameters: int
@@ -70,8 +71,7 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
         UserError: one of the two files is missing or damaged, or they do not fit each other.
     """
     card, path = load_card(folder), folder / "model.safetensors"
-    height, width, channels = card.input_shape
-    network = build((channels, height, width), len(card.classes), **card.architecture)
+    network = build(network_shape(card.input_shape), len(card.classes), **card.architecture)
     try:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:

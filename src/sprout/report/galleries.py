@@ -1,5 +1,9 @@
-"""The two galleries: accepted pseudo-labels to judge by eye, and the mistakes the model was surest of."""
+"""The two galleries: accepted pseudo-labels to judge by eye, and the mistakes the model was surest of.
 
+Examples that cannot be drawn (rows of a table, say) are shown by where they come from.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,14 +11,17 @@ import numpy as np
 
 from sprout.core.store import Array, open_store
 from sprout.report.inputs import Inputs, class_indices
-from sprout.report.pictures import Picture, pictures, spread
+from sprout.report.pictures import Picture, are_pictures, pictures, spread
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A picture with what stands below it. `actual` is None where the truth is not known."""
+    """An example with what is said of it. `actual` is None where the truth is not known."""
 
-    picture: Picture
+    picture: Picture | None
+    """None where the example cannot be drawn."""
+    origin: str
+    """Where it comes from."""
     predicted: str
     actual: str | None
     confidence: float
@@ -23,14 +30,16 @@ class Exhibit:
 
 
 def accepted_gallery(inputs: Inputs, unlabelled: Path, wanted: int) -> list[Exhibit]:
-    """Accepted pseudo-labels, spread over the classes and over confidence."""
+    """Accepted pseudo-labels, spread over the classes and over confidence; none where they cannot be drawn."""
+    if not are_pictures(inputs.summary):
+        return []
     labels = class_indices(inputs.accepted)
     confidence = inputs.accepted["confidence"].to_numpy()
     chosen = spread(labels.tolist(), confidence.tolist(), wanted)
-    drawn = _draw(unlabelled, inputs.accepted["row"].to_numpy()[chosen])
+    shown = _shown(unlabelled, inputs.accepted["row"].to_numpy()[chosen], drawable=True)
     return [
-        Exhibit(picture, inputs.classes[labels[i]], None, float(confidence[i]))
-        for i, picture in zip(chosen, drawn, strict=True)
+        Exhibit(picture, origin, inputs.classes[labels[i]], None, float(confidence[i]))
+        for i, (picture, origin) in zip(chosen, shown, strict=True)
     ]
 
 
@@ -43,14 +52,22 @@ def mistakes_gallery(inputs: Inputs, test: Path, wanted: int) -> list[Exhibit]:
     return [
         Exhibit(
             picture,
+            origin,
             predicted=inputs.classes[columns[inputs.shown][i]],
             actual=inputs.classes[columns["label"][i]],
             confidence=float(confidence[i]),
             other=None if inputs.kept else inputs.classes[columns["teacher"][i]],
         )
-        for i, picture in zip(chosen, _draw(test, columns["row"][chosen]), strict=True)
+        for i, (picture, origin) in zip(
+            chosen, _shown(test, columns["row"][chosen], are_pictures(inputs.summary)), strict=True
+        )
     ]
 
 
-def _draw(folder: Path, rows: Array) -> list[Picture]:
-    return pictures(open_store(folder).take(rows)) if len(rows) else []
+def _shown(folder: Path, rows: Array, drawable: bool) -> list[tuple[Picture | None, str]]:
+    """The picture of each of these rows, where there can be one, and where the example comes from."""
+    if not len(rows):
+        return []
+    store = open_store(folder)
+    drawn: Sequence[Picture | None] = pictures(store.take(rows)) if drawable else [None] * len(rows)
+    return list(zip(drawn, store.labels["origin"].take(rows).to_pylist(), strict=True))

@@ -41,6 +41,8 @@ class Inputs:
     predictions: pa.Table
     accepted: pa.Table
     rounds: list[dict[str, str]]
+    faulty: list[dict[str, str]]
+    """What `prepare` left out: origin and reason of each."""
 
     @property
     def shown(self) -> str:
@@ -67,6 +69,7 @@ def read_inputs(prepared: Path, pseudo_labels: Path, teacher: Path, student: Pat
         predictions=pq.read_table(evaluation / "predictions.parquet"),
         accepted=read_labels(pseudo_labels),
         rounds=_rows(pseudo_labels / "rounds.csv"),
+        faulty=_rows(prepared / "quarantine.csv"),
     )
 
 

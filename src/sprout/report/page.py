@@ -38,16 +38,16 @@ def write_report(
         out: the page, index.html; its folder is made.
         config: the composed configuration, one nested dict per section.
         build: hash of the build, as in the name of its runs.
-        prepared: folder of the stage `prepare`; the stores `unlabelled` and `test` give the pictures.
+        prepared: folder of the stage `prepare`; the stores `unlabelled` and `test` give the examples shown.
         pseudo_labels: folder of the stage `pseudo_label`.
         teacher: model folder of the stage `train`.
         student: model folder of the stage `retrain`.
         evaluation: folder of the stage `evaluate`.
-        examples: pictures in each of the two galleries; 0 for none.
+        examples: shown in each of the two galleries; 0 for none.
 
     Raises:
         FileNotFoundError: an earlier stage has not written its file.
-        UserError: a store that pictures are taken from is not whole.
+        UserError: a store that examples are taken from is not whole.
     """
     inputs = read_inputs(prepared, pseudo_labels, teacher, student, evaluation)
     template = _environment().get_template("page.html.j2")
@@ -78,7 +78,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = (wording.percent, wording.decimal, wording.count, wording.signed, wording.plural)
+    written = (wording.percent, wording.decimal, wording.compact, wording.count, wording.signed, wording.plural)
     environment.filters.update({one.__name__: one for one in written})
     return environment
 
@@ -104,6 +104,7 @@ def _built(inputs: Inputs, config: Mapping[str, Any]) -> Fields:
     differs = [(key, value) for key, value in retrain.items() if train.get(key) != value]
     return {
         "summary": inputs.summary,
+        "faulty": inputs.faulty,
         "sizes": {split: len(inputs.labels[split]) for split in SPLITS},
         "class_counts": tables.class_counts(inputs.labels, len(inputs.classes)),
         "trainings": {name: config[TRAININGS[name]] for name in inputs.models},
@@ -144,10 +145,8 @@ def _pseudo_labels(inputs: Inputs) -> Fields:
 
 
 def _galleries(inputs: Inputs, prepared: Path, examples: int) -> Fields:
-    drawable = are_pictures(inputs.summary)
-    wanted = examples if drawable else 0
     return {
-        "drawable": drawable,
-        "accepted_pictures": accepted_gallery(inputs, prepared / "unlabelled", wanted),
-        "mistake_pictures": mistakes_gallery(inputs, prepared / "test", wanted),
+        "drawable": are_pictures(inputs.summary),
+        "accepted_shown": accepted_gallery(inputs, prepared / "unlabelled", examples),
+        "mistakes_shown": mistakes_gallery(inputs, prepared / "test", examples),
     }

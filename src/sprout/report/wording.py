@@ -16,10 +16,17 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
-    """0.03149 → "0.031"."""
+    """0.03149 → "0.031"; a zero has no sign."""
     if value is None or not math.isfinite(value):
         return MISSING
-    return f"{value:.{digits}f}".replace("-", MINUS)
+    return f"{value:z.{digits}f}".replace("-", MINUS)
+
+
+def compact(value: float | None) -> str:
+    """A feature's figure, in whatever unit: 5.84333 → "5.843", 1234567.8 → "1.235e+06"."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:.4g}".replace("-", MINUS)
 
 
 def count(value: float | None) -> str:

@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from sprout.core.errors import UserError
 from sprout.core.tree import MISSING, lookup
@@ -162,6 +162,8 @@ def resolve(tree: DictConfig, name: str) -> Any:
         if not OmegaConf.is_config(part):
             return part
         return OmegaConf.to_container(part, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise UserError(f"{error.full_key}: is not set; say it by an override such as {error.full_key}=…") from None
     except OmegaConfBaseException as error:
         key = str(error.full_key)
         value = lookup(OmegaConf.to_container(tree, resolve=False), key)

@@ -68,8 +68,8 @@ class Target:
     name: Literal["target"]
     """A class of your own."""
     target: Annotated[Name, AfterValidator(dotted)]
-    """`package.Class`, a subclass of torch.nn.Module; called with `input_shape` (C, H, W), `classes` (a
-    number) and `args`."""
+    """`package.Class`, a subclass of torch.nn.Module; called with `input_shape` (C, H, W) of an image or
+    (F,) of a table's row, `classes` (a number) and `args`."""
     args: dict[str, Any]
     """Further keyword arguments."""
 

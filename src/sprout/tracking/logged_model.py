@@ -47,14 +47,14 @@ def _write(target: Path, folder: Path, example: Path, info: dict[str, Any], mode
     from mlflow.models import Model
     from mlflow.pyfunc import save_model
 
-    images = np.load(example, allow_pickle=False)
+    given = np.load(example, allow_pickle=False)
     save_model(
         target,
         python_model=SERVING,
         artifacts={"model": str(folder)},
         code_paths=[str(Path(sprout.__file__).parent)],
-        signature=_signature(info, str(images.dtype)),
-        input_example=images,
+        signature=_signature(info, str(given.dtype)),
+        input_example=given,
         pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
         mlflow_model=Model(run_id=run_id, model_uuid=model_id, model_id=model_id),
         metadata={"classes": info["classes"]},
@@ -62,7 +62,7 @@ def _write(target: Path, folder: Path, example: Path, info: dict[str, Any], mode
 
 
 def _signature(info: dict[str, Any], dtype: str) -> "ModelSignature":
-    """From (-1, H, W, C) examples to (-1, K) probabilities, as `model.json` says."""
+    """From (-1, H, W, C) or (-1, F) examples to (-1, K) probabilities, as `model.json` says."""
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec

@@ -9,7 +9,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
 class Classifier(PythonModel):  # type: ignore[misc]
-    """Class probabilities of a batch of images."""
+    """Class probabilities of a batch of examples."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the model folder that was logged."""
@@ -20,7 +20,9 @@ class Classifier(PythonModel):  # type: ignore[misc]
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
     ) -> np.ndarray:
-        """The probabilities for `model_input` (N, H, W, C) uint8: (N, K) float32, columns as `classes`."""
+        """The probabilities for `model_input`, (N, H, W, C) uint8 or (N, F) float32: (N, K) float32, columns as
+        `classes`.
+        """
         return np.asarray(self.predictor.probabilities(model_input), dtype=np.float32)
 
 

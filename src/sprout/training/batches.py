@@ -14,8 +14,8 @@ from sprout.core.store import Array, Store
 class Batch(NamedTuple):
     """Some examples on their way to the network."""
 
-    images: Tensor
-    """(N, H, W, C) uint8."""
+    inputs: Tensor
+    """(N, H, W, C) uint8 pixels, or (N, F) float32 rows of a table."""
     labels: Tensor
     """(N,) int64."""
     ids: Tensor
@@ -23,7 +23,7 @@ class Batch(NamedTuple):
 
 
 class Examples:
-    """Examples with a label, out of one or more stores."""
+    """Examples with a label, out of one or more stores; those without a label are left out."""
 
     def __init__(self, parts: Sequence[tuple[Store, pa.Table]]) -> None:
         """Join stores.
@@ -31,7 +31,8 @@ class Examples:
         Args:
             parts: each a store and a label table that names the rows to use, and their labels.
         """
-        self.parts = parts = [(store, table) for store, table in parts if table.num_rows]
+        known = [(store, labelled(table)) for store, table in parts]
+        self.parts = parts = [(store, table) for store, table in known if table.num_rows]
         self.stores = [store for store, _ in parts]
         self.part = np.repeat(np.arange(len(parts)), [table.num_rows for _, table in parts])
         self.rows = joined([table["row"].to_numpy() for _, table in parts])
@@ -51,19 +52,24 @@ class Examples:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(H, W, C) of one example."""
+        """(H, W, C) or (F,) of one example."""
         return self.stores[0].shape
 
     def take(self, ids: Array) -> Batch:
         """The examples at these places: (n,) int64."""
         if len(self.stores) == 1:
-            images = self.stores[0].take(self.rows[ids])
+            inputs = self.stores[0].take(self.rows[ids])
         else:
-            images = np.empty((len(ids), *self.shape), np.uint8)
+            inputs = np.empty((len(ids), *self.shape), self.stores[0].shards[0].dtype)
             for number, store in enumerate(self.stores):
                 inside = self.part[ids] == number
-                images[inside] = store.take(self.rows[ids[inside]])
-        return Batch(torch.from_numpy(images), torch.from_numpy(self.labels[ids]), torch.from_numpy(ids))
+                inputs[inside] = store.take(self.rows[ids[inside]])
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(self.labels[ids]), torch.from_numpy(ids))
+
+
+def labelled(table: pa.Table) -> pa.Table:
+    """The rows whose label is known; as a rule these are all, and nothing is copied."""
+    return table.filter(table["label"].is_valid()) if table["label"].null_count else table
 
 
 def joined(columns: list[Array]) -> Array:

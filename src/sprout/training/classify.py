@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sprout.augment import augment, draws
+from sprout.augment import augment
 from sprout.core.errors import UserError
+from sprout.draws import draws
 from sprout.models.normalise import Normalise
 from sprout.training.batches import Batch
 from sprout.training.optimizers import optimizer, schedule
+from sprout.training.trainable import moving
 
 Log = Callable[[dict[str, float], int], None]
 
@@ -41,9 +43,9 @@ class Classifier(pl.LightningModule):
         """Take the network and how it is trained.
 
         Args:
-            network: (N, C, H, W) → (N, K) logits.
-            normalise: from stored pixels to the network's input.
-            transforms: keyword arguments of `augment`.
+            network: (N, C, H, W) or (N, F) → (N, K) logits.
+            normalise: from stored examples to the network's input.
+            transforms: keyword arguments of `augment`; none may move anything where examples are no images.
             lr: peak of the learning rate.
             optimizer: keyword arguments of `optimizers.optimizer`.
             schedule: keyword arguments of `optimizers.schedule`.
@@ -55,8 +57,7 @@ class Classifier(pl.LightningModule):
         super().__init__()
         self.network, self.normalise = network, normalise
         self.transforms, self.seed = transforms, seed
-        # `fill` alone moves nothing.
-        self.augmenting = any(value for key, value in transforms.items() if key != "fill")
+        self.augmenting = bool(moving(transforms))
         self.rate, self.optimizer_args, self.schedule_args = lr, optimizer, schedule
         self.label_smoothing = label_smoothing
         self.log_steps, self.log_metrics = log_steps, log
@@ -78,10 +79,10 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step's loss."""
-        images = self.normalise.scale(batch.images)
+        inputs = self.normalise.scale(batch.inputs)
         if self.augmenting:
-            images = augment(images, draws(self.seed, self.current_epoch, batch.ids), **self.transforms)
-        logits = self.network(self.normalise(images))
+            inputs = augment(inputs, draws(self.seed, self.current_epoch, batch.ids), **self.transforms)
+        logits = self.network(self.normalise(inputs))
         loss = functional.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
         self.add("train", loss.detach(), logits, batch.labels)
         if self.log_steps and self.global_step % self.log_steps == 0:
@@ -90,7 +91,7 @@ class Classifier(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add one batch to the sums."""
-        logits = self.network(self.normalise(self.normalise.scale(batch.images)))
+        logits = self.network(self.normalise(self.normalise.scale(batch.inputs)))
         self.add("val", functional.cross_entropy(logits, batch.labels), logits, batch.labels)
 
     def add(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:

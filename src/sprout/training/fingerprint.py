@@ -9,7 +9,7 @@ from typing import Any
 from sprout.training.batches import Examples
 
 SPROUT = Path(__file__).parents[1]
-CODE = ("augment.py", "core", "models", "training")
+CODE = ("augment.py", "core", "draws.py", "models", "training")
 LIBRARIES = ("numpy", "pytorch-lightning", "torch")
 
 

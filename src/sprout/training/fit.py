@@ -98,10 +98,10 @@ def fit(
     Ranks above 0 return None: the first one writes.
 
     Args:
-        network: (N, C, H, W) → (N, K) logits; trained in place.
+        network: (N, C, H, W) or (N, F) → (N, K) logits; trained in place.
         train: the labelled training examples.
         val: the validation examples, which pick the best epoch.
-        mean: per channel, pixels scaled to 0..1.
+        mean: per channel, pixels scaled to 0..1; or per feature of a table.
         std: likewise.
         checkpoints: a folder of this very training (same inputs, same settings).
         log: takes (metrics, step).

@@ -19,6 +19,7 @@ from sprout.models.model_file import load_card, write_card
 from sprout.tracking import data_hashes, git_state, tracked_run, tracking_uri
 from sprout.training.batches import Examples
 from sprout.training.fingerprint import fingerprint
+from sprout.training.trainable import check_trainable
 
 DATA = ("data/prepared", "data/augmented", "data/pseudo_labels")
 
@@ -36,12 +37,17 @@ def train_tracked(
         role: teacher or student, nested under the build's run; or train, a run of its own.
         log_model: whether MLflow keeps the model too.
         settings: further keyword arguments of `train_model`.
+
+    Raises:
+        UserError: the data, or settings on such data, are none that a classifier can be trained with.
     """
+    described, val = describe(prepared), open_store(prepared / "val")
+    section, transforms = "retrain" if role == "student" else "train", settings["transforms"]
+    check_trainable(prepared, described, train, Examples.of(val), section=section, transforms=transforms)
     # Lightning's import takes seconds, in which this process would not yet hear a signal.
     from sprout.training.checkpoints import checkpoint_folder, only_one
     from sprout.training.train_model import train_model
 
-    described, val = describe(prepared), open_store(prepared / "val")
     settings |= {"classes": described.classes, "mean": described.mean, "std": described.std, "role": role}
     checkpoints = checkpoint_folder(role, fingerprint(settings, [train, Examples.of(val)]))
     settings["checkpoints"] = checkpoints

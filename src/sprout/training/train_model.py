@@ -13,6 +13,7 @@ from sprout.metrics import PER_CLASS, classification_metrics, per_class
 from sprout.models import build, parameters
 from sprout.models.inference import Predictor, logits_of, softmax, use_threads
 from sprout.models.model_file import ModelCard, save_model
+from sprout.models.normalise import network_shape
 from sprout.training.batches import Examples
 from sprout.training.classify import Log
 from sprout.training.fit import Fitted, fit
@@ -42,7 +43,7 @@ def train_model(
         val: the validation split.
         role: teacher, student or train.
         classes: names, by index.
-        mean: per channel, pixels scaled to 0..1.
+        mean: per channel, pixels scaled to 0..1; or per feature of a table.
         std: likewise.
         architecture: the section `model`.
         threads: CPU threads; 0 leaves it to torch.
@@ -51,9 +52,8 @@ def train_model(
         settings: further keyword arguments of `fit`.
     """
     use_threads(threads)
-    height, width, channels = train.shape
     torch.manual_seed(settings["seed"])
-    network = build((channels, height, width), len(classes), **architecture)
+    network = build(network_shape(train.shape), len(classes), **architecture)
     validation = Examples.of(val)
     settings |= {"mean": mean, "std": std, "checkpoints": checkpoints, "log": log, "what": role}
     fitted = fit(network, train, validation, **settings)
@@ -71,19 +71,18 @@ def train_model(
         role=role,
         kept=None,
     )
-    write_result(folder, fitted, network.eval(), card, val)
+    write_result(folder, fitted, network.eval(), card, validation)
 
 
-def write_result(folder: Path, fitted: Fitted, network: torch.nn.Module, card: ModelCard, val: Store) -> None:
+def write_result(folder: Path, fitted: Fitted, network: torch.nn.Module, card: ModelCard, val: Examples) -> None:
     """Calibrate, measure on val, and write the model, its history and its figures."""
-    labels = val.labels["label"].to_numpy()
-    logits = logits_of(Predictor(network, card), val, f"{card.role}: val")
-    card = replace(card, temperature=fit_temperature(logits, labels))
+    logits = logits_of(Predictor(network, card), val.stores[0], f"{card.role}: val")[val.rows]
+    card = replace(card, temperature=fit_temperature(logits, val.labels))
     probabilities = softmax(logits, card.temperature)
-    metrics = classification_metrics(probabilities, labels, BINS)
+    metrics = classification_metrics(probabilities, val.labels, BINS)
     save_model(folder, fitted.weights, card)
     write_rows(folder / "history.csv", list(fitted.history[0]), fitted.history)
-    write_rows(folder / "per_class.csv", PER_CLASS, per_class(probabilities, labels, card.classes))
+    write_rows(folder / "per_class.csv", PER_CLASS, per_class(probabilities, val.labels, card.classes))
     described = {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch, "val": metrics}
     write_json(folder / "metrics.json", described)
     epochs = f"{len(fitted.history)} epochs, best epoch {fitted.best_epoch} (from 0)"

@@ -1,0 +1,80 @@
+"""From labelled examples to a model folder."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sprout.core.records import read_json
+from sprout.core.store import Store, label_table, open_store, write_store
+from sprout.models.inference import load_predictor, probabilities_of
+from sprout.settings.augment import Transforms
+from sprout.training.batches import Examples
+from sprout.training.train_model import train_model
+
+NONE = {key.name: 0.0 for key in fields(Transforms)}
+SETTINGS: dict[str, Any] = {
+    "role": "teacher",
+    "classes": ["low", "middle", "high"],
+    "architecture": {"name": "mlp", "hidden": (16,), "activation": "relu", "dropout": 0.0},
+    "threads": 1,
+    "epochs": 12,
+    "batch_size": 16,
+    "lr": 0.02,
+    "optimizer": {"name": "adam", "weight_decay": 0.0, "args": {}},
+    "schedule": {"name": "constant", "warmup": 0.0},
+    "label_smoothing": 0.0,
+    "transforms": {**NONE, "fill": "zeros"},
+    "monitor": "val_loss",
+    "patience": None,
+    "seed": 0,
+    "accelerator": "cpu",
+    "devices": 1,
+    "nodes": 1,
+    "strategy": "auto",
+    "precision": "32-true",
+    "log_steps": 0,
+}
+MEAN, STD = [3000.0, 0.0], [800.0, 0.001]
+
+
+def rows_of(folder: Path, n: int, seed: int, known: int) -> Store:
+    """A table whose first feature tells the class; only the first `known` rows have their label."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(n) % 3
+    rows = np.stack([2000 + 1000 * labels + generator.normal(0, 100, n), generator.normal(0, 0.001, n)], axis=1)
+    given = [int(label) if row < known else None for row, label in enumerate(labels)]
+    table = label_table(np.arange(n), given, source="given", group=np.arange(n), origin=[""] * n)
+    write_store(folder, rows.astype(np.float32), table)
+    return open_store(folder)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    before = torch.get_num_threads()
+    train, val = rows_of(tmp_path / "train", 60, 0, 60), rows_of(tmp_path / "val", 30, 1, 27)
+    (tmp_path / "model").mkdir()
+    where = {"checkpoints": tmp_path / "c", "log": lambda metrics, step: None}
+    train_model(tmp_path / "model", Examples.of(train), val, mean=MEAN, std=STD, **where, **SETTINGS)
+    torch.set_num_threads(before)
+    return tmp_path
+
+
+def test_rows_of_a_table_are_learned_and_handed_on(trained: Path) -> None:
+    predictor = load_predictor(trained / "model")
+    card = predictor.card
+    assert (card.input_shape, card.mean, card.std) == ([2], MEAN, STD)
+    test = rows_of(trained / "test", 90, 2, 90)
+    probabilities = probabilities_of(predictor, test, "test")
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert (probabilities.argmax(axis=1) == np.arange(90) % 3).all()
+
+
+def test_what_val_says_is_of_its_labelled_examples(trained: Path) -> None:
+    metrics = read_json(trained / "model" / "metrics.json")
+    assert metrics["val"]["accuracy"] == 1.0
+    supports = [line.split(",")[-1] for line in (trained / "model" / "per_class.csv").read_text().splitlines()[1:]]
+    assert supports == ["9", "9", "9"]
