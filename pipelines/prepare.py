@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sprout.core.atomic import scratch_folder, whole_folder
+from sprout.core.lean_arrow import leave_pandas_out
 from sprout.core.stage import run_stage
 from sprout.core.workspace import choice, read_build, section
 from sprout.prepare.stores import prepare
@@ -14,6 +15,7 @@ from sprout.sources.manifest import verify
 
 
 def main() -> None:
+    leave_pandas_out()
     build, raw = read_build(), Path("data/raw")
     verify(raw)
     source = asdict(choice(build, "download", "source", DOWNLOADS))

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sprout.core.atomic import whole_folder
+from sprout.core.lean_arrow import leave_pandas_out
 from sprout.core.stage import run_stage
 from sprout.core.store import open_store
 from sprout.core.workspace import read_build, section
@@ -14,6 +15,7 @@ from sprout.settings.train import Train
 
 
 def main() -> None:
+    leave_pandas_out()
     build = read_build()
     settings = asdict(section(build, "pseudo_label", PseudoLabel))
     use_threads(section(build, "train", Train).threads)

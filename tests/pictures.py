@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
+from sprout.prepare.decode import unhindered
 from sprout.prepare.image_file import decode_file
 
 RNG = np.random.default_rng(0)
@@ -28,7 +29,8 @@ def decoded(data: bytes, size=None, channels=None, resize="none", max_pixels=10*
     """Decode bytes from a file whose name says nothing."""
     with TemporaryDirectory() as folder:
         Path(folder, "picture").write_bytes(data)
-        return decode_file(folder, "picture", size=size, channels=channels, resize=resize, max_pixels=max_pixels)
+        with unhindered():
+            return decode_file(folder, "picture", size=size, channels=channels, resize=resize, max_pixels=max_pixels)
 
 
 def luma(colour):

@@ -1,6 +1,7 @@
 """What is wrong with a file: its content, its place; and whatever the bytes, nothing but a fault."""
 
 import os
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,8 @@ def places(tmp_path):
     (root / "way_out").symlink_to(tmp_path)
     (root / "way_in").symlink_to("folder")
     os.mkfifo(root / "pipe")
+    with socket.socket(socket.AF_UNIX) as waiting:
+        waiting.bind(os.path.relpath(root / "socket"))  # a whole path may be too long for it
     return root
 
 
@@ -89,6 +92,7 @@ def test_the_root_may_be_a_link(places):
         ("folder/in.png/more", "Not a directory"),
         ("folder", "a folder, not a file"),
         ("pipe", "a device or pipe"),
+        ("socket", "a device or pipe"),
         ("x" * 300, "File name too long"),
         ("null\0byte", "null byte"),
         ("no\ud800text", "surrogates not allowed"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sprout.prepare.decode import decode_array
+from sprout.prepare.decode import decode_array, unhindered
 from sprout.prepare.image_file import decode_file
 from sprout.prepare.pixels import Array, Fault
 from sprout.prepare.worker import DIGEST_BYTES
@@ -30,6 +30,7 @@ class Seen:
     """Row → reason."""
 
 
+@unhindered()
 def look_at(start: int, root: str | None, examples: list[str] | Array, max_pixels: int) -> Seen:
     """Decode images at their own size.
 

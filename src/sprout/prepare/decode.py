@@ -1,4 +1,4 @@
-"""One picture, as a file or an array holds it, becomes (H, W, C) uint8. Imports only numpy and Pillow.
+"""One picture, as a file or an array holds it, becomes (H, W, C) uint8. Imports only numpy, Pillow and simplejpeg.
 
 What a file is, its content says, never its name: JPEG, MPO, PNG, GIF, BMP, TIFF, WEBP, AVIF and PPM are read. The first
 frame of an animation is taken, its pixels are converted (the table in `pixels`), the picture is turned as EXIF or XMP
@@ -6,15 +6,18 @@ says; where the other is wanted, colour becomes grey by ITU-R 601 luma, and grey
 is brought to size (`resize`).
 """
 
+import math
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from io import BytesIO
 from typing import BinaryIO
 
 import numpy as np
 from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
+from sprout.prepare.jpeg import plain_jpeg
 from sprout.prepare.pixels import Array, Fault, eight_bits, plain
 from sprout.prepare.resize import resized
 
@@ -57,18 +60,21 @@ def decode(
         Fault: it has too many pixels, or such as have no conversion; or another size, and `resize` is none.
         Exception: whatever Pillow makes of damaged bytes.
     """
+    least = math.inf if size is None or resize == "none" else DRAFT * max(size)
+    if isinstance(file, BytesIO) and (levels := plain_jpeg(file.getvalue(), max_pixels, 2 * least)) is not None:
+        return brought(levels, size, channels, resize)
     image = Image.open(file, formats=FORMATS)
     width, height = image.size
     if width * height > max_pixels:
         raise Fault(f"{width}×{height} pixels, more than prepare.max_pixels={max_pixels}")
-    if size is not None and resize != "none" and image.format in ("JPEG", "MPO"):
-        draft(image, DRAFT * max(size))
+    if image.format in ("JPEG", "MPO"):
+        draft(image, least)
     with no_standard_error() if image.format == "TIFF" else nullcontext():
         image.load()
     return finished(upright(plain(image), orientation(image)), size, channels, resize)
 
 
-def draft(image: Image.Image, least: int) -> None:
+def draft(image: Image.Image, least: float) -> None:
     """Have a JPEG decoded at ½, ¼ or ⅛ of its size, if that divides both sides and leaves `least` pixels along each."""
     width, height = image.size
     for scale in (8, 4, 2):
@@ -100,13 +106,17 @@ def decode_array(example: Array, *, size: tuple[int, int] | None, channels: int 
     """
     with one_fault():
         levels = eight_bits(example)
-        levels = levels[:, :, None] if levels.ndim == 2 else levels
-        if size in (None, levels.shape[:2]) and channels_of(levels.shape[2], channels) == levels.shape[2]:
-            return levels
-        if levels.shape[2] not in (1, 3, 4):
-            raise Fault(f"{levels.shape[2]} channels, which can be neither resized nor brought to {channels}")
-        picture = Image.fromarray(np.ascontiguousarray(levels[:, :, 0] if levels.shape[2] == 1 else levels))
-        return finished(plain(picture), size, channels, resize)
+        return brought(levels[:, :, None] if levels.ndim == 2 else levels, size, channels, resize)
+
+
+def brought(levels: Array, size: tuple[int, int] | None, channels: int | None, resize: str) -> Array:
+    """Pixels at hand, brought to size and channels: (H, W, C) uint8."""
+    if size in (None, levels.shape[:2]) and channels_of(levels.shape[2], channels) == levels.shape[2]:
+        return levels
+    if levels.shape[2] not in (1, 3, 4):
+        raise Fault(f"{levels.shape[2]} channels, which can be neither resized nor brought to {channels}")
+    picture = Image.fromarray(np.ascontiguousarray(levels[:, :, 0] if levels.shape[2] == 1 else levels))
+    return finished(plain(picture), size, channels, resize)
 
 
 def channels_of(found: int, wanted: int | None) -> int:
@@ -117,7 +127,8 @@ def channels_of(found: int, wanted: int | None) -> int:
 def finished(image: Image.Image, size: tuple[int, int] | None, channels: int | None, resize: str) -> Array:
     """An L or RGB image, brought to size and channels: (H, W, C) uint8."""
     if channels is not None:
-        image = image if len(image.getbands()) == channels else image.convert("L" if channels == 1 else "RGB")
+        mode = "L" if channels == 1 else "RGB"
+        image = image if image.mode == mode else image.convert(mode)
     if size is not None and image.size != (size[1], size[0]):
         if resize == "none":
             raise Fault(f"{image.width}×{image.height} pixels, not {size[1]}×{size[0]}, and prepare.resize=none")
@@ -142,19 +153,26 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 @contextmanager
-def one_fault() -> Iterator[None]:
-    """Whatever goes wrong inside is one `Fault`. Pillow's own cap on pixels is lifted, its warnings are dropped."""
+def unhindered() -> Iterator[None]:
+    """Pillow's own cap on pixels is lifted and its warnings are dropped, while pictures are decoded inside."""
     cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = cap
+
+
+@contextmanager
+def one_fault() -> Iterator[None]:
+    """Whatever goes wrong inside is one `Fault`."""
+    try:
+        yield
     except Fault:
         raise
     except Exception as error:  # a damaged file brings forth nearly every type that there is
         raise Fault(reason(error)) from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = cap
 
 
 def reason(error: Exception) -> str:

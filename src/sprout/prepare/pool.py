@@ -11,6 +11,7 @@ import numpy as np
 
 from sprout.core.errors import UserError
 from sprout.core.progress import track
+from sprout.prepare.decode import unhindered
 from sprout.prepare.pixels import Fault
 from sprout.prepare.processes import in_processes
 from sprout.prepare.worker import DIGEST_BYTES, Done, Wanted, decode_chunk, decoder, is_plain
@@ -94,6 +95,7 @@ def are_hashed(shape: tuple[int, int, int]) -> bool:
     return min(shape[:2]) >= HASHED_FROM and shape[2] in (1, 3)
 
 
+@unhindered()
 def first_shape(
     examples: Files | Array, size: tuple[int, int] | None, channels: int | None, resize: str, max_pixels: int
 ) -> tuple[tuple[int, int, int] | None, dict[int, str]]:

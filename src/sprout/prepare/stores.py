@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +106,19 @@ def write_stores(
     statistics = (
         PixelStatistics(examples.shape[-1]) if examples.dtype == "uint8" else FeatureStatistics(examples.shape[0])
     )
-    for name in track(SPLITS, "prepare: write", len(SPLITS)):
+
+    def write(name: str) -> None:
         writer = StoreWriter(folder / name, len(rows[name]), examples.shape, examples.dtype)
         for batch in examples.batches(rows[name]):
             writer.append(batch)
             if name == "train":
                 statistics.add(batch)
         writer.close(table(rows[name], learned, groups, origin, known=name != "unlabelled"))
+
+    # Side by side: hashing and writing, which take longest, leave Python's lock.
+    with ThreadPoolExecutor(len(SPLITS)) as threads:
+        for _ in track(threads.map(write, SPLITS), "prepare: write", len(SPLITS)):
+            pass
     return statistics.result()
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from sprout.core.signals import die_with_parent
-from sprout.prepare.decode import decode_array
+from sprout.prepare.decode import decode_array, unhindered
 from sprout.prepare.image_file import decode_file
 from sprout.prepare.pixels import Array, Fault
 
@@ -81,6 +81,7 @@ def decode_chunk(target: str, start: int, root: str | None, examples: list[str] 
     )
 
 
+@unhindered()
 def decoded(root: str | None, examples: list[str] | Array, wanted: Wanted) -> tuple[Array, dict[int, str]]:
     """The pixels (n, H, W, C) uint8, and what is wrong, by the place in the chunk."""
     if isinstance(examples, np.ndarray) and is_plain(examples, wanted.shape):
