@@ -17,8 +17,9 @@ from sprout.core.prepared import describe
 from sprout.core.records import read_json
 from sprout.core.store import open_store
 from sprout.prepare.classes import targets
+from sprout.prepare.shares import given_splits
 from sprout.prepare.splits import split
-from sprout.prepare.stores import given_splits, prepare
+from sprout.prepare.stores import prepare
 from sprout.sources.listing import SPLITS, Listing
 
 CLASSES = ["ant", "bee", "cat", "dog"]
@@ -337,6 +338,28 @@ def test_pictures_that_the_official_test_part_shares(tmp_path, policy, left_out)
     assert summary["duplicates_left_out"] == left_out
     assert summary["splits"]["train"]["examples"] == 300 - 40 - left_out
     assert any("left out" in note for note in summary["notes"]) == bool(left_out)
+
+
+@pytest.mark.parametrize("part", ["test", "val"])
+def test_what_has_no_label_is_not_measured(tmp_path, part):
+    """Nor is a test part's example learned from."""
+    split = ["test" if row >= 300 else "val" if row >= 250 else None for row in range(400)]
+    first = split.index(part)
+    label = [None if row in (first, first + 1) else name for row, name in enumerate(LISTING.label.to_pylist())]
+    listing = make_listing(label=pa.array(label), split=pa.array(split, pa.string()))
+    summary = run(tmp_path, listing, test=None, val=None, labels=None)
+    stores = [open_store(tmp_path / "prepared" / name) for name in SPLITS]
+    origins = {origin for store in stores for origin in store.labels["origin"].to_pylist()}
+    assert not {f"file:{first}", f"file:{first + 1}"} & origins
+    assert summary["unlabelled_left_out"] == 2
+    assert "2 examples of the source's own val and test parts have no label and are left out" in summary["notes"]
+
+
+def test_a_test_part_without_any_label_is_none(tmp_path):
+    label = [None if row >= 300 else name for row, name in enumerate(LISTING.label.to_pylist())]
+    listing = make_listing(label=pa.array(label))
+    with pytest.raises(UserError, match=r"prepare.test=null: the source has no test part .* or none with labels"):
+        run(tmp_path, listing, test=None)
 
 
 def test_shared_pictures_are_refused_where_asked(tmp_path):

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from sprout.own_data.look import Look
-from sprout.prepare.classes import UNKNOWN, Targets, targets
+from sprout.prepare.classes import Targets, targets
+from sprout.prepare.shares import given_splits
 from sprout.prepare.splits import DRAWN
-from sprout.prepare.stores import given_splits
 from sprout.sources.listing import SPLITS, Array, Listing
 
 SHARE = 0.15
@@ -83,11 +83,9 @@ def fitting(sizes: Array) -> list[int]:
 
 def parts(listing: Listing, seen: Look, learned: Targets) -> dict[str, Any]:
     """The splits: the data's own where it has them, else drawn ones."""
-    given = given_splits(listing.split, len(listing))[seen.sound]
+    given = given_splits(listing.split, len(listing))[seen.sound][learned.known[seen.sound]]
     own = {name for code, name in enumerate(SPLITS) if (given == code).any()}
     drawn = np.isin(given, [DRAWN, SPLITS.index("train")])
-    if learned.classes:
-        drawn &= learned.index[seen.sound] != UNKNOWN
     count, classes = int(drawn.sum()), max(1, len(learned.classes))
     test = None if "test" in own else amount(count, classes)
     left = count - (0 if test is None else test if isinstance(test, int) else round(test * count))

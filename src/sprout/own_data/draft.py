@@ -10,9 +10,12 @@ from sprout.own_data.choices import choose
 from sprout.own_data.examine import Examined, refuse_nothing
 from sprout.own_data.findings import described
 from sprout.own_data.look import Look
-from sprout.own_data.trial import shared_out
 from sprout.own_data.write_conf import download_text, experiment_text
+from sprout.prepare.shares import share_out
 from sprout.settings.compose import compose_config
+
+SHARING = ("strata", "duplicates", "first", "test", "val", "labels", "labels_per_class", "seed")
+"""What of the section `prepare` decides about the splits."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def drafted(conf: Path, name: str, data: Examined) -> Draft:
         f"experiment/{name}.yaml": experiment_text(name, chosen, words, command),
     }
     prepare = composed(conf, name, files)["prepare"]
-    shared_out(data.listing, data.seen, prepare)
+    share_out(data.listing, data.seen.sound, data.seen.digests, None, **{name: prepare[name] for name in SHARING})
     return Draft(name, files, command, chosen.target, prepare["max_faulty"])
 
 

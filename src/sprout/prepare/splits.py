@@ -85,7 +85,9 @@ def part(pool: Pool, name: str, wanted: Amount, own: Array, seed: int) -> tuple[
         drawn = stratified(pool, f"prepare.{name}", wanted, seed)
         return pool.without(drawn), drawn
     if not len(own):
-        raise UserError(f"prepare.{name}=null: the source has no {name} part of its own; say how many to draw")
+        raise UserError(
+            f"prepare.{name}=null: the source has no {name} part of its own, or none with labels; say how many to draw"
+        )
     return pool, own
 
 

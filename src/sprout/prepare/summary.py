@@ -5,22 +5,22 @@ from typing import Any
 
 from sprout.prepare.classes import Targets, per_class
 from sprout.prepare.examples import Examples
+from sprout.prepare.shares import Shares
 from sprout.sources.listing import SPLITS, Array
 
 
 def summary(
     examples: Examples,
-    rows: dict[str, Array],
-    learned: Targets,
+    shares: Shares,
     features: Sequence[str] | None,
     statistics: dict[str, Any],
     faulty: int,
     duplicates: int,
-    left_out: int,
     near_duplicates: int | None,
 ) -> dict[str, Any]:
     """Counts of each split, the training split's statistics, and what a person should know."""
-    splits = {name: counts(rows[name], learned, known=name != "unlabelled") for name in SPLITS}
+    learned = shares.targets
+    splits = {name: counts(shares.rows[name], learned, known=name != "unlabelled") for name in SPLITS}
     return {
         "splits": splits,
         "shape": list(examples.shape),
@@ -30,9 +30,10 @@ def summary(
         "features": None if features is None else list(features),
         "faulty": faulty,
         "duplicates": duplicates,
-        "duplicates_left_out": left_out,
+        "duplicates_left_out": shares.shown_twice,
+        "unlabelled_left_out": shares.untold,
         "near_duplicates": near_duplicates,
-        "notes": notes(splits, faulty, left_out, near_duplicates),
+        "notes": notes(splits, faulty, shares, near_duplicates),
     }
 
 
@@ -43,7 +44,7 @@ def counts(rows: Array, learned: Targets, *, known: bool) -> dict[str, Any]:
     return {"examples": len(rows), "labelled": labelled, "per_class": by_class}
 
 
-def notes(splits: dict[str, dict[str, Any]], faulty: int, left_out: int, near_duplicates: int | None) -> list[str]:
+def notes(splits: dict[str, dict[str, Any]], faulty: int, shares: Shares, near_duplicates: int | None) -> list[str]:
     """What is said aloud, one line each."""
     said = [
         f"no example of {name!r} in {split}"
@@ -53,8 +54,10 @@ def notes(splits: dict[str, dict[str, Any]], faulty: int, left_out: int, near_du
     ]
     if faulty:
         said.append(f"{faulty} faulty examples are left out (quarantine.csv)")
-    if left_out:
-        said.append(f"{left_out} pictures that another part has too are left out (duplicates.csv)")
+    if shares.shown_twice:
+        said.append(f"{shares.shown_twice} pictures that another part has too are left out (duplicates.csv)")
+    if shares.untold:
+        said.append(f"{shares.untold} examples of the source's own val and test parts have no label and are left out")
     if near_duplicates:
         said.append(f"{near_duplicates} pairs of near duplicates are kept as they are (near_duplicates.csv)")
     return said
