@@ -27,8 +27,8 @@ def test_a_known_temperature_is_found(temperature):
 def test_the_found_temperature_is_the_best():
     logits, labels = simulated(3.0, 500)
     found = fit_temperature(logits, labels)
-    best = log_loss(logits, labels, found)
-    assert all(best <= log_loss(logits, labels, found * factor) for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2))
+    best = log_loss(logits, labels, found, 1 / 501)
+    assert all(best <= log_loss(logits, labels, found * factor, 1 / 501) for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2))
 
 
 def test_calibrating_lowers_the_error():
@@ -40,14 +40,23 @@ def test_calibrating_lowers_the_error():
 
 def test_temperatures_stay_within_bounds():
     logits = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
-    assert fit_temperature(logits, np.array([0, 1, 2, 0])) == pytest.approx(0.05, abs=0.001)
+    assert fit_temperature(logits / 100, np.array([0, 1, 2, 0])) == pytest.approx(0.05, abs=0.001)
     assert fit_temperature(logits, np.array([1, 2, 0, 1])) == pytest.approx(20, abs=0.01)
+
+
+def test_a_few_examples_without_a_mistake_leave_room_for_one():
+    """Four labels of three classes, of each a fifth spread: the class itself keeps 4/5 + 1/15."""
+    logits, labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]], np.array([0, 1, 2, 0])
+    found = softmax(logits, fit_temperature(logits, labels))
+    assert found.max(axis=1) == pytest.approx(4 / 5 + 1 / 15, abs=1e-3)
 
 
 def test_log_loss_by_hand():
     logits = np.log(np.array([[1, 3], [1, 1], [4, 1]], np.float64))
     expected = -(math.log(3 / 4) + math.log(1 / 2) + math.log(1 / 5)) / 3
     assert log_loss(logits, np.array([1, 0, 1]), 1.0) == pytest.approx(expected)
+    even = -(math.log(1 / 4) + 2 * math.log(1 / 2) + math.log(3 / 4) + math.log(4 / 5) + math.log(1 / 5)) / 6
+    assert log_loss(logits, np.array([1, 0, 1]), 1.0, 0.3) == pytest.approx(0.7 * expected + 0.3 * even)
     roots = -(math.log(3**0.5 / (1 + 3**0.5)) + math.log(1 / 2) + math.log(1 / 3)) / 3
     assert log_loss(logits, np.array([1, 0, 1]), 2.0) == pytest.approx(roots)
 

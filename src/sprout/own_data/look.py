@@ -1,11 +1,10 @@
 """Looking at every example once: what is wrong, how large it is, whether it has colour, which are equal."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -59,11 +58,11 @@ def look(listing: Listing, max_pixels: int) -> Look:
     return found
 
 
-def chunks_seen(examples: Files | Array, max_pixels: int) -> Any:
-    """Look at chunk after chunk, in the order of the rows: a generator of `Seen`."""
+def chunks_seen(examples: Files | Array, max_pixels: int) -> Generator[Seen]:
+    """Look at chunk after chunk, in the order of the rows."""
     root = str(examples.root) if isinstance(examples, Files) else None
     images = examples.paths if isinstance(examples, Files) else examples
-    tasks: Any = (
+    tasks = (
         partial(look_at, start, root, images[start : start + CHUNK], max_pixels)
         for start in range(0, len(images), CHUNK)
     )

@@ -10,21 +10,23 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
+from typing import TypeVar
 
-from sprout.prepare.worker import Done, start_worker
+from sprout.prepare.worker import start_worker
 
+T = TypeVar("T")
 AHEAD = 3
 """Tasks in flight per process."""
 
 
-def in_processes(tasks: Iterator[partial[Done]], processes: int) -> Generator[Done]:
+def in_processes(tasks: Iterator[partial[T]], processes: int) -> Generator[T]:
     """Run tasks in processes of their own; results come in the tasks' order.
 
     Raises:
         RuntimeError: one of them was killed.
     """
     with pool(processes) as executor:
-        running: deque[Future[Done]] = deque()
+        running: deque[Future[T]] = deque()
         try:
             for task in tasks:
                 with no_main_module():

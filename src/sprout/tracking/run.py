@@ -43,7 +43,7 @@ class Run:
 
         Args:
             folder: as `sprout.models.model_file` writes it.
-            input_example: (N, H, W, C) uint8, of the shape that `model.json` names; its first image is kept.
+            input_example: (N, H, W, C) uint8 or (N, F) float32, as `model.json` says; the first is kept.
         """
         self._write(lambda: self._model(folder, input_example[:1]))
 
