@@ -22,7 +22,8 @@ format: setup
 	ruff check --fix .
 
 bench: setup
-	for name in noop build; do python -m benchmarks.$$name || exit 1; done
+	for name in noop build open_store dvc_files; do python -m benchmarks.$$name || exit 1; done
+	$(if $(IMAGES),python -m benchmarks.decode $(IMAGES),@echo 'decode: left out; make bench IMAGES=cifar10.tar.xz (or a folder of images) runs it, too')
 
 setup: .venv/ready
 

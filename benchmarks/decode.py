@@ -1,7 +1,7 @@
 """The stage `prepare` on class folders of images ÷ decoding them with Pillow in as many plain processes.
 
-    python -m benchmarks.decode ../cifar10                       # 60,000 CIFAR-10 JPEGs, unpacked
-    python -m benchmarks.decode ../cifar10 --near-duplicates     # with the search for near duplicates
+    python -m benchmarks.decode cifar10.tar.xz                       # 60,000 CIFAR-10 JPEGs
+    python -m benchmarks.decode cifar10.tar.xz --near-duplicates     # with the search for near duplicates
 
 Both find the files and decode all of them; ours also checks, compares, splits, stores and describes them.
 """
@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.paired import cost, in_turn, parser, print_figure
 from benchmarks.workspace import copy_project, environment
+from sprout.sources.archive import unpack
 
 GOAL, GOAL_NEAR = 1.2, 3.0
 
@@ -53,7 +54,7 @@ def measure(images: Path, pairs: int, *, near: bool) -> None:
     """Compare the two programs; prints the figure.
 
     Args:
-        images: the folder; every file in it whose name has a dot is an image.
+        images: a folder, in which every file whose name has a dot is an image, or an archive of one.
         pairs: how many runs of each.
         near: ours looks for near duplicates, too.
     """
@@ -61,6 +62,9 @@ def measure(images: Path, pairs: int, *, near: bool) -> None:
         project = Path(scratch, "project")
         env = environment(Path(scratch, "dvc")) | {"PYTHONPATH": "src"}
         copy_project(project, env)
+        if images.is_file():
+            unpack(images, unpacked := Path(scratch, "images"))
+            images = unpacked
         set_up(project, images.resolve(), near=near)
         for stage in ("compose", "download"):
             cost([sys.executable, f"pipelines/{stage}.py"], project, env)
@@ -87,7 +91,7 @@ def set_up(project: Path, images: Path, *, near: bool) -> None:
 
 if __name__ == "__main__":
     command_line = parser("decode", __doc__, pairs=10)
-    command_line.add_argument("images", type=Path, help="a folder of image files")
+    command_line.add_argument("images", type=Path, help="a folder of image files, or an archive of one")
     command_line.add_argument("--near-duplicates", action="store_true", help="look for them, too")
     arguments = command_line.parse_args()
     measure(arguments.images, arguments.pairs, near=arguments.near_duplicates)

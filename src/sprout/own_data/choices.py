@@ -1,5 +1,6 @@
 """Sensible settings for data that nobody has trained on yet."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +18,10 @@ LARGEST = 96
 """Images of one size are taken as they are up to so many pixels a side."""
 SIDE = 64
 """Others are brought to so many on their longer side."""
-EXAMPLES = 600_000
-"""The network sees about so many examples in a training: minutes on two cores."""
+PIXELS = 250_000_000
+"""The network sees about so many pixels in a training: minutes on two cores."""
+ROWS = 600_000
+"""Or so many rows of a table."""
 SMALL = 2_000
 """Fewer training examples are taken in smaller batches."""
 
@@ -46,7 +49,8 @@ def choose(listing: Listing, seen: Look) -> Choices:
     learned = targets(listing, seen.sound)
     images = seen.shapes.shape[1] == 3
     prepare = (frame(seen) if images else {}) | parts(listing, seen, learned)
-    train = training(len(seen.sound), images)
+    many = PIXELS / math.prod(prepare["size"]) if images else ROWS
+    train = training(len(seen.sound), many) | {"lr": 0.003 if images else 0.001}
     files = {"/model": "mlp", "/train/schedule": "one_cycle"}
     if not images or min(prepare["size"]) < 4:
         return Choices(learned.kind, files, prepare, {}, train)
@@ -97,7 +101,6 @@ def amount(count: int, classes: int) -> int | float:
     return SHARE if round(SHARE * count) >= classes else classes
 
 
-def training(count: int, images: bool) -> dict[str, Any]:
-    """Epochs, batches and learning rate for so many examples."""
-    epochs = min(60, max(3, round(EXAMPLES / count)))
-    return {"epochs": epochs, "batch_size": 32 if count < SMALL else 100, "lr": 0.003 if images else 0.001}
+def training(count: int, seen: float) -> dict[str, Any]:
+    """Epochs and batches for so many examples, of which the network sees about `seen`, each of them several times."""
+    return {"epochs": min(60, max(3, round(seen / count))), "batch_size": 32 if count < SMALL else 100}
