@@ -33,7 +33,8 @@ def write_singles(store: Path, folder: Path) -> None:
     from PIL import Image
 
     folder.mkdir()
-    for row, image in enumerate(open_store(store).shards[0]):
+    (images,) = open_store(store).shards
+    for row, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{row:06}.png")
 
 

@@ -39,7 +39,15 @@ def pictures(tmp_path):
 
 
 def decode(examples, target, **how):
-    wanted = {"size": None, "channels": None, "resize": "none", "max_pixels": 10**6, "near_duplicates": None} | how
+    wanted = {
+        "size": None,
+        "channels": None,
+        "resize": "none",
+        "max_pixels": 10**6,
+        "near_duplicates": None,
+        "known": (),
+    }
+    wanted |= how
     found = pool.decode_all(examples, target, **wanted)
     return found, np.fromfile(target, np.uint8).reshape(len(examples), *found.shape)
 
@@ -62,6 +70,13 @@ def test_every_row_lies_at_its_place_and_every_fault_is_named(pictures, tmp_path
     expected[[3, 17, 31]] = 0
     np.testing.assert_array_equal(pixels, expected)
     assert found.hashes is None
+
+
+def test_what_is_known_to_be_at_fault_does_not_decide_about_the_size(pictures, tmp_path):
+    Image.new("L", (3, 3)).save(tmp_path / pictures.paths[0])
+    found, _ = decode(pictures, tmp_path / "scratch", known=(0,))
+    assert found.shape == (9, 11, 3)
+    assert found.faults[0].startswith("3×3 pixels, not 11×9")
 
 
 def test_digests_are_equal_where_pixels_are(pictures, tmp_path):
@@ -158,8 +173,8 @@ from sprout.prepare.pool import decode_all
 from sprout.sources.listing import Files
 if __name__ == "__main__":
     with exit_codes():
-        decode_all(Files(Path.cwd(), ["picture.png"] * int(sys.argv[1])), Path("scratch"), size=None, channels=None,
-                   resize="none", max_pixels=10**6, near_duplicates=False)
+        decode_all(Files(Path.cwd(), ["picture.png"] * int(sys.argv[1])), Path("scratch"), known=(), size=None,
+                   channels=None, resize="none", max_pixels=10**6, near_duplicates=False)
         print(*sorted(sys.modules))
 """
 
@@ -221,7 +236,7 @@ from sprout.prepare.pool import decode_all
 from sprout.sources.listing import Files
 if __name__ == "__main__":
     for count in (1000, 8000):
-        decode_all(Files(Path.cwd(), ["picture.png"] * count), Path("scratch"), size=(64, 64), channels=3,
+        decode_all(Files(Path.cwd(), ["picture.png"] * count), Path("scratch"), known=(), size=(64, 64), channels=3,
                    resize="crop", max_pixels=10**6, near_duplicates=False)
         here = Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0]
         print(here, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)

@@ -42,6 +42,19 @@ def test_where_no_group_fits_fewer_are_drawn() -> None:
     assert len(draw(np.arange(40), {0: 3}, np.zeros(40, int), groups, seed=0)) == 0
 
 
+@pytest.mark.parametrize("each", [6, 30, 49])
+def test_groups_of_several_strata_fill_the_quotas_together(each: int) -> None:
+    """As persons of whom there are pictures of every class."""
+    people = 600 // each
+    strata, groups = np.arange(people * each) % 3, np.arange(people * each) // each
+    pool = np.arange(people * each)
+    drawn = draw(pool, proportional(pool, strata, 150), strata, groups, seed=0)
+    assert 150 - each < len(drawn) <= 150
+    counts = np.bincount(strata[drawn], minlength=3)
+    assert counts.max() - counts.min() <= len(np.unique(groups[drawn]))
+    assert not set(groups[drawn]) & set(groups[np.setdiff1d(pool, drawn)])
+
+
 def test_every_row_can_be_drawn() -> None:
     seen = [draw(np.arange(50), {0: 10}, np.zeros(50, int), np.arange(50), seed) for seed in range(40)]
     assert len(np.unique(np.concatenate(seen))) == 50

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sprout.core.errors import UserError
-from sprout.sources.forms import read_form, room
+from sprout.sources.forms import npy, read_form, room
 from sprout.sources.listing import Listing
 
 Array = np.ndarray[Any, Any]
@@ -227,6 +227,14 @@ def test_a_file_that_is_cut_off(tmp_path: Path, keep: int) -> None:
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(UserError, match=r"x\.npy: (not an array of numpy|.* it is cut off)"):
         listed(tmp_path)
+
+
+def test_an_archive_that_unpacks_to_far_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(npy, "HARMLESS", 10_000)
+    monkeypatch.setattr(npy, "MAX_RATIO", 100)
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros((2000, 40), np.uint8))
+    with pytest.raises(UserError, match=r"x.npz: \d+ bytes that unpack to \d+; save it unpacked"):
+        listed(tmp_path, train="x.npz")
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "text", "long", "no array"])

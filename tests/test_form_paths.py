@@ -46,8 +46,8 @@ def write(root: Path, text: str | bytes, name: str = "labels.csv") -> Path:
 def test_csv(root: Path, separator: str, start: str, end: str) -> None:
     lines = [
         "path,label,split,group",
-        "i/a.png, cat ,train,p1",
-        "i/b.png,NA,Valid,",
+        "i/a.png, cat ,train, p1 ",
+        "i/b.png,NA,Valid, ",
         "",
         "i/c.png,,UNLABELED,p1",
         "i/d.png,null,,",

@@ -51,7 +51,7 @@ def test_a_number_as_target(tmp_path: Path) -> None:
 
 
 def test_columns_with_a_use_are_no_features(tmp_path: Path) -> None:
-    lines = ["id,a,b,y,part,who", "1,2,3,cat,train,ann", "2,3,4,,unlabelled,", "3,4,5,dog,TEST,ann", "4,5,6,dog,,bob"]
+    lines = ["id,a,b,y,part,who", "1,2,3,cat,train,ann", "2,3,4,,unlabelled, ", "3,4,5,dog,TEST,ann ", "4,5,6,dog,,bob"]
     listing = listed(write(tmp_path, *lines), target="y", columns=["b", "a"], split="part", group="who")
     assert listing.features == ["b", "a"]
     assert examples(listing)[0] == [3, 2]

@@ -2,6 +2,9 @@
 
 import csv
 import itertools
+import os
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +18,8 @@ import pytest
 from sprout.core.errors import UserError
 from sprout.core.prepared import describe
 from sprout.core.records import read_json
-from sprout.core.store import open_store
+from sprout.core.store import StoreWriter, open_store
+from sprout.prepare import examples, stores
 from sprout.prepare.classes import targets
 from sprout.prepare.shares import given_splits
 from sprout.prepare.splits import split
@@ -53,7 +57,7 @@ def share_out(listing: Listing = LISTING, **amounts: Any) -> dict[str, np.ndarra
     rows = np.arange(len(listing))
     learned = targets(listing, rows)
     given = given_splits(listing.split, len(listing))
-    return split(rows, given, learned, learned.index, rows, **AMOUNTS | amounts)
+    return split(rows, given, learned, learned.index, rows, **AMOUNTS | amounts)[0]
 
 
 def run(folder: Path, listing: Listing = LISTING, **settings: Any) -> dict[str, Any]:
@@ -305,9 +309,105 @@ def test_given_parts_are_kept_and_a_drawn_val_takes_the_sources_own_in():
 def test_no_drawn_split_shares_a_group_with_another(tmp_path):
     people = make_listing(group=pa.array([f"person {row // 5}" for row in range(400)]))
     run(tmp_path, people, labels=None)
-    groups = [set(open_store(tmp_path / "prepared" / name).labels["group"].to_pylist()) for name in SPLITS]
+    stores = [open_store(tmp_path / "prepared" / name) for name in SPLITS]
+    groups = [set(store.labels["group"].to_pylist()) for store in stores]
     assert sum(map(len, groups)) == len(set().union(*groups))
     assert len(groups[1]) > 3
+    assert 55 < len(stores[3]) <= 60
+    assert 35 < len(stores[1]) <= 40
+
+
+def test_persons_of_every_class_are_drawn_whole_and_what_is_lacking_is_said(tmp_path):
+    """A person has 25 pictures: two fit into 60, one into 40."""
+    people = make_listing(group=pa.array([f"person {row // 25}" for row in range(400)]), official=0)
+    summary = run(tmp_path, people, labels=None)
+    assert [summary["splits"][name]["examples"] for name in ("test", "val", "train")] == [50, 25, 325]
+    assert "prepare.test=60: 50 examples instead of 60, as groups stay whole" in summary["notes"]
+
+
+def test_a_budget_that_no_group_fits_into_is_refused():
+    pairs = make_listing(labels=np.arange(400) // 2 % 4, official=0)
+    rows, learned = np.arange(400), targets(pairs, np.arange(400))
+    given = given_splits(pairs.split, 400)
+    amounts = AMOUNTS | {"labels": None, "labels_per_class": 1}
+    with pytest.raises(UserError, match=r"prepare.labels_per_class=1: no whole group of class 'ant' fits"):
+        split(rows, given, learned, learned.index, rows // 2 * 2, **amounts)
+    kept, notes = split(rows, given, learned, learned.index, rows // 2 * 2, **amounts | {"labels_per_class": 3})
+    assert np.bincount(learned.index[kept["train"]]).tolist() == [2, 2, 2, 2]
+    assert "prepare.labels_per_class=3: 8 labels instead of 12, as groups stay whole" in notes
+
+
+def test_unlabelled_examples_of_a_group_that_is_drawn_into_test_are_left_out(tmp_path):
+    """Each person has three labelled pictures and one without a label."""
+    part = ["unlabelled" if row % 4 == 3 else None for row in range(400)]
+    people = make_listing(
+        group=pa.array([f"person {row // 4}" for row in range(400)]), split=pa.array(part, pa.string())
+    )
+    summary = run(tmp_path, people, labels=None)
+    groups = [set(open_store(tmp_path / "prepared" / name).labels["group"].to_pylist()) for name in SPLITS]
+    train, val, unlabelled, test = groups
+    assert not (train | unlabelled) & (val | test)
+    assert train == unlabelled
+    lost = len(val) + len(test)
+    assert f"{lost} unlabelled examples are left out, as val or test has others of their groups" in summary["notes"]
+
+
+def test_a_group_in_several_of_the_sources_own_parts_is_said_aloud(tmp_path):
+    people = make_listing(group=pa.array([f"person {row % 100}" for row in range(400)]))
+    summary = run(tmp_path, people, test=None, labels=None)
+    assert "100 groups lie in several of train, val and test: in the source's own parts" in summary["notes"]
+    assert summary["splits"]["test"]["examples"] == 100
+
+
+def test_a_test_part_that_another_is_drawn_for_is_not_used(tmp_path):
+    images = LISTING.examples.copy()
+    images[:50] = images[300:350]
+    summary = run(tmp_path, make_listing(examples=images), labels=None)
+    assert "the source's own test part (100 examples) is not used, as prepare.test is set" in summary["notes"]
+    assert summary["duplicates_left_out"] == 0
+    assert sum(split["examples"] for split in summary["splits"].values()) == 300
+
+
+def test_the_first_of_a_sorted_source_are_no_sample():
+    with pytest.raises(UserError, match=r"prepare.first=120: the first examples have none of class 'cat', 'dog'"):
+        share_out(make_listing(labels=np.arange(400) // 60 % 4, official=0), first=120)
+
+
+def test_equal_pictures_with_other_labels_are_said_aloud(tmp_path):
+    images = LISTING.examples.copy()
+    images[200:210] = images[100:110]
+    labels = LABELS.copy()
+    labels[200:210] = (labels[100:110] + np.repeat([0, 1], 5)) % 4
+    summary = run(tmp_path, make_listing(examples=images, labels=labels), labels=None)
+    assert "5 pictures equal an earlier one that has another label (duplicates.csv)" in summary["notes"]
+    with (tmp_path / "prepared/duplicates.csv").open(newline="", encoding="utf-8") as file:
+        listed = list(csv.DictReader(file))
+    assert [row["one_label"] == row["other_label"] for row in listed] == [True] * 5 + [False] * 5
+
+
+def test_rows_of_a_table_have_no_near_duplicates(tmp_path):
+    table = make_listing(examples=np.zeros((400, 3), np.float32), features=["a", "b", "c"])
+    with pytest.raises(UserError, match=r"prepare.near_duplicates=true: .* rows of a table"):
+        run(tmp_path, table, near_duplicates=True)
+
+
+def test_a_signal_does_not_wait_for_the_stores(tmp_path, monkeypatch):
+    """A long write ends at the next batch."""
+    taken = []
+
+    class Slow(StoreWriter):
+        def append(self, batch):
+            taken.append(len(batch))
+            if len(taken) == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.02)
+            super().append(batch)
+
+    monkeypatch.setattr(stores, "StoreWriter", Slow)
+    monkeypatch.setattr(examples, "BATCH_BYTES", 100)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, labels=None)
+    assert len(taken) < 30
 
 
 def test_equal_pictures_of_drawn_splits_stay_together(tmp_path):
@@ -338,28 +438,6 @@ def test_pictures_that_the_official_test_part_shares(tmp_path, policy, left_out)
     assert summary["duplicates_left_out"] == left_out
     assert summary["splits"]["train"]["examples"] == 300 - 40 - left_out
     assert any("left out" in note for note in summary["notes"]) == bool(left_out)
-
-
-@pytest.mark.parametrize("part", ["test", "val"])
-def test_what_has_no_label_is_not_measured(tmp_path, part):
-    """Nor is a test part's example learned from."""
-    split = ["test" if row >= 300 else "val" if row >= 250 else None for row in range(400)]
-    first = split.index(part)
-    label = [None if row in (first, first + 1) else name for row, name in enumerate(LISTING.label.to_pylist())]
-    listing = make_listing(label=pa.array(label), split=pa.array(split, pa.string()))
-    summary = run(tmp_path, listing, test=None, val=None, labels=None)
-    stores = [open_store(tmp_path / "prepared" / name) for name in SPLITS]
-    origins = {origin for store in stores for origin in store.labels["origin"].to_pylist()}
-    assert not {f"file:{first}", f"file:{first + 1}"} & origins
-    assert summary["unlabelled_left_out"] == 2
-    assert "2 examples of the source's own val and test parts have no label and are left out" in summary["notes"]
-
-
-def test_a_test_part_without_any_label_is_none(tmp_path):
-    label = [None if row >= 300 else name for row, name in enumerate(LISTING.label.to_pylist())]
-    listing = make_listing(label=pa.array(label))
-    with pytest.raises(UserError, match=r"prepare.test=null: the source has no test part .* or none with labels"):
-        run(tmp_path, listing, test=None)
 
 
 def test_shared_pictures_are_refused_where_asked(tmp_path):

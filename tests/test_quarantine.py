@@ -12,9 +12,14 @@ from sprout.prepare.quarantine import LISTED, sound_rows, write_quarantine
 ORIGIN = pa.array([f"cat/{row}.jpg" for row in range(99)] + ['a, "b"\nc'])
 
 
-def test_few_faults_are_left_out() -> None:
+def test_few_faults_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier attempt listed is gone."""
+    monkeypatch.chdir(tmp_path)
+    LISTED.parent.mkdir()
+    LISTED.write_text("earlier")
     assert sound_rows({3: "zero bytes"}, ORIGIN, 0.01).tolist() == [0, 1, 2, *range(4, 100)]
     assert len(sound_rows({}, ORIGIN, 0.0)) == 100
+    assert not LISTED.exists()
 
 
 def test_more_than_the_share_end_the_stage_and_are_all_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,13 +42,13 @@ def write_copies(train: Store, folder: Path, *, copies: int, seed: int, transfor
         )
     rows = labelled(train)
     total = copies * len(rows)
-    writer = StoreWriter(folder, total, train.shape, train.shards[0].dtype.name)
     size = max(1, BATCH_VALUES // math.prod(train.shape))
     starts = range(0, total, size)
-    for start in track(starts, "augment", len(starts)):
-        numbers, places = np.divmod(np.arange(start, min(start + size, total)), len(rows))
-        writer.append(transformed(train, rows[places], numbers, seed, transforms))
-    writer.close(table_of_copies(train, np.tile(rows, copies)))
+    with StoreWriter(folder, total, train.shape, train.shards[0].dtype.name) as writer:
+        for start in track(starts, "augment", len(starts)):
+            numbers, places = np.divmod(np.arange(start, min(start + size, total)), len(rows))
+            writer.append(transformed(train, rows[places], numbers, seed, transforms))
+        writer.close(table_of_copies(train, np.tile(rows, copies)))
     return total
 
 

@@ -24,7 +24,7 @@ def draws(seed: int, epoch: int, ids: Tensor) -> Draw:
 
     Args:
         seed: of the training or of the stage.
-        epoch: 0 or more.
+        epoch: 0 or more; −1 belongs to no training.
         ids: (N,) int64, which example each one is.
     """
     key = mix(mix(torch.tensor(seed)) + epoch)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import pyarrow as pa
@@ -70,7 +70,7 @@ def open_store(folder: Path) -> Store:
     Raises:
         UserError: the folder is no store, or its table does not fit its examples.
     """
-    paths = sorted(folder.glob("examples-*.npy"))
+    paths = sorted(folder.glob("examples-*.npy"), key=lambda path: (len(path.name), path.name))
     if not paths or not all((folder / name).exists() for name in ("labels.parquet", "store.json")):
         raise UserError(f"{folder}: no prepared examples here; `dvc repro` makes them")
     try:
@@ -104,6 +104,12 @@ class StoreWriter:
         self.digest = hashlib.sha256()
         self.written = 0
         self.file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end_shard()
 
     def append(self, batch: Array) -> None:
         """Add examples: (n, *shape)."""
@@ -140,6 +146,7 @@ class StoreWriter:
         if not self.examples:
             self.next_shard()
         self.end_shard()
+        assert self.written == self.examples == labels.num_rows, "fewer or more examples than were said to come"
         write_labels(self.folder, labels)
         described = {"examples": self.examples, "shape": self.shape, "dtype": self.dtype.name}
         write_json(self.folder / "store.json", {**described, "sha256": self.digest.hexdigest()})
@@ -147,9 +154,9 @@ class StoreWriter:
 
 def write_store(folder: Path, examples: Array, labels: pa.Table, shard_bytes: int = SHARD_BYTES) -> None:
     """Write a split whose examples are at hand: (N, H, W, C) uint8 or (N, F) float32."""
-    writer = StoreWriter(folder, len(examples), examples.shape[1:], examples.dtype.name, shard_bytes)
-    writer.append(examples)
-    writer.close(labels)
+    with StoreWriter(folder, len(examples), examples.shape[1:], examples.dtype.name, shard_bytes) as writer:
+        writer.append(examples)
+        writer.close(labels)
 
 
 def read_labels(folder: Path) -> pa.Table:

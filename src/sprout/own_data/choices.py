@@ -87,7 +87,7 @@ def fitting(sizes: Array) -> list[int]:
 
 def parts(listing: Listing, seen: Look, learned: Targets) -> dict[str, Any]:
     """The splits: the data's own where it has them, else drawn ones."""
-    given = given_splits(listing.split, len(listing))[seen.sound][learned.known[seen.sound]]
+    given = given_splits(listing.split, len(listing))[seen.sound]
     own = {name for code, name in enumerate(SPLITS) if (given == code).any()}
     drawn = np.isin(given, [DRAWN, SPLITS.index("train")])
     count, classes = int(drawn.sum()), max(1, len(learned.classes))

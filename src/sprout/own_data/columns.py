@@ -16,7 +16,6 @@ from sprout.sources.forms.splits import ALL
 from sprout.sources.forms.text_table import TextTable, as_text, text_columns, trimmed
 
 PATHS = ("path", "file", "filename", "image")
-LABELS = ("label", "class", "target", "y")
 SPLITS = ("split", "set", "subset", "usage")
 GROUPS = ("group", "subject", "person", "patient")
 ROW_NAMES = ("id", "index", "row", "no", "unnamed: 0", "")

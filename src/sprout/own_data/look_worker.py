@@ -1,4 +1,7 @@
-"""What one process does to look at images: decode each as it is, and note what it is. Imports only numpy and Pillow."""
+"""What one process does to look at images: decode each as it is, and note what it is.
+
+Imports only numpy, Pillow and simplejpeg.
+"""
 
 import hashlib
 from dataclasses import dataclass

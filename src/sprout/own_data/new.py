@@ -13,7 +13,7 @@ from sprout.own_data.examine import Examined
 from sprout.own_data.findings import shown
 from sprout.settings.compose import parse_override
 from sprout.settings.download import Local
-from sprout.sources.archive import is_archive
+from sprout.sources.files import is_packed
 from sprout.sources.local import SOURCE
 
 BESIDE = (".tmp-new", ".tmp-old", ".yaml")
@@ -92,7 +92,7 @@ def is_own_place(folder: Path, path: Path) -> bool:
     """
     place = folder.resolve()
     if path.is_file() and path.resolve().parent == place:
-        if path.suffix != ".npz" and is_archive(path) and len(list(folder.iterdir())) > 1:
+        if is_packed(path) and len(list(folder.iterdir())) > 1:
             raise UserError(f"{path}: an archive beside other files is not unpacked; let it be alone in {folder}")
         return True
     return path.resolve() == place

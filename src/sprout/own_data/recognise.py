@@ -8,8 +8,8 @@ from typing import Any
 from sprout.core.errors import UserError
 from sprout.own_data.arrays import form_of_arrays, form_of_keys, keys
 from sprout.own_data.tables import form_of_pair, form_of_table
-from sprout.sources.archive import is_archive, unpack
-from sprout.sources.files import unpacked
+from sprout.sources.archive import unpack
+from sprout.sources.files import is_packed, unpacked
 from sprout.sources.forms.folders import unwrapped
 from sprout.sources.forms.splits import ALL
 from sprout.sources.forms.walk import is_folder, is_text
@@ -62,11 +62,6 @@ def recognise(path: Path, scratch: Path) -> Found:
     return Found(path, path.parent, *form_of_file(path))
 
 
-def is_packed(path: Path) -> bool:
-    """Whether a file is an archive; an .npz file is one too, but also a form of its own."""
-    return path.suffix != ".npz" and is_archive(path)
-
-
 def form_of_file(path: Path) -> tuple[dict[str, Any], list[str]]:
     """The form of a single file, by its content."""
     with path.open("rb") as file:
@@ -107,7 +102,10 @@ def is_split_into_folders(folders: list[str]) -> bool:
 def form_of_tables(root: Path, tables: list[Path], has_folders: bool) -> tuple[dict[str, Any], list[str]]:
     """The form of a folder with tables at its top."""
     if len(tables) == 1:
-        return form_of_table(root, str(tables[0]))
+        form, said = form_of_table(root, str(tables[0]))
+        if has_folders and form["kind"] != "paths":
+            return {"kind": "folders"}, [f"{tables[0]} is not read; to use it: --from {root / tables[0]}"]
+        return form, said
     if pair := form_of_pair(root, [str(table) for table in tables]):
         return pair
     named = ", ".join(table.name for table in tables)

@@ -8,7 +8,6 @@ from typing import Any
 from sprout.core.errors import UserError
 from sprout.own_data.columns import (
     GROUPS,
-    LABELS,
     Sampled,
     is_number,
     no_features,
@@ -18,6 +17,7 @@ from sprout.own_data.columns import (
 )
 from sprout.sources.forms.csv_file import CsvFile
 from sprout.sources.forms.numbers import bytes_of
+from sprout.sources.forms.pixel_file import LABELS
 from sprout.sources.forms.text_table import open_table
 
 PIXEL = re.compile(r"(pixel|px|p)?[ _-]?[0-9]+|[0-9]+x[0-9]+", re.IGNORECASE)

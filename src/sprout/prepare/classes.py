@@ -25,13 +25,6 @@ class Targets:
     """(N,) float64 numbers to predict; None where the set has none."""
 
     @property
-    def known(self) -> Array:
-        """(N,) whether it is known what an example teaches; where nothing is to be learned, nothing is missing."""
-        if self.classes:
-            return np.asarray(self.index != UNKNOWN)
-        return np.ones(len(self.index), bool) if self.value is None else ~np.isnan(self.value)
-
-    @property
     def kind(self) -> str | None:
         """class, number, or None where there is nothing to learn from."""
         return "class" if self.classes else "number" if self.value is not None else None

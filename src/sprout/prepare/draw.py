@@ -6,13 +6,14 @@ from sprout.sources.listing import Array
 
 
 def draw(pool: Array, quotas: dict[int, int], strata: Array, groups: Array, seed: int) -> Array:
-    """Draw rows out of a pool: as many of each stratum as its quota says, in whole groups.
+    """Draw rows out of a pool: as many of each stratum as its quota says, as far as whole groups allow.
 
-    A group counts for the stratum of its first row. Where no more groups fit, fewer are drawn.
+    Groups come in a random order. One is taken if what is drawn is then nearer to the quotas, stratum by stratum in the
+    sense of least squares, and not more rows in all.
 
     Args:
         pool: (n,) rows to draw from, ascending.
-        quotas: for each stratum how many rows.
+        quotas: for each stratum how many rows; one that is not named has 0.
         strata: (N,) each row's stratum.
         groups: (N,) each row's group.
         seed: of the order.
@@ -20,27 +21,32 @@ def draw(pool: Array, quotas: dict[int, int], strata: Array, groups: Array, seed
     Returns:
         the drawn rows, ascending.
     """
-    _, first, group, size = np.unique(groups[pool], return_index=True, return_inverse=True, return_counts=True)
-    stratum = strata[pool[first]]
-    order = np.random.default_rng(seed).permutation(len(first))
-    taken = np.zeros(len(first), bool)
-    for each, quota in quotas.items():
-        candidates = order[stratum[order] == each]
-        taken[fill(candidates, size[candidates], quota)] = True
+    _, group, size = np.unique(groups[pool], return_inverse=True, return_counts=True)
+    names, stratum = np.unique(strata[pool], return_inverse=True)
+    wanted = np.array([quotas.get(name, 0) for name in names.tolist()], np.int64)
+    order = np.random.default_rng(seed).permutation(len(size))
+    by_group = stratum[np.argsort(group, kind="stable")]
+    taken = singles(by_group, wanted, order) if size.max(initial=1) == 1 else whole(by_group, size, wanted, order)
     return pool[taken[group]]
 
 
-def fill(candidates: Array, size: Array, quota: int) -> Array:
-    """The candidates that fill a quota, in their order; one that is too large for what is left is passed over."""
-    kept = []
-    while len(candidates) and quota:
-        fits = size <= quota
-        candidates, size = candidates[fits], size[fits]
-        number = int(np.searchsorted(np.cumsum(size), quota, side="right"))
-        kept.append(candidates[:number])
-        quota -= int(size[:number].sum())
-        candidates, size = candidates[number:], size[number:]
-    return np.concatenate([np.zeros(0, np.int64), *kept])
+def singles(stratum: Array, wanted: Array, order: Array) -> Array:
+    """Which groups are taken where each is one row: (G,) its stratum → (G,) bool."""
+    taken = np.zeros(len(stratum), bool)
+    for each, quota in enumerate(wanted.tolist()):
+        taken[order[stratum[order] == each][:quota]] = True
+    return taken
+
+
+def whole(stratum: Array, size: Array, wanted: Array, order: Array) -> Array:
+    """Which groups are taken: (n,) strata, group after group, and (G,) sizes → (G,) bool."""
+    taken, left, starts = np.zeros(len(size), bool), wanted.copy(), np.cumsum(size) - size
+    for each in order.tolist():
+        has = np.bincount(stratum[starts[each] : starts[each] + size[each]], minlength=len(wanted))
+        # |left - has|² < |left|²: nearer with it than without.
+        if size[each] <= left.sum() and has @ has < 2 * (has @ left):
+            taken[each], left = True, left - has
+    return taken
 
 
 def proportional(pool: Array, strata: Array, count: int) -> dict[int, int]:

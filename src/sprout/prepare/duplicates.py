@@ -7,8 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from sprout.core.records import write_rows
+from sprout.prepare.classes import UNKNOWN
 from sprout.prepare.examples import Examples
 from sprout.prepare.near_duplicates import near_pairs
+from sprout.prepare.shares import Shares
 from sprout.sources.listing import SPLITS, Array
 
 LEFT_OUT = len(SPLITS)
@@ -22,16 +24,19 @@ def places(rows: dict[str, Array], count: int) -> Array:
     return found
 
 
-def write_duplicates(path: Path, sound: Array, pictures: Array, rows: dict[str, Array], origin: pa.Array) -> int:
-    """List every picture that equals an earlier one, and where both have gone; return how many."""
-    again = sound[pictures[sound] != sound]
-    place, names = places(rows, len(pictures)), [*SPLITS, "left out"]
-    pairs = zip(again.tolist(), pictures[again].tolist(), strict=True)
-    listed = [
-        {"one": origin[one], "one_in": names[place[one]], "other": origin[row], "other_in": names[place[row]]}
-        for row, one in pairs
-    ]
-    write_rows(path, ["one", "one_in", "other", "other_in"], listed)
+def write_duplicates(path: Path, sound: Array, shares: Shares, origin: pa.Array) -> int:
+    """List every picture that equals an earlier one, where both have gone and what they are; return how many."""
+    again = sound[shares.pictures[sound] != sound]
+    place, names = places(shares.rows, len(origin)), [*SPLITS, "left out"]
+
+    def told(role: str, row: int) -> dict[str, str]:
+        index = int(shares.targets.index[row])
+        label = "" if index == UNKNOWN else shares.targets.classes[index]
+        return {role: origin[row].as_py(), f"{role}_in": names[place[row]], f"{role}_label": label}
+
+    pairs = zip(again.tolist(), shares.pictures[again].tolist(), strict=True)
+    listed = [told("one", one) | told("other", row) for row, one in pairs]
+    write_rows(path, ["one", "one_in", "one_label", "other", "other_in", "other_label"], listed)
     return len(again)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sprout.core.errors import UserError
 from sprout.prepare.pool import Decoded, decode_all
 from sprout.sources.listing import Array, Listing
 
@@ -60,13 +61,21 @@ def examples_of(
         listing: what the source has.
         file: where decoded images go.
         size: see `settings.prepare.Prepare` for this and all that follow.
+
+    Raises:
+        UserError: near duplicates are to be found among rows of a table, or images of neither one nor three channels.
     """
     found = listing.examples
     if isinstance(found, np.ndarray) and found.ndim == 2:
+        if near_duplicates:
+            raise UserError(
+                "prepare.near_duplicates=true: compares pictures, but these are rows of a table; set it to null"
+            )
         return Examples(len(found), found.shape[1:], "float32", None, found), None
     decoded = decode_all(
         found,
         file,
+        known=listing.faults,
         size=size,
         channels=channels,
         resize=resize,

@@ -1,4 +1,4 @@
-"""An image file under a root, decoded; what is wrong with it as a file. Imports only numpy and Pillow."""
+"""An image file under a root, decoded; what is wrong with it as a file. Imports only numpy, Pillow and simplejpeg."""
 
 import errno
 import os

@@ -1,7 +1,7 @@
 """All examples decoded into one scratch file, by one process per usable core, in bounded memory."""
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -45,6 +45,7 @@ def decode_all(
     examples: Files | Array,
     target: Path,
     *,
+    known: Collection[int],
     size: tuple[int, int] | None,
     channels: int | None,
     resize: str,
@@ -56,6 +57,7 @@ def decode_all(
     Args:
         examples: image files, or an array of images.
         target: the scratch file; it is written anew.
+        known: rows with a fault of another kind, which decide about nothing.
         size: height and width; None takes those of the first example that can be read.
         channels: 1 or 3; None takes those of the first example that can be read.
         resize: see `resize.resized`.
@@ -66,7 +68,7 @@ def decode_all(
         UserError: perceptual hashes are wanted of images that are neither grey nor colour.
         RuntimeError: a process was killed, which usually means that memory ran out.
     """
-    shape, faults = first_shape(examples, size, channels, resize, max_pixels)
+    shape, faults = first_shape(examples, known, size, channels, resize, max_pixels)
     if shape is None:
         target.write_bytes(b"")
         return Decoded((0, 0, 0), np.zeros((len(examples), DIGEST_BYTES), np.uint8), faults, None)
@@ -97,13 +99,20 @@ def are_hashed(shape: tuple[int, int, int]) -> bool:
 
 @unhindered()
 def first_shape(
-    examples: Files | Array, size: tuple[int, int] | None, channels: int | None, resize: str, max_pixels: int
+    examples: Files | Array,
+    known: Collection[int],
+    size: tuple[int, int] | None,
+    channels: int | None,
+    resize: str,
+    max_pixels: int,
 ) -> tuple[tuple[int, int, int] | None, dict[int, str]]:
     """(H, W, C) of the first example that can be read, None if there is none; and the faults before it."""
     root, pixels = parts(examples)
     decode = decoder(root, size, channels, resize, max_pixels)
     faults: dict[int, str] = {}
     for row, example in enumerate(pixels):
+        if row in known:
+            continue
         try:
             height, width, found = decode(example).shape
         except Fault as fault:

@@ -28,6 +28,7 @@ def sound_rows(faults: dict[int, str], origin: pa.Array, max_faulty: float) -> A
     if len(faults) <= max_faulty * len(origin) and len(faults) < len(origin):
         sound = np.ones(len(origin), bool)
         sound[list(faults)] = False
+        LISTED.unlink(missing_ok=True)
         return np.flatnonzero(sound)
     with whole_file(LISTED) as path:
         write_quarantine(path, faults, origin)

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sprout.prepare.classes import Targets, targets
+from sprout.prepare.classes import UNKNOWN, Targets, targets
 from sprout.prepare.groups import equal_pictures, given_groups, joined
 from sprout.prepare.shared import settle, shared_pictures
 from sprout.prepare.splits import DRAWN, split, strata_of
 from sprout.sources.listing import SPLITS, Array, Listing
 
-MEASURED = (SPLITS.index("val"), SPLITS.index("test"))
+TEST = SPLITS.index("test")
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Shares:
     """(N,) the first example with the same picture."""
     groups: Array
     """(N,) examples of one group lie in one drawn split."""
-    shown_twice: int
-    """How many are in no split, as another part of the source has their picture too."""
-    untold: int
-    """How many of the source's own val and test parts are in no split, as nobody says what they are."""
     rows: dict[str, Array]
     """The rows of each split, in the source's order."""
+    left_out: int
+    """How many are in no split, as another part of the source has their picture too."""
+    notes: list[str]
+    """What a person should know, a line each."""
 
 
 def share_out(
@@ -60,13 +60,32 @@ def share_out(
     """
     learned, given = targets(listing, sound), given_splits(listing.split, len(listing))
     pictures = np.arange(len(listing)) if digests is None else equal_pictures(digests, sound)
-    single = settle(shared_pictures(sound, given, pictures), sound, given, listing.origin, duplicates)
-    # What has no label cannot be measured, and a test part is not for learning from.
-    used = single[learned.known[single] | ~np.isin(given[single], MEASURED)]
+    own_test = sound[given[sound] == TEST]
+    replaced = own_test if amounts["test"] is not None else own_test[:0]
+    wanted = np.setdiff1d(sound, replaced, assume_unique=True)
+    used = settle(shared_pictures(wanted, given, pictures), wanted, given, listing.origin, duplicates)
     groups = joined(given_groups(listing.group, len(listing)), pictures)
     bins = strata_of(learned, features, listing.features, strata)
-    rows = split(used, given, learned, bins, groups, **amounts)
-    return Shares(learned, pictures, groups, len(sound) - len(single), len(single) - len(used), rows)
+    rows, notes = split(used, given, learned, bins, groups, **amounts)
+    if len(replaced):
+        notes.append(f"the source's own test part ({len(replaced)} examples) is not used, as prepare.test is set")
+    notes += [*across(rows, groups), *contradicting(sound, pictures, learned)]
+    return Shares(learned, pictures, groups, rows, len(wanted) - len(used), notes)
+
+
+def across(rows: dict[str, Array], groups: Array) -> list[str]:
+    """Groups that the source itself has put into several of its parts; a drawn split has all of a group or nothing."""
+    learned = np.concatenate([rows["train"], rows["unlabelled"]])
+    found = [np.unique(groups[part]) for part in (learned, rows["val"], rows["test"])]
+    several = int((np.unique(np.concatenate(found), return_counts=True)[1] > 1).sum())
+    return [f"{several} groups lie in several of train, val and test: in the source's own parts"] if several else []
+
+
+def contradicting(sound: Array, pictures: Array, learned: Targets) -> list[str]:
+    """Equal pictures whose labels differ."""
+    first = learned.index[pictures[sound]]
+    count = int(((learned.index[sound] != first) & (learned.index[sound] != UNKNOWN) & (first != UNKNOWN)).sum())
+    return [f"{count} pictures equal an earlier one that has another label (duplicates.csv)"] if count else []
 
 
 def given_splits(split_names: pa.Array | None, count: int) -> Array:

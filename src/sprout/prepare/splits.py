@@ -13,6 +13,7 @@ from sprout.sources.listing import SPLITS, Array
 
 Amount = int | float | None
 DRAWN = -1
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def split(
     labels: Amount,
     labels_per_class: int | None,
     seed: int,
-) -> dict[str, Array]:
-    """Share rows out over train, val, unlabelled and test, each in the source's order.
+) -> tuple[dict[str, Array], list[str]]:
+    """Share rows out over train, val, unlabelled and test, each in the source's order; and what should be said of it.
 
     Args:
         rows: (n,) the sound ones.
@@ -67,31 +68,48 @@ def split(
     # A drawn validation split is drawn from the source's own one too; its test split is never learned from.
     others = [DRAWN, SPLITS.index("train"), *([] if val is None else [SPLITS.index("val")])]
     pool = Pool(rows[np.isin(given[rows], others)], targets, strata, groups)
+    pool = whole = beginning(pool, first)
+    notes: list[str] = []
+    pool, tested = part(pool, "test", test, own["test"], seed, notes)
+    pool, validated = part(pool, "val", val, own["val"], seed + 1, notes)
+    drawn = whole.without(pool.rows).rows
+    beside = own["unlabelled"][~np.isin(groups[own["unlabelled"]], groups[drawn])]
+    if lost := len(own["unlabelled"]) - len(beside):
+        notes.append(f"{lost} unlabelled examples are left out, as val or test has others of their groups")
+    kept = budget(pool, labels, labels_per_class, seed + 2, notes)
+    unlabelled = np.sort(np.concatenate([beside, pool.without(kept).rows]))
+    return {"train": kept, "val": validated, "unlabelled": unlabelled, "test": tested}, notes
+
+
+def beginning(pool: Pool, first: int | None) -> Pool:
+    """The first examples of a pool.
+
+    Raises:
+        UserError: there are not so many, or a class lies behind them all.
+    """
     if first is not None and first > len(pool.rows):
         raise UserError(f"prepare.first={first}: the source's training part has {len(pool.rows)} examples")
-    pool = replace(pool, rows=pool.rows[:first])
-    nameless = pool.rows[targets.index[pool.rows] == UNKNOWN] if targets.classes else pool.rows[:0]
-    pool = pool.without(nameless)
-    pool, tested = part(pool, "test", test, own["test"], seed)
-    pool, validated = part(pool, "val", val, own["val"], seed + 1)
-    kept = budget(pool, labels, labels_per_class, seed + 2)
-    unlabelled = np.sort(np.concatenate([own["unlabelled"], nameless, pool.without(kept).rows]))
-    return {"train": kept, "val": validated, "unlabelled": unlabelled, "test": tested}
+    begun = replace(pool, rows=pool.rows[:first])
+    counts = begun.counts()
+    if cut := [name for name, count in pool.counts().items() if count and not counts[name]]:
+        raise UserError(
+            f"prepare.first={first}: the first examples have none of class {', '.join(map(repr, cut[:SHOWN]))}, as the "
+            "source is sorted by class; set it to null, and take fewer labels (prepare.labels) or a larger test part"
+        )
+    return begun
 
 
-def part(pool: Pool, name: str, wanted: Amount, own: Array, seed: int) -> tuple[Pool, Array]:
+def part(pool: Pool, name: str, wanted: Amount, own: Array, seed: int, notes: list[str]) -> tuple[Pool, Array]:
     """The pool without a split, and that split: the source's own part, or drawn."""
     if wanted is not None:
-        drawn = stratified(pool, f"prepare.{name}", wanted, seed)
+        drawn = stratified(pool, f"prepare.{name}", wanted, seed, notes)
         return pool.without(drawn), drawn
     if not len(own):
-        raise UserError(
-            f"prepare.{name}=null: the source has no {name} part of its own, or none with labels; say how many to draw"
-        )
+        raise UserError(f"prepare.{name}=null: the source has no {name} part of its own; say how many to draw")
     return pool, own
 
 
-def stratified(pool: Pool, key: str, wanted: int | float, seed: int) -> Array:
+def stratified(pool: Pool, key: str, wanted: int | float, seed: int, notes: list[str]) -> Array:
     """Draw so many rows, or that share, in the strata's proportions."""
     counts = pool.counts()
     classes = max(1, sum(1 for count in counts.values() if count))
@@ -107,10 +125,12 @@ def stratified(pool: Pool, key: str, wanted: int | float, seed: int) -> Array:
     drawn = draw(pool.rows, proportional(pool.rows, pool.strata, count), pool.strata, pool.groups, seed)
     if not len(drawn):
         raise UserError(f"{key}={wanted}: every group has more examples than that; draw more, or group them finer")
+    if len(drawn) < count:
+        notes.append(f"{key}={wanted}: {len(drawn)} examples instead of {count}, as groups stay whole")
     return drawn
 
 
-def budget(pool: Pool, labels: Amount, labels_per_class: int | None, seed: int) -> Array:
+def budget(pool: Pool, labels: Amount, labels_per_class: int | None, seed: int, notes: list[str]) -> Array:
     """The rows that keep their label."""
     if labels is not None and labels_per_class is not None:
         raise UserError(
@@ -131,7 +151,15 @@ def budget(pool: Pool, labels: Amount, labels_per_class: int | None, seed: int) 
                 f"that is {quota} of class {name!r}, which has {counts[name]} training examples; "
                 "accepted: at least one a class and no more than it has"
             )
-    return draw(pool.rows, quotas, pool.targets.index, pool.groups, seed)
+    drawn = draw(pool.rows, quotas, pool.targets.index, pool.groups, seed)
+    kept = per_class(pool.targets.index[drawn], pool.targets.classes)
+    if none := [name for name, count in kept.items() if not count]:
+        raise refused(f"no whole group of class {none[0]!r} fits into that; keep more labels, or group finer")
+    if len(drawn) < sum(quotas.values()):
+        notes.append(
+            f"prepare.{key}={wanted}: {len(drawn)} labels instead of {sum(quotas.values())}, as groups stay whole"
+        )
+    return drawn
 
 
 def refuse(setting: str, pool: Pool, why: str) -> UserError:

@@ -3,6 +3,7 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def prepare(
     rows, origin = shares.rows, listing.origin
 
     write_quarantine(folder / "quarantine.csv", faults, origin)
-    equal = write_duplicates(folder / "duplicates.csv", sound, shares.pictures, rows, origin)
+    equal = write_duplicates(folder / "duplicates.csv", sound, shares, origin)
     hashes = decoded.hashes if decoded else None
     near = write_near_duplicates(folder / "near_duplicates.csv", examples, hashes, rows, shares.pictures, origin)
     statistics = write_stores(folder, examples, shares, origin)
@@ -84,18 +85,26 @@ def write_stores(folder: Path, examples: Examples, shares: Shares, origin: pa.Ar
         PixelStatistics(examples.shape[-1]) if examples.dtype == "uint8" else FeatureStatistics(examples.shape[0])
     )
 
+    ended = Event()
+
     def write(name: str) -> None:
-        writer = StoreWriter(folder / name, len(shares.rows[name]), examples.shape, examples.dtype)
-        for batch in examples.batches(shares.rows[name]):
-            writer.append(batch)
-            if name == "train":
-                statistics.add(batch)
-        writer.close(table(shares, name, origin))
+        with StoreWriter(folder / name, len(shares.rows[name]), examples.shape, examples.dtype) as writer:
+            for batch in examples.batches(shares.rows[name]):
+                if ended.is_set():
+                    return
+                writer.append(batch)
+                if name == "train":
+                    statistics.add(batch)
+            writer.close(table(shares, name, origin))
 
     # Side by side: hashing and writing, which take longest, leave Python's lock.
     with ThreadPoolExecutor(len(SPLITS)) as threads:
-        for _ in track(threads.map(write, SPLITS), "prepare: write", len(SPLITS)):
-            pass
+        try:
+            for _ in track(threads.map(write, SPLITS), "prepare: write", len(SPLITS)):
+                pass
+        except BaseException:
+            ended.set()  # a signal does not wait for the rest
+            raise
     return statistics.result()
 
 

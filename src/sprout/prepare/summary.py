@@ -30,8 +30,7 @@ def summary(
         "features": None if features is None else list(features),
         "faulty": faulty,
         "duplicates": duplicates,
-        "duplicates_left_out": shares.shown_twice,
-        "unlabelled_left_out": shares.untold,
+        "duplicates_left_out": shares.left_out,
         "near_duplicates": near_duplicates,
         "notes": notes(splits, faulty, shares, near_duplicates),
     }
@@ -54,10 +53,8 @@ def notes(splits: dict[str, dict[str, Any]], faulty: int, shares: Shares, near_d
     ]
     if faulty:
         said.append(f"{faulty} faulty examples are left out (quarantine.csv)")
-    if shares.shown_twice:
-        said.append(f"{shares.shown_twice} pictures that another part has too are left out (duplicates.csv)")
-    if shares.untold:
-        said.append(f"{shares.untold} examples of the source's own val and test parts have no label and are left out")
+    if shares.left_out:
+        said.append(f"{shares.left_out} pictures that another part has too are left out (duplicates.csv)")
     if near_duplicates:
         said.append(f"{near_duplicates} pairs of near duplicates are kept as they are (near_duplicates.csv)")
-    return said
+    return said + shares.notes

@@ -1,7 +1,7 @@
 """What one process does for the pool: decode a chunk of examples into its place in the scratch file.
 
-Imports only numpy and Pillow, so that a process starts in a fraction of a second; no pixels of files travel between
-processes.
+Imports only numpy, Pillow and simplejpeg, so that a process starts in a fraction of a second; no pixels of files travel
+between processes.
 """
 
 import gc

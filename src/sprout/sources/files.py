@@ -1,10 +1,13 @@
 """Files as they came, in one of the forms; an archive that stands alone is unpacked first."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+from sprout.core.errors import UserError
 from sprout.sources.archive import is_archive, unpack
 from sprout.sources.forms import read_form
+from sprout.sources.forms.walk import shown
 from sprout.sources.listing import Listing
 from sprout.sources.manifest import MANIFEST
 
@@ -16,17 +19,33 @@ def read_files(folder: Path, scratch: Path, **form: Any) -> Listing:
         folder: where they lie.
         scratch: a folder for what is not kept.
         form: keyword arguments of `read_form`.
+
+    Raises:
+        UserError: a single file that is no archive should have folders in it.
     """
     arrays = scratch / "arrays"
     arrays.mkdir(parents=True)
-    return read_form(unpacked(folder, scratch / "unpacked"), arrays, **form)
+    root = unpacked(folder, scratch / "unpacked")
+    if root == folder and form["kind"] == "folders" and (alone := lone_file(folder)):
+        raise UserError(f"{alone}: not an archive; accepted: zip, or tar, plain or packed by gzip, bzip2 or xz")
+    return read_form(root, arrays, **form)
 
 
 def unpacked(folder: Path, into: Path) -> Path:
     """The folder itself, or what its only file unpacks to."""
-    files = [path for path in folder.iterdir() if path.name != MANIFEST]
-    # An .npz file is a zip archive, and a form of its own.
-    if len(files) == 1 and files[0].is_file() and files[0].suffix != ".npz" and is_archive(files[0]):
-        unpack(files[0], into)
-        return into
-    return folder
+    alone = lone_file(folder)
+    if alone is None or not is_packed(alone):
+        return folder
+    unpack(alone, into)
+    return into
+
+
+def lone_file(folder: Path) -> Path | None:
+    """The only thing in a folder, if it is a file; hidden ones do not count."""
+    entries = [Path(entry.path) for entry in shown(os.fspath(folder)) if entry.name != MANIFEST]
+    return entries[0] if len(entries) == 1 and entries[0].is_file() else None
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is an archive to be unpacked; an .npz file is an archive too, but a form of its own."""
+    return path.suffix != ".npz" and is_archive(path)

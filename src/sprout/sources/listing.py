@@ -36,7 +36,7 @@ class Listing:
     origin: pa.Array
     """(N,) string: where each example comes from, for a person."""
     label: pa.Array | None = None
-    """(N,) string: class names, null where not known; None where the set has no classes."""
+    """(N,) string: class names, null only for a fault or where `split` says unlabelled; None: there are no classes."""
     value: pa.Array | None = None
     """(N,) float64: the number to predict; None where the set has none."""
     split: pa.Array | None = None

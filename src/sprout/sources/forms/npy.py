@@ -9,6 +9,7 @@ import numpy as np
 
 from sprout.core.errors import UserError
 from sprout.core.progress import track
+from sprout.sources.archive import HARMLESS, MAX_RATIO
 from sprout.sources.forms.inside import located
 from sprout.sources.listing import Array
 
@@ -58,6 +59,8 @@ def extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, copy: Path, name: s
     """Copy an array out of its archive, if it is what its head says."""
     with archive.open(info) as packed:
         start, size = header(packed, name)
+    if info.file_size > max(HARMLESS, MAX_RATIO * info.compress_size):
+        raise UserError(f"{name}: {info.compress_size} bytes that unpack to {info.file_size}; save it unpacked")
     if start + size != info.file_size:
         raise UserError(f"{name}: {info.file_size} bytes where its head says {start + size}; write it anew")
     with archive.open(info) as packed, copy.open("wb") as file:

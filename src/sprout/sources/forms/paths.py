@@ -57,7 +57,7 @@ def read(
         origins(file, text[path], faults),
         label=labels,
         split=splits,
-        group=None if group is None else text[group],
+        group=None if group is None else trimmed(text[group]),
         classes=None if classes is None or label is None else list(classes),
         faults=faults,
     )

@@ -16,7 +16,7 @@ from sprout.sources.forms.inside import located
 from sprout.sources.forms.numbers import bytes_of
 from sprout.sources.listing import Array
 
-LABELS = ("label", "class", "target")
+LABELS = ("label", "class", "target", "y")
 Entry = Callable[[int, int], str | None]
 """The text of a row's pixel."""
 

@@ -63,7 +63,7 @@ def read(
         label=labels,
         value=value,
         split=splits,
-        group=None if group is None else text[group],
+        group=None if group is None else trimmed(text[group]),
         classes=None if classes is None or labels is None else list(classes),
         features=[name for feature in features for name in feature.names],
         faults=merged(faults, target_faults, split_faults),
