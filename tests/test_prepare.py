@@ -369,7 +369,7 @@ def test_a_test_part_that_another_is_drawn_for_is_not_used(tmp_path):
 
 
 def test_the_first_of_a_sorted_source_are_no_sample():
-    with pytest.raises(UserError, match=r"prepare.first=120: the first examples have none of class 'cat', 'dog'"):
+    with pytest.raises(UserError, match=r"prepare.first=120: none of class 'cat', 'dog' is among the first"):
         share_out(make_listing(labels=np.arange(400) // 60 % 4, official=0), first=120)
 
 

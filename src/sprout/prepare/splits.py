@@ -93,8 +93,8 @@ def beginning(pool: Pool, first: int | None) -> Pool:
     counts = begun.counts()
     if cut := [name for name, count in pool.counts().items() if count and not counts[name]]:
         raise UserError(
-            f"prepare.first={first}: the first examples have none of class {', '.join(map(repr, cut[:SHOWN]))}, as the "
-            "source is sorted by class; set it to null, and take fewer labels (prepare.labels) or a larger test part"
+            f"prepare.first={first}: none of class {', '.join(map(repr, cut[:SHOWN]))} is among the first examples; "
+            "take more of them, or all (null)"
         )
     return begun
 
