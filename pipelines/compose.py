@@ -1,5 +1,6 @@
 """Stage `compose`: params.yaml and conf/ become build/config.yaml."""
 
+import sys
 from pathlib import Path
 
 from sprout.core.atomic import whole_file
@@ -13,6 +14,8 @@ def main() -> None:
     composed = compose_config(Path("conf"), params.experiment, params.overrides)
     with whole_file(BUILD) as path:
         path.write_text(composed.text, encoding="utf-8")
+    if params.overrides:
+        print(f"compose: {params.experiment} with {', '.join(params.overrides)} (params.yaml)", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from sprout.cli import main
@@ -176,8 +177,43 @@ def test_a_name_that_is_taken_is_refused_and_nothing_touched(
     before = state(project)
     done = sprout("new", "own", "--from", shots)
     assert done.code == 2
-    assert "choose another name, or remove it" in done.err
+    assert "choose another name" in done.err
     assert state(project) == before
+
+
+def test_what_of_ones_own_could_be_removed_is_named(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
+    assert sprout("new", "own", "--from", shots).code == 0
+    again = sprout("new", "own", "--from", shots)
+    named = "data/source/own, conf/download/own.yaml, conf/experiment/own.yaml"
+    assert again.err.endswith(f"is there already; choose another name, or remove {named}\n")
+
+
+def test_overrides_of_another_experiment_are_taken_out(
+    project: Path, sprout: Callable[..., Ended], shots: Path
+) -> None:
+    """`dvc exp run -S` keeps them in params.yaml."""
+    plain = sprout("new", "one", "--from", shots).out.splitlines()[-1]
+    assert plain == "build it: dvc exp run -S experiment=one"
+    (project / "params.yaml").write_text("experiment: digits\noverrides: [train.lr=0.5]\n")
+    after = sprout("new", "two", "--from", shots).out.splitlines()[-1]
+    assert after == "build it: dvc exp run -S experiment=two -S 'overrides=[]'"
+
+
+@pytest.mark.parametrize("place", ["", "t.csv"])
+def test_the_column_to_learn(project: Path, sprout: Callable[..., Ended], tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "patients"
+    folder.mkdir()
+    rows = [f"{'MB'[row % 2]},{row % 7},{row / 3:.3f},{row},5" for row in range(60)]
+    (folder / "t.csv").write_text("\n".join(["diagnosis,x,texture,id,weight", *rows]) + "\n")
+    guessed = sprout("check", folder / place)
+    assert "target: column 'weight', a class; --target COLUMN takes another one" in guessed.out
+    assert sprout("check", folder / place, "--target", "diagnosis").code == 0
+    assert sprout("new", "own", "--from", folder / place, "--target", "diagnosis").code == 0
+    form = yaml.safe_load((project / "conf/download/own.yaml").read_text())["form"]
+    assert (form["target"], form["number"], form["columns"]) == ("diagnosis", False, ["x", "texture", "weight"])
+    unknown = sprout("check", folder / place, "--target", "diagnose")
+    assert unknown.code == 2
+    assert "--target=diagnose: t.csv has no such column; there are: 'diagnosis', 'x'" in unknown.err
 
 
 @pytest.mark.parametrize("name", ["../up", "a b", "", ".hidden", "2024", "1e3", "true", "null", "x.tmp-new", "x.yaml"])

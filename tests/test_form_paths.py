@@ -120,6 +120,8 @@ def test_a_path_in_another_normal_form_is_spelled_as_the_file_is(root: Path) -> 
         (",cat,train", "no path"),
         ("/etc/hostname,cat,train", "an absolute path; paths are relative to the table's folder"),
         ("../outside.png,cat,train", "a path that leaves the data's folder"),
+        ("..\\outside.png,cat,train", "a path that leaves the data's folder"),
+        ("i\\missing.png,cat,train", "no such file"),
         ("i/../../outside.png,cat,train", "a path that leaves the data's folder"),
         ("out/outside.png,cat,train", "a path that leaves the data's folder through a link"),
         ("leaves.png,cat,train", "a link that leaves the data's folder"),
@@ -144,7 +146,8 @@ def test_a_fault(root: Path, row: str, reason: str) -> None:
     [(faulty, found)] = listing.faults.items()
     assert faulty == 1
     assert found.startswith(reason)
-    assert listing.origin.to_pylist() == ["labels.csv row 1", f"labels.csv row 2: {row.split(',')[0]}"]
+    path = row.split(",")[0]
+    assert listing.origin.to_pylist() == ["labels.csv row 1", f"labels.csv row 2{f': {path}' if path else ''}"]
 
 
 def test_conflicting_rows_are_all_faults(root: Path) -> None:
@@ -220,7 +223,16 @@ def test_a_column_of_lists(root: Path) -> None:
         listed(root, file="t.parquet")
 
 
-@pytest.mark.parametrize("file", ["lables.csv", "../outside.png", "i"])
+def test_a_table_that_lies_outside(root: Path) -> None:
+    with pytest.raises(UserError, match=r"^\.\./outside\.png: leads out of .*; put the file itself there"):
+        listed(write(root, "path,label\n"), file="../outside.png")
+
+
+def test_paths_as_windows_writes_them(root: Path) -> None:
+    assert paths(listed(write(root, "path,label\ni\\a.png,cat\n.\\i\\b.png,dog\n"))) == ["i/a.png", "i/b.png"]
+
+
+@pytest.mark.parametrize("file", ["lables.csv", "i"])
 def test_a_missing_table(root: Path, file: str) -> None:
     with pytest.raises(UserError, match=r"no such file in .*; there are: labels\.csv"):
         listed(write(root, "path,label\n"), file=file)

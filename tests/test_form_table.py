@@ -162,7 +162,7 @@ def test_a_column_that_is_empty_throughout(tmp_path: Path) -> None:
         (["x,y", "1,a"], {"group": "who"}, "t.csv: no column 'who'"),
         (["x,y", "1,a"], {"target": "y", "columns": ["x", "y"]}, "t.csv: column 'y' is a feature"),
         (["x,y", "1,a"], {"columns": ["x", "x"]}, "t.csv: a column twice in `columns`"),
-        (["y", "a"], {"target": "y"}, "t.csv: no column in `columns`"),
+        (["y", "a"], {"target": "y"}, "t.csv: no column is a feature"),
         (["x,y"], {}, "t.csv: a head and no rows"),
         (["x,y", "1,a,2"], {}, "t.csv: the head has 2 fields, but row 1 has 3"),
         (

@@ -71,7 +71,7 @@ def test_every_file_is_the_one_that_decides(project: Path, experiment: str) -> N
     [
         ["model=mlp", "train/optimizer=sgd", "train/schedule=cosine"],
         ["augment=none", "train/transforms=shifts", "download=fashion_mnist"],
-        ["train/transforms@augment.transforms=none", "model=cnn_3x12"],
+        ["augment=none", "train/transforms@augment.transforms=shifts", "model=cnn_3x12"],
     ],
 )
 def test_every_chosen_file_is_the_one_that_decides(project: Path, choices: list[str]) -> None:

@@ -202,7 +202,7 @@ def test_what_can_be_learned_is_built_and_what_cannot_is_prepared(tmp_path: Path
     [
         (["a"] * 40, "one class only"),
         (["a"] * 39 + ["b"], "a class has a single example"),
-        (["a", "b"], "accepted"),
+        (["a", "b"], "too few"),
     ],
 )
 def test_what_prepare_would_refuse_is_refused_before(labels: list[str], message: str, tmp_path: Path) -> None:

@@ -63,9 +63,7 @@ def test_images_in_folders(data: Path, form_of: Callable[..., dict[str, Any]], l
     assert form_of() == {"kind": "folders"}
 
 
-def test_class_folders_with_a_table_of_something_else(
-    data: Path, form_of: Callable[..., dict[str, Any]]
-) -> None:
+def test_class_folders_with_a_table_of_something_else(data: Path, form_of: Callable[..., dict[str, Any]]) -> None:
     image(data / "a/1.png")
     image(data / "b/2.png")
     (data / "lengths.csv").write_text(table("width,species", lambda row: f"{row}.5,{'ab'[row % 2]}"))

@@ -143,7 +143,6 @@ def test_the_same_seed_gives_the_same_bytes(prepared, tmp_path):
         "summary.json",
         "quarantine.csv",
         "duplicates.csv",
-        "near_duplicates.csv",
         "truth.parquet",
     } | {f"{name}/{file}" for name in SPLITS for file in ("examples-000.npy", "labels.parquet", "store.json")}
     expected |= {f"contact_sheets/class-00{code}.png" for code in range(4)}

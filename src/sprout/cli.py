@@ -14,6 +14,7 @@ from sprout.core.signals import exit_codes
 
 CONF = Path("conf")
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE...]", help="such as train.lr=0.01")]
+Target = Annotated[str | None, typer.Option(help="of a table: the column to learn", show_default=False)]
 
 app = typer.Typer(
     help="Few labels in, a trained, tracked, reproducible classifier out. `dvc repro` builds; these stand beside it.",
@@ -65,14 +66,16 @@ def train(overrides: Overrides = None) -> None:
 
 
 @app.command()
-def check(path: Annotated[Path, typer.Argument(help="a folder, a table, arrays or an archive")]) -> None:
+def check(
+    path: Annotated[Path, typer.Argument(help="a folder, a table, arrays or an archive")], target: Target = None
+) -> None:
     """Look at your own data and say what is found; nothing is written. Ends with 2 if it cannot be built."""
     from sprout.core.errors import UserError
     from sprout.own_data.draft import drafted, too_many_faults
     from sprout.own_data.examine import examined
     from sprout.own_data.findings import findings
 
-    with examined(CONF, path) as data:
+    with examined(CONF, path, target) as data:
         print_all(findings(data.found, data.listing, data.seen))
         draft = drafted(CONF, "NAME", data)
         if loud := too_many_faults(draft, data.seen):
@@ -84,8 +87,10 @@ def check(path: Annotated[Path, typer.Argument(help="a folder, a table, arrays o
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="of the experiment")],
     path: Annotated[Path, typer.Option("--from", help="a folder, a table, arrays or an archive")],
+    target: Target = None,
 ) -> None:
     """Make an experiment of your own data: look at it, bring it to data/source, write its config files."""
+    from sprout.core.workspace import read_params
     from sprout.own_data.draft import drafted, too_many_faults
     from sprout.own_data.examine import examined
     from sprout.own_data.findings import findings
@@ -93,12 +98,12 @@ def new(
 
     refuse_name(name)
     refuse_taken(CONF, name, path)
-    with examined(CONF, path) as data:
+    with examined(CONF, path, target) as data:
         print_all(findings(data.found, data.listing, data.seen))
         draft = drafted(CONF, name, data)
         load = write_experiment(CONF, draft, data)
         loud = too_many_faults(draft, data.seen)
-    print_all(said(draft, load))
+    print_all(said(draft, load, read_params().overrides))
     if loud:
         print(f"warning: {loud}", file=sys.stderr)
 

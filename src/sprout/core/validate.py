@@ -74,6 +74,8 @@ def explain(name: str, error: ValidationError, kind: type) -> str:
         return f"{where}.{key}={written(tag)}: unknown; accepted: {context['expected_tags'].replace(chr(39), '')}"
     if fault["type"] == "union_tag_not_found":
         return f"{where}.kind: is missing; it says which keys {where} has"
+    if fault["type"] == "value_error" and isinstance(fault["input"], dict):
+        return f"{where}.{message}"  # a section's keys do not fit together; it names them
     for theirs, ours in WORDS.items():
         message = message.replace(theirs, ours)
     return f"{where}={written(fault['input'])}: {message}"

@@ -40,12 +40,13 @@ class Draft:
     @property
     def missing(self) -> list[str]:
         """What is said where there is no class to learn."""
+        if self.target == "class":
+            return []
         what = "these targets are numbers" if self.target == "number" else "these examples have no labels"
-        return (
-            []
-            if self.target == "class"
-            else [f"{what}: the classifier cannot be trained on them yet, but they can be prepared"]
-        )
+        return [
+            f"{what}: the classifier cannot be trained on them yet, but they can be prepared",
+            "models/ and reports/ then stay what the last whole build has made them",
+        ]
 
 
 def drafted(conf: Path, name: str, data: Examined) -> Draft:
@@ -84,5 +85,5 @@ def too_many_faults(draft: Draft, seen: Look) -> str | None:
         return None
     return (
         f"{faulty:,} of {count:,} examples are faulty, more than prepare.max_faulty={draft.max_faulty}, so the build "
-        "would end there; mend or remove them, or raise prepare.max_faulty"
+        "would end there; mend or remove them, or raise prepare.max_faulty in conf/experiment/{draft.name}.yaml"
     )

@@ -25,12 +25,13 @@ class Examined:
 
 
 @contextmanager
-def examined(conf: Path, path: Path) -> Iterator[Examined]:
+def examined(conf: Path, path: Path, target: str | None = None) -> Iterator[Examined]:
     """Read the data and look at every example; what an archive held is gone when the block ends.
 
     Args:
         conf: the folder of config groups, whose section `prepare` says how large an image may be.
         path: the data.
+        target: the column of a table to learn; None chooses one.
 
     Raises:
         UserError: there is no data, or it is in no form that is known.
@@ -39,7 +40,7 @@ def examined(conf: Path, path: Path) -> Iterator[Examined]:
     with TemporaryDirectory(prefix="sprout-") as folder:
         scratch = Path(folder)
         (arrays := scratch / "arrays").mkdir()
-        found = recognise(path, scratch)
+        found = recognise(path, scratch, target)
         listing = read_form(found.root, arrays, **found.form)
         yield Examined(found, listing, look(listing, default.max_pixels))
 

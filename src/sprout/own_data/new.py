@@ -1,5 +1,6 @@
 """From a person's data to an experiment of this project: all of it, or nothing."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -50,9 +51,15 @@ def refuse_taken(conf: Path, name: str, path: Path) -> None:
     folder, download = SOURCE / name, conf / "download" / f"{name}.yaml"
     for taken in (conf / "experiment" / f"{name}.yaml", *([] if folder.is_dir() else [download])):
         if taken.exists():
-            raise UserError(f"NAME={name}: {taken} is there already; choose another name, or remove it")
+            raise UserError(f"NAME={name}: {taken} is there already; choose another name{or_remove(conf, name)}")
     if SOURCE.resolve().is_relative_to(path.resolve()):
         raise UserError(f"{path}: holds {SOURCE}, where data is brought to; name a folder outside this project")
+
+
+def or_remove(conf: Path, name: str) -> str:
+    """What could be removed instead, where the name is that of one's own data."""
+    mine = [SOURCE / name, conf / "download" / f"{name}.yaml", conf / "experiment" / f"{name}.yaml"]
+    return f", or remove {', '.join(str(path) for path in mine if path.exists())}" if mine[0].is_dir() else ""
 
 
 def write_experiment(conf: Path, draft: Draft, data: Examined) -> Load:
@@ -81,7 +88,7 @@ def refuse_other(conf: Path, draft: Draft, load: Load, path: Path) -> None:
     if folder.exists() and not is_own_place(folder, path) and not is_brought(load, folder):
         raise UserError(f"NAME={draft.name}: {folder} holds other data than {path}; choose another name, or remove it")
     if (conf / download).exists() and (conf / download).read_text(encoding="utf-8") != draft.files[download]:
-        raise UserError(f"NAME={draft.name}: {conf / download} is there already; choose another name, or remove it")
+        raise UserError(f"NAME={draft.name}: {conf / download} is there already; choose another name")
 
 
 def is_own_place(folder: Path, path: Path) -> bool:
@@ -98,8 +105,8 @@ def is_own_place(folder: Path, path: Path) -> bool:
     return path.resolve() == place
 
 
-def said(draft: Draft, load: Load) -> list[str]:
-    """What was done, and what to do next."""
+def said(draft: Draft, load: Load, overrides: Sequence[str]) -> list[str]:
+    """What was done, and what to do next; overrides of `params.yaml` are for another experiment."""
     left = [f"left out: {shown(path)}: {why}" for path, why in load.left_out.items()]
     return [
         *left[:SHOWN],
@@ -107,5 +114,5 @@ def said(draft: Draft, load: Load) -> list[str]:
         f"data: {SOURCE / draft.name}",
         f"settings: {', '.join(f'conf/{path}' for path in draft.files)}",
         *draft.missing,
-        f"build it: {draft.command}",
+        f"build it: {draft.command}" + (" -S 'overrides=[]'" if overrides else ""),
     ]

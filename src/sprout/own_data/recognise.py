@@ -1,7 +1,7 @@
 """Which form a person's data has, by its names and its content."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +41,28 @@ class Found:
         return self.root not in (self.path, self.path.parent)
 
 
-def recognise(path: Path, scratch: Path) -> Found:
+def recognise(path: Path, scratch: Path, target: str | None = None) -> Found:
     """Find out the form of a folder, or of a single file.
 
     Args:
         path: the data.
         scratch: a folder; an archive is unpacked below it.
+        target: the column of a table to learn; None chooses one.
 
     Raises:
-        UserError: nothing is there, or nothing that fits a form.
+        UserError: nothing is there, or nothing that fits a form, or there is no such column.
     """
+    found = guessed(path, scratch)
+    if target is None:
+        return found
+    if found.form["kind"] not in ("table", "paths"):
+        raise UserError(f"--target={target}: {path} is no table with a column for each feature, or for the label")
+    form, said = form_of_table(found.root, found.form["file"], target)
+    return replace(found, form=form, said=said)
+
+
+def guessed(path: Path, scratch: Path) -> Found:
+    """The same with nothing said about columns."""
     if path.is_dir():
         root = unpacked(path, scratch / "unpacked")
         return Found(path, root, *form_of_folder(root))

@@ -22,6 +22,7 @@ from sprout.sources.forms.text_table import open_table
 
 PIXEL = re.compile(r"(pixel|px|p)?[ _-]?[0-9]+|[0-9]+x[0-9]+", re.IGNORECASE)
 """Names of a column with one pixel."""
+COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+|[+-]?[0-9]+")
 LEAST = 16
 """A table with fewer such columns holds features."""
 
@@ -29,21 +30,24 @@ Chosen = tuple[dict[str, Any], list[str]]
 """A form, and what is said about it."""
 
 
-def form_of_table(root: Path, file: str) -> Chosen:
+def form_of_table(root: Path, file: str, target: str | None = None) -> Chosen:
     """The form of one table.
 
     Args:
         root: the data's folder.
         file: the table, relative to it.
+        target: the column to learn; None chooses one.
 
     Raises:
-        UserError: it is no table, or names images that are not there.
+        UserError: it is no table, has no such column, or names images that are not there.
     """
     sample = sampled(open_table(root, file))
-    if is_pixels(sample):
+    if target is not None and target not in sample.text:
+        raise UserError(f"--target={target}: {file} has no such column; there are: {', '.join(map(repr, sample.text))}")
+    if is_pixels(sample) and target is None:
         return pixels(sample, file, None)
     path = path_column(sample, root, file)
-    return features(sample, file) if path is None else paths(sample, file, path)
+    return features(sample, file, target) if path is None else paths(sample, file, path, target)
 
 
 def form_of_pair(root: Path, files: list[str]) -> Chosen | None:
@@ -97,23 +101,26 @@ def square(pixels: int) -> list[int] | None:
     return None
 
 
-def paths(sample: Sampled, file: str, path: str) -> Chosen:
+def paths(sample: Sampled, file: str, path: str, target: str | None) -> Chosen:
     """The form `paths`."""
     split, said = split_column(sample)
     group = sample.usual(GROUPS)
     rest = [name for name in sample.text if name not in (path, split, group)]
-    label = sample.usual(LABELS) or (rest[0] if len(rest) == 1 else None)
+    label = target or sample.usual(LABELS) or (rest[0] if len(rest) == 1 else None)
     columns = {"path": path, "label": label, "split": split, "group": group}
     form = {"kind": "paths", "file": file, **columns, "classes": None}
     said = [f"images: column {path!r}", f"labels: {column(label)}", *said]
     return form, said + ([f"groups: column {group!r}"] if group else [])
 
 
-def features(sample: Sampled, file: str) -> Chosen:
+def features(sample: Sampled, file: str, target: str | None) -> Chosen:
     """The form `table`."""
     split, said = split_column(sample)
     group = sample.usual(GROUPS)
-    target = sample.usual(LABELS) or next(name for name in reversed(sample.text) if name not in (split, group))
+    chosen = target is None
+    target = (
+        target or sample.usual(LABELS) or next(name for name in reversed(sample.text) if name not in (split, group))
+    )
     number = is_number(sample.table, target)
     rest = [name for name in sample.text if name not in (target, split, group)]
     names = no_features(sample.table, rest)
@@ -121,10 +128,22 @@ def features(sample: Sampled, file: str) -> Chosen:
     if not kept:
         raise UserError(f"{file}: no column with a feature beside the target {target!r}; add some")
     form = {"kind": "table", "file": file, "target": target, "number": number, "columns": kept if names else None}
-    said = [f"target: column {target!r}, {'a number' if number else 'a class'}", *said]
+    another = "; --target COLUMN takes another one" if chosen and rest else ""
+    said = [f"target: column {target!r}, {'a number' if number else 'a class'}{another}", *said]
     said += [f"groups: column {group!r}"] if group else []
     said += [f"left out, as they name rows or hold free text: {', '.join(map(repr, names))}"] if names else []
+    said += [
+        f"column {name!r} has numbers with a comma; write a point to make it a feature"
+        for name in names
+        if has_commas(sample, name)
+    ]
     return {**form, "split": split, "group": group, "classes": None}, said
+
+
+def has_commas(sample: Sampled, name: str) -> bool:
+    """Whether a column holds numbers as they are written with a decimal comma."""
+    values = sample.values(name)
+    return bool(values) and all(COMMA.fullmatch(value) for value in values)
 
 
 def column(name: str | None) -> str:

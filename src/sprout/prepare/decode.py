@@ -114,7 +114,7 @@ def brought(levels: Array, size: tuple[int, int] | None, channels: int | None, r
     if size in (None, levels.shape[:2]) and channels_of(levels.shape[2], channels) == levels.shape[2]:
         return levels
     if levels.shape[2] not in (1, 3, 4):
-        raise Fault(f"{levels.shape[2]} channels, which can be neither resized nor brought to {channels}")
+        raise Fault(f"{levels.shape[2]} channels; to be resized or brought to grey or colour, it needs 1, 3 or 4")
     picture = Image.fromarray(np.ascontiguousarray(levels[:, :, 0] if levels.shape[2] == 1 else levels))
     return finished(plain(picture), size, channels, resize)
 

@@ -45,11 +45,10 @@ def write_near_duplicates(
 ) -> int | None:
     """List pairs of pictures that differ only a little, and where both have gone; return how many.
 
-    Nothing is moved for them. Without `hashes` nobody looks, and None is returned.
+    Nothing is moved for them. Without `hashes` nobody looks, nothing is written, and None is returned.
     """
     columns = ["one", "one_in", "other", "other_in", "hash_bits", "grey_levels"]
     if hashes is None:
-        write_rows(path, columns, [])
         return None
     used = np.concatenate([rows[name] for name in SPLITS])
     place, firsts = places(rows, len(pictures)), np.unique(pictures[used], return_index=True)[1]

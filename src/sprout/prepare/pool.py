@@ -149,7 +149,9 @@ def chunks_done(examples: Files | Array, target: Path, wanted: Wanted) -> Genera
 
 def parts(examples: Files | Array) -> tuple[str | None, list[str] | Array]:
     """The root and the paths under it; or no root and the array, without what makes a mapped one slow."""
-    return (str(examples.root), examples.paths) if isinstance(examples, Files) else (None, np.asarray(examples))
+    if isinstance(examples, Files):
+        return os.path.abspath(examples.root), examples.paths
+    return None, np.asarray(examples)
 
 
 def are_few(examples: Files | Array) -> bool:

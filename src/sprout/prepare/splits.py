@@ -77,6 +77,8 @@ def split(
     if lost := len(own["unlabelled"]) - len(beside):
         notes.append(f"{lost} unlabelled examples are left out, as val or test has others of their groups")
     kept = budget(pool, labels, labels_per_class, seed + 2, notes)
+    if not len(kept):
+        raise UserError("prepare: no example with a label is left to train on; add some, or draw less for val and test")
     unlabelled = np.sort(np.concatenate([beside, pool.without(kept).rows]))
     return {"train": kept, "val": validated, "unlabelled": unlabelled, "test": tested}, notes
 
@@ -115,6 +117,8 @@ def stratified(pool: Pool, key: str, wanted: int | float, seed: int, notes: list
     classes = max(1, sum(1 for count in counts.values() if count))
     count = wanted if isinstance(wanted, int) else round(wanted * len(pool.rows))
     by_class = f" ({listed(counts)})" if counts else ""
+    if 2 * classes > len(pool.rows):
+        raise UserError(f"{key}={wanted}: {len(pool.rows)} examples are left to draw from{by_class}, too few; add some")
     if not classes <= count <= len(pool.rows) - classes:
         raise UserError(
             f"{key}={wanted}: {len(pool.rows)} examples are left{by_class}; "
@@ -124,7 +128,9 @@ def stratified(pool: Pool, key: str, wanted: int | float, seed: int, notes: list
         raise UserError(f"{key}={wanted}: a class has a single example, which cannot be in two splits{by_class}")
     drawn = draw(pool.rows, proportional(pool.rows, pool.strata, count), pool.strata, pool.groups, seed)
     if not len(drawn):
-        raise UserError(f"{key}={wanted}: every group has more examples than that; draw more, or group them finer")
+        raise UserError(
+            f"{key}={wanted}: every group, or set of equal pictures, is larger than that; draw more, or group finer"
+        )
     if len(drawn) < count:
         notes.append(f"{key}={wanted}: {len(drawn)} examples instead of {count}, as groups stay whole")
     return drawn

@@ -65,7 +65,8 @@ def prepare(
     rows, origin = shares.rows, listing.origin
 
     write_quarantine(folder / "quarantine.csv", faults, origin)
-    equal = write_duplicates(folder / "duplicates.csv", sound, shares, origin)
+    # Equal rows of a table are no mistake, and nobody looks for them.
+    equal = write_duplicates(folder / "duplicates.csv", sound, shares, origin) if decoded else None
     hashes = decoded.hashes if decoded else None
     near = write_near_duplicates(folder / "near_duplicates.csv", examples, hashes, rows, shares.pictures, origin)
     statistics = write_stores(folder, examples, shares, origin)

@@ -15,7 +15,7 @@ def summary(
     features: Sequence[str] | None,
     statistics: dict[str, Any],
     faulty: int,
-    duplicates: int,
+    duplicates: int | None,
     near_duplicates: int | None,
 ) -> dict[str, Any]:
     """Counts of each split, the training split's statistics, and what a person should know."""

@@ -3,7 +3,8 @@
 `Transforms` also stands in `train` and `retrain`: there it draws anew in every epoch.
 """
 
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -54,3 +55,16 @@ class Augment:
     """Seed of the draws."""
     transforms: Transforms
     """What each copy goes through."""
+
+    def __post_init__(self) -> None:
+        """Copies that equal their originals would only make training longer."""
+        if self.copies and not moving(asdict(self.transforms)):
+            raise ValueError(
+                f"copies={self.copies} without a transform: they would equal their originals; set a transform, such as "
+                "all of augment=shifted, or copies to 0"
+            )
+
+
+def moving(transforms: dict[str, Any]) -> dict[str, Any]:
+    """The transforms that change something; how a gap is filled is a text and moves nothing by itself."""
+    return {key: value for key, value in transforms.items() if value and not isinstance(value, str)}

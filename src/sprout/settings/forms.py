@@ -2,10 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from sprout.core.fields import STRICT, Count, Name
+
+
+def several(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that there are two classes or more, each once."""
+    if len(set(names)) < max(2, len(names)):
+        raise ValueError(f"{list(names)}: a class twice, or less than two; name each once")
+    return names
+
+
+Classes = Annotated[tuple[Name, ...], AfterValidator(several)]
+"""Names of classes."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -28,7 +39,7 @@ class Paths:
     """The column that says train, val, test or unlabelled (an empty one is drawn); null where there is none."""
     group: Name | None
     """The column whose equal values stay in one split, such as a person; null where there is none."""
-    classes: tuple[Name, ...] | None
+    classes: Classes | None
     """The classes that there are, in the order of their index; null takes those that are found."""
 
 
@@ -42,7 +53,7 @@ class Pixels:
     """The file of the test part; null where there is none."""
     shape: tuple[Count, Count, Count] | None
     """Height, width and channels of an image; null means square and grey."""
-    classes: tuple[Name, ...] | None
+    classes: Classes | None
     """Names of the labels 0, 1, …; null means that the labels are their own names."""
 
 
@@ -58,7 +69,7 @@ class Arrays:
     """The same of the test part; null where there is none."""
     test_labels: Name | None
     """The same of the test part; null where there are none."""
-    classes: tuple[Name, ...] | None
+    classes: Classes | None
     """Names of the labels 0, 1, …; null means that the labels are their own names."""
 
 
@@ -78,7 +89,7 @@ class Table:
     """The column that says train, val, test or unlabelled (an empty one is drawn); null where there is none."""
     group: Name | None
     """The column whose equal values stay in one split; null where there is none."""
-    classes: tuple[Name, ...] | None
+    classes: Classes | None
     """The classes that there are, in the order of their index; null takes those that are found."""
 
 

@@ -1,10 +1,15 @@
 """Section `prepare`: how examples are decoded, which go into which split, and how many of them keep their label."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from sprout.core.fields import STRICT, Amount, Count, Probability, Seed
+
+Side = Annotated[int, Field(ge=1, le=8192)]
+"""Pixels."""
+Edge = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -21,9 +26,9 @@ class Prepare:
     label; the rest joins the unlabelled pool. null means that all labels are kept."""
     labels_per_class: Count | None
     """The same budget for each class instead; null where `labels` says it."""
-    strata: dict[str, tuple[float, ...]]
+    strata: dict[str, tuple[Edge, ...]]
     """Features of a table by whose bins the splits are stratified too: name and the bins' inner edges."""
-    size: tuple[Count, Count] | None
+    size: tuple[Side, Side] | None
     """Height and width to bring images to; null means that of the first one."""
     channels: Literal[1, 3] | None
     """1 for grey, 3 for colour; null means those of the first image."""

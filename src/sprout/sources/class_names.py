@@ -19,11 +19,11 @@ def natural_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (not NUMBER.fullmatch(name), natural_key(name), name))
 
 
-def natural_key(name: str) -> list[str | int] | list[Decimal]:
+def natural_key(name: str) -> list[str | Decimal]:
     """A number's value, or else text and numbers in turn."""
     if NUMBER.fullmatch(name):
         return [Decimal(name)]
-    return [int(part) if place % 2 else part for place, part in enumerate(DIGITS.split(name))]
+    return [Decimal(part) if place % 2 else part for place, part in enumerate(DIGITS.split(name))]
 
 
 def named(labels: pa.Array, classes: Sequence[str] | None) -> tuple[pa.Array, dict[int, str]]:

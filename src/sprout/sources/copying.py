@@ -1,6 +1,7 @@
 """A file from a disk, or over what fsspec knows (s3, gs, ssh, …): copied, always from the start."""
 
 import math
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -55,7 +56,7 @@ def local_path(url: str) -> Path | None:
         FailedError: the URL names another machine.
     """
     if not url.startswith("file:"):
-        return None if "://" in url else Path(url).expanduser()
+        return None if "://" in url else Path(os.path.expanduser(url))
     split = urlsplit(url)
     if split.netloc not in ("", "localhost"):
         raise FailedError(f"a file: URL is of this machine, not of {split.netloc}")
@@ -83,7 +84,8 @@ def package(url: str) -> str:
     """How to install the driver, where it is a package of its own and not one that fsspec brings."""
     from fsspec.registry import known_implementations  # type: ignore[import-untyped]
 
-    top = known_implementations[url.split("://")[0]]["class"].split(".")[0]
+    known = known_implementations.get(url.split("://")[0], {})
+    top = known.get("class", "fsspec").split(".")[0]
     return "" if top == "fsspec" else f" (pip install {top})"
 
 

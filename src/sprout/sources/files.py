@@ -25,10 +25,14 @@ def read_files(folder: Path, scratch: Path, **form: Any) -> Listing:
     """
     arrays = scratch / "arrays"
     arrays.mkdir(parents=True)
-    root = unpacked(folder, scratch / "unpacked")
-    if root == folder and form["kind"] == "folders" and (alone := lone_file(folder)):
+    root, alone = unpacked(folder, scratch / "unpacked"), lone_file(folder)
+    if root == folder and form["kind"] == "folders" and alone:
         raise UserError(f"{alone}: not an archive; accepted: zip, or tar, plain or packed by gzip, bzip2 or xz")
-    return read_form(root, arrays, **form)
+    try:
+        return read_form(root, arrays, **form)
+    except UserError as error:
+        # Where an archive was unpacked to, nothing will be when this is read.
+        raise UserError(str(error).replace(os.fspath(root), os.fspath(alone or folder))) from None
 
 
 def unpacked(folder: Path, into: Path) -> Path:
@@ -43,7 +47,8 @@ def unpacked(folder: Path, into: Path) -> Path:
 def lone_file(folder: Path) -> Path | None:
     """The only thing in a folder, if it is a file; hidden ones do not count."""
     entries = [Path(entry.path) for entry in shown(os.fspath(folder)) if entry.name != MANIFEST]
-    return entries[0] if len(entries) == 1 and entries[0].is_file() else None
+    alone = len(entries) == 1 and entries[0].is_file() and not entries[0].is_symlink()
+    return entries[0] if alone else None
 
 
 def is_packed(path: Path) -> bool:

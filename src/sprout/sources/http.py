@@ -24,6 +24,8 @@ ATTEMPTS = 5
 """So many in a row that bring nothing new end a download."""
 WAIT = 1.0
 """Seconds before the second attempt; doubled before each further one."""
+DIGITS = 18
+"""A length of so many digits is none."""
 LONGEST_WAIT = 300.0
 """Seconds; a server that asks for more is asked again after these."""
 CHUNK = 2**20
@@ -90,6 +92,8 @@ def attempt(url: str, part: Path, name: str, checked: bool) -> bool:
             return receive(answer, part, name, before)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise fault_of(error) from None
+    except ValueError as error:  # as urllib's of an address that a redirect names
+        raise FailedError(" ".join(str(error).split())) from None
 
 
 def ask(url: str, offset: int, before: Origin | None) -> requests.Response:
@@ -138,7 +142,7 @@ def said(answer: requests.Response) -> Origin:
     """What an answer's head says of the file."""
     length = answer.headers.get("Content-Length", "")
     return Origin(
-        length=int(length) if length.isdecimal() else None,
+        length=int(length) if length.isdecimal() and len(length) < DIGITS else None,
         etag=answer.headers.get("ETag"),
         modified=answer.headers.get("Last-Modified"),
     )
@@ -187,9 +191,9 @@ def retry_after(said: str) -> float:
         return float(said)
     try:
         date = parsedate_to_datetime(said)
-    except ValueError:
+        return max(0.0, (date.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
         return 0.0
-    return max(0.0, (date.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
 def fault_of(error: Exception) -> FailedError:

@@ -1,5 +1,6 @@
 """Files of your own, in a folder of `data/source/`."""
 
+import os
 from pathlib import Path
 
 from sprout.core.errors import UserError
@@ -14,7 +15,7 @@ def folder_of(name: str) -> Path:
         UserError: there are none.
     """
     folder = SOURCE / name
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         there = sorted(path.name for path in SOURCE.glob("*/") if ".tmp-" not in path.name)
         raise UserError(
             f"download.name={name}: no folder {folder}; there are: {', '.join(there) or 'none'}; "

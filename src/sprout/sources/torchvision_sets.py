@@ -9,6 +9,7 @@ torchvision's reader of CIFAR unpickles the official files; each one's MD5 is ch
 Importing torchvision takes seconds: that is done inside functions.
 """
 
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ def fetch(folder: Path, parts: Path, *, name: str, mirror: str | None) -> None:
 
     kind = getattr(datasets, name)
     if name == "FER2013":
-        there = {path.name for path in Path(mirror).expanduser().glob("*")} if mirror else set()
+        there = mirrored(mirror) if mirror else set()
         bring_all(name, fer2013(kind, there), folder, parts, mirror)
         return
     files = official(name, kind)
@@ -154,3 +155,15 @@ def joined(arrays: Sequence[Array], beside: Path) -> Array:
                 file.write(np.ascontiguousarray(array[start : start + STEP], np.uint8).data)
         file.flush()
         return np.memmap(file, np.uint8, "r", shape=shape)
+
+
+def mirrored(mirror: str) -> set[str]:
+    """The names of what lies in a folder.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    folder = os.path.expanduser(mirror)
+    if not os.path.isdir(folder):
+        raise UserError(f"download.mirror={mirror}: no such folder; name the one with the official files")
+    return set(os.listdir(folder))

@@ -1,5 +1,6 @@
 """One file or archive from an address."""
 
+import os
 import re
 import sys
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,8 @@ from sprout.sources.manifest import MANIFEST
 from sprout.sources.transfer import bring, shown
 
 RECORD = "checksums.json"
+LONGEST = 200
+"""Bytes of a name: file systems have room for 255, and something is put behind it while it is fetched."""
 
 
 def fetch(folder: Path, parts: Path, *, urls: list[str], sha256: str | None, file: str | None) -> None:
@@ -28,9 +31,10 @@ def fetch(folder: Path, parts: Path, *, urls: list[str], sha256: str | None, fil
         UserError: it cannot be had, or it is not the one that is expected.
     """
     name = file_name(urls[0]) if file is None else file
-    if name in ("", ".", "..", MANIFEST):
+    if name in ("", ".", "..", MANIFEST) or len(os.fsencode(name)) > LONGEST:
+        given = "null" if file is None else file
         raise UserError(
-            f"download.file={file}: {urls[0]} would be saved as {name!r}; set download.file to another name"
+            f"download.file={given}: {urls[0]} would be saved as {name!r}; set download.file to another name"
         )
     record = parts / RECORD
     known = read_json(record) if record.is_file() else {}

@@ -13,9 +13,9 @@ from sprout.augment import augment
 from sprout.core.errors import UserError
 from sprout.draws import draws
 from sprout.models.normalise import Normalise
+from sprout.settings.augment import moving
 from sprout.training.batches import Batch
 from sprout.training.optimizers import optimizer, schedule
-from sprout.training.trainable import moving
 
 Log = Callable[[dict[str, float], int], None]
 

@@ -8,6 +8,7 @@ import numpy as np
 from sprout.core.errors import UserError
 from sprout.core.prepared import Description
 from sprout.core.validate import written
+from sprout.settings.augment import moving
 from sprout.training.batches import Examples
 
 NAMED = 10
@@ -66,8 +67,3 @@ def check_transforms(section: str, transforms: dict[str, Any]) -> None:
             f"{', '.join(asked)}: the examples are rows of a table, and transforms change images; "
             f"set {'it' if len(asked) == 1 else 'them'} to 0, or take train/transforms=none"
         )
-
-
-def moving(transforms: dict[str, Any]) -> dict[str, Any]:
-    """The transforms that change something; how a gap is filled is a text and moves nothing by itself."""
-    return {key: value for key, value in transforms.items() if value and not isinstance(value, str)}

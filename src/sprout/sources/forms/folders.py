@@ -15,6 +15,8 @@ from sprout.sources.forms.splits import ALL, LEARNED, UNLABELLED
 from sprout.sources.forms.walk import Entry, is_folder, is_text, readable, shown, walk
 from sprout.sources.listing import Files, Listing
 
+DOCUMENTS = {".csv", ".htm", ".html", ".json", ".md", ".parquet", ".pdf", ".tsv", ".txt", ".xml", ".yaml", ".yml"}
+
 
 @dataclass(frozen=True)
 class Part:
@@ -84,9 +86,11 @@ def unwrapped(root: Path) -> list[Entry]:
 
 
 def classes(entries: list[Entry], split: str | None) -> list[Part]:
-    """A part per class folder, one for the unlabelled, and one for what lies in no folder."""
-    parts = [Part([entry for entry in entries if not is_folder(entry)], split, None)]
-    for entry in filter(is_folder, entries):
+    """A part per class folder, one for the unlabelled, and one for what lies in no folder; documents do not count."""
+    folders = [entry for entry in entries if is_folder(entry)]
+    loose = [entry for entry in entries if not is_folder(entry) and not (folders and is_document(entry.name))]
+    parts = [Part(loose, split, None)]
+    for entry in folders:
         if split is None and entry.name.lower() in UNLABELLED:
             parts.append(Part([entry], "unlabelled", None))
         else:
@@ -94,6 +98,12 @@ def classes(entries: list[Entry], split: str | None) -> list[Part]:
             label = unicodedata.normalize("NFC", entry.name) if is_text(entry.name) else None
             parts.append(Part([entry], split, label))
     return parts
+
+
+def is_document(name: str) -> bool:
+    """Whether a file's name says that it describes the images beside it."""
+    stem, suffix = os.path.splitext(name.lower())
+    return suffix in DOCUMENTS or (not suffix and stem in ("license", "readme", "copying"))
 
 
 def check(root: Path, parts: list[Part], counts: list[int]) -> None:

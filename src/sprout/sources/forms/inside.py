@@ -18,7 +18,9 @@ def located(root: Path, file: str) -> Path:
         UserError: there is none under the root.
     """
     path = root / file
-    if path.is_file() and contains(os.path.realpath(root), os.path.realpath(path)):
+    if os.path.isfile(path):
+        if not contains(os.path.realpath(root), os.path.realpath(path)):
+            raise UserError(f"{file}: leads out of {root}; put the file itself there")
         return path
     there = sorted(found.name for found in root.iterdir() if found.is_file()) if root.is_dir() else []
     listed = ", ".join(there[:SHOWN]) + (", …" if len(there) > SHOWN else "")
@@ -61,18 +63,19 @@ class Finder:
         # Millions of files lie in few folders, and only a folder can be a link unnoticed.
         self.reaches = lru_cache(maxsize=100_000)(self.reaches_folder)
 
-    def find(self, path: str | None) -> tuple[str, str | None]:
+    def find(self, given: str | None) -> tuple[str, str | None]:
         """A path relative to the root as the file system spells it, "" where there is a fault, and that fault."""
-        if not path:
+        if not given:
             return "", "no path"
-        if os.path.isabs(path):
+        if os.path.isabs(given):
             return "", "an absolute path; paths are relative to the table's folder"
-        path = os.path.normpath(os.path.join(self.base, path))
+        path = os.path.normpath(os.path.join(self.base, given))
         if path == ".." or path.startswith("../"):
             return "", "a path that leaves the data's folder"
         spelled = self.spelled(path)
         if spelled is None:
-            return "", "no such file"
+            # A table from Windows; here a name may hold backslashes.
+            return self.find(given.replace("\\", "/")) if "\\" in given else ("", "no such file")
         path, mode = spelled
         if not self.reaches(os.path.dirname(path)):
             return "", "a path that leaves the data's folder through a link"

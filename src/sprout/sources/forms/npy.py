@@ -1,5 +1,6 @@
 """Arrays of numpy in files, opened without being read: `FILE.npy`, or `FILE.npz:KEY`. Nothing is unpickled."""
 
+import math
 import shutil
 import zipfile
 from pathlib import Path
@@ -14,6 +15,8 @@ from sprout.sources.forms.inside import located
 from sprout.sources.listing import Array
 
 CHUNK = 4 << 20
+LONGEST = 2**48
+"""No side of an array that exists is longer."""
 KEPT_AS = ".npy"
 
 
@@ -84,9 +87,11 @@ def header(file: IO[bytes], name: str) -> tuple[int, int]:
     """Bytes of the head of an array, and of what follows."""
     try:
         version: Any = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"version {version}")
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
-        if any(side < 0 for side in shape):
+        if any(type(side) is not int or not 0 <= side < LONGEST for side in shape):
             raise ValueError(f"shape {shape}")
     except Exception as error:  # whatever a damaged head makes its parser stumble over
         raise UserError(f"{name}: not an array of numpy ({said(error)}); write it with numpy.save") from None
@@ -94,7 +99,7 @@ def header(file: IO[bytes], name: str) -> tuple[int, int]:
         raise UserError(
             f"{name}: an array of Python objects, which is not read; save it with a dtype of numbers or text"
         )
-    return file.tell(), int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    return file.tell(), math.prod(shape) * dtype.itemsize
 
 
 def said(error: Exception) -> str:

@@ -48,7 +48,12 @@ def read(
     faults = merged(
         path_faults,
         split_faults,
-        {} if names is None else all_of(without_target(names, splits), f"no label in column {label!r}"),
+        {}
+        if names is None
+        else all_of(
+            without_target(names, splits),
+            f"no label in column {label!r}",
+        ),
         label_faults,
         repeats(pa.array(files, pa.string()), names),
     )
@@ -104,4 +109,5 @@ def origins(file: str, paths: pa.Array, faults: Faults) -> pa.Array:
     rows = numbered(file, len(paths))
     faulty = np.zeros(len(paths), bool)
     faulty[list(faults)] = True
+    faulty &= np.asarray(pc.not_equal(paths.fill_null(""), ""))
     return pc.if_else(pa.array(faulty), pc.binary_join_element_wise(rows, paths.fill_null(""), ": "), rows)

@@ -51,7 +51,10 @@ def read(
     target_faults: Faults = {}
     if target is not None:
         given = trimmed(text[target])
-        target_faults = all_of(without_target(given, splits), f"no target in column {target!r}")
+        target_faults = all_of(
+            without_target(given, splits),
+            f"no target in column {target!r}",
+        )
         if number:
             value, wrong = numbers(given, target)
         else:
@@ -79,8 +82,10 @@ def feature_columns(table: TextTable, others: Sequence[str], columns: Sequence[s
     chosen = [name for name in table.columns if name not in others] if columns is None else list(columns)
     if used := [name for name in chosen if name in others]:
         raise UserError(f"{table.name}: column {used[0]!r} is a feature (`columns`) and has another use; leave it out")
-    if not chosen or len(set(chosen)) < len(chosen):
-        raise UserError(f"{table.name}: {'no column' if not chosen else 'a column twice'} in `columns`; name each once")
+    if not chosen:
+        raise UserError(f"{table.name}: no column is a feature; add some, or name them in `columns`")
+    if len(set(chosen)) < len(chosen):
+        raise UserError(f"{table.name}: a column twice in `columns`; name each once")
     return chosen
 
 
