@@ -174,6 +174,18 @@ def parquet(**columns: Any) -> Spoil:
     return lambda root: pq.write_table(pa.table(columns), root / "t.parquet")
 
 
+def named_twice(root: Path) -> None:
+    """A Parquet file with two columns of one name."""
+    column = pa.array(["i/0.png"])
+    pq.write_table(pa.Table.from_arrays([column, column], ["path", "path"]), root / "t.parquet")
+
+
+def head(shape: str, version: bytes = b"\x01\x00") -> bytes:
+    """An array's head with this shape, and no values."""
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}".ljust(117) + "\n"
+    return b"\x93NUMPY" + version + len(text).to_bytes(2, "little") + text.encode()
+
+
 def flat(value: float, dtype: type) -> bytes:
     """A TIFF of one value."""
     return encoded(Image.fromarray(np.full((8, 8), value, dtype)), "TIFF")

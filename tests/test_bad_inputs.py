@@ -37,6 +37,8 @@ SETTINGS = ["download=bad", "prepare.test=6", "prepare.val=6", "prepare.labels=n
 PNG, JPEG = (encoded(LARGE, kind) for kind in ("PNG", "JPEG"))
 BLACK = encoded(Image.new("L", (8, 8)), "PNG")
 OWN = ("train", "test")
+GIVEN = ("prepare.test=null", "prepare.val=null")
+UNSEEN = [put(f"{('val', 'test')[at % 2]}/{name}", data) for at, (name, data) in enumerate(FILES.items())]
 SPLIT = [put(f"{'test' if at % 2 else 'train'}/{name}", data) for at, (name, data) in enumerate(FILES.items())]
 
 IMAGE_FILES = {
@@ -66,6 +68,7 @@ FOLDERS = [
     bad("a class that is no text", faulty(r"\\xff: a name that is not UTF-8"), put(os.fsdecode(b"\xff/a"), PNG)),
     bad("a file beside classes", faulty("a.png: in no class folder"), put("a.png", PICTURES[0])),
     bad("splits beside classes", "data/source/bad: test, train lie beside 'ant', 'bee', 'cat', so the", *SPLIT),
+    bad("nothing to learn from", "prepare: no example with a label is left", make.clear, *UNSEEN, over=GIVEN),
     bad("no files", "data/source/bad: no files here, or hidden ones only", make.clear),
     bad("hidden files", "data/source/bad: no files here, or hidden ones only", make.clear, put(".a.png", PICTURES[0])),
     bad("an empty class", "data/source/bad: no file in the class folder 'dog' .'dog' 0, 'ant' 8", put("dog/.a", "")),
@@ -118,6 +121,7 @@ PARQUETS = {
     "Parquet that is CSV": (put("t.parquet", "path,label,part\n"), "not a Parquet file; write it anew"),
     "Parquet without rows": (make.parquet(path=np.array([], "U")), "a head and no rows"),
     "Parquet without a column": (make.parquet(file=["i/0.png"]), "no column 'path' .download.form.; there are: 'file'"),
+    "Parquet with a name twice": (make.named_twice, "has column 'path' twice; give each a name of its own"),
     "Parquet with lists": (make.parquet(path=[["i/0.png"]]), "column 'path': list<.*> cannot be read; accepted: text"),
     "Parquet with bytes": (make.parquet(path=[b"\xff"]), "column 'path': binary cannot be read"),
 }
@@ -197,6 +201,11 @@ EXAMPLE_FILES = {
     "a pickle": (b"\x80\x04]\x94.", "not an array of numpy"),
     "an empty file": ("", "not an array of numpy"),
     "a damaged head": (b"\x93NUMPY\x01\x00\x04\x00{'d'", "not an array of numpy"),
+    "a shape that wraps": (make.head(f"({2**32}, {2**32})"), ".* it is cut off"),
+    "a shape without end": (make.head(f"({2**63}, 2)"), "not an array of numpy .shape"),
+    "a shape of nothing": (make.head(f"(0, {2**70})"), "not an array of numpy .shape"),
+    "a shape of truth": (make.head("(True, 8, 8)"), "not an array of numpy .shape"),
+    "a version to come": (make.head("(1, 8, 8)", b"\x09\x09"), "not an array of numpy .version"),
 }
 EXAMPLE_VALUES = {
     "a pixel of nan": ((IMAGES / 255, np.nan), "a value is nan, not in 0..1"),
@@ -435,6 +444,8 @@ SETTING = {
     "size=8": "size=8: should be a list",
     "size=[8]": "size.1: is missing; the list has too few values",
     "size=[0,8]": "size.0=0: should be greater than or equal to 1",
+    "size=[9000,8]": "size.0=9000: should be less than or equal to 8192",
+    "strata={age: [.nan]}": "strata.age.0=",
     "channels=2": "channels=2: should be 1 or 3",
     "resize=squash": "resize=\"squash\": should be 'fit', 'crop', 'stretch' or 'none'",
     "max_pixels=0": "max_pixels=0: should be greater than or equal to 1",

@@ -39,3 +39,9 @@ def test_without_classes_every_label_is_a_name() -> None:
     labels, faults = named(pa.array(["NA", None]), None)
     assert labels.to_pylist() == ["NA", None]
     assert not faults
+
+
+def test_numbers_of_any_length_are_put_in_order() -> None:
+    """Python itself reads no more than 4,300 digits."""
+    short, long = "grade 10", "grade 1" + "0" * 5000
+    assert natural_order([long, short]) == [short, long]

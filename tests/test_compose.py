@@ -346,3 +346,8 @@ def test_composing_twice_gives_the_same_text(project: Path) -> None:
 def test_a_user_error_is_raised_for_who_calls_it(project: Path) -> None:
     with pytest.raises(UserError, match=r"^train\.lr=-1: should be greater than 0$"):
         compose_config(CONF, "digits", ["train.lr=-1"])
+
+
+def test_copies_that_would_equal_their_originals_are_refused() -> None:
+    with pytest.raises(UserError, match=r"^augment\.copies=2 without a transform: .* augment=shifted, or copies to 0"):
+        compose_config(CONF, "digits", ["augment=none", "augment.copies=2"])

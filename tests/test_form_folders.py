@@ -116,6 +116,14 @@ def test_a_link_inside_is_read(tmp_path: Path) -> None:
     assert rows(listed(tmp_path))[-1] == ("dog/2.png", "dog", None)
 
 
+@pytest.mark.parametrize("name", ["README.txt", "LICENSE", "labels.csv", "about.MD"])
+def test_documents_beside_classes_do_not_count(tmp_path: Path, name: str) -> None:
+    make(tmp_path, "cat/1.png", "dog/1.png", name, "cat/notes.txt")
+    listing = listed(tmp_path)
+    assert [path for path, *_ in rows(listing)] == ["cat/1.png", "cat/notes.txt", "dog/1.png"]
+    assert not listing.faults
+
+
 def linked(name: str, target: str) -> str:
     return f"{name} -> {target}"
 

@@ -166,6 +166,14 @@ def test_the_target_of_a_plain_table(
     assert (form["target"], form["number"], form["columns"]) == ("TARGET" if first else "last", number, None)
 
 
+def test_numbers_with_a_comma_are_left_out_aloud(data: Path, tmp_path: Path) -> None:
+    text = table("weight;size;species", lambda row: f"{row},3;{row};{'ab'[row % 2]}", 300)
+    (data / "t.csv").write_text(text)
+    found = recognise(data / "t.csv", tmp_path)
+    assert found.form["columns"] == ["size"]
+    assert "column 'weight' has numbers with a comma; write a point to make it a feature" in found.said
+
+
 def test_what_names_rows_is_no_feature(data: Path, form_of: Callable[..., dict[str, Any]]) -> None:
     columns = {
         "Id": list(range(300)),

@@ -390,6 +390,13 @@ def test_rows_of_a_table_have_no_near_duplicates(tmp_path):
         run(tmp_path, table, near_duplicates=True)
 
 
+def test_what_nobody_has_looked_for_is_not_said_to_be_none(tmp_path):
+    rows = np.zeros((400, 3), np.float32)
+    summary = run(tmp_path, make_listing(examples=rows, features=["a", "b", "c"]))
+    assert (summary["duplicates"], summary["near_duplicates"]) == (None, None)
+    assert not list((tmp_path / "prepared").glob("*duplicates.csv"))
+
+
 def test_a_signal_does_not_wait_for_the_stores(tmp_path, monkeypatch):
     """A long write ends at the next batch."""
     taken = []

@@ -76,9 +76,9 @@ def split(
     beside = own["unlabelled"][~np.isin(groups[own["unlabelled"]], groups[drawn])]
     if lost := len(own["unlabelled"]) - len(beside):
         notes.append(f"{lost} unlabelled examples are left out, as val or test has others of their groups")
-    kept = budget(pool, labels, labels_per_class, seed + 2, notes)
-    if not len(kept):
+    if not len(pool.rows):
         raise UserError("prepare: no example with a label is left to train on; add some, or draw less for val and test")
+    kept = budget(pool, labels, labels_per_class, seed + 2, notes)
     unlabelled = np.sort(np.concatenate([beside, pool.without(kept).rows]))
     return {"train": kept, "val": validated, "unlabelled": unlabelled, "test": tested}, notes
 

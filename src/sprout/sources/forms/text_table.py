@@ -55,9 +55,12 @@ def open_table(root: Path, file: str) -> TextTable:
     if not parquet:
         return open_csv(path, file)
     try:
-        return ParquetFile(path, file, pq.read_schema(path).names)
+        names = pq.read_schema(path).names
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{file}: damaged ({' '.join(str(error).split())}); write it anew") from None
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"{file}: has column {', '.join(map(repr, twice))} twice; give each a name of its own")
+    return ParquetFile(path, file, names)
 
 
 def require(table: TextTable, setting: str, *columns: str | None) -> None:
