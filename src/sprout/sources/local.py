@@ -17,8 +17,10 @@ def folder_of(name: str) -> Path:
     folder = SOURCE / name
     if not os.path.isdir(folder):
         there = sorted(path.name for path in SOURCE.glob("*/") if ".tmp-" not in path.name)
+        known = os.path.isfile(f"{folder}.dvc")
+        how = "`dvc pull` brings" if known else f"`sprout new {name} --from PATH` brings"
         raise UserError(
-            f"download.name={name}: no folder {folder}; there are: {', '.join(there) or 'none'}; "
-            f"`sprout new {name} --from PATH` brings your files there"
+            f"download.name={name}: no folder {folder}; there are: {', '.join(there) or 'none'}; {how} your files "
+            f"there (a clone or a copy of the project has them only after `dvc add {folder}`)"
         )
     return folder
