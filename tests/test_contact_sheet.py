@@ -87,3 +87,12 @@ def test_the_same_images_give_the_same_file(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     with Image.open(tmp_path / "a") as found:
         assert (found.format, found.size) == ("PNG", sheet(images, 2, list("vwxyz")).size)
+
+
+def test_a_title_stands_above_all() -> None:
+    images = [np.full((16, 16, 1), 128, np.uint8)] * 4
+    plain, titled = np.asarray(sheet(images, 2)), np.asarray(sheet(images, 2, title="ankle boot"))
+    line = len(titled) - len(plain)
+    assert line > 10
+    np.testing.assert_array_equal(titled[line + 4 :], plain[4:])
+    assert titled[: line + 4].min() < 100

@@ -37,3 +37,18 @@ def test_a_single_file_that_is_no_archive(folder: Path, tmp_path: Path) -> None:
     (folder / "manifest.json").write_text("{}")
     with pytest.raises(UserError, match=r"set.zip: not an archive; accepted: zip, or tar"):
         read_files(folder, tmp_path / "scratch", kind="folders")
+
+
+def test_an_archive_is_named_not_where_it_was_unpacked_to(folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(folder / "set.zip", "w") as archive:
+        archive.mkdir("cat")
+    with pytest.raises(UserError, match=rf"^{folder}/set.zip: no files here"):
+        read_files(folder, tmp_path / "scratch", kind="folders")
+
+
+def test_a_file_that_is_missing_is_missing_in_the_folder(folder: Path, tmp_path: Path) -> None:
+    (folder / "set.zip").rename(folder / "t.csv")
+    (folder / "t.csv").write_text("path\n")
+    form = {"path": "path", "label": None, "split": None, "group": None, "classes": None}
+    with pytest.raises(UserError, match=rf"u.csv: no such file in {folder}; there are: t.csv"):
+        read_files(folder, tmp_path / "scratch", kind="paths", file="u.csv", **form)

@@ -15,7 +15,9 @@ TEXT = 11  # pixels: height of a caption's letters
 LINE = 15  # pixels: height of its line
 
 
-def write_sheet(path: Path, images: Sequence[Array], columns: int, captions: Sequence[str] | None = None) -> None:
+def write_sheet(
+    path: Path, images: Sequence[Array], columns: int, captions: Sequence[str] | None = None, title: str = ""
+) -> None:
     """Write a sheet as PNG; the same images give the same bytes.
 
     Args:
@@ -23,18 +25,20 @@ def write_sheet(path: Path, images: Sequence[Array], columns: int, captions: Seq
         images: see `sheet`.
         columns: see `sheet`.
         captions: see `sheet`.
+        title: see `sheet`.
     """
     # Twice as fast as Pillow's own level, and a tenth larger.
-    sheet(images, columns, captions).save(path, "PNG", compress_level=3)
+    sheet(images, columns, captions, title).save(path, "PNG", compress_level=3)
 
 
-def sheet(images: Sequence[Array], columns: int, captions: Sequence[str] | None = None) -> Image.Image:
+def sheet(images: Sequence[Array], columns: int, captions: Sequence[str] | None = None, title: str = "") -> Image.Image:
     """Lay images out in rows, from left to right, on white.
 
     Args:
         images: (H, W, C) uint8 each, in any sizes; at least one. See `picture` for their channels.
         columns: so many in a row; the last row may be shorter.
         captions: a line below each image, cut where it is wider; "" for none.
+        title: a line above all, cut likewise.
     """
     tiles = [fitted(picture(image)) for image in images]
     width = max(tile.width for tile in tiles)
@@ -44,10 +48,12 @@ def sheet(images: Sequence[Array], columns: int, captions: Sequence[str] | None 
     else:
         line = 0
     across, down = min(columns, len(tiles)), -(-len(tiles) // columns)
-    step_x, step_y = width + GAP, height + line + GAP
-    whole = Image.new("RGB", (across * step_x + GAP, down * step_y + GAP), "white")
+    step_x, step_y, above = width + GAP, height + line + GAP, LINE if title else 0
+    whole = Image.new("RGB", (across * step_x + GAP, above + down * step_y + GAP), "white")
+    if title:
+        write_caption(whole, title, GAP, 0, whole.width - 2 * GAP)
     for place, tile in enumerate(tiles):
-        left, top = GAP + place % columns * step_x, GAP + place // columns * step_y
+        left, top = GAP + place % columns * step_x, above + GAP + place // columns * step_y
         whole.paste(tile, (left + (width - tile.width) // 2, top + (height - tile.height) // 2))
         if captions is not None:
             write_caption(whole, captions[place], left, top + height, width)

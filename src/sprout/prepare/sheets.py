@@ -17,7 +17,7 @@ COLUMNS = 8
 def write_sheets(folder: Path, examples: Examples, rows: Array, learned: Targets) -> None:
     """Write `class-000.png` and so on, by class index, with up to 64 examples spread over the split.
 
-    A class without an example has none; images of a set without classes are in `train.png`; tables have no sheets.
+    The class's name stands above them. A class without an example has none; images of a set without classes are in `train.png`; tables have no sheets.
 
     Args:
         folder: where to; it is made.
@@ -31,9 +31,9 @@ def write_sheets(folder: Path, examples: Examples, rows: Array, learned: Targets
     index = learned.index[rows]
     found = np.unique(index)
     for code in track(found.tolist(), "prepare: contact sheets", len(found)):
-        name = "train" if code == UNKNOWN else f"class-{code:03}"
+        name, title = ("train", "") if code == UNKNOWN else (f"class-{code:03}", learned.classes[code])
         shown = spread(rows[index == code])
-        write_sheet(folder / f"{name}.png", list(examples.take(shown)), COLUMNS)
+        write_sheet(folder / f"{name}.png", list(examples.take(shown)), COLUMNS, title=title)
 
 
 def spread(rows: Array) -> Array:

@@ -31,8 +31,10 @@ def read_files(folder: Path, scratch: Path, **form: Any) -> Listing:
     try:
         return read_form(root, arrays, **form)
     except UserError as error:
-        # Where an archive was unpacked to, nothing will be when this is read.
-        raise UserError(str(error).replace(os.fspath(root), os.fspath(alone or folder))) from None
+        if root == folder:
+            raise
+        # Where the archive was unpacked to, nothing will be when this is read.
+        raise UserError(str(error).replace(os.fspath(root), str(alone))) from None
 
 
 def unpacked(folder: Path, into: Path) -> Path:
