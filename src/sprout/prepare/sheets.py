@@ -17,7 +17,8 @@ COLUMNS = 8
 def write_sheets(folder: Path, examples: Examples, rows: Array, learned: Targets) -> None:
     """Write `class-000.png` and so on, by class index, with up to 64 examples spread over the split.
 
-    The class's name stands above them. A class without an example has none; images of a set without classes are in `train.png`; tables have no sheets.
+    The class's name stands above them. A class without an example has none; images of a set without classes are in
+    `train.png`; tables have no sheets.
 
     Args:
         folder: where to; it is made.
