@@ -60,7 +60,7 @@ REFUSED = [
     (["prepare={val: 7}"], "prepare.val=7: the data on disk was made with 200;"),
     (["augment.copies=9"], "augment.copies=9: the data on disk was made with 4;"),
     (["augment=none"], "augment."),
-    (["train/transforms@augment.transforms=none"], "augment.transforms."),
+    (["augment.transforms.shift=0.5"], "augment.transforms.shift=0.5: the data on disk was made with "),
     (["augment.transforms.fill=border"], 'augment.transforms.fill="border": the data on disk was made with "zeros";'),
     (["download=fashion_mnist"], 'download.source="torchvision": the data on disk was made with "sklearn";'),
     (["experiment=fashion_mnist"], 'download.source="torchvision": the data on disk was made with "sklearn";'),

@@ -5,6 +5,7 @@ import torch
 
 from sprout.core.errors import UserError
 from sprout.core.validate import choice, section
+from sprout.settings.download import DOWNLOADS
 from sprout.settings.model import MODELS, Cnn
 from sprout.settings.train import OPTIMIZERS, Optimizer
 
@@ -50,13 +51,22 @@ def test_a_model_that_cannot_be_a_class_is_refused(target: str) -> None:
         choice("model", {"name": "target", "target": target, "args": {}}, "name", MODELS)
 
 
+@pytest.mark.parametrize("names", [[], ["cat"], ["cat", "dog", "cat"]])
+def test_classes_are_two_or_more_each_once(names: list[str]) -> None:
+    form = {"kind": "paths", "file": "t.csv", "path": "path", "label": "label", "split": None, "group": None}
+    values = {"source": "local", "name": "own", "form": form | {"classes": names}}
+    with pytest.raises(
+        UserError, match=r"^download\.form\.classes=\[.*\]: a class twice, or less than two; name each once$"
+    ):
+        choice("download", values, "source", DOWNLOADS)
+
+
 def test_an_even_kernel_keeps_no_side() -> None:
     with pytest.raises(UserError) as refused:
         choice("model", CNN | {"kernel": 4}, "name", MODELS)
-    assert str(refused.value).endswith(
-        ": kernel=4 is even, padding=same needs an odd one; set another kernel or padding=valid"
+    assert str(refused.value) == (
+        "model.kernel=4 is even, padding=same needs an odd one; set another kernel or padding=valid"
     )
-    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("fits", [{"kernel": 5}, {"kernel": 4, "padding": "valid"}])

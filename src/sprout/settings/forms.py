@@ -11,7 +11,7 @@ from sprout.core.fields import STRICT, Count, Name
 def several(names: tuple[str, ...]) -> tuple[str, ...]:
     """Check that there are two classes or more, each once."""
     if len(set(names)) < max(2, len(names)):
-        raise ValueError(f"{list(names)}: a class twice, or less than two; name each once")
+        raise ValueError("a class twice, or less than two; name each once")
     return names
 
 
