@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.core.signals import Killed, exit_codes
 
 ROOT = Path(__file__).parents[1]
@@ -148,3 +148,8 @@ def test_it_ends_soon_after_its_parent_was_killed(tmp_path: Path) -> None:
     wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
     assert (tmp_path / "cleaned").read_text() == "yes"
     assert (tmp_path / "err").read_text() == "ended by SIGTERM\n"
+
+
+def test_letters_that_a_terminal_would_obey_are_spelled_out() -> None:
+    assert one_line("a\n  b\x1b[31m\u202e 犬") == "a b\\x1b[31m\\u202e 犬"
+    assert one_line(ValueError()) == "ValueError"

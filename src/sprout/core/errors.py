@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this."""
+"""The one exception that means: the user can mend this; and errors in one line."""
 
 
 class UserError(Exception):
@@ -7,3 +7,11 @@ class UserError(Exception):
     The message is one line and names the field or file, its value, what is accepted and what to do.
     At the edge it ends the process with exit code 2 and no traceback.
     """
+
+
+def one_line(said: object) -> str:
+    """A text, or an error's, on one line; letters that a terminal would obey are spelled out."""
+    text = " ".join(str(said).split())
+    if not text and isinstance(said, BaseException):
+        return type(said).__name__
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 
 if TYPE_CHECKING:
     import psutil
@@ -43,7 +43,7 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        line = " ".join(str(error).split())
+        line = one_line(error)
         print("error:", line, file=sys.stderr)
         if told := os.environ.get("RANK_ERROR"):
             Path(told).write_text(line, encoding="utf-8")

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.core.records import read_json, write_json
 
 LABELS = pa.schema(
@@ -77,7 +77,7 @@ def open_store(folder: Path) -> Store:
         checksum = read_json(folder / "store.json")["sha256"]
         store = Store([np.load(path, mmap_mode="r") for path in paths], read_labels(folder), checksum)
     except (ValueError, EOFError, KeyError) as error:
-        raise UserError(f"{folder}: damaged ({' '.join(str(error).split())}); run `dvc repro`") from None
+        raise UserError(f"{folder}: damaged ({one_line(error)}); run `dvc repro`") from None
     if store.labels.num_rows != len(store):
         raise UserError(f"{folder}: {store.labels.num_rows} rows of labels for {len(store)} examples; run `dvc repro`")
     return store

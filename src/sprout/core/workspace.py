@@ -9,7 +9,7 @@ import yaml
 
 from sprout.core import validate
 from sprout.core.build import Build
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 
 T = TypeVar("T")
 
@@ -75,4 +75,4 @@ def read_yaml(path: Path) -> Any:
     except FileNotFoundError:
         raise UserError(f"{path}: not found; run this in the project's folder, after `dvc repro`") from None
     except (yaml.YAMLError, OSError, ValueError) as error:
-        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path}: not readable as YAML: {one_line(error)}") from None

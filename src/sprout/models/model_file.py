@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.core.records import read_json, write_json
 from sprout.models import build
 from sprout.models.normalise import network_shape
@@ -75,6 +75,6 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
     try:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise UserError(f"{path}: not this model's weights ({reason}); `dvc repro` makes them anew") from None
     return network.eval(), card

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
+from sprout.core.errors import one_line
 from sprout.prepare.jpeg import plain_jpeg
 from sprout.prepare.pixels import Array, Fault, eight_bits, plain
 from sprout.prepare.resize import resized
@@ -177,11 +178,10 @@ def one_fault() -> Iterator[None]:
 
 def reason(error: Exception) -> str:
     """What an exception of Pillow means, in a line."""
-    said = " ".join(str(error).split())
     if isinstance(error, UnidentifiedImageError):
         return f"no image of a known format ({', '.join(FORMATS)}), or its head is damaged"
     if isinstance(error, OSError) and error.errno is not None:
         return f"not readable ({error.strerror})"
     if isinstance(error, MemoryError):
         return "takes more memory than there is"
-    return f"damaged ({said or type(error).__name__})"
+    return f"damaged ({one_line(error)})"

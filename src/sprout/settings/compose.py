@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.core.tree import MISSING, lookup
 from sprout.core.validate import close, written
 from sprout.settings import sections
@@ -143,7 +143,7 @@ def compose_lines(lines: list[str]) -> DictConfig:
     except FAULTS as error:
         if len(lines) > 1:
             compose_lines(lines[:-1])
-        said = " ".join((str(error) or str(error.__cause__)).split())
+        said = one_line(str(error) or error.__cause__)
         raise UserError(f"{lines[-1].removeprefix('++')}: {said}") from None
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from dvc.utils.serialize import ParseError, load_yaml
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.core.workspace import BUILD
 
 STAGES = ("download", "prepare", "augment")
@@ -32,7 +32,7 @@ def read_lock(lock: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{lock}: not found: the data was never built here; run `dvc repro`") from None
     except (ParseError, OSError, ValueError) as error:
-        raise UserError(f"{lock}: not readable ({' '.join(str(error).split())}); run `dvc repro`") from None
+        raise UserError(f"{lock}: not readable ({one_line(error)}); run `dvc repro`") from None
     return content
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 from sprout.core.atomic import whole_folder
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.sources import tar_members, zip_members
 from sprout.sources.members import RefusedError, write
 
@@ -70,5 +70,5 @@ def write_all(path: Path, folder: Path, most: int, room: int) -> None:
         # A disk's own errors have a number; those that say that the data is broken have none.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = one_line(error)
         raise UserError(f"{path}: damaged at {at}: {said}; fetch or pack it anew") from None

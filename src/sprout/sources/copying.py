@@ -9,6 +9,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from sprout.core.errors import one_line
 from sprout.core.progress import track
 from sprout.sources.part import FailedError, forget, size
 
@@ -104,4 +105,4 @@ def pieces(source: IO[bytes]) -> Iterator[bytes]:
 def reason(error: Exception) -> str:
     """An error in one line."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
-    return " ".join(said.split())
+    return one_line(said)

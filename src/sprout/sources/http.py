@@ -13,6 +13,7 @@ from pathlib import Path
 import requests
 import urllib3
 
+from sprout.core.errors import one_line
 from sprout.core.progress import track
 from sprout.sources.part import FailedError, Origin, begin, begun, forget, size
 
@@ -93,7 +94,7 @@ def attempt(url: str, part: Path, name: str, checked: bool) -> bool:
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise fault_of(error) from None
     except ValueError as error:  # as urllib's of an address that a redirect names
-        raise FailedError(" ".join(str(error).split())) from None
+        raise FailedError(one_line(error)) from None
 
 
 def ask(url: str, offset: int, before: Origin | None) -> requests.Response:
@@ -201,7 +202,7 @@ def fault_of(error: Exception) -> FailedError:
     cause: BaseException = error
     while cause.__context__:
         cause = cause.__context__
-    reason = " ".join(str(cause).split()) or type(cause).__name__
+    reason = one_line(cause)
     if isinstance(error, requests.ConnectTimeout):
         return PassingError(f"no connection within {CONNECT:g} s")
     if isinstance(cause, TimeoutError):

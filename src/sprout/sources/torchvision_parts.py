@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.sources.listing import Array
 
 Arguments = dict[str, Any]
@@ -107,7 +107,7 @@ def read_part(name: str, folder: Path, arguments: Arguments) -> Part:
     try:
         held = getattr(datasets, name)(folder, **arguments)
     except Exception as error:  # whatever a reader stumbles over in a damaged file
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = one_line(error)
         raise UserError(f"{folder}: {name} cannot be read ({said}); run `dvc repro -f download`") from error
     examples, labels = contents(name, held)
     return Part(examples, labels, class_names(held, labels))

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.core.progress import track
 from sprout.sources.listing import Array, Files, Listing
 from sprout.sources.torchvision_files import Official, fer2013, official
@@ -85,7 +85,7 @@ def unpack(name: str, kind: Any, folder: Path) -> None:
             with timeout(SILENCE):
                 kind(folder, **{**arguments, "download": True})
         except Exception as error:  # each set's class has its own
-            said = " ".join(str(error).split()) or type(error).__name__
+            said = one_line(error)
             raise UserError(f"{name}: torchvision cannot fetch and unpack its files ({said}); try again") from error
 
 

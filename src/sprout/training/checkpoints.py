@@ -12,6 +12,7 @@ from filelock import FileLock
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from sprout.core.atomic import whole_file
+from sprout.core.errors import one_line
 from sprout.core.ranks import rank
 
 
@@ -53,7 +54,7 @@ def resume_from(folder: Path, what: str) -> Path | None:
     try:
         epoch = torch.load(last, map_location="cpu", weights_only=True)["epoch"]
     except Exception as error:  # whatever a torn file makes torch raise
-        say(f"{what}: starts anew, as {last} cannot be read ({' '.join(str(error).split())[:200]})")
+        say(f"{what}: starts anew, as {last} cannot be read ({one_line(error)[:200]})")
         last.unlink()
         return None
     say(f"{what}: goes on after epoch {epoch + 1}, from {last}")

@@ -14,7 +14,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.models.normalise import Normalise
 from sprout.training.batches import Batches, Examples
 from sprout.training.checkpoints import WholeCheckpoints, resume_from
@@ -161,7 +161,7 @@ def make_trainer(**arguments: Any) -> pl.Trainer:
         asked = ", ".join(
             f"train.{key}={arguments[key]}" for key in ("accelerator", "devices", "strategy", "precision")
         )
-        raise UserError(f"{asked}: not possible here: {' '.join(str(error).split())}") from None
+        raise UserError(f"{asked}: not possible here: {one_line(error)}") from None
 
 
 def best_and_last(folder: Path, monitor: str) -> ModelCheckpoint:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.core.progress import track
 
 BLOCK = 4 << 20
@@ -155,4 +155,4 @@ def in_plain_words(message: str) -> str:
         return f"a row is longer than {BLOCK >> 20} MiB, as after a quote that is never closed; close it"
     if "too short" in message or "Empty CSV" in message:
         return "a head and no rows; add some"
-    return " ".join(message.split())
+    return one_line(message)

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.core.progress import track
 from sprout.sources.archive import HARMLESS, MAX_RATIO
 from sprout.sources.forms.inside import located
@@ -42,7 +42,7 @@ def open_array(root: Path, name: str, scratch: Path) -> Array:
     except UserError:
         raise
     except Exception as error:  # whatever a damaged archive makes the readers stumble over
-        raise UserError(f"{name}: damaged, or no .npz file ({said(error)}); write it anew") from None
+        raise UserError(f"{name}: damaged, or no .npz file ({one_line(error)}); write it anew") from None
     return mapped(copy, name)
 
 
@@ -94,14 +94,9 @@ def header(file: IO[bytes], name: str) -> tuple[int, int]:
         if any(type(side) is not int or not 0 <= side < LONGEST for side in shape):
             raise ValueError(f"shape {shape}")
     except Exception as error:  # whatever a damaged head makes its parser stumble over
-        raise UserError(f"{name}: not an array of numpy ({said(error)}); write it with numpy.save") from None
+        raise UserError(f"{name}: not an array of numpy ({one_line(error)}); write it with numpy.save") from None
     if dtype.hasobject:
         raise UserError(
             f"{name}: an array of Python objects, which is not read; save it with a dtype of numbers or text"
         )
     return file.tell(), math.prod(shape) * dtype.itemsize
-
-
-def said(error: Exception) -> str:
-    """An error in one line."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.core.progress import track
 from sprout.sources.class_names import translated
 from sprout.sources.forms.csv_file import CsvFile, open_csv
@@ -35,7 +35,7 @@ class ParquetFile:
                 total = -(-file.metadata.num_rows // ROWS)
                 yield from track(file.iter_batches(ROWS, columns=list(columns)), self.name, total)
         except (pa.ArrowException, OSError) as error:
-            raise UserError(f"{self.name}: damaged ({' '.join(str(error).split())}); write it anew") from None
+            raise UserError(f"{self.name}: damaged ({one_line(error)}); write it anew") from None
 
 
 TextTable = CsvFile | ParquetFile
@@ -57,7 +57,7 @@ def open_table(root: Path, file: str) -> TextTable:
     try:
         names = pq.read_schema(path).names
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{file}: damaged ({' '.join(str(error).split())}); write it anew") from None
+        raise UserError(f"{file}: damaged ({one_line(error)}); write it anew") from None
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f"{file}: has column {', '.join(map(repr, twice))} twice; give each a name of its own")
     return ParquetFile(path, file, names)
