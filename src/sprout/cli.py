@@ -66,6 +66,15 @@ def train(overrides: Overrides = None) -> None:
 
 
 @app.command()
+def summary(overrides: Overrides = None) -> None:
+    """Print the network layer by layer, with what leaves each layer and how many numbers it trains."""
+    from sprout import network_summary
+    from sprout.core.workspace import read_params
+
+    print_all(network_summary.summary(CONF, read_params(), overrides or []))
+
+
+@app.command()
 def check(
     path: Annotated[Path, typer.Argument(help="a folder, a table, arrays or an archive")], target: Target = None
 ) -> None:
