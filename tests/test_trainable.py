@@ -14,9 +14,10 @@ from sprout.core.errors import UserError
 from sprout.core.prepared import Description
 from sprout.core.records import write_json
 from sprout.core.store import label_table, open_store, write_store
+from sprout.settings.augment import moving
 from sprout.training.batches import Examples
 from sprout.training.tracked import train_tracked
-from sprout.training.trainable import check_trainable, moving
+from sprout.training.trainable import check_trainable
 
 STILL = {"flip": 0.0, "rotate": 0.0, "noise": 0.0, "fill": "border"}
 CLASSES = Description("class", ["ant", "bee", "cat"], [0.0, 0.0], [1.0, 1.0])
@@ -98,6 +99,28 @@ def test_nothing_is_left_behind_by_a_refusal(tmp_path: Path, monkeypatch: pytest
     build = cast(Build, SimpleNamespace())
     with pytest.raises(UserError, match="the target is a number"):
         train_tracked(Path("model"), examples, PREPARED, build, role="teacher", log_model=True, transforms=STILL)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_network_that_does_not_fit_begins_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("train", "val"):
+        write(PREPARED / name, [0, 1, 2])
+    write_json(PREPARED / "classes.json", CLASSES.classes)
+    write_json(PREPARED / "summary.json", {"target": "class", "mean": [0, 0], "std": [1, 1]})
+    examples = Examples.of(open_store(PREPARED / "train"))
+    layers = {"channels": [4], "kernel": 3, "padding": "same", "pool": 0, "batch_norm": False, "hidden": []}
+    settings = {"transforms": STILL, "architecture": {"name": "cnn", "activation": "relu", "dropout": 0.0} | layers}
+    with pytest.raises(UserError, match=r"model.name=cnn: the examples are rows of a table"):
+        train_tracked(
+            Path("model"),
+            examples,
+            PREPARED,
+            cast(Build, SimpleNamespace()),
+            role="teacher",
+            log_model=True,
+            **settings,
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 

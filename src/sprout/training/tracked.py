@@ -15,7 +15,9 @@ from sprout.core.ranks import rank
 from sprout.core.records import read_json
 from sprout.core.store import open_store
 from sprout.core.tree import leaves
+from sprout.models import build as build_network
 from sprout.models.model_file import load_card, write_card
+from sprout.models.normalise import network_shape
 from sprout.tracking import data_hashes, git_state, tracked_run, tracking_uri
 from sprout.training.batches import Examples
 from sprout.training.fingerprint import fingerprint
@@ -44,6 +46,8 @@ def train_tracked(
     described, val = describe(prepared), open_store(prepared / "val")
     section, transforms = "retrain" if role == "student" else "train", settings["transforms"]
     check_trainable(prepared, described, train, Examples.of(val), section=section, transforms=transforms)
+    # A network that does not fit is refused here, before a run begins.
+    build_network(network_shape(train.shape), len(described.classes), **settings["architecture"])
     # Lightning's import takes seconds, in which this process would not yet hear a signal.
     from sprout.training.checkpoints import checkpoint_folder, only_one
     from sprout.training.train_model import train_model
