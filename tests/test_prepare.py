@@ -461,7 +461,7 @@ def test_faulty_examples_are_left_out_and_said(tmp_path, capsys):
     assert (tmp_path / "prepared/quarantine.csv").read_text() == (
         "origin,reason\nfile:3,row 4: empty label\nfile:9,missing\n"
     )
-    assert "prepare: 2 faulty examples are left out" in capsys.readouterr().err
+    assert "prepare: faulty examples left out: 2 (quarantine.csv)" in capsys.readouterr().err
 
 
 def test_a_class_that_is_absent_from_val_is_said_aloud(tmp_path, capsys):
@@ -514,4 +514,4 @@ def test_near_duplicates_are_reported_as_pairs_and_not_moved(tmp_path, capsys):
     assert {pair["one_in"], pair["other_in"]} <= set(SPLITS)
     assert summary["near_duplicates"] == 1
     assert sum(split["examples"] for split in summary["splits"].values()) == 60
-    assert "1 pairs of near duplicates" in capsys.readouterr().err
+    assert "pairs of near duplicates, kept as they are: 1" in capsys.readouterr().err

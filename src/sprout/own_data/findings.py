@@ -49,10 +49,11 @@ def findings(found: Found, listing: Listing, seen: Look) -> Iterator[Table | str
 def described(found: Found, listing: Listing, seen: Look) -> str:
     """The data in a few words."""
     archive = " in an archive" if found.is_unpacked else ""
-    classes = len(labels_of(listing, seen).unique().drop_null())
-    learned = f", {classes:,} classes" if classes else "" if listing.value is not None else ", no labels"
-    features = f", {len(listing.features):,} features" if listing.features else ""
-    return f"{FORMS[found.form['kind']]}{archive}, {len(listing):,} examples{features}{learned}"
+    features, classes = len(listing.features or []), len(labels_of(listing, seen).unique().drop_null())
+    several = f", {features:,} feature{'s' if features > 1 else ''}" if features else ""
+    learned = f", {classes:,} class{'es' if classes > 1 else ''}" if classes else ", no labels"
+    learned = learned if listing.value is None else ""
+    return f"{FORMS[found.form['kind']]}{archive}, {len(listing):,} examples{several}{learned}"
 
 
 def labels_of(listing: Listing, seen: Look) -> pa.Array:

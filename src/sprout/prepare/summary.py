@@ -52,9 +52,9 @@ def notes(splits: dict[str, dict[str, Any]], faulty: int, shares: Shares, near_d
         if not count
     ]
     if faulty:
-        said.append(f"{faulty} faulty examples are left out (quarantine.csv)")
+        said.append(f"faulty examples left out: {faulty} (quarantine.csv)")
     if shares.left_out:
-        said.append(f"{shares.left_out} pictures that another part has too are left out (duplicates.csv)")
+        said.append(f"pictures left out, as another part has them too: {shares.left_out} (duplicates.csv)")
     if near_duplicates:
-        said.append(f"{near_duplicates} pairs of near duplicates are kept as they are (near_duplicates.csv)")
+        said.append(f"pairs of near duplicates, kept as they are: {near_duplicates} (near_duplicates.csv)")
     return said + shares.notes
