@@ -5,35 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from rich.console import Console
 
-from sprout.cli import main
+from commands import Ended
 
 ROOT = Path(__file__).parents[1]
 HEAVY = "{'torch', 'numpy', 'pydantic', 'hydra', 'mlflow', 'pytorch_lightning', 'sklearn', 'pyarrow'}"
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def sprout(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Run the command in this process."""
-
-    def run(*words: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["sprout", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), out, err)
-
-    return run
 
 
 def rows(out: str) -> dict[str, list[str]]:

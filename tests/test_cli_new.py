@@ -8,42 +8,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from sprout.cli import main
+from commands import Ended
 from sprout.core.errors import UserError
 from sprout.own_data import new as own_data_new
 from sprout.prepare.stores import prepare
 from sprout.settings.catalogue import read_head
 from sprout.settings.compose import compose_config
 from sprout.sources import read
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def sprout(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Run the command in this process."""
-
-    def run(*words: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["sprout", *map(str, words)])
-        try:
-            main()
-            code = 0
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        return Ended(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
@@ -280,3 +257,12 @@ def test_looking_and_bringing_load_nothing_heavy(project: Path, shots: Path) -> 
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert {"torch", "mlflow", "pytorch_lightning", "sklearn"} & set(done.stdout.splitlines()[-1].split()) == set()
+
+
+def test_too_many_faults_are_said_and_where_to_allow_them(sprout: Callable[..., Ended], shots: Path) -> None:
+    for number in range(3):
+        (shots / "left" / f"half{number}.png").write_bytes(b"no picture")
+    checked, made = sprout("check", shots), sprout("new", "own", "--from", shots)
+    assert (checked.code, made.code) == (2, 0)
+    assert "more than prepare.max_faulty=0.01, so the build would end there" in checked.err
+    assert made.err.endswith("raise prepare.max_faulty in conf/experiment/own.yaml\n")

@@ -124,6 +124,13 @@ def test_documents_beside_classes_do_not_count(tmp_path: Path, name: str) -> Non
     assert not listing.faults
 
 
+@pytest.mark.parametrize("place", ["", "train/"])
+def test_documents_beside_splits_do_not_count(tmp_path: Path, place: str) -> None:
+    listing = listed(make(tmp_path, "train/cat/1.png", "test/cat/1.png", f"{place}README.txt"))
+    assert [path for path, *_ in rows(listing)] == ["test/cat/1.png", "train/cat/1.png"]
+    assert not listing.faults
+
+
 def linked(name: str, target: str) -> str:
     return f"{name} -> {target}"
 

@@ -21,7 +21,7 @@ from sprout.core.records import read_json
 from sprout.core.store import StoreWriter, open_store
 from sprout.prepare import examples, stores
 from sprout.prepare.classes import targets
-from sprout.prepare.shares import given_splits
+from sprout.prepare.shares import own_parts
 from sprout.prepare.splits import split
 from sprout.prepare.stores import prepare
 from sprout.sources.listing import SPLITS, Listing
@@ -56,7 +56,7 @@ def share_out(listing: Listing = LISTING, **amounts: Any) -> dict[str, np.ndarra
     """`split` on a listing whose groups are its rows."""
     rows = np.arange(len(listing))
     learned = targets(listing, rows)
-    given = given_splits(listing.split, len(listing))
+    given = own_parts(listing.split, len(listing))
     return split(rows, given, learned, learned.index, rows, **AMOUNTS | amounts)[0]
 
 
@@ -327,7 +327,7 @@ def test_persons_of_every_class_are_drawn_whole_and_what_is_lacking_is_said(tmp_
 def test_a_budget_that_no_group_fits_into_is_refused():
     pairs = make_listing(labels=np.arange(400) // 2 % 4, official=0)
     rows, learned = np.arange(400), targets(pairs, np.arange(400))
-    given = given_splits(pairs.split, 400)
+    given = own_parts(pairs.split, 400)
     amounts = AMOUNTS | {"labels": None, "labels_per_class": 1}
     with pytest.raises(UserError, match=r"prepare.labels_per_class=1: no whole group of class 'ant' fits"):
         split(rows, given, learned, learned.index, rows // 2 * 2, **amounts)

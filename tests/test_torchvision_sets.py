@@ -10,19 +10,17 @@ import os
 import shutil
 import socket
 import struct
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
 import pytest
 from torchvision import datasets
 
+from servers import serving
 from sprout.core.errors import UserError
 from sprout.sources import http, torchvision_sets
 
@@ -77,20 +75,6 @@ def asked(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(http, "WAIT", 0.0)
     return hosts
-
-
-@contextmanager
-def serving(handler) -> Iterator[str]:
-    """A server's address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class Quiet(SimpleHTTPRequestHandler):

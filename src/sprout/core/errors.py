@@ -14,4 +14,9 @@ def one_line(said: object) -> str:
     text = " ".join(str(said).split())
     if not text and isinstance(said, BaseException):
         return type(said).__name__
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """A text on one line, whatever is in it: what cannot be printed is spelled out."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -8,7 +8,7 @@ import numpy as np
 
 from sprout.own_data.look import Look
 from sprout.prepare.classes import Targets, targets
-from sprout.prepare.shares import given_splits
+from sprout.prepare.shares import own_parts
 from sprout.prepare.splits import DRAWN
 from sprout.sources.listing import SPLITS, Array, Listing
 
@@ -87,7 +87,7 @@ def fitting(sizes: Array) -> list[int]:
 
 def parts(listing: Listing, seen: Look, learned: Targets) -> dict[str, Any]:
     """The splits: the data's own where it has them, else drawn ones."""
-    given = given_splits(listing.split, len(listing))[seen.sound]
+    given = own_parts(listing.split, len(listing))[seen.sound]
     own = {name for code, name in enumerate(SPLITS) if (given == code).any()}
     drawn = np.isin(given, [DRAWN, SPLITS.index("train")])
     count, classes = int(drawn.sum()), max(1, len(learned.classes))

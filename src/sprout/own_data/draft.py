@@ -85,5 +85,5 @@ def too_many_faults(draft: Draft, seen: Look) -> str | None:
         return None
     return (
         f"{faulty:,} of {count:,} examples are faulty, more than prepare.max_faulty={draft.max_faulty}, so the build "
-        "would end there; mend or remove them, or raise prepare.max_faulty in conf/experiment/{draft.name}.yaml"
+        f"would end there; mend or remove them, or raise prepare.max_faulty in conf/experiment/{draft.name}.yaml"
     )

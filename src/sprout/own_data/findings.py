@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.table import Table
 
+from sprout.core.errors import printable
 from sprout.own_data.look import Look
 from sprout.own_data.recognise import Found
 from sprout.prepare.groups import equal_pictures
@@ -78,7 +79,7 @@ def counts(listing: Listing, seen: Look) -> Table:
     for part in parts:
         table.add_column(part or ("examples" if parts == [None] else "to be drawn"), justify="right")
     for name, cell in zip(names[:MOST_CLASSES], cells, strict=False):
-        table.add_row(shown("(no label)" if name is None else name), *(f"{count:,}" for count in cell))
+        table.add_row(printable("(no label)" if name is None else name), *(f"{count:,}" for count in cell))
     if len(names) > MOST_CLASSES:
         rest = cells[MOST_CLASSES:].sum(axis=0)
         table.add_row(f"({len(names) - MOST_CLASSES:,} more)", *(f"{count:,}" for count in rest))
@@ -147,7 +148,7 @@ def faults(listing: Listing, seen: Look) -> Iterator[Table | str]:
         return
     table = Table("where", "what is wrong", box=None, pad_edge=False)
     for row in sorted(seen.faults)[:SHOWN]:
-        table.add_row(shown(listing.origin[row].as_py()), shown(seen.faults[row]))
+        table.add_row(printable(listing.origin[row].as_py()), printable(seen.faults[row]))
     yield table
     if len(seen.faults) > SHOWN:
         yield f"and {len(seen.faults) - SHOWN:,} more; the stage prepare lists all of them in quarantine.csv"
@@ -160,7 +161,7 @@ def notes(listing: Listing, seen: Look) -> Iterator[str]:
     for alike in look_alike([*by_class]):
         yield f"classes that differ only in case or Unicode form: {', '.join(map(repr, alike))}; are they one?"
     if small := [name for name in natural_order(by_class) if by_class[name] < SMALL]:
-        listed = ", ".join(f"{shown(name)} {by_class[name]}" for name in small[:SHOWN])
+        listed = ", ".join(f"{printable(name)} {by_class[name]}" for name in small[:SHOWN])
         yield f"classes with fewer than {SMALL} examples: {listed}{', …' if len(small) > SHOWN else ''}"
     if by_class and max(by_class.values()) >= UNEVEN * min(by_class.values()):
         ratio = max(by_class.values()) // min(by_class.values())
@@ -173,8 +174,3 @@ def look_alike(names: list[str]) -> list[list[str]]:
     for name in names:
         alike[unicodedata.normalize("NFKC", name).casefold()].append(name)
     return [sorted(same) for same in alike.values() if len(same) > 1]
-
-
-def shown(text: str) -> str:
-    """A text on one line, whatever is in it."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

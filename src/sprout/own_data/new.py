@@ -7,11 +7,10 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from sprout.core.atomic import whole_file
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, printable
 from sprout.own_data.bring import Load, bring, is_brought, load_of
 from sprout.own_data.draft import Draft
 from sprout.own_data.examine import Examined
-from sprout.own_data.findings import shown
 from sprout.settings.compose import parse_override
 from sprout.settings.download import Local
 from sprout.sources.files import is_packed
@@ -107,7 +106,7 @@ def is_own_place(folder: Path, path: Path) -> bool:
 
 def said(draft: Draft, load: Load, overrides: Sequence[str]) -> list[str]:
     """What was done, and what to do next; overrides of `params.yaml` are for another experiment."""
-    left = [f"left out: {shown(path)}: {why}" for path, why in load.left_out.items()]
+    left = [f"left out: {printable(path)}: {why}" for path, why in load.left_out.items()]
     return [
         *left[:SHOWN],
         *([f"and {len(left) - SHOWN:,} more"] if len(left) > SHOWN else []),

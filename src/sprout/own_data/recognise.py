@@ -64,7 +64,7 @@ def recognise(path: Path, scratch: Path, target: str | None = None) -> Found:
 def guessed(path: Path, scratch: Path) -> Found:
     """The same with nothing said about columns."""
     if path.is_dir():
-        root = unpacked(path, scratch / "unpacked")
+        root, _ = unpacked(path, scratch / "unpacked")
         return Found(path, root, *form_of_folder(root))
     if not path.is_file():
         raise UserError(f"{path}: {'not a file or folder' if path.exists() else 'nothing is there'}; see {GUIDE}")

@@ -39,9 +39,9 @@ def download_text(name: str, form: dict[str, Any], described: str) -> str:
     lines = [
         f"# Your own data in data/source/{name}: {described}.",
         "source: local",
-        f"name: {one_line(name)}",
+        f"name: {in_yaml(name)}",
         "form:",
-        *(f"  {key}: {one_line(value)}" for key, value in form.items()),
+        *(f"  {key}: {in_yaml(value)}" for key, value in form.items()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -71,13 +71,13 @@ def section_lines(section: str, settings: dict[str, Any]) -> list[str]:
         if comment := COMMENTS.get((section, key)):
             lines.append(f"  # {comment}")
         if isinstance(value, dict):
-            lines += [f"  {key}:", *(f"    {inner}: {one_line(given)}" for inner, given in value.items())]
+            lines += [f"  {key}:", *(f"    {inner}: {in_yaml(given)}" for inner, given in value.items())]
         else:
-            lines.append(f"  {key}: {one_line(value)}")
+            lines.append(f"  {key}: {in_yaml(value)}")
     return lines
 
 
-def one_line(value: Any) -> str:
+def in_yaml(value: Any) -> str:
     """A value as YAML in one line, however long."""
     text: str = yaml.dump(value, Dumper=Dumper, allow_unicode=True, width=10**9, default_flow_style=True)
     return text.removesuffix("...\n").strip()

@@ -41,7 +41,7 @@ def write_duplicates(path: Path, sound: Array, shares: Shares, origin: pa.Array)
 
 
 def write_near_duplicates(
-    path: Path, examples: Examples, hashes: Array | None, rows: dict[str, Array], pictures: Array, origin: pa.Array
+    path: Path, examples: Examples, hashes: Array | None, shares: Shares, origin: pa.Array
 ) -> int | None:
     """List pairs of pictures that differ only a little, and where both have gone; return how many.
 
@@ -50,8 +50,8 @@ def write_near_duplicates(
     columns = ["one", "one_in", "other", "other_in", "hash_bits", "grey_levels"]
     if hashes is None:
         return None
-    used = np.concatenate([rows[name] for name in SPLITS])
-    place, firsts = places(rows, len(pictures)), np.unique(pictures[used], return_index=True)[1]
+    used = np.concatenate([shares.rows[name] for name in SPLITS])
+    place, firsts = places(shares.rows, len(origin)), np.unique(shares.pictures[used], return_index=True)[1]
     found = near_pairs(hashes, used[firsts], examples.take)
     listed = [
         {

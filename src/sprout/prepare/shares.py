@@ -58,7 +58,7 @@ def share_out(
     Raises:
         UserError: there are too few examples for these settings, or equal pictures that are refused.
     """
-    learned, given = targets(listing, sound), given_splits(listing.split, len(listing))
+    learned, given = targets(listing, sound), own_parts(listing.split, len(listing))
     pictures = np.arange(len(listing)) if digests is None else equal_pictures(digests, sound)
     own_test = sound[given[sound] == TEST]
     replaced = own_test if amounts["test"] is not None else own_test[:0]
@@ -88,7 +88,7 @@ def contradicting(sound: Array, pictures: Array, learned: Targets) -> list[str]:
     return [f"{count} pictures equal an earlier one that has another label (duplicates.csv)"] if count else []
 
 
-def given_splits(split_names: pa.Array | None, count: int) -> Array:
+def own_parts(split_names: pa.Array | None, count: int) -> Array:
     """The source's own split of each example, its place in `SPLITS`, or `DRAWN`: (N,) int8."""
     if split_names is None:
         return np.full(count, DRAWN, np.int8)

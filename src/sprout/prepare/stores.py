@@ -68,7 +68,7 @@ def prepare(
     # Equal rows of a table are no mistake, and nobody looks for them.
     equal = write_duplicates(folder / "duplicates.csv", sound, shares, origin) if decoded else None
     hashes = decoded.hashes if decoded else None
-    near = write_near_duplicates(folder / "near_duplicates.csv", examples, hashes, rows, shares.pictures, origin)
+    near = write_near_duplicates(folder / "near_duplicates.csv", examples, hashes, shares, origin)
     statistics = write_stores(folder, examples, shares, origin)
     write_truth(shares.targets.index[rows["unlabelled"]], folder / "truth.parquet")
     write_sheets(folder / "contact_sheets", examples, rows["train"], shares.targets)

@@ -25,7 +25,7 @@ def read_files(folder: Path, scratch: Path, **form: Any) -> Listing:
     """
     arrays = scratch / "arrays"
     arrays.mkdir(parents=True)
-    root, alone = unpacked(folder, scratch / "unpacked"), lone_file(folder)
+    root, alone = unpacked(folder, scratch / "unpacked")
     if root == folder and form["kind"] == "folders" and alone:
         raise UserError(f"{alone}: not an archive; accepted: zip, or tar, plain or packed by gzip, bzip2 or xz")
     try:
@@ -37,13 +37,13 @@ def read_files(folder: Path, scratch: Path, **form: Any) -> Listing:
         raise UserError(str(error).replace(os.fspath(root), str(alone))) from None
 
 
-def unpacked(folder: Path, into: Path) -> Path:
-    """The folder itself, or what its only file unpacks to."""
+def unpacked(folder: Path, into: Path) -> tuple[Path, Path | None]:
+    """The folder itself, or what its only file unpacks to; and its only file, if it holds no more."""
     alone = lone_file(folder)
     if alone is None or not is_packed(alone):
-        return folder
+        return folder, alone
     unpack(alone, into)
-    return into
+    return into, alone
 
 
 def lone_file(folder: Path) -> Path | None:

@@ -63,7 +63,7 @@ def layout(root: Path) -> list[Part]:
     folders = {entry.name: entry for entry in top if is_folder(entry)}
     learned = {name for name in folders if name.lower() in LEARNED}
     if folders and learned and all(name.lower() in ALL for name in folders):
-        parts = [Part([entry for entry in top if not is_folder(entry)], None, None)]
+        parts = [Part(loose_of(top), None, None)]
         for entry in folders.values():
             split = ALL[entry.name.lower()]
             parts += [Part([entry], split, None)] if split == "unlabelled" else classes(shown(entry.path), split)
@@ -86,11 +86,9 @@ def unwrapped(root: Path) -> list[Entry]:
 
 
 def classes(entries: list[Entry], split: str | None) -> list[Part]:
-    """A part per class folder, one for the unlabelled, and one for what lies in no folder; documents do not count."""
-    folders = [entry for entry in entries if is_folder(entry)]
-    loose = [entry for entry in entries if not is_folder(entry) and not (folders and is_document(entry.name))]
-    parts = [Part(loose, split, None)]
-    for entry in folders:
+    """A part per class folder, one for the unlabelled, and one for what lies in no folder."""
+    parts = [Part(loose_of(entries), split, None)]
+    for entry in filter(is_folder, entries):
         if split is None and entry.name.lower() in UNLABELLED:
             parts.append(Part([entry], "unlabelled", None))
         else:
@@ -98,6 +96,12 @@ def classes(entries: list[Entry], split: str | None) -> list[Part]:
             label = unicodedata.normalize("NFC", entry.name) if is_text(entry.name) else None
             parts.append(Part([entry], split, label))
     return parts
+
+
+def loose_of(entries: list[Entry]) -> list[Entry]:
+    """The files among these entries; beside folders, without documents."""
+    loose = [entry for entry in entries if not is_folder(entry)]
+    return loose if len(loose) == len(entries) else [entry for entry in loose if not is_document(entry.name)]
 
 
 def is_document(name: str) -> bool:
