@@ -5,17 +5,17 @@ from pathlib import Path
 from sprout.core.atomic import whole_folder
 from sprout.core.stage import run_stage
 from sprout.core.store import open_store
-from sprout.core.workspace import read_build, section
+from sprout.core.workspace import choice, read_build, section
 from sprout.evaluate import evaluate, pseudo_label_quality
 from sprout.models.inference import load_predictor, probabilities_of, use_threads
 from sprout.settings.results import Evaluate
-from sprout.settings.train import Train
+from sprout.settings.train import TRAININGS
 from sprout.tracked_evaluation import track_evaluation
 
 
 def main() -> None:
     build, prepared = read_build(), Path("data/prepared")
-    use_threads(section(build, "train", Train).threads)
+    use_threads(choice(build, "train", "method", TRAININGS).threads)
     test = open_store(prepared / "test")
     models = {role: load_predictor(Path("models") / role) for role in ("teacher", "student")}
     found = {role: probabilities_of(model, test, f"test: {role}") for role, model in models.items()}

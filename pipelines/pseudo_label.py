@@ -7,18 +7,18 @@ from sprout.core.atomic import whole_folder
 from sprout.core.lean_arrow import leave_pandas_out
 from sprout.core.stage import run_stage
 from sprout.core.store import open_store
-from sprout.core.workspace import read_build, section
+from sprout.core.workspace import choice, read_build, section
 from sprout.models.inference import load_predictor, probabilities_of, use_threads
 from sprout.pseudo_label import write_pseudo_labels
 from sprout.settings.pseudo_label import PseudoLabel
-from sprout.settings.train import Train
+from sprout.settings.train import TRAININGS
 
 
 def main() -> None:
     leave_pandas_out()
     build = read_build()
     settings = asdict(section(build, "pseudo_label", PseudoLabel))
-    use_threads(section(build, "train", Train).threads)
+    use_threads(choice(build, "train", "method", TRAININGS).threads)
     pool = open_store(Path("data/prepared/unlabelled"))
     probabilities = probabilities_of(load_predictor(Path("models/teacher")), pool, "score")
     with whole_folder(Path("data/pseudo_labels")) as folder:

@@ -9,18 +9,19 @@ from sprout.core.store import open_store, read_labels
 from sprout.core.workspace import choice, read_build, section
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
-from sprout.settings.train import Train
+from sprout.settings.train import TRAININGS
 from sprout.training.batches import Examples
 from sprout.training.tracked import keep_teacher, train_tracked
 
 
 def main() -> None:
     build, pseudo_labels = read_build(), read_labels(Path("data/pseudo_labels"))
-    settings = asdict(section(build, "retrain", Train)) | asdict(section(build, "tracking", Tracking))
+    training = choice(build, "retrain", "method", TRAININGS)
+    settings = asdict(training) | asdict(section(build, "tracking", Tracking))
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
     if not pseudo_labels.num_rows:
         keep_teacher(Path("models/teacher"), Path("models/student"))
-    elif not started_as_ranks(settings["devices"], settings["nodes"]):
+    elif not started_as_ranks(*training.processes):
         given = Examples.of(open_store(Path("data/prepared/train")), open_store(Path("data/augmented")))
         examples = given.plus(open_store(Path("data/prepared/unlabelled")), pseudo_labels)
         train_tracked(Path("models/student"), examples, Path("data/prepared"), build, role="student", **settings)

@@ -1,4 +1,4 @@
-"""Stage `train`: the teacher, on true labels and their augmented copies."""
+"""Stage `train`: the teacher, on true labels and their augmented copies; on all images where it needs no labels."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -9,17 +9,19 @@ from sprout.core.store import open_store
 from sprout.core.workspace import choice, read_build, section
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
-from sprout.settings.train import Train
+from sprout.settings.train import TRAININGS
 from sprout.training.batches import Examples
 from sprout.training.tracked import train_tracked
 
 
 def main() -> None:
     build = read_build()
-    settings = asdict(section(build, "train", Train)) | asdict(section(build, "tracking", Tracking))
+    training = choice(build, "train", "method", TRAININGS)
+    settings = asdict(training) | asdict(section(build, "tracking", Tracking))
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
-    if not started_as_ranks(settings["devices"], settings["nodes"]):
-        examples = Examples.of(open_store(Path("data/prepared/train")), open_store(Path("data/augmented")))
+    if not started_as_ranks(*training.processes):
+        stores = ("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
+        examples = Examples.of(*(open_store(Path(store)) for store in stores))
         train_tracked(Path("models/teacher"), examples, Path("data/prepared"), build, role="teacher", **settings)
 
 

@@ -18,6 +18,9 @@ class Description:
     mean: list[float]
     std: list[float]
     """Of the training split: per channel, pixels scaled to 0..1, or per feature of a table, as it is."""
+    low: list[float] | None
+    high: list[float] | None
+    """The range of each feature; None for images, whose pixels lie in 0..1."""
 
 
 def describe(prepared: Path) -> Description:
@@ -29,4 +32,11 @@ def describe(prepared: Path) -> Description:
     if not (prepared / "summary.json").exists():
         raise UserError(f"{prepared}: no prepared data here; `dvc repro` makes it")
     summary = read_json(prepared / "summary.json")
-    return Description(summary["target"], read_json(prepared / "classes.json"), summary["mean"], summary["std"])
+    return Description(
+        target=summary["target"],
+        classes=read_json(prepared / "classes.json"),
+        mean=summary["mean"],
+        std=summary["std"],
+        low=summary["min"],
+        high=summary["max"],
+    )

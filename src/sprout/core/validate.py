@@ -12,7 +12,7 @@ from sprout.core.errors import UserError
 T = TypeVar("T")
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 """Pydantic's types of the fault that a key is not known."""
-TAGGED = ("form",)
+TAGGED = ("form", "task")
 """Keys whose section says by its own key `kind` which keys it has."""
 WORDS = {
     "an object": "a section of keys",

@@ -13,12 +13,13 @@ from sprout.models.user_class import subclass
 BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": cnn, "mlp": mlp}
 
 
-def build(input_shape: tuple[int, ...], classes: int, *, name: str, **options: Any) -> nn.Module:
+def build(input_shape: tuple[int, ...], outputs: int, *, name: str, **options: Any) -> nn.Module:
     """Build a network.
 
     Args:
         input_shape: (C, H, W) of one image, or (F,) of one row of a table.
-        classes: number of logits.
+        outputs: numbers that the network gives for one example, such as a logit for each class; an autoencoder gives an
+            image instead.
         name: a registered name, or `target` for the class that `options["target"]` names.
         options: the section's further keys.
 
@@ -26,10 +27,10 @@ def build(input_shape: tuple[int, ...], classes: int, *, name: str, **options: A
         UserError: the settings do not fit the input, or the class cannot be used.
     """
     if name != "target":
-        return BUILDERS[name](input_shape, classes, **options)
+        return BUILDERS[name](input_shape, outputs, **options)
     kind = subclass("model.target", options["target"], nn.Module)
     try:
-        return kind(input_shape=input_shape, classes=classes, **options["args"])
+        return kind(input_shape=input_shape, outputs=outputs, **options["args"])
     except TypeError as error:
         raise UserError(f"model.target={options['target']}: {error}; check model.args") from None
 

@@ -2,27 +2,34 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 from torch import nn
 
 from sprout.core.errors import UserError
 from sprout.models.layers import ACTIVATIONS, dense
 
+T = TypeVar("T")
+POOLINGS: dict[str, type[nn.MaxPool2d] | type[nn.AvgPool2d]] = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
+
 
 def cnn(
     input_shape: tuple[int, ...],
-    classes: int,
+    outputs: int,
     *,
     channels: Sequence[int],
-    kernel: int,
+    convolutions: int | Sequence[int],
+    kernel: int | Sequence[int],
     padding: str,
-    pool: int,
+    pool: int | Sequence[int],
+    pooling: str,
     batch_norm: bool,
+    conv_dropout: float | Sequence[float],
     hidden: Sequence[int],
     activation: str,
     dropout: float,
 ) -> nn.Sequential:
-    """Convolutions, then dense layers: (N, C, H, W) → (N, classes).
+    """Blocks of convolutions, then dense layers: (N, C, H, W) → (N, outputs).
 
     Raises:
         UserError: the examples are no images, or too small for the convolutions and poolings.
@@ -32,40 +39,51 @@ def cnn(
             f"model.name=cnn: the examples are rows of a table with {math.prod(input_shape)} features; only images "
             f"have the height and width that a convolution slides over; accepted: mlp, or target"
         )
+    depth = len(channels)
+    blocks = zip(
+        channels, each(convolutions, depth), each(kernel, depth), each(pool, depth), each(conv_dropout, depth), strict=True
+    )
     inputs, height, width = input_shape
     layers: list[nn.Module] = []
-    for number, filters in enumerate(channels):
-        layers += block(inputs, filters, kernel, padding, pool, batch_norm, activation)
-        height, width = (shrunk(side, kernel, padding, pool) for side in (height, width))
+    for number, (filters, repeats, side, window, drop) in enumerate(blocks, start=1):
+        layers += block(inputs, filters, repeats, side, padding, batch_norm, activation)
+        layers += [POOLINGS[pooling](window)] if window else []
+        layers += [nn.Dropout(drop)] if drop else []
+        height, width = (shrunk(pixels, repeats, side, padding, window) for pixels in (height, width))
         if min(height, width) < 1:
             raise UserError(
                 f"model.channels={list(channels)}: nothing of {input_shape[1]}×{input_shape[2]} pixels is left "
-                f"after convolution {number + 1}; use fewer, a smaller model.kernel or model.pool, or "
-                f"model.padding=same"
+                f"after block {number}; use fewer, a smaller model.kernel or model.pool, or model.padding=same"
             )
         inputs = filters
-    layers.append(nn.Flatten())
-    blocks, features = dense(inputs * height * width, hidden, activation)
-    for linear in [*blocks, nn.Sequential(nn.Linear(features, classes))]:
-        layers += [nn.Dropout(dropout), *linear] if dropout else [*linear]
-    return nn.Sequential(*layers)
+    flat = inputs * height * width
+    return nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        *dense(flat, hidden, outputs, batch_norm=False, activation=activation, dropout=dropout),
+    )
+
+
+def each(given: T | Sequence[T], depth: int) -> Sequence[T]:
+    """One value for each block."""
+    return given if isinstance(given, Sequence) else [given] * depth
 
 
 def block(
-    inputs: int, filters: int, kernel: int, padding: str, pool: int, batch_norm: bool, activation: str
+    inputs: int, filters: int, repeats: int, kernel: int, padding: str, batch_norm: bool, activation: str
 ) -> list[nn.Module]:
-    """One convolution and what follows it."""
-    layers: list[nn.Module] = [nn.Conv2d(inputs, filters, kernel, padding=padding, bias=not batch_norm)]
-    if batch_norm:
-        layers.append(nn.BatchNorm2d(filters))
-    layers.append(ACTIVATIONS[activation]())
-    if pool:
-        layers.append(nn.MaxPool2d(pool))
+    """Convolutions, each with its normalisation and activation."""
+    layers: list[nn.Module] = []
+    for _ in range(repeats):
+        layers.append(nn.Conv2d(inputs, filters, kernel, padding=padding, bias=not batch_norm))
+        layers += [nn.BatchNorm2d(filters)] if batch_norm else []
+        layers.append(ACTIVATIONS[activation]())
+        inputs = filters
     return layers
 
 
-def shrunk(side: int, kernel: int, padding: str, pool: int) -> int:
+def shrunk(side: int, repeats: int, kernel: int, padding: str, pool: int) -> int:
     """The side after one block."""
     if padding == "valid":
-        side -= kernel - 1
+        side -= repeats * (kernel - 1)
     return side // pool if pool else side

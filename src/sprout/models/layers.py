@@ -6,6 +6,8 @@ from torch import nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
     "gelu": nn.GELU,
     "silu": nn.SiLU,
     "tanh": nn.Tanh,
@@ -13,10 +15,15 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-def dense(features: int, hidden: Sequence[int], activation: str) -> tuple[list[nn.Sequential], int]:
-    """Dense layers, each with its activation; also the number of features that leave the last."""
-    layers = []
+def dense(
+    features: int, hidden: Sequence[int], outputs: int, *, batch_norm: bool, activation: str, dropout: float
+) -> list[nn.Module]:
+    """Hidden layers, each with its normalisation, activation and dropout, and a last one: (N, features) → (N, outputs)."""
+    layers: list[nn.Module] = []
     for units in hidden:
-        layers.append(nn.Sequential(nn.Linear(features, units), ACTIVATIONS[activation]()))
+        layers.append(nn.Linear(features, units, bias=not batch_norm))
+        layers += [nn.BatchNorm1d(units)] if batch_norm else []
+        layers.append(ACTIVATIONS[activation]())
+        layers += [nn.Dropout(dropout)] if dropout else []
         features = units
-    return layers, features
+    return [*layers, nn.Linear(features, outputs)]

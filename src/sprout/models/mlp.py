@@ -9,11 +9,15 @@ from sprout.models.layers import dense
 
 
 def mlp(
-    input_shape: tuple[int, ...], classes: int, *, hidden: Sequence[int], activation: str, dropout: float
+    input_shape: tuple[int, ...],
+    outputs: int,
+    *,
+    hidden: Sequence[int],
+    batch_norm: bool,
+    activation: str,
+    dropout: float,
 ) -> nn.Sequential:
-    """Dense layers on the flattened example: (N, C, H, W) or (N, F) → (N, classes)."""
-    blocks, features = dense(math.prod(input_shape), hidden, activation)
-    layers: list[nn.Module] = [nn.Flatten()]
-    for linear in blocks:
-        layers += [*linear, nn.Dropout(dropout)] if dropout else [*linear]
-    return nn.Sequential(*layers, nn.Linear(features, classes))
+    """Dense layers on the flattened example: (N, C, H, W) or (N, F) → (N, outputs)."""
+    features = math.prod(input_shape)
+    layers = dense(features, hidden, outputs, batch_norm=batch_norm, activation=activation, dropout=dropout)
+    return nn.Sequential(nn.Flatten(), *layers)

@@ -19,21 +19,33 @@ from sprout.models.normalise import network_shape
 class ModelCard:
     """All that is needed to use a model again."""
 
+    task: str
+    """classify, regress, reconstruct or cluster."""
     architecture: dict[str, Any]
-    """The section `model`."""
+    """The section `model`, and what training found beside the weights."""
     classes: list[str]
+    """Names, by index; none where the data has none."""
     input_shape: list[int]
     """(H, W, C) of one uint8 image, or (F,) of one float32 row of a table."""
     mean: list[float]
     std: list[float]
     """Per channel, pixels scaled to 0..1; or per feature."""
-    temperature: float
-    """Logits are divided by it (Guo et al., 2017)."""
+    temperature: float | None
+    """Logits are divided by it (Guo et al., 2017); of a classifier alone."""
+    target: dict[str, float] | None
+    """`mean` and `std` of the number to predict, which is the output times `std` plus `mean`; of a regression alone."""
+    noise: float | None
+    """Standard deviation of the noise that it has learned to remove, pixels in 0..1; of a reconstruction alone."""
     parameters: int
     role: str
     """teacher, student or train."""
     kept: str | None
     """`teacher` where the student is the unchanged teacher, for want of pseudo-labels."""
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the network gives for one example; an image is none of these."""
+        return 1 if self.task == "regress" else len(self.classes)
 
 
 def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
@@ -71,7 +83,7 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
         UserError: one of the two files is missing or damaged, or they do not fit each other.
     """
     card, path = load_card(folder), folder / "model.safetensors"
-    network = build(network_shape(card.input_shape), len(card.classes), **card.architecture)
+    network = build(network_shape(card.input_shape), card.outputs, **card.architecture)
     try:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:

@@ -1,13 +1,16 @@
 """Section `model`: the network. Its key `name` says which of these it is."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from sprout.core.fields import STRICT, Count, CountOrZero, Name, Share
 
-Activation = Literal["relu", "gelu", "silu", "tanh", "sigmoid"]
+Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
+T = TypeVar("T")
+Each = T | tuple[T, ...]
+"""One value for all blocks, or one for each."""
 
 
 def dotted(path: str) -> str:
@@ -23,27 +26,42 @@ class Cnn:
     name: Literal["cnn"]
     """A plain convolutional network: blocks of convolutions, then dense layers."""
     channels: tuple[Count, ...]
-    """Filters of each convolution, first to last."""
-    kernel: Count
+    """Filters of each block of convolutions, first to last. Of the settings below that take a list, each has one value
+    for all blocks, or one for each."""
+    convolutions: Each[Count]
+    """Convolutions in each block."""
+    kernel: Each[Count]
     """Side of the convolution kernels in pixels."""
     padding: Literal["same", "valid"]
     """`same` keeps the image's side, `valid` loses kernel − 1 pixels at each convolution."""
-    pool: CountOrZero
-    """Side and stride of the max pooling after each convolution in pixels; 0 means no pooling."""
+    pool: Each[CountOrZero]
+    """Side and stride of the pooling after each block in pixels; 0 means no pooling."""
+    pooling: Literal["max", "average"]
+    """What the pooling keeps of its window."""
     batch_norm: bool
     """Batch normalisation after each convolution."""
+    conv_dropout: Each[Share]
+    """Dropout after each block, pooled."""
     hidden: tuple[Count, ...]
     """Units of each dense layer before the last."""
     activation: Activation
     """After every layer but the last."""
     dropout: Share
-    """Dropout before each dense layer."""
+    """Dropout after each hidden dense layer."""
 
     def __post_init__(self) -> None:
-        """An even kernel has no middle: torch would copy the image to pad one side more, and warns."""
-        if self.padding == "same" and self.kernel % 2 == 0:
+        """Lists fit the blocks. An even kernel has no middle: torch would copy the image to pad one side more, and warns."""
+        for key in ("convolutions", "kernel", "pool", "conv_dropout"):
+            value = getattr(self, key)
+            if isinstance(value, tuple) and len(value) != len(self.channels):
+                raise ValueError(
+                    f"{key}={list(value)} has {len(value)} values for the {len(self.channels)} blocks of channels; give "
+                    "one value, or a list of one for each block"
+                )
+        kernels = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,)
+        if even := [kernel for kernel in kernels if self.padding == "same" and kernel % 2 == 0]:
             raise ValueError(
-                f"kernel={self.kernel} is even, padding=same needs an odd one; set another kernel or padding=valid"
+                f"kernel={even[0]} is even, padding=same needs an odd one; set another kernel or padding=valid"
             )
 
 
@@ -52,7 +70,9 @@ class Mlp:
     name: Literal["mlp"]
     """Dense layers on the flattened example."""
     hidden: tuple[Count, ...]
-    """Units of each hidden layer."""
+    """Units of each hidden layer; none make a linear model."""
+    batch_norm: bool
+    """Batch normalisation after each hidden layer, before its activation."""
     activation: Activation
     """After every layer but the last."""
     dropout: Share
@@ -69,7 +89,7 @@ class Target:
     """A class of your own."""
     target: Annotated[Name, AfterValidator(dotted)]
     """`package.Class`, a subclass of torch.nn.Module; called with `input_shape` (C, H, W) of an image or
-    (F,) of a table's row, `classes` (a number) and `args`."""
+    (F,) of a table's row, `outputs` (a number: of classes, or 1 for a regression) and `args`."""
     args: dict[str, Any]
     """Further keyword arguments."""
 

@@ -12,7 +12,7 @@ from sprout.settings.prepare import Prepare
 from sprout.settings.pseudo_label import PseudoLabel
 from sprout.settings.results import Evaluate, Report
 from sprout.settings.tracking import Tracking
-from sprout.settings.train import Train
+from sprout.settings.train import TRAININGS
 
 
 def one_of(key: str, kinds: Mapping[str, type]) -> Callable[[str, Any], Any]:
@@ -30,9 +30,9 @@ SECTIONS: dict[str, Callable[[str, Any], Any]] = {
     "prepare": just(Prepare),
     "augment": just(Augment),
     "model": one_of("name", MODELS),
-    "train": just(Train),
+    "train": one_of("method", TRAININGS),
     "pseudo_label": just(PseudoLabel),
-    "retrain": just(Train),
+    "retrain": one_of("method", TRAININGS),
     "evaluate": just(Evaluate),
     "report": just(Report),
     "tracking": just(Tracking),

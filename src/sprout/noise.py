@@ -1,0 +1,16 @@
+"""The noise that a network learns to remove: the same for whoever measures against it."""
+
+from torch import Tensor
+
+from sprout.draws import Draw, normal
+
+
+def noisy(images: Tensor, draw: Draw, std: float) -> Tensor:
+    """Images with Gaussian noise on every pixel, cut to what a pixel can be.
+
+    Args:
+        images: (N, C, H, W) float, 0..1.
+        draw: see `draws`; outside of training that of epoch −1 and the examples' rows.
+        std: standard deviation of the noise.
+    """
+    return (images + std * normal(draw, images.shape).to(images)).clamp(0, 1)

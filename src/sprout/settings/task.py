@@ -1,0 +1,44 @@
+"""What a training learns: the key `task` of the sections `train` and `retrain`, whose own key `kind` says which it is."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from sprout.core.fields import STRICT, Share
+
+Distance = Literal["mse", "mae", "huber"]
+"""Mean squared error, mean absolute error, or squared near 0 and absolute beyond 1 (Huber, 1964)."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Classify:
+    kind: Literal["classify"]
+    """The class of an example."""
+    loss: Literal["cross_entropy", "binary"]
+    """Of all classes together, or each class against all others (Wightman, Touvron and Jégou, 2021)."""
+    label_smoothing: Share
+    """Share of the target that is spread over all classes."""
+    class_weights: Literal["none", "balanced"]
+    """balanced: a class counts by the inverse of its share of the training examples."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Regress:
+    kind: Literal["regress"]
+    """The number that belongs to an example."""
+    loss: Distance
+    """Between the number and the prediction, both scaled as `normalise` says."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Reconstruct:
+    kind: Literal["reconstruct"]
+    """The image itself, out of its noisy copy; needs no labels."""
+    loss: Distance
+    """Between the pixels, in 0..1."""
+    noise: Annotated[float, Field(ge=0, le=10)]
+    """Standard deviation of the Gaussian noise on the input's pixels, in 0..1; 0 for a plain autoencoder."""
+
+
+Task = Annotated[Classify | Regress | Reconstruct, Field(discriminator="kind")]
