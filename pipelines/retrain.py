@@ -9,14 +9,14 @@ from sprout.core.store import open_store, read_labels
 from sprout.core.workspace import choice, read_build, section
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
-from sprout.settings.train import TRAININGS
+from sprout.settings.train import TRAININGS, Training
 from sprout.training.batches import Examples
 from sprout.training.tracked import keep_teacher, train_tracked
 
 
 def main() -> None:
     build, pseudo_labels = read_build(), read_labels(Path("data/pseudo_labels"))
-    training = choice(build, "retrain", "method", TRAININGS)
+    training: Training = choice(build, "retrain", "method", TRAININGS)
     settings = asdict(training) | asdict(section(build, "tracking", Tracking))
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
     if not pseudo_labels.num_rows:

@@ -9,14 +9,14 @@ from sprout.core.store import open_store
 from sprout.core.workspace import choice, read_build, section
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
-from sprout.settings.train import TRAININGS
+from sprout.settings.train import TRAININGS, Training
 from sprout.training.batches import Examples
 from sprout.training.tracked import train_tracked
 
 
 def main() -> None:
     build = read_build()
-    training = choice(build, "train", "method", TRAININGS)
+    training: Training = choice(build, "train", "method", TRAININGS)
     settings = asdict(training) | asdict(section(build, "tracking", Tracking))
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
     if not started_as_ranks(*training.processes):

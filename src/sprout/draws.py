@@ -27,12 +27,14 @@ def draws(seed: int, epoch: int, ids: Tensor) -> Draw:
         epoch: 0 or more; −1 belongs to no training.
         ids: (N,) int64, which example each one is.
     """
-    key = mix(mix(torch.tensor(seed)) + epoch)
-    state = mix(key.to(ids.device) + ids)
+    state: Tensor | None = None
     used = 0
 
     def draw(k: int) -> Tensor:
-        nonlocal used
+        nonlocal used, state
+        if state is None:  # whoever draws nothing pays nothing
+            key = mix(mix(torch.tensor(seed)) + epoch)
+            state = mix(key.to(ids.device) + ids)
         numbers = torch.arange(used, used + k, device=ids.device)
         used += k
         bits = mix(state[:, None] + numbers * signed(0x9E3779B97F4A7C15))

@@ -18,8 +18,9 @@ from sprout.settings.exp_run import exp_run
 from sprout.settings.made_with import STAGES, made_with
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
-from sprout.settings.train import Train
+from sprout.settings.train import TRAININGS, Training
 
+STORES = ("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
 TAKES = ("model", "train", "tracking")
 """The sections that a training on given data reads."""
 
@@ -39,18 +40,20 @@ def train_once(conf: Path, params: Params, overrides: Sequence[str]) -> None:
     refuse_without_effect(composed, len(params.overrides))
     refuse_other_data(composed, made_with(), params)
     build = Build(composed.text, composed.config)
-    settings = asdict(section(build, "train", Train)) | asdict(section(build, "tracking", Tracking))
+    training: Training = choice(build, "train", "method", TRAININGS)
+    settings = asdict(training) | asdict(section(build, "tracking", Tracking))
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
-    given, copies = open_store(Path("data/prepared/train")), open_store(Path("data/augmented"))
-    if started_as_ranks(settings["devices"], settings["nodes"]):
+    stores = [open_store(Path(folder)) for folder in STORES]
+    if started_as_ranks(*training.processes):
         return
 
     from sprout.training.batches import Examples
     from sprout.training.tracked import train_tracked
 
     with TemporaryDirectory() as folder:
-        examples = Examples.of(given, copies)
-        train_tracked(Path(folder) / "model", examples, Path("data/prepared"), build, role="train", **settings)
+        train_tracked(
+            Path(folder) / "model", Examples.of(*stores), Path("data/prepared"), build, role="train", **settings
+        )
 
 
 def refuse_without_effect(composed: Composed, first: int) -> None:

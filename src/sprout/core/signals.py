@@ -37,7 +37,7 @@ def exit_codes() -> Iterator[None]:
     A `UserError` ends with 2 and its one line, a signal with 128 + its number, a full or read-only disk
     with 1 and one line; any other exception passes through (Python prints its traceback and ends with 1).
     """
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for signum in ENDING:
         if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
             signal.signal(signum, raise_killed)
     try:
@@ -56,6 +56,45 @@ def exit_codes() -> Iterator[None]:
     except Killed as killed:
         print(f"ended by {killed}", file=sys.stderr)
         sys.exit(128 + killed.signum)
+
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What asks a process to end."""
+
+
+class Request:
+    """Whether a signal has asked this process to end."""
+
+    signum: int | None = None
+
+    def note(self, signum: int, frame: FrameType | None) -> None:
+        """Signal handler; the same signal a second time ends the process at once."""
+        signal.signal(signum, signal.SIG_DFL)
+        self.signum = signum
+
+    def obey(self) -> None:
+        """End, if that was asked."""
+        if self.signum is not None:
+            raise Killed(self.signum)
+
+
+@contextmanager
+def requests() -> Iterator[Request]:
+    """While the block runs, a signal to end is noted instead of raised: it looks when it can end well.
+
+    Only where signals end by `exit_codes`; whoever has handlers of his own keeps them.
+    """
+    request = Request()
+    ours = [signum for signum in ENDING if signal.getsignal(signum) == raise_killed]
+    for signum in ours:
+        signal.signal(signum, request.note)
+    try:
+        yield request
+    finally:
+        for signum in ours:
+            if signum != request.signum:
+                signal.signal(signum, raise_killed)
+    request.obey()
 
 
 def raise_killed(signum: int, frame: FrameType | None) -> None:

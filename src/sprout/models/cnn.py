@@ -41,7 +41,12 @@ def cnn(
         )
     depth = len(channels)
     blocks = zip(
-        channels, each(convolutions, depth), each(kernel, depth), each(pool, depth), each(conv_dropout, depth), strict=True
+        channels,
+        each(convolutions, depth),
+        each(kernel, depth),
+        each(pool, depth),
+        each(conv_dropout, depth),
+        strict=True,
     )
     inputs, height, width = input_shape
     layers: list[nn.Module] = []

@@ -18,7 +18,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 def dense(
     features: int, hidden: Sequence[int], outputs: int, *, batch_norm: bool, activation: str, dropout: float
 ) -> list[nn.Module]:
-    """Hidden layers, each with its normalisation, activation and dropout, and a last one: (N, features) → (N, outputs)."""
+    """Hidden layers, each with normalisation, activation and dropout, and a last one: (N, features) → (N, outputs)."""
     layers: list[nn.Module] = []
     for units in hidden:
         layers.append(nn.Linear(features, units, bias=not batch_norm))

@@ -1,6 +1,6 @@
 """Section `model`: the network. Its key `name` says which of these it is."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
@@ -8,8 +8,9 @@ from pydantic.dataclasses import dataclass
 from sprout.core.fields import STRICT, Count, CountOrZero, Name, Share
 
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
-T = TypeVar("T")
-Each = T | tuple[T, ...]
+Counts = Count | tuple[Count, ...]
+CountsOrZero = CountOrZero | tuple[CountOrZero, ...]
+Shares = Share | tuple[Share, ...]
 """One value for all blocks, or one for each."""
 
 
@@ -28,19 +29,19 @@ class Cnn:
     channels: tuple[Count, ...]
     """Filters of each block of convolutions, first to last. Of the settings below that take a list, each has one value
     for all blocks, or one for each."""
-    convolutions: Each[Count]
+    convolutions: Counts
     """Convolutions in each block."""
-    kernel: Each[Count]
+    kernel: Counts
     """Side of the convolution kernels in pixels."""
     padding: Literal["same", "valid"]
     """`same` keeps the image's side, `valid` loses kernel − 1 pixels at each convolution."""
-    pool: Each[CountOrZero]
+    pool: CountsOrZero
     """Side and stride of the pooling after each block in pixels; 0 means no pooling."""
     pooling: Literal["max", "average"]
     """What the pooling keeps of its window."""
     batch_norm: bool
     """Batch normalisation after each convolution."""
-    conv_dropout: Each[Share]
+    conv_dropout: Shares
     """Dropout after each block, pooled."""
     hidden: tuple[Count, ...]
     """Units of each dense layer before the last."""
@@ -50,13 +51,13 @@ class Cnn:
     """Dropout after each hidden dense layer."""
 
     def __post_init__(self) -> None:
-        """Lists fit the blocks. An even kernel has no middle: torch would copy the image to pad one side more, and warns."""
+        """Lists fit the blocks; and an even kernel has no middle: torch would copy the image to pad one side more."""
         for key in ("convolutions", "kernel", "pool", "conv_dropout"):
             value = getattr(self, key)
             if isinstance(value, tuple) and len(value) != len(self.channels):
                 raise ValueError(
-                    f"{key}={list(value)} has {len(value)} values for the {len(self.channels)} blocks of channels; give "
-                    "one value, or a list of one for each block"
+                    f"{key}={list(value)} has {len(value)} values, and channels={list(self.channels)} has "
+                    f"{len(self.channels)}; give one value for all blocks, or one for each"
                 )
         kernels = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,)
         if even := [kernel for kernel in kernels if self.padding == "same" and kernel % 2 == 0]:

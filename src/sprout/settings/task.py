@@ -1,4 +1,4 @@
-"""What a training learns: the key `task` of the sections `train` and `retrain`, whose own key `kind` says which it is."""
+"""What a training learns: the key `task` of `train` and `retrain`, whose own key `kind` says which it is."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Sections `train` (the teacher) and `retrain` (the student): one training. Its key `method` says which of these it is."""
+"""Sections `train` (the teacher) and `retrain` (the student): one training. Their key `method` says of which kind."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,8 +14,8 @@ OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSpro
 """Each registered name with its class in torch.optim."""
 
 Normalisation = Literal["standard", "min_max", "none", "imagenet"]
-"""How an example's numbers are scaled, by figures of the training split: standard to mean 0 and spread 1 for each channel
-or feature, min_max to 0..1; none leaves features as they are, and pixels in 0..1. imagenet takes the figures that
+"""How an example's numbers are scaled, by figures of the training split: standard to mean 0 and spread 1 per channel or
+feature, min_max to 0..1; none leaves features as they are, and pixels in 0..1. imagenet takes the figures that
 torchvision's pretrained networks know. The target of a regression is scaled likewise, by its own figures."""
 
 
@@ -91,7 +91,7 @@ class GradientDescent:
     clip: Positive | None
     """The gradients' norm is cut to this; null leaves it."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None
-    """Decay, a step, of a moving average of the weights, which is then what is validated and handed on; null for none."""
+    """Decay, a step, of a moving average of the weights, which is then validated and handed on; null for none."""
     transforms: Transforms
     """Augmentation, drawn anew for every example in every epoch."""
     monitor: Literal["val_loss", "val_accuracy"]

@@ -1,4 +1,4 @@
-"""Labelled examples out of several stores, and their batches by index."""
+"""Examples out of several stores, and their batches by index."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,42 +10,60 @@ from torch import Tensor
 
 from sprout.core.store import Array, Store
 
+TARGETS = {"label": np.int64, "value": np.float64}
+"""The columns of a label table that can be learned, each with its type."""
+
 
 class Batch(NamedTuple):
-    """Some examples on their way to the network."""
+    """What one process takes of a step, or of a part of it, on its way to the network."""
 
     inputs: Tensor
     """(N, H, W, C) uint8 pixels, or (N, F) float32 rows of a table."""
-    labels: Tensor
-    """(N,) int64."""
+    targets: Tensor
+    """(N,) int64 class indices or float32 numbers."""
     ids: Tensor
-    """(N,) int64, each example's place among all; its random draws follow from it."""
+    """(N,) int64, each example's place among all; with the epoch its random draws follow from it."""
+    epoch: int
+    counted: int
+    """The first so many count; the others repeat some, so that no process stands without an example."""
+    whole: int
+    """How many count in the whole step, over its parts and all processes."""
 
 
 class Examples:
-    """Examples with a label, out of one or more stores; those without a label are left out."""
+    """Examples out of one or more stores, with what is to be learned of each, if anything."""
 
-    def __init__(self, parts: Sequence[tuple[Store, pa.Table]]) -> None:
+    def __init__(self, parts: Sequence[tuple[Store, pa.Table]], target: str | None = None) -> None:
         """Join stores.
 
         Args:
-            parts: each a store and a label table that names the rows to use, and their labels.
+            parts: each a store and a label table that names the rows to use.
+            target: the column to learn, label or value; examples that lack it are left out. None takes all.
         """
-        known = [(store, labelled(table)) for store, table in parts]
+        known = [(store, knowing(table, target)) for store, table in parts]
         self.parts = parts = [(store, table) for store, table in known if table.num_rows]
         self.stores = [store for store, _ in parts]
+        self.arrays = [plain(store) for store in self.stores]
         self.part = np.repeat(np.arange(len(parts)), [table.num_rows for _, table in parts])
-        self.rows = joined([table["row"].to_numpy() for _, table in parts])
-        self.labels = joined([table["label"].to_numpy() for _, table in parts])
+        self.rows = joined([table["row"].to_numpy() for _, table in parts], np.int64)
+        self.targets = (
+            np.zeros(len(self.rows), np.int64)
+            if target is None
+            else joined([table[target].to_numpy() for _, table in parts], TARGETS[target])
+        )
 
     @classmethod
-    def of(cls, *stores: Store) -> "Examples":
-        """All examples of these stores, by their own labels."""
-        return cls([(store, store.labels) for store in stores])
+    def of(cls, *stores: Store, target: str | None = None) -> "Examples":
+        """The examples of these stores, by their own tables."""
+        return cls([(store, store.labels) for store in stores], target)
 
     def plus(self, store: Store, labels: pa.Table) -> "Examples":
         """These and the rows of a store that a label table names."""
         return Examples([*self.parts, (store, labels)])
+
+    def knowing(self, target: str | None) -> "Examples":
+        """Those of which this column is known, with it to learn; None takes all, with nothing to learn."""
+        return Examples(self.parts, target)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -55,71 +73,92 @@ class Examples:
         """(H, W, C) or (F,) of one example."""
         return self.stores[0].shape
 
-    def take(self, ids: Array) -> Batch:
-        """The examples at these places: (n,) int64."""
-        if len(self.stores) == 1:
-            inputs = self.stores[0].take(self.rows[ids])
-        else:
-            inputs = np.empty((len(ids), *self.shape), self.stores[0].shards[0].dtype)
-            for number, store in enumerate(self.stores):
-                inside = self.part[ids] == number
-                inputs[inside] = store.take(self.rows[ids[inside]])
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(self.labels[ids]), torch.from_numpy(ids))
+    def take(self, ids: Array) -> Array:
+        """The examples at these places: (n,) int64 → (n, H, W, C) or (n, F)."""
+        if len(self.arrays) == 1:
+            return take(self.arrays[0], self.stores[0], self.rows[ids])
+        inputs = np.empty((len(ids), *self.shape), self.stores[0].shards[0].dtype)
+        part, rows = self.part[ids], self.rows[ids]
+        for number, (array, store) in enumerate(zip(self.arrays, self.stores, strict=True)):
+            inside = part == number
+            inputs[inside] = take(array, store, rows[inside])
+        return inputs
 
 
-def labelled(table: pa.Table) -> pa.Table:
-    """The rows whose label is known; as a rule these are all, and nothing is copied."""
-    return table.filter(table["label"].is_valid()) if table["label"].null_count else table
+def knowing(table: pa.Table, target: str | None) -> pa.Table:
+    """The rows that have a target; as a rule these are all, and nothing is copied."""
+    return table.filter(table[target].is_valid()) if target and table[target].null_count else table
 
 
-def joined(columns: list[Array]) -> Array:
-    """One int64 array out of several; none give an empty one."""
-    return np.concatenate([np.zeros(0, np.int64), *columns]).astype(np.int64)
+def plain(store: Store) -> Array | None:
+    """The store's only shard without numpy's class for mapped files, which costs more to index than a batch to copy."""
+    return store.shards[0].view(np.ndarray) if len(store.shards) == 1 else None
+
+
+def take(array: Array | None, store: Store, rows: Array) -> Array:
+    """Copy rows of a store."""
+    return store.take(rows) if array is None else array.take(rows, axis=0)
+
+
+def joined(columns: list[Array], dtype: type) -> Array:
+    """One array out of several; none give an empty one."""
+    return np.concatenate([np.zeros(0, dtype), *columns]).astype(dtype)
 
 
 class Batches:
-    """Batches of one epoch after another; what Lightning takes in the place of a loader.
-
-    The order is a function of (seed, epoch). With several processes each takes its part of every batch.
-    """
+    """The batches of one epoch after another. With several processes each takes its part of every batch."""
 
     def __init__(
-        self, examples: Examples, batch_size: int, *, seed: int | None = None, rank: int = 0, world: int = 1
+        self,
+        examples: Examples,
+        batch_size: int,
+        *,
+        targets: Array,
+        seed: int | None = None,
+        parts: int = 1,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         """Cut examples into batches.
 
         Args:
             examples: what to cut.
-            batch_size: examples in a batch, over all processes.
-            seed: of the order; None keeps the examples' own.
+            batch_size: examples in a step, over all processes.
+            targets: (N,) what the network shall give, in its own scale.
+            seed: of the order, which is a function of (seed, epoch); None keeps the examples' own.
+            parts: in how many batches a step comes.
             rank: this process.
             world: how many processes there are.
         """
-        self.examples, self.batch_size, self.seed = examples, batch_size, seed
+        self.examples, self.targets = examples, torch.from_numpy(np.ascontiguousarray(targets))
+        self.batch_size, self.seed, self.parts = batch_size, seed, parts
         self.rank, self.world = rank, world
-        self.epoch = 0
-
-    # Lightning looks for these two on a loader, and calls `set_epoch` on its sampler.
-    batch_sampler = None
-
-    @property
-    def sampler(self) -> "Batches":
-        """What chooses the order."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
+        """Steps of an epoch."""
         return -(-len(self.examples) // self.batch_size)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def steps(self, epoch: int, start: int = 0) -> Iterator[list[Batch]]:
+        """The steps of an epoch from this one on, each as its parts."""
         order = np.arange(len(self.examples))
         if self.seed is not None:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(order)
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
-            # An empty part would have no mean loss: a rest too small for all processes is repeated.
-            batch = np.resize(batch, max(len(batch), self.world))
-            yield self.examples.take(batch[self.rank :: self.world])
+            order = np.random.default_rng([self.seed, epoch]).permutation(order)
+        for first in range(start * self.batch_size, len(order), self.batch_size):
+            step = order[first : first + self.batch_size]
+            yield [self.batch(step, epoch, part) for part in range(self.parts)]
+
+    def batch(self, step: Array, epoch: int, part: int) -> Batch:
+        """This process's part of a step's examples: (n,) int64."""
+        shares = self.world * self.parts
+        mine = step[part * self.world + self.rank :: shares] if shares > 1 else step
+        counted = len(mine)
+        # Without any example there would be no gradient to share: a rest too small for all is filled up.
+        ids = torch.from_numpy(mine if counted else step[:1])
+        inputs = torch.from_numpy(self.examples.take(ids.numpy()))
+        return Batch(inputs, self.targets[ids], ids, epoch, counted, len(step))
+
+    def smallest(self) -> int:
+        """Examples in the smallest batch that a process ever gets."""
+        count = len(self.examples)
+        last = count % self.batch_size or min(count, self.batch_size)
+        return max(1, last // (self.world * self.parts))

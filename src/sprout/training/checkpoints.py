@@ -1,19 +1,24 @@
-"""What a training goes on from after it was killed: where it lies, and that it is whole."""
+"""What a training goes on from after it was ended: where it lies, and that it is whole."""
 
+import hashlib
+import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import FileLock
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from sprout.core.atomic import whole_file
-from sprout.core.errors import one_line
+from sprout.core.errors import UserError, one_line
 from sprout.core.ranks import rank
+
+KEPT = 2
+"""So many of the last ones stay, as the newest may turn out to be damaged."""
+State = dict[str, Any]
 
 
 def checkpoint_folder(role: str, name: str) -> Path:
@@ -36,41 +41,70 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def resume_from(folder: Path, what: str) -> Path | None:
-    """The last checkpoint, if there is one and it can be read; says aloud what is done.
+class Checkpoints:
+    """The checkpoints of one training: a file each, named by the step and its own checksum."""
 
-    Args:
-        folder: of this very training.
-        what: said in front.
-    """
-    # Ranks come here in any order.
-    folder.mkdir(parents=True, exist_ok=True)
-    last = folder / "last.ckpt"
-    if not last.exists():
-        others = [path for path in folder.parent.iterdir() if path != folder]
-        if others:
-            say(f"{what}: starts anew; {folder.parent} holds what is left of {len(others)} other trainings")
-        return None
-    try:
-        epoch = torch.load(last, map_location="cpu", weights_only=True)["epoch"]
-    except Exception as error:  # whatever a torn file makes torch raise
-        say(f"{what}: starts anew, as {last} cannot be read ({one_line(error)[:200]})")
-        last.unlink()
-        return None
-    say(f"{what}: goes on after epoch {epoch + 1}, from {last}")
-    return last
+    def __init__(self, folder: Path, what: str) -> None:
+        """Take the folder of this very training, and what is said in front of a line."""
+        self.folder, self.what = folder, what
+        # Ranks come here in any order.
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def save(self, state: State, step: int) -> Path:
+        """Write beside, rename, and let go of older ones."""
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        content = buffer.getbuffer()
+        path = self.folder / f"step-{step:010}-{checksum(content)}.ckpt"
+        with whole_file(path) as beside:
+            beside.write_bytes(content)
+        for old in [each for each in self.found() if each != path][KEPT - 1 :]:
+            old.unlink()
+        return path
+
+    def found(self) -> list[Path]:
+        """All, newest first."""
+        return sorted(self.folder.glob("step-*.ckpt"), key=lambda path: (path.name[:15], path.stat().st_mtime_ns))[::-1]
+
+    def restore(self, take: Callable[[State], None]) -> bool:
+        """Go on from the newest one that is whole and fits; says aloud what is done.
+
+        Args:
+            take: takes what `save` was given, or raises what does not fit.
+        """
+        for path in self.found():
+            try:
+                take(self.read(path))
+            except (UserError, RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+                self.say(f"{path} is refused: {one_line(error)[:200]}")
+                continue
+            self.say(f"goes on after step {int(path.name[5:15])}, from {path}")
+            return True
+        others = [path for path in self.folder.parent.iterdir() if path != self.folder]
+        if self.found():
+            self.say("starts anew, as no checkpoint can be used")
+        elif others:
+            self.say(f"starts anew; {self.folder.parent} holds what is left of {len(others)} other trainings")
+        return False
+
+    def read(self, path: Path) -> State:
+        """One checkpoint.
+
+        Raises:
+            UserError: its content is not what was written.
+        """
+        content = path.read_bytes()
+        if checksum(content) != path.stem.rpartition("-")[2]:
+            raise UserError("it is damaged, its checksum is another")
+        state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return state
+
+    def say(self, line: str) -> None:
+        """One plain line, by one of all ranks."""
+        if rank() == 0:
+            print(f"{self.what}: {line}", file=sys.stderr, flush=True)
 
 
-def say(line: str) -> None:
-    """One plain line, by one of all ranks."""
-    if rank() == 0:
-        print(line, file=sys.stderr, flush=True)
-
-
-class WholeCheckpoints(TorchCheckpointIO):
-    """Lightning writes to the system's temporary folder and moves, which is a copy across file systems."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write beside, then rename."""
-        with whole_file(Path(path)) as beside:
-            torch.save(checkpoint, beside)
+def checksum(content: bytes | memoryview) -> str:
+    """16 hexadecimal digits of SHA-256."""
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -9,7 +9,7 @@ from typing import Any
 from sprout.training.batches import Examples
 
 SPROUT = Path(__file__).parents[1]
-CODE = ("augment.py", "core", "draws.py", "models", "training")
+CODE = ("augment.py", "core", "draws.py", "models", "noise.py", "training")
 LIBRARIES = ("numpy", "pytorch-lightning", "torch")
 
 
@@ -23,7 +23,7 @@ def fingerprint(settings: dict[str, Any], examples: list[Examples]) -> str:
     for some in examples:
         for store in some.stores:
             digest.update(store.checksum.encode())
-        for column in (some.part, some.rows, some.labels):
+        for column in (some.part, some.rows, some.targets):
             digest.update(column.tobytes())
     for path in code():
         digest.update(path.read_bytes())

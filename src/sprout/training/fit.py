@@ -1,6 +1,7 @@
 """One training: a network, its examples and plain arguments in, the best weights and the history out."""
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,20 +9,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
+from lightning_fabric import Fabric
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
 
 from sprout.core.errors import UserError, one_line
+from sprout.core.signals import requests
+from sprout.core.store import Array
 from sprout.models.normalise import Normalise
 from sprout.training.batches import Batches, Examples
-from sprout.training.checkpoints import WholeCheckpoints, resume_from
-from sprout.training.classify import Classifier, Log
+from sprout.training.checkpoints import Checkpoints
+from sprout.training.ema import WeightAverage
 from sprout.training.epoch_lines import EpochLines
+from sprout.training.loop import Log, Loop
+from sprout.training.module import Learner
+from sprout.training.optimizers import optimizer as make_optimizer
+from sprout.training.progress import Row
+from sprout.training.schedule import schedule as make_schedule
+from sprout.training.stopping import Stopping
+from sprout.training.tasks import Task
+from sprout.training.unfreezing import Unfreezing
 
 VAL_BATCH = 1000
+VAL_BYTES = 64 << 20
+"""A batch of val holds at most so many bytes of examples, as they lie in the store."""
 
 
 @dataclass(frozen=True)
@@ -30,40 +42,9 @@ class Fitted:
 
     weights: dict[str, Tensor]
     """The network's state at the best epoch, on the CPU."""
-    history: list[dict[str, float]]
-    """One row per epoch: epoch, lr, and loss and accuracy on train and val."""
+    history: list[Row]
+    """One row per epoch: epoch, lr, and loss and the task's figure on train and val."""
     best_epoch: int
-
-
-class Data(pl.LightningDataModule):
-    """Batches by index; each process takes its part of every training batch and validates on all."""
-
-    def __init__(self, train: Examples, val: Examples, batch_size: int, seed: int) -> None:
-        """Take the examples; the order follows from the seed."""
-        super().__init__()
-        self.train, self.val, self.batch_size, self.seed = train, val, batch_size, seed
-
-    def train_dataloader(self) -> Batches:
-        """Shuffled anew in every epoch."""
-        assert self.trainer is not None
-        rank, world = self.trainer.global_rank, self.trainer.world_size
-        return Batches(self.train, self.batch_size, seed=self.seed, rank=rank, world=world)
-
-    def val_dataloader(self) -> Batches:
-        """In the examples' own order."""
-        return Batches(self.val, VAL_BATCH)
-
-
-class StopStopped(Callback):
-    """A training that early stopping had ended before it was killed is not trained further."""
-
-    def __init__(self, stopping: EarlyStopping) -> None:
-        """Watch this one."""
-        self.stopping = stopping
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Its count has come back from the checkpoint."""
-        trainer.should_stop = self.stopping.wait_count >= self.stopping.patience
 
 
 def fit(
@@ -71,6 +52,8 @@ def fit(
     train: Examples,
     val: Examples,
     *,
+    task: Task,
+    targets: tuple[Array, Array],
     mean: list[float],
     std: list[float],
     checkpoints: Path,
@@ -78,128 +61,123 @@ def fit(
     what: str,
     epochs: int,
     batch_size: int,
+    accumulate: int,
     lr: float,
     optimizer: dict[str, Any],
     schedule: dict[str, Any],
-    label_smoothing: float,
+    clip: float | None,
+    ema: float | None,
     transforms: dict[str, Any],
     monitor: str,
     patience: int | None,
+    stop_at: float | None,
     seed: int,
     accelerator: str,
     devices: int,
     nodes: int,
     strategy: str,
     precision: Any,
+    channels_last: bool,
+    compile: bool,
+    checkpoint_minutes: float,
     log_steps: int,
 ) -> Fitted | None:
-    """Train a network, going on from what an earlier, killed attempt left in `checkpoints`.
+    """Train a network, going on from what an earlier, ended attempt left in `checkpoints`.
 
     Ranks above 0 return None: the first one writes.
 
     Args:
-        network: (N, C, H, W) or (N, F) → (N, K) logits; trained in place.
-        train: the labelled training examples.
+        network: (N, C, H, W) or (N, F) → what the task makes of it; trained in place.
+        train: the training examples.
         val: the validation examples, which pick the best epoch.
+        task: what is learned.
+        targets: of train and val, (N,) each: class indices, or numbers in the network's scale.
         mean: per channel, pixels scaled to 0..1; or per feature of a table.
         std: likewise.
         checkpoints: a folder of this very training (same inputs, same settings).
         log: takes (metrics, step).
-        what: said beside the progress bar.
-        epochs: see `settings.train.Train` for this and all that follow.
+        what: said in front of every line.
+        epochs: see `settings.train.GradientDescent` for this and all that follow.
 
     Raises:
-        UserError: settings that do not fit the examples or this machine.
+        UserError: settings that do not fit this machine; or a loss that is no number.
+        Killed: a signal asked for it; the training goes on from there the next time.
     """
-    model = Classifier(
-        network,
-        Normalise(mean, std),
-        transforms=transforms,
-        lr=lr,
-        optimizer=optimizer,
-        schedule=schedule,
-        label_smoothing=label_smoothing,
-        seed=seed,
-        log_steps=log_steps,
-        log=log,
-    )
-    best = best_and_last(checkpoints, monitor)
-    callbacks: list[Callback] = [EpochLines(what), best]
-    if patience is not None:
-        stopping = EarlyStopping(monitor, patience=patience, mode=mode(monitor), check_on_train_epoch_end=True)
-        callbacks += [stopping, StopStopped(stopping)]
-    with quiet():
-        trainer = make_trainer(
-            max_epochs=epochs,
-            accelerator=accelerator,
-            devices=devices,
-            num_nodes=nodes,
-            strategy=strategy,
-            precision=precision,
-            callbacks=callbacks,
-            default_root_dir=checkpoints,
+    with quiet(), deterministic(accelerator), requests() as request:
+        fabric = make_fabric(accelerator, devices, nodes, strategy, precision)
+        if channels_last and len(train.shape) == 3:
+            network.to(memory_format=torch.channels_last)
+        rank, world = fabric.global_rank, fabric.world_size
+        learner = Learner(
+            network, Normalise(mean, std), task, transforms=transforms, seed=seed, world=world, compile=compile
         )
-        resumed = resume_from(checkpoints, what)
-        trainer.fit(model, datamodule=Data(train, val, batch_size, seed), ckpt_path=resumed, weights_only=True)
-    return fitted(Path(best.best_model_path), model.history) if trainer.is_global_zero else None
+        learner = fabric.strategy.precision.convert_module(learner.to(fabric.device))  # type: ignore[assignment]
+        unfreezing = Unfreezing(network)
+        steps = Batches(train, batch_size, targets=targets[0], seed=seed, parts=accumulate, rank=rank, world=world)
+        loop = Loop(
+            fabric,
+            learner,
+            make_optimizer(unfreezing.parts, lr, **optimizer, fused=precision != "16-mixed"),
+            steps,
+            Batches(val, val_batch(val), targets=targets[1], rank=rank, world=world),
+            rate=lr,
+            factor=make_schedule(**schedule, steps=epochs * len(steps)),
+            stopping=Stopping(epochs, monitor, patience, stop_at),
+            unfreezing=unfreezing,
+            average=WeightAverage(network, ema) if ema else None,
+            clip=clip,
+            seed=seed,
+            log_steps=log_steps,
+            checkpoint_seconds=60 * checkpoint_minutes,
+            checkpoints=Checkpoints(checkpoints, what),
+            lines=EpochLines(what, epochs, quiet=rank > 0),
+            log=log,
+        )
+        loop.run(request)
+    return Fitted(loop.best, loop.progress.history, loop.progress.best_epoch) if rank == 0 else None
 
 
-def make_trainer(**arguments: Any) -> pl.Trainer:
-    """A trainer that leaves logging and progress to us; what this machine lacks is said in one line."""
+def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, precision: Any) -> Fabric:
+    """Lightning's Fabric on these devices; what this machine lacks is said in one line."""
     try:
-        return pl.Trainer(
-            logger=False,
-            plugins=[WholeCheckpoints()],
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-            deterministic=not torch.cuda.is_available() or arguments["accelerator"] == "cpu",
-            **arguments,
+        fabric = Fabric(
+            accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy, precision=precision
         )
+        fabric.launch()
     except (MisconfigurationException, ValueError, RuntimeError) as error:
-        asked = ", ".join(
-            f"train.{key}={arguments[key]}" for key in ("accelerator", "devices", "strategy", "precision")
-        )
+        asked = f"train.accelerator={accelerator}, devices={devices}, strategy={strategy}, precision={precision}"
         raise UserError(f"{asked}: not possible here: {one_line(error)}") from None
+    return fabric
 
 
-def best_and_last(folder: Path, monitor: str) -> ModelCheckpoint:
-    """Keep the best epoch, and the last one to go on from."""
-    return ModelCheckpoint(
-        folder,
-        filename="best-{epoch}",
-        monitor=monitor,
-        mode=mode(monitor),
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+def val_batch(val: Examples) -> int:
+    """Examples in a batch of val: many, but of large images fewer."""
+    each = math.prod(val.shape) * val.stores[0].shards[0].itemsize
+    return max(1, min(VAL_BATCH, VAL_BYTES // each))
 
 
-def fitted(best: Path, history: list[dict[str, float]]) -> Fitted:
-    """Read the best epoch's weights back."""
-    checkpoint = torch.load(best, map_location="cpu", weights_only=True)
-    prefix = "network."
-    weights = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
-    return Fitted(weights, history, checkpoint["epoch"])
-
-
-def mode(monitor: str) -> str:
-    """Whether less is better."""
-    return "min" if monitor.endswith("loss") else "max"
+@contextmanager
+def deterministic(accelerator: str) -> Iterator[None]:
+    """The same bits for the same CPU; a GPU would lose too much speed by it."""
+    mode: Any = torch.utils.deterministic
+    before, filled = torch.are_deterministic_algorithms_enabled(), mode.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(accelerator == "cpu" or not torch.cuda.is_available())
+    mode.fill_uninitialized_memory = False  # a debugging aid, which costs time
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        mode.fill_uninitialized_memory = filled
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what Lightning says to itself, where a user could mend nothing."""
-    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.distributed"):
+    """Keep what Lightning and torch say to themselves, where a user could mend nothing."""
+    for name in ("lightning_fabric.utilities.rank_zero", "lightning_fabric.utilities.distributed"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # Lightning 2.6 on torch's newer pytree.
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
-        # A resumed training finds its own checkpoints.
-        warnings.filterwarnings("ignore", ".*exists and is not empty.*")
         # The weights of a convolution over one channel have two valid strides.
         warnings.filterwarnings("ignore", ".*Grad strides do not match.*")
         yield

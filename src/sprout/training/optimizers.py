@@ -1,7 +1,6 @@
-"""Optimizers and schedules by name."""
+"""Optimizers by name."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,51 +9,62 @@ from torch import nn
 from sprout.core.errors import UserError
 from sprout.models.user_class import subclass
 from sprout.settings.train import OPTIMIZERS
+from sprout.training.muon import MuonBesideAdamW
+
+FUSED = ("adam", "adamw", "sgd")
+"""Those with one kernel for all parameters, on the CPU too, in the place of a loop over them."""
 
 
 def optimizer(
-    network: nn.Module, lr: float, *, name: str, weight_decay: float, args: dict[str, Any]
+    parts: Sequence[Sequence[nn.Parameter]],
+    lr: float,
+    *,
+    name: str,
+    weight_decay: float,
+    decay: str,
+    args: dict[str, Any],
+    fused: bool = True,
 ) -> torch.optim.Optimizer:
     """Build an optimizer.
 
     Args:
-        network: whose parameters; those of one dimension (biases, norms) do not decay.
+        parts: the parameters, in parts that may learn at rates of their own; each group's key `part` tells which.
         lr: learning rate.
         name: a registered name, or `package.Class`.
-        weight_decay: of all other parameters.
+        weight_decay: how much weights decay.
+        decay: weights, which leaves out parameters of one dimension (biases, norms), or all.
         args: further keyword arguments of the class.
+        fused: whether one fused kernel may do it all.
 
     Raises:
         UserError: no such class, or arguments that it does not take.
     """
-    path = f"torch.optim.{OPTIMIZERS[name]}" if name in OPTIMIZERS else name
-    kind: Callable[..., torch.optim.Optimizer] = subclass("optimizer.name", path, torch.optim.Optimizer)
-    trained = [p for p in network.parameters() if p.requires_grad]
+    kind = optimizer_class(name)
+    chosen = {"fused": True} if fused and name in FUSED and not {"fused", "foreach"} & set(args) else {}
     groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": params, "weight_decay": weight_decay if decaying else 0.0, "part": number}
+        for number, part in enumerate(parts)
+        for decaying, params in split(part, decay).items()
+        if params
     ]
     try:
-        return kind([group for group in groups if group["params"]], lr=lr, **args)
+        return kind(groups, lr=lr, **chosen, **args)
     except (TypeError, ValueError) as error:
         raise UserError(f"optimizer.args={args}: {name} does not take this ({error})") from None
 
 
-def schedule(name: str, warmup: float, steps: int) -> Callable[[int], float]:
-    """The share of the learning rate at each step, 0 to 1.
+def optimizer_class(name: str) -> Callable[..., torch.optim.Optimizer]:
+    """The class of this name."""
+    if name == "muon":
+        return MuonBesideAdamW
+    path = f"torch.optim.{OPTIMIZERS[name]}" if name in OPTIMIZERS else name
+    kind: Callable[..., torch.optim.Optimizer] = subclass("optimizer.name", path, torch.optim.Optimizer)
+    return kind
 
-    Args:
-        name: constant, cosine or one_cycle.
-        warmup: share of the steps that rise linearly.
-        steps: of the whole training.
-    """
-    rising = warmup * steps
 
-    def factor(step: int) -> float:
-        if step < rising:
-            return (step + 1) / (rising + 1)
-        done = (step - rising) / max(1.0, steps - rising)
-        falls = {"constant": 1.0, "cosine": (1 + math.cos(math.pi * done)) / 2, "one_cycle": 1 - done}
-        return falls[name]
-
-    return factor
+def split(parameters: Sequence[nn.Parameter], decay: str) -> dict[bool, list[nn.Parameter]]:
+    """Those that decay, and those that do not."""
+    found: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    for parameter in parameters:
+        found[decay == "all" or parameter.ndim > 1].append(parameter)
+    return found

@@ -16,40 +16,77 @@ NAMED = 10
 
 
 def check_trainable(
-    prepared: Path, described: Description, train: Examples, val: Examples, *, section: str, transforms: dict[str, Any]
+    prepared: Path,
+    described: Description,
+    train: Examples,
+    val: Examples,
+    *,
+    section: str,
+    task: dict[str, Any],
+    transforms: dict[str, Any],
+    batch_size: int,
+    monitor: str,
+    **rest: Any,
 ) -> None:
-    """Check that a classifier can be trained on these examples.
+    """Check that these examples can be trained on.
 
     Args:
         prepared: the prepared data, named where it is at fault.
         described: what `prepare` says about it.
-        train: the training examples, given, augmented and pseudo-labelled.
-        val: the validation examples.
+        train: the training examples, given, augmented and pseudo-labelled, that have what is learned.
+        val: the validation examples, likewise.
         section: of the training's settings: train or retrain.
+        task: the subsection `task`.
         transforms: keyword arguments of `augment`.
+        batch_size: examples a step.
+        monitor: what picks the best epoch.
+        rest: further settings, which do not matter here.
 
     Raises:
-        UserError: the target is a number, labels are missing, or images' transforms are set for a table.
+        UserError: the data has something else to learn or too little of it, or a setting does not fit it.
     """
-    if described.target == "number":
-        raise UserError(
-            f"{prepared}: the target is a number, and {section} learns classes; choose data with a class to learn"
-        )
+    kind = task["kind"]
+    check_target(prepared, described.target, kind, section)
     if not len(train):
         raise UserError(
             f"{prepared / 'train'}: no example has a label, and {section} learns from labelled ones; label some of "
             f"each class, or choose other data"
         )
-    check_classes(prepared / "train", described.classes, train)
+    if kind == "classify":
+        check_classes(prepared / "train", described.classes, train)
     if not len(val):
-        raise UserError(f"{prepared / 'val'}: no labelled example, and {section} keeps the epoch that does best there")
+        labelled = "example" if kind == "reconstruct" else "labelled example"
+        raise UserError(f"{prepared / 'val'}: no {labelled}, and {section} keeps the epoch that does best there")
+    if monitor == "val_accuracy" and kind != "classify":
+        raise UserError(f"{section}.monitor=val_accuracy: {kind} has no accuracy; accepted: val_loss")
+    if batch_size > len(train):
+        raise UserError(
+            f"{section}.batch_size={batch_size}: there are {len(train)} training examples; accepted: up to {len(train)}"
+        )
     if len(train.shape) == 1:
+        if kind == "reconstruct":
+            raise UserError(f"{section}.task.kind=reconstruct: the examples are rows of a table; it takes images")
         check_transforms(section, transforms)
+
+
+def check_target(prepared: Path, target: str | None, kind: str, section: str) -> None:
+    """Check that the data has what the task learns."""
+    if kind == "classify" and target == "number":
+        raise UserError(
+            f"{prepared}: the target is a number, and {section} learns classes; take train/task=regress, or "
+            f"choose data with a class to learn"
+        )
+    if kind == "regress" and target != "number":
+        has = "a class" if target == "class" else "not there"
+        raise UserError(
+            f"{prepared}: the target is {has}, and {section} learns a number (task.kind=regress); choose data with a "
+            f"number to learn, or another train/task"
+        )
 
 
 def check_classes(folder: Path, classes: list[str], train: Examples) -> None:
     """Check that each class has an example to learn from."""
-    counts = np.bincount(train.labels, minlength=len(classes))
+    counts = np.bincount(train.targets, minlength=len(classes))
     absent = [repr(name) for name, count in zip(classes, counts, strict=True) if not count]
     if absent:
         more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""

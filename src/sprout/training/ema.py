@@ -1,0 +1,49 @@
+"""A moving average of the weights, which often does better than the last ones (Polyak and Juditsky, 1992)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightAverage:
+    """Follows a network's weights, and its running statistics, step by step."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        """Start from the weights as they are."""
+        self.decay = decay
+        self.watched = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+        self.averages = [tensor.detach().clone() for tensor in self.watched]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move towards the weights after this step, counted from 0; early ones move it more, as it has seen few."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self.averages, self.watched, 1 - decay)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The network has the averages while the block runs."""
+        self.swap()
+        try:
+            yield
+        finally:
+            self.swap()
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the averages and the weights."""
+        for average, weight in zip(self.averages, self.watched, strict=True):
+            held = weight.clone()
+            weight.copy_(average)
+            average.copy_(held)
+
+    def state_dict(self) -> list[Tensor]:
+        """What `load_state_dict` takes."""
+        return self.averages
+
+    def load_state_dict(self, averages: list[Tensor]) -> None:
+        """Go on from there."""
+        for mine, given in zip(self.averages, averages, strict=True):
+            mine.copy_(given)

@@ -1,0 +1,80 @@
+"""The Lightning module that trains a network on any task."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from sprout.augment import augment
+from sprout.draws import draws
+from sprout.models.normalise import Normalise
+from sprout.settings.augment import moving
+from sprout.training.batches import Batch
+from sprout.training.tasks import Task
+
+OUTSIDE = -1
+"""The epoch of draws that belong to no training: the noise on val is always the same."""
+
+
+class Learner(pl.LightningModule):
+    """Augments, normalises and passes a batch through the network, all on the device.
+
+    All chance follows from (seed, epoch, place): a resumed training draws what an undisturbed one draws.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        normalise: Normalise,
+        task: Task,
+        *,
+        transforms: dict[str, Any],
+        seed: int,
+        world: int,
+        compile: bool,
+    ) -> None:
+        """Take the network and what it learns.
+
+        Args:
+            network: (N, C, H, W) or (N, F) → what the task makes of it.
+            normalise: from stored examples to the network's input.
+            task: see `tasks`.
+            transforms: keyword arguments of `augment`; none may move anything where examples are no images.
+            seed: of augmentation and noise.
+            world: how many processes share a step.
+            compile: whether torch compiles the network.
+        """
+        super().__init__()
+        self.network, self.normalise, self.task = network, normalise, task
+        self.transforms, self.seed, self.world = transforms, seed, world
+        self.augmenting = bool(moving(transforms))
+        # Beside the registered modules: the weights keep their names.
+        self.__dict__["forward_network"] = torch.compile(network) if compile else network
+
+    def training_step(self, batch: Batch, batch_idx: int = 0) -> dict[str, Tensor]:
+        """`loss`, the batch's share of the step's mean, times the processes, which are averaged; and its sums `total`
+        and `figure` over the examples that count.
+        """
+        scaled = self.normalise.scale(batch.inputs)
+        draw = draws(self.seed, batch.epoch, batch.ids)
+        if self.augmenting:
+            scaled = augment(scaled, draw, **self.transforms)
+        outputs = self.outputs(self.task.shown(scaled, draw))
+        losses = self.task.losses(outputs, batch.targets, scaled, training=True)[: batch.counted]
+        total = losses.sum()
+        figures = self.task.figures(outputs.detach(), batch.targets)[: batch.counted]
+        return {"loss": total * (self.world / batch.whole), "total": total.detach(), "figure": figures.sum()}
+
+    def validation_step(self, batch: Batch, batch_idx: int = 0) -> dict[str, Tensor]:
+        """A batch's sums, as `training_step` gives them."""
+        scaled = self.normalise.scale(batch.inputs)
+        outputs = self.outputs(self.task.shown(scaled, draws(0, OUTSIDE, batch.ids)))
+        losses = self.task.losses(outputs, batch.targets, scaled, training=False)[: batch.counted]
+        figures = self.task.figures(outputs, batch.targets)[: batch.counted]
+        return {"total": losses.sum(), "figure": figures.sum()}
+
+    def outputs(self, shown: Tensor) -> Tensor:
+        """The network's outputs, in the full number format whatever it computes in."""
+        outputs: Tensor = self.__dict__["forward_network"](self.normalise(shown))
+        return outputs if outputs.dtype == torch.float64 else outputs.float()

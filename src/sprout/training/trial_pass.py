@@ -1,0 +1,62 @@
+"""A network that does not fit its data, or its batches, is refused before a training begins."""
+
+from typing import Any
+
+import torch
+
+from sprout.core.errors import UserError, one_line
+from sprout.models import build
+from sprout.models.model_file import ModelCard
+from sprout.models.normalise import network_shape
+from sprout.training.batches import Batches, Examples
+
+
+def check_network(
+    card: ModelCard,
+    train: Examples,
+    *,
+    section: str,
+    batch_size: int,
+    accumulate: int,
+    devices: int,
+    nodes: int,
+    **rest: Any,
+) -> None:
+    """Pass the smallest batch of the training through a network of this architecture.
+
+    Args:
+        card: the model, before it has learned anything.
+        train: the training examples.
+        section: of the training's settings: train or retrain.
+        batch_size: examples a step.
+        accumulate: in how many parts.
+        devices: on this node.
+        nodes: machines.
+        rest: further settings, which do not matter here.
+
+    Raises:
+        UserError: the network cannot take such examples or so small a batch, or gives something else than it shall.
+    """
+    shape = network_shape(card.input_shape)
+    network = build(shape, card.outputs, **card.architecture).train()
+    world = devices * nodes
+    smallest = Batches(train, batch_size, targets=train.targets, parts=accumulate, world=world).smallest()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        try:
+            found = tuple(network(torch.zeros(smallest, *shape)).shape)
+        except ValueError as error:
+            if smallest > 1 or "more than 1 value per channel" not in str(error):
+                raise
+            raise UserError(
+                f"{section}.batch_size={batch_size}: with {len(train)} examples, {world} devices and {accumulate} "
+                f"parts a step there is a batch of one, and batch norm needs two or more; take another {section}.batch_size"
+            ) from None
+        except RuntimeError as error:
+            raise UserError(
+                f"model.name={card.architecture['name']}: does not take {shape}: {one_line(error)}"
+            ) from None
+    wanted = (smallest, *shape) if card.task == "reconstruct" else (smallest, card.outputs)
+    if found != wanted:
+        raise UserError(
+            f"model.name={card.architecture['name']}: gives {found[1:]} for an example; {card.task} needs {wanted[1:]}"
+        )
