@@ -6,11 +6,12 @@ from typing import Any
 from torch import nn
 
 from sprout.core.errors import UserError
+from sprout.models.autoencoder import Autoencoder
 from sprout.models.cnn import cnn
 from sprout.models.mlp import mlp
 from sprout.models.user_class import subclass
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": cnn, "mlp": mlp}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": cnn, "mlp": mlp, "autoencoder": Autoencoder}
 
 
 def build(input_shape: tuple[int, ...], outputs: int, *, name: str, **options: Any) -> nn.Module:

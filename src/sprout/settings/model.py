@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from sprout.core.fields import STRICT, Count, CountOrZero, Name, Share
@@ -12,6 +12,16 @@ Counts = Count | tuple[Count, ...]
 CountsOrZero = CountOrZero | tuple[CountOrZero, ...]
 Shares = Share | tuple[Share, ...]
 """One value for all blocks, or one for each."""
+
+
+def odd(count: int) -> int:
+    """Check that a kernel has a middle."""
+    if count % 2 == 0:
+        raise ValueError("is even; a kernel that keeps the image's side is odd")
+    return count
+
+
+OddCount = Annotated[Count, AfterValidator(odd)]
 
 
 def dotted(path: str) -> str:
@@ -81,6 +91,20 @@ class Mlp:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Autoencoder:
+    name: Literal["autoencoder"]
+    """A convolutional encoder and its mirror image; for the task reconstruct."""
+    channels: Annotated[tuple[Count, ...], Field(min_length=1)]
+    """Filters of each convolution of the encoder; after each the image is halved."""
+    kernel: OddCount
+    """Side of the convolution kernels in pixels."""
+    code: Count | None
+    """Numbers in the middle, by a dense layer; null keeps the encoder's image."""
+    activation: Activation
+    """After every layer but the code and the last, which ends in 0..1."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class Target:
     """Stages run with PYTHONPATH=src and know their code by the deps in dvc.yaml: the class lies under `src/`,
     and its file is named in the deps of the stages train, pseudo_label, retrain and evaluate.
@@ -95,4 +119,4 @@ class Target:
     """Further keyword arguments."""
 
 
-MODELS = {"cnn": Cnn, "mlp": Mlp, "target": Target}
+MODELS = {"cnn": Cnn, "mlp": Mlp, "autoencoder": Autoencoder, "target": Target}

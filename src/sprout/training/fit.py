@@ -15,6 +15,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from sprout.core.errors import UserError, one_line
+from sprout.core.ranks import rank
 from sprout.core.signals import requests
 from sprout.core.store import Array
 from sprout.models.normalise import Normalise
@@ -22,9 +23,10 @@ from sprout.training.batches import Batches, Examples
 from sprout.training.checkpoints import Checkpoints
 from sprout.training.ema import WeightAverage
 from sprout.training.epoch_lines import EpochLines
-from sprout.training.loop import Log, Loop
+from sprout.training.loop import Loop
 from sprout.training.module import Learner
 from sprout.training.optimizers import optimizer as make_optimizer
+from sprout.training.plans import Log
 from sprout.training.progress import Row
 from sprout.training.schedule import schedule as make_schedule
 from sprout.training.stopping import Stopping
@@ -47,7 +49,28 @@ class Fitted:
     best_epoch: int
 
 
-def fit(
+def fit(network: nn.Module, train: Examples, val: Examples, **settings: Any) -> Fitted | None:
+    """Train a network, going on from what an earlier, ended attempt left behind.
+
+    Ranks above 0 return None: the first one writes.
+
+    Args:
+        network: (N, C, H, W) or (N, F) → what the task makes of it; trained in place.
+        train: the training examples.
+        val: the validation examples, which pick the best epoch.
+        settings: further keyword arguments of `make_loop`.
+
+    Raises:
+        UserError: settings that do not fit this machine; or a loss that is no number.
+        Killed: a signal asked for it; the training goes on from there the next time.
+    """
+    with quiet(), deterministic(settings["accelerator"]), requests() as request:
+        loop = make_loop(network, train, val, **settings)
+        loop.run(request)
+    return Fitted(loop.best, loop.progress.history, loop.progress.best_epoch) if rank() == 0 else None
+
+
+def make_loop(
     network: nn.Module,
     train: Examples,
     val: Examples,
@@ -81,15 +104,13 @@ def fit(
     compile: bool,
     checkpoint_minutes: float,
     log_steps: int,
-) -> Fitted | None:
-    """Train a network, going on from what an earlier, ended attempt left in `checkpoints`.
-
-    Ranks above 0 return None: the first one writes.
+) -> Loop:
+    """Put a training together.
 
     Args:
-        network: (N, C, H, W) or (N, F) → what the task makes of it; trained in place.
+        network: (N, C, H, W) or (N, F) → what the task makes of it.
         train: the training examples.
-        val: the validation examples, which pick the best epoch.
+        val: the validation examples.
         task: what is learned.
         targets: of train and val, (N,) each: class indices, or numbers in the network's scale.
         mean: per channel, pixels scaled to 0..1; or per feature of a table.
@@ -100,41 +121,37 @@ def fit(
         epochs: see `settings.train.GradientDescent` for this and all that follow.
 
     Raises:
-        UserError: settings that do not fit this machine; or a loss that is no number.
-        Killed: a signal asked for it; the training goes on from there the next time.
+        UserError: settings that do not fit this machine.
     """
-    with quiet(), deterministic(accelerator), requests() as request:
-        fabric = make_fabric(accelerator, devices, nodes, strategy, precision)
-        if channels_last and len(train.shape) == 3:
-            network.to(memory_format=torch.channels_last)
-        rank, world = fabric.global_rank, fabric.world_size
-        learner = Learner(
-            network, Normalise(mean, std), task, transforms=transforms, seed=seed, world=world, compile=compile
-        )
-        learner = fabric.strategy.precision.convert_module(learner.to(fabric.device))  # type: ignore[assignment]
-        unfreezing = Unfreezing(network)
-        steps = Batches(train, batch_size, targets=targets[0], seed=seed, parts=accumulate, rank=rank, world=world)
-        loop = Loop(
-            fabric,
-            learner,
-            make_optimizer(unfreezing.parts, lr, **optimizer, fused=precision != "16-mixed"),
-            steps,
-            Batches(val, val_batch(val), targets=targets[1], rank=rank, world=world),
-            rate=lr,
-            factor=make_schedule(**schedule, steps=epochs * len(steps)),
-            stopping=Stopping(epochs, monitor, patience, stop_at),
-            unfreezing=unfreezing,
-            average=WeightAverage(network, ema) if ema else None,
-            clip=clip,
-            seed=seed,
-            log_steps=log_steps,
-            checkpoint_seconds=60 * checkpoint_minutes,
-            checkpoints=Checkpoints(checkpoints, what),
-            lines=EpochLines(what, epochs, quiet=rank > 0),
-            log=log,
-        )
-        loop.run(request)
-    return Fitted(loop.best, loop.progress.history, loop.progress.best_epoch) if rank == 0 else None
+    fabric = make_fabric(accelerator, devices, nodes, strategy, precision)
+    if channels_last and len(train.shape) == 3:
+        network.to(memory_format=torch.channels_last)
+    place, world = fabric.global_rank, fabric.world_size
+    learner: Any = Learner(
+        network, Normalise(mean, std), task, transforms=transforms, seed=seed, world=world, compile=compile
+    )
+    learner = fabric.strategy.precision.convert_module(learner.to(fabric.device))
+    unfreezing = Unfreezing(network)
+    steps = Batches(train, batch_size, targets=targets[0], seed=seed, parts=accumulate, rank=place, world=world)
+    return Loop(
+        fabric,
+        learner,
+        make_optimizer(unfreezing.parts, lr, **optimizer, fused=precision != "16-mixed"),
+        steps,
+        Batches(val, val_batch(val), targets=targets[1], rank=place, world=world),
+        rate=lr,
+        factor=make_schedule(**schedule, steps=epochs * len(steps)),
+        stopping=Stopping(epochs, monitor, patience, stop_at),
+        unfreezing=unfreezing,
+        average=WeightAverage(network, ema) if ema else None,
+        clip=clip,
+        seed=seed,
+        log_steps=log_steps,
+        checkpoint_seconds=60 * checkpoint_minutes,
+        checkpoints=Checkpoints(checkpoints, what),
+        lines=EpochLines(what, epochs, quiet=place > 0),
+        log=log,
+    )
 
 
 def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, precision: Any) -> Fabric:

@@ -24,11 +24,11 @@ from sprout.training.checkpoints import Checkpoints, State
 from sprout.training.ema import WeightAverage
 from sprout.training.epoch_lines import EpochLines
 from sprout.training.module import Learner
+from sprout.training.plans import Log
 from sprout.training.progress import NOTHING, Progress, Row
 from sprout.training.stopping import Stopping
 from sprout.training.unfreezing import Unfreezing
 
-Log = Callable[[dict[str, float], int], None]
 UNREAD_STEPS = 50
 """On a GPU a loss is read so many steps late: reading it waits for the step's end."""
 STEPS_BETWEEN_TALKS = 8

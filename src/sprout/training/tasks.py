@@ -13,7 +13,11 @@ from sprout.core.store import Array
 from sprout.draws import Draw
 from sprout.noise import noisy
 
-DISTANCES: dict[str, Callable[..., Tensor]] = {"mse": functional.mse_loss, "mae": functional.l1_loss, "huber": functional.huber_loss}
+DISTANCES: dict[str, Callable[..., Tensor]] = {
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "huber": functional.huber_loss,
+}
 
 
 class Task(Protocol):

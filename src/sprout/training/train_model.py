@@ -16,7 +16,7 @@ from sprout.models.model_file import ModelCard, save_model
 from sprout.models.normalise import network_shape
 from sprout.training.batches import Examples
 from sprout.training.fit import Fitted, fit
-from sprout.training.loop import Log
+from sprout.training.plans import Log
 from sprout.training.tasks import make_task
 from sprout.training.temperature import fit_temperature
 

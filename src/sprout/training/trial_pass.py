@@ -49,7 +49,7 @@ def check_network(
                 raise
             raise UserError(
                 f"{section}.batch_size={batch_size}: with {len(train)} examples, {world} devices and {accumulate} "
-                f"parts a step there is a batch of one, and batch norm needs two or more; take another {section}.batch_size"
+                f"parts a step there is a batch of one, and batch norm needs two; take another {section}.batch_size"
             ) from None
         except RuntimeError as error:
             raise UserError(

@@ -1,0 +1,66 @@
+"""A convolutional autoencoder: an image in, the same image out, through a narrow middle."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from sprout.core.errors import UserError
+from sprout.models.layers import ACTIVATIONS
+
+
+class Autoencoder(nn.Module):
+    """An encoder and its mirror image (Masci et al., "Stacked convolutional auto-encoders", 2011)."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        outputs: int,
+        *,
+        channels: Sequence[int],
+        kernel: int,
+        code: int | None,
+        activation: str,
+    ) -> None:
+        """Build both halves; `outputs` has no use here, as an image is what comes out.
+
+        Raises:
+            UserError: the examples are no images, or too small for so many halvings.
+        """
+        super().__init__()
+        if len(input_shape) != 3:
+            raise UserError("model.name=autoencoder: the examples are rows of a table; it takes images")
+        sizes = halvings(input_shape[1:], channels)
+        down: list[nn.Module] = []
+        up: list[nn.Module] = []
+        inputs = input_shape[0]
+        for depth, filters in enumerate(channels):
+            down += [nn.Conv2d(inputs, filters, kernel, padding="same"), ACTIVATIONS[activation](), nn.MaxPool2d(2)]
+            last = [nn.Sigmoid()] if depth == 0 else [ACTIVATIONS[activation]()]
+            up[:0] = [nn.Upsample(sizes[depth]), nn.Conv2d(filters, inputs, kernel, padding="same"), *last]
+            inputs = filters
+        if code is not None:
+            middle = (inputs, *sizes[-1])
+            flat = inputs * sizes[-1][0] * sizes[-1][1]
+            down += [nn.Flatten(), nn.Linear(flat, code)]
+            up[:0] = [nn.Linear(code, flat), ACTIVATIONS[activation](), nn.Unflatten(1, middle)]
+        self.encoder, self.decoder = nn.Sequential(*down), nn.Sequential(*up)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) normalised → (N, C, H, W), pixels in 0..1."""
+        restored: Tensor = self.decoder(self.encoder(images))
+        return restored
+
+
+def halvings(size: tuple[int, ...], channels: Sequence[int]) -> list[tuple[int, int]]:
+    """Height and width before each pooling, and after the last."""
+    height, width = size
+    found = [(height, width)]
+    for _ in channels:
+        height, width = height // 2, width // 2
+        found.append((height, width))
+    if min(height, width) < 1:
+        raise UserError(
+            f"model.channels={list(channels)}: nothing of {size[0]}×{size[1]} pixels is left after {len(channels)} "
+            "halvings; use fewer"
+        )
+    return found

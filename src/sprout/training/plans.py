@@ -1,0 +1,72 @@
+"""A training before its first step: its examples, the card of its model, and that they fit one another."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sprout.core.prepared import describe
+from sprout.core.store import open_store
+from sprout.models.model_file import ModelCard
+from sprout.training.batches import Examples
+from sprout.training.blank import blank_card
+from sprout.training.tasks import TASKS
+from sprout.training.trainable import check_trainable
+from sprout.training.trial_pass import check_network
+
+Log = Callable[[dict[str, float], int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained on what, and how."""
+
+    train: Examples
+    val: Examples
+    card: ModelCard
+    """The model, before it has learned anything."""
+    settings: dict[str, Any]
+    """Further keyword arguments of what does it."""
+    run: Callable[..., None]
+    """Takes (folder, train, val, card), `checkpoints`, `log` and the settings; writes the model folder."""
+
+
+def plan(
+    examples: Examples,
+    prepared: Path,
+    role: str,
+    *,
+    method: str,
+    normalise: str,
+    architecture: dict[str, Any],
+    **settings: Any,
+) -> Plan:
+    """Plan a training.
+
+    Args:
+        examples: what there is to train on; each task takes those that have what it learns.
+        prepared: the prepared data, whose val split picks the best epoch.
+        role: teacher, student or train.
+        method: gradient_descent or scikit_learn.
+        normalise: how an example's numbers are scaled.
+        architecture: the section `model`.
+        settings: further settings of the section.
+
+    Raises:
+        UserError: the data, or settings on such data, are none that can be trained with.
+    """
+    described, section = describe(prepared), "retrain" if role == "student" else "train"
+    task = settings["task"]
+    column = TASKS[task["kind"]].column
+    train, val = examples.knowing(column), Examples.of(open_store(prepared / "val"), target=column)
+    check_trainable(prepared, described, train, val, section=section, **settings)
+    card = blank_card(described, train, task, normalise, architecture, role)
+    check_network(card, train, section=section, **settings)
+    return Plan(train, val, card, settings, by_gradient_descent)
+
+
+def by_gradient_descent(*args: Any, **settings: Any) -> None:
+    """Lightning's import takes seconds, in which this process would not yet hear a signal: not before all is well."""
+    from sprout.training.train_model import train_model
+
+    train_model(*args, **settings)
