@@ -40,7 +40,7 @@ def describe_model(model: dict[str, Any]) -> str:
     """The network in a few words."""
     if model["name"] == "target":
         return str(model["target"])
-    layers = [*model.get("channels", []), *model.get("hidden", [])]
+    layers = [*model.get("channels", model.get("widths", [])), *model.get("hidden", [])]
     return f"{model['name']} {'-'.join(map(str, layers))}".rstrip()
 
 

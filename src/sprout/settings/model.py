@@ -91,6 +91,38 @@ class Mlp:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Resnet:
+    name: Literal["resnet"]
+    """A small residual network with batch norm: a stem, then stages that halve the image each."""
+    stem: Count | None
+    """Filters of a first convolution, which makes one pixel of a patch; null leaves the image as it is."""
+    patch: Count
+    """Side of the patches in pixels; 1 without a stem."""
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)]
+    """Filters of each stage."""
+    blocks: CountsOrZero
+    """Residual blocks of two convolutions in each stage: one value for all, or one for each."""
+    activation: Activation
+    """After every convolution."""
+    pooling: Literal["max", "average"]
+    """What one number is kept of each filter at the end."""
+    dropout: Share
+    """Dropout before the last layer."""
+    flip_average: bool
+    """Outside of training the output is the mean over the image and its mirror image."""
+
+    def __post_init__(self) -> None:
+        """Lists fit the stages, and patches need a stem."""
+        if isinstance(self.blocks, tuple) and len(self.blocks) != len(self.widths):
+            raise ValueError(
+                f"blocks={list(self.blocks)} has {len(self.blocks)} values, and widths={list(self.widths)} has "
+                f"{len(self.widths)}; give one value for all stages, or one for each"
+            )
+        if self.stem is None and self.patch != 1:
+            raise ValueError(f"patch={self.patch} needs a stem, which makes the patches; set stem, or patch to 1")
+
+
+@dataclass(frozen=True, config=STRICT)
 class Autoencoder:
     name: Literal["autoencoder"]
     """A convolutional encoder and its mirror image; for the task reconstruct."""
@@ -119,4 +151,4 @@ class Target:
     """Further keyword arguments."""
 
 
-MODELS = {"cnn": Cnn, "mlp": Mlp, "autoencoder": Autoencoder, "target": Target}
+MODELS = {"cnn": Cnn, "mlp": Mlp, "resnet": Resnet, "autoencoder": Autoencoder, "target": Target}
