@@ -1,7 +1,7 @@
 """A small residual network for small images.
 
-He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016; the order of pooling and normalisation,
-and the pooling to one number, after Page, "How to train your ResNet", 2018.
+He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016; pooling before normalisation, and
+pooling to one number, after Page, "How to train your ResNet", 2018.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,8 +59,8 @@ class ResNet(nn.Module):
             raise UserError("model.name=resnet: the examples are rows of a table; it takes images")
         if min(input_shape[1:]) // patch < 2 ** len(widths):
             raise UserError(
-                f"model.widths={list(widths)}: nothing of {input_shape[1]}×{input_shape[2]} pixels is left after patches "
-                f"of {patch} and {len(widths)} halvings; use fewer"
+                f"model.widths={list(widths)}: nothing of {input_shape[1]}×{input_shape[2]} pixels is left after "
+                f"patches of {patch} and {len(widths)} halvings; use fewer"
             )
         inputs = input_shape[0]
         layers: list[nn.Module] = []

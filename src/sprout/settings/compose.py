@@ -19,6 +19,7 @@ from sprout.core.errors import UserError, one_line
 from sprout.core.tree import MISSING, lookup
 from sprout.core.validate import close, written
 from sprout.settings import sections
+from sprout.settings.together import check_together
 
 FAULTS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, TypeError)
 
@@ -88,6 +89,7 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
     for name, check in sections.SECTIONS.items():
         config[name] = resolve(tree, name)
         check(name, config[name])
+    check_together(config)
     return Composed(experiment, config, {str(k): v for k, v in unresolved.items()}, lines, parsed)
 
 

@@ -152,3 +152,5 @@ class Target:
 
 
 MODELS = {"cnn": Cnn, "mlp": Mlp, "resnet": Resnet, "autoencoder": Autoencoder, "target": Target}
+ESTIMATORS = ("logistic", "forest", "kmeans")
+"""Those that scikit-learn trains."""

@@ -190,7 +190,7 @@ def deterministic(accelerator: str) -> Iterator[None]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep what Lightning and torch say to themselves, where a user could mend nothing."""
-    for name in ("lightning_fabric.utilities.rank_zero", "lightning_fabric.utilities.distributed"):
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.distributed"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # Lightning 2.6 on torch's newer pytree.
