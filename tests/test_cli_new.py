@@ -241,12 +241,15 @@ def test_arrays_keep_their_test_part(project: Path, sprout: Callable[..., Ended]
     assert compose_config(project / "conf", "arrays", []).config["prepare"]["size"] == [9, 9]
 
 
-def test_a_target_that_is_a_number_is_only_prepared(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
+def test_a_target_that_is_a_number_is_learned(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
     (shots / "t.csv").write_text("a,b,price\n" + "".join(f"{row},{row % 7},{row / 3}\n" for row in range(100)))
     done = sprout("new", "prices", "--from", shots / "t.csv")
-    assert done.out.splitlines()[-1] == "build it: dvc exp run -S experiment=prices prepare"
-    assert "these targets are numbers" in done.out
-    assert compose_config(project / "conf", "prices", []).config["model"]["name"] == "mlp"
+    assert done.out.splitlines()[-2:] == [
+        "the model learns their numbers",
+        "build it: dvc exp run -S experiment=prices",
+    ]
+    config = compose_config(project / "conf", "prices", []).config
+    assert (config["model"]["name"], config["train"]["task"]["kind"]) == ("mlp", "regress")
     assert sum(built("prices", project).values()) == 100
 
 

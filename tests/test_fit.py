@@ -43,7 +43,13 @@ SETTINGS: dict[str, Any] = {
     "precision": "32-true",
     "log_steps": 2,
 }
-ARCHITECTURE: dict[str, Any] = {"name": "mlp", "hidden": (16,), "activation": "relu", "batch_norm": False, "dropout": 0.2}
+ARCHITECTURE: dict[str, Any] = {
+    "name": "mlp",
+    "hidden": (16,),
+    "activation": "relu",
+    "batch_norm": False,
+    "dropout": 0.2,
+}
 
 
 def examples(folder: Path, seed: int, n: int = 60) -> Examples:

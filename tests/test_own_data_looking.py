@@ -189,12 +189,21 @@ def draft_of(labels: list[str | None] | None, path: Path, **further: Any) -> Any
     return drafted(CONF, "own", Examined(Found(path, path.parent, form, []), listing, look(listing, 1)))
 
 
-def test_what_can_be_learned_is_built_and_what_cannot_is_prepared(tmp_path: Path) -> None:
-    assert draft_of(["a", "b"] * 20, tmp_path).command == "dvc exp run -S experiment=own"
-    nameless = draft_of(None, tmp_path)
-    assert nameless.command == "dvc exp run -S experiment=own prepare"
-    assert "no labels" in nameless.missing[0]
-    assert "numbers" in draft_of(None, tmp_path, value=pa.array(np.arange(40.0))).missing[0]
+@pytest.mark.parametrize(
+    ("labels", "further", "learns", "config"),
+    [
+        (["a", "b"] * 20, {}, "classes", "override /model: mlp"),
+        (None, {}, "clusters", "override /train: scikit_learn"),
+        (None, {"value": pa.array(np.arange(40.0))}, "numbers", "override /train/task: regress"),
+    ],
+)
+def test_a_model_suits_what_there_is_to_learn(
+    labels: list[str | None] | None, further: dict[str, Any], learns: str, config: str, tmp_path: Path
+) -> None:
+    draft = draft_of(labels, tmp_path, **further)
+    assert draft.command == "dvc exp run -S experiment=own"
+    assert learns in draft.learns
+    assert config in draft.files["experiment/own.yaml"]
 
 
 @pytest.mark.parametrize(

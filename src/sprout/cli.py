@@ -89,7 +89,7 @@ def check(
         draft = drafted(CONF, "NAME", data)
         if loud := too_many_faults(draft, data.seen):
             raise UserError(loud)
-    print_all([*draft.missing, f"this can be {draft.done}: sprout new NAME --from {shlex.quote(str(path))}"])
+    print(f"this can be built, with a model that {draft.learns}: sprout new NAME --from {shlex.quote(str(path))}")
 
 
 @app.command()

@@ -25,13 +25,23 @@ ROWS = 600_000
 SMALL = 2_000
 """Fewer training examples are taken in smaller batches."""
 
+LEARNS = {
+    "class": "learns their classes",
+    "number": "learns their numbers",
+    None: "learns to clean them of noise, as they have no labels",
+}
+TASKS = {"class": {}, "number": {"/train/task": "regress"}, None: {"/train/task": "denoise"}}
+"""What a network does, by the kind of target."""
+CLUSTERS = {"/model": "kmeans", "/train": "scikit_learn", "/retrain": "scikit_learn"}
+"""What is done with rows of which nothing is known."""
+
 
 @dataclass(frozen=True)
 class Choices:
     """What goes into an experiment."""
 
-    target: str | None
-    """class, number, or None where there is nothing to learn from."""
+    learns: str
+    """What the model does with the examples."""
     files: dict[str, str] = field(default_factory=dict)
     """Config group → its file, where it is not the default one."""
     prepare: dict[str, Any] = field(default_factory=dict)
@@ -51,14 +61,16 @@ def choose(listing: Listing, seen: Look) -> Choices:
     prepare = (frame(seen) if images else {}) | parts(listing, seen, learned)
     many = PIXELS / math.prod(prepare["size"]) if images else ROWS
     train = training(len(seen.sound), many) | {"lr": 0.003 if images else 0.001}
-    files = {"/model": "mlp", "/train/schedule": "one_cycle"}
+    if learned.kind is None and not images:
+        return Choices("sorts them into clusters, as they have no labels", CLUSTERS, prepare, {}, {})
+    files = {"/model": "mlp", "/train/schedule": "one_cycle", **TASKS[learned.kind]}
     if not images or min(prepare["size"]) < 4:
-        return Choices(learned.kind, files, prepare, {}, train)
-    files |= {"/model": "cnn", "/train/transforms": "shifts"}
+        return Choices(LEARNS[learned.kind], files, prepare, {}, train)
+    files |= {"/model": "cnn" if learned.kind else "autoencoder", "/train/transforms": "shifts"}
     deeper = {"channels": [32, 64, 128]} if max(prepare["size"]) >= 48 else {}
     # A photograph may be mirrored; writing may not, and it is grey as a rule.
     train["transforms"] = {"flip": 0.5 if prepare["channels"] == 3 else 0.0}
-    return Choices(learned.kind, files, prepare, deeper, train)
+    return Choices(LEARNS[learned.kind], files, prepare, deeper, train)
 
 
 def frame(seen: Look) -> dict[str, Any]:
@@ -103,4 +115,5 @@ def amount(count: int, classes: int) -> int | float:
 
 def training(count: int, seen: float) -> dict[str, Any]:
     """Epochs and batches for so many examples, of which the network sees about `seen`, each of them several times."""
-    return {"epochs": min(60, max(3, round(seen / count))), "batch_size": 32 if count < SMALL else 100}
+    batch = max(1, min(32, count // 4)) if count < SMALL else 100
+    return {"epochs": min(60, max(3, round(seen / count))), "batch_size": batch}

@@ -27,26 +27,10 @@ class Draft:
     """Path under `conf/` → text; the last one makes it an experiment."""
     command: str
     """What builds it."""
-    target: str | None
-    """class, number, or None where there is nothing to learn from."""
+    learns: str
+    """What its model does with them."""
     max_faulty: float
     """The share of faulty examples that it takes."""
-
-    @property
-    def done(self) -> str:
-        """What can be done with it."""
-        return "built" if self.target == "class" else "prepared"
-
-    @property
-    def missing(self) -> list[str]:
-        """What is said where there is no class to learn."""
-        if self.target == "class":
-            return []
-        what = "these targets are numbers" if self.target == "number" else "these examples have no labels"
-        return [
-            f"{what}: the classifier cannot be trained on them yet, but they can be prepared",
-            "models/ and reports/ then stay what the last whole build has made them",
-        ]
 
 
 def drafted(conf: Path, name: str, data: Examined) -> Draft:
@@ -57,7 +41,7 @@ def drafted(conf: Path, name: str, data: Examined) -> Draft:
     """
     refuse_nothing(data)
     chosen = choose(data.listing, data.seen)
-    command = f"dvc exp run -S experiment={name}{'' if chosen.target == 'class' else ' prepare'}"
+    command = f"dvc exp run -S experiment={name}"
     words = described(data.found, data.listing, data.seen)
     files = {
         f"download/{name}.yaml": download_text(name, data.found.form, words),
@@ -65,7 +49,7 @@ def drafted(conf: Path, name: str, data: Examined) -> Draft:
     }
     prepare = composed(conf, name, files)["prepare"]
     share_out(data.listing, data.seen.sound, data.seen.digests, None, **{name: prepare[name] for name in SHARING})
-    return Draft(name, files, command, chosen.target, prepare["max_faulty"])
+    return Draft(name, files, command, chosen.learns, prepare["max_faulty"])
 
 
 def composed(conf: Path, name: str, files: dict[str, str]) -> dict[str, Any]:

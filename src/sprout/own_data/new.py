@@ -112,6 +112,6 @@ def said(draft: Draft, load: Load, overrides: Sequence[str]) -> list[str]:
         *([f"and {len(left) - SHOWN:,} more"] if len(left) > SHOWN else []),
         f"data: {SOURCE / draft.name}",
         f"settings: {', '.join(f'conf/{path}' for path in draft.files)}",
-        *draft.missing,
+        f"the model {draft.learns}",
         f"build it: {draft.command}" + (" -S 'overrides=[]'" if overrides else ""),
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sprout.settings.compose import compose_config, experiments
+from sprout.settings.compose import compose_open, experiments
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Entry:
 
 
 def catalogue(conf: Path) -> Iterator[Entry]:
-    """Every experiment, composed as it stands."""
+    """Every experiment, as it stands."""
     for name in experiments(conf):
-        config = compose_config(conf, name, []).config
+        config = compose_open(conf, name)
         head = read_head(conf / "experiment" / f"{name}.yaml")
         source, labels = config["download"], config["prepare"]["labels"]
         yield Entry(

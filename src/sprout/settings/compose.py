@@ -93,6 +93,15 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
     return Composed(experiment, config, {str(k): v for k, v in unresolved.items()}, lines, parsed)
 
 
+def compose_open(conf: Path, experiment: str) -> dict[str, Any]:
+    """An experiment as it stands, unchecked: `???` is the value of what its user has to say first."""
+    with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        tree = compose_lines([f"experiment={experiment}"])
+    values = OmegaConf.to_container(tree, resolve=True, throw_on_missing=False)
+    assert isinstance(values, dict)
+    return {str(name): value for name, value in values.items()}
+
+
 def parse_override(text: str) -> Override:
     """Parse an override string; a sweep such as `train.lr=1,2` is refused, as one build has one value."""
     try:
