@@ -140,7 +140,8 @@ class Loop:
         for number, host in enumerate(parts):
             batch = on_device(host, self.fabric.device)
             with self.unshared(number < len(parts) - 1):
-                found = self.module.training_step(batch)
+                with self.fabric.autocast():
+                    found = self.module.training_step(batch)
                 self.unread.append(
                     (progress.step, torch.stack([found["total"], found["figure"].to(found["total"])]), host)
                 )
@@ -206,7 +207,8 @@ class Loop:
         self.learner.eval()
         with self.average.applied() if self.average else nullcontext():
             for (host,) in self.val.steps(0):
-                found = self.module.validation_step(on_device(host, self.fabric.device))
+                with self.fabric.autocast():
+                    found = self.module.validation_step(on_device(host, self.fabric.device))
                 total, figure = torch.stack([found["total"], found["figure"].to(found["total"])]).tolist()
                 sums += torch.tensor([total, figure, host.counted], dtype=torch.float64)
                 if self.agreed(request.signum is not None):

@@ -65,8 +65,9 @@ def train_model(
     )
     if fitted is None:
         return
+    network = network.cpu().float()  # whatever it was trained in
     network.load_state_dict(fitted.weights)
-    write_result(folder, fitted, network.cpu().eval(), replace(card, parameters=parameters(network)), val)
+    write_result(folder, network.eval(), fitted, replace(card, parameters=parameters(network)), val)
 
 
 def network_targets(examples: Examples, card: ModelCard) -> Array:
@@ -77,14 +78,14 @@ def network_targets(examples: Examples, card: ModelCard) -> Array:
     return scaled
 
 
-def write_result(folder: Path, fitted: Fitted, network: torch.nn.Module, card: ModelCard, val: Examples) -> None:
+def write_result(folder: Path, network: torch.nn.Module, fitted: Fitted, card: ModelCard, val: Examples) -> None:
     """Calibrate, measure on val, and write the model, its history and its figures."""
     logits = logits_of(Predictor(network, card), val.stores[0], f"{card.role}: val")[val.rows]
     temperature = fit_temperature(logits, val.targets)
     card = replace(card, temperature=temperature)
     probabilities = softmax(logits, temperature)
     metrics = classification_metrics(probabilities, val.targets, BINS)
-    save_model(folder, fitted.weights, card)
+    save_model(folder, network.state_dict(), card)
     write_rows(folder / "history.csv", list(fitted.history[0]), fitted.history)
     write_rows(folder / "per_class.csv", PER_CLASS, per_class(probabilities, val.targets, card.classes))
     described = {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch, "val": metrics}
