@@ -17,6 +17,7 @@ from sprout.settings.compose import Composed, compose_config, key_of
 from sprout.settings.exp_run import exp_run
 from sprout.settings.made_with import STAGES, made_with
 from sprout.settings.model import MODELS
+from sprout.settings.pretrained import Pretrained
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import TRAININGS, Training
 
@@ -42,6 +43,7 @@ def train_once(conf: Path, params: Params, overrides: Sequence[str]) -> None:
     build = Build(composed.text, composed.config)
     training: Training = choice(build, "train", "method", TRAININGS)
     settings = asdict(training) | asdict(section(build, "tracking", Tracking))
+    settings |= {"pretrained": asdict(section(build, "pretrained", Pretrained))}
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
     stores = [open_store(Path(folder)) for folder in STORES]
     if started_as_ranks(*training.processes):

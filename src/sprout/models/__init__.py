@@ -7,12 +7,19 @@ from torch import nn
 
 from sprout.core.errors import UserError
 from sprout.models.autoencoder import Autoencoder
+from sprout.models.backbone import Backbone
 from sprout.models.cnn import cnn
 from sprout.models.mlp import mlp
 from sprout.models.resnet import ResNet
 from sprout.models.user_class import subclass
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": cnn, "mlp": mlp, "resnet": ResNet, "autoencoder": Autoencoder}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "cnn": cnn,
+    "mlp": mlp,
+    "resnet": ResNet,
+    "autoencoder": Autoencoder,
+    "backbone": Backbone,
+}
 
 
 def build(input_shape: tuple[int, ...], outputs: int, *, name: str, **options: Any) -> nn.Module:

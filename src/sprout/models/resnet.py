@@ -29,7 +29,8 @@ class Residual(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) → the same."""
-        return maps + self.added(maps)
+        added: Tensor = self.added(maps)
+        return maps + added
 
 
 class ResNet(nn.Module):
@@ -72,7 +73,7 @@ class ResNet(nn.Module):
             layers += [Residual(width, activation) for _ in range(count)]
             inputs = width
         self.features = nn.Sequential(*layers)
-        self.pool = POOLINGS[pooling]
+        self.pool: Callable[[Tensor], Tensor] = POOLINGS[pooling]
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(inputs, outputs)
         self.flip_average = flip_average

@@ -8,7 +8,7 @@ from dvc.utils.serialize import ParseError, load_yaml
 from sprout.core.errors import UserError, one_line
 from sprout.core.workspace import BUILD
 
-STAGES = ("download", "prepare", "augment")
+STAGES = ("download", "prepare", "augment", "pretrained")
 LOCK = Path("dvc.lock")
 
 

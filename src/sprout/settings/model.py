@@ -137,6 +137,16 @@ class Autoencoder:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Backbone:
+    name: Literal["backbone"]
+    """A network of torchvision, with a new head; see the section `pretrained` for its weights."""
+    architecture: Name
+    """A name in `torchvision.models.list_models(module=torchvision.models)`, such as resnet18."""
+    side: Count | None
+    """Images are brought to so many pixels a side before the network, on the device; null leaves them."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class Target:
     """Stages run with PYTHONPATH=src and know their code by the deps in dvc.yaml: the class lies under `src/`,
     and its file is named in the deps of the stages train, pseudo_label, retrain and evaluate.
@@ -151,6 +161,6 @@ class Target:
     """Further keyword arguments."""
 
 
-MODELS = {"cnn": Cnn, "mlp": Mlp, "resnet": Resnet, "autoencoder": Autoencoder, "target": Target}
+MODELS = {"cnn": Cnn, "mlp": Mlp, "resnet": Resnet, "autoencoder": Autoencoder, "backbone": Backbone, "target": Target}
 ESTIMATORS = ("logistic", "forest", "kmeans")
 """Those that scikit-learn trains."""

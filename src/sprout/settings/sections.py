@@ -9,6 +9,7 @@ from sprout.settings.augment import Augment
 from sprout.settings.download import DOWNLOADS
 from sprout.settings.model import MODELS
 from sprout.settings.prepare import Prepare
+from sprout.settings.pretrained import Pretrained
 from sprout.settings.pseudo_label import PseudoLabel
 from sprout.settings.results import Evaluate, Report
 from sprout.settings.tracking import Tracking
@@ -29,6 +30,7 @@ SECTIONS: dict[str, Callable[[str, Any], Any]] = {
     "download": one_of("source", DOWNLOADS),
     "prepare": just(Prepare),
     "augment": just(Augment),
+    "pretrained": just(Pretrained),
     "model": one_of("name", MODELS),
     "train": one_of("method", TRAININGS),
     "pseudo_label": just(PseudoLabel),

@@ -16,6 +16,8 @@ def check_together(config: dict[str, Any]) -> None:
         UserError: scikit-learn's models and gradient descent are mixed, or a task and a model that cannot do it.
     """
     model = config["model"]["name"]
+    if config["pretrained"]["source"] is not None and model in ("logistic", "forest"):
+        raise UserError(f"pretrained.source is set, and model.name={model} starts from nothing; set it to null")
     for section in ("train", "retrain"):
         method = "scikit_learn" if model in ESTIMATORS else "gradient_descent"
         if config[section]["method"] != method:

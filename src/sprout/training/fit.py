@@ -94,6 +94,7 @@ def make_loop(
     monitor: str,
     patience: int | None,
     stop_at: float | None,
+    unfreeze: dict[str, Any] | None,
     seed: int,
     accelerator: str,
     devices: int,
@@ -118,6 +119,7 @@ def make_loop(
         checkpoints: a folder of this very training (same inputs, same settings).
         log: takes (metrics, step).
         what: said in front of every line.
+        unfreeze: see `settings.pretrained.Pretrained`.
         epochs: see `settings.train.GradientDescent` for this and all that follow.
 
     Raises:
@@ -131,7 +133,7 @@ def make_loop(
         network, Normalise(mean, std), task, transforms=transforms, seed=seed, world=world, compile=compile
     )
     learner = fabric.strategy.precision.convert_module(learner.to(fabric.device))
-    unfreezing = Unfreezing(network)
+    unfreezing = Unfreezing(network, unfreeze)
     steps = Batches(train, batch_size, targets=targets[0], seed=seed, parts=accumulate, rank=place, world=world)
     return Loop(
         fabric,

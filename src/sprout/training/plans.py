@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sprout.core.errors import UserError
 from sprout.core.prepared import describe
+from sprout.core.records import read_json
 from sprout.core.store import open_store
 from sprout.models.model_file import ModelCard
 from sprout.training.batches import Examples
@@ -14,6 +16,8 @@ from sprout.training.tasks import TASKS
 from sprout.training.trainable import check_trainable
 from sprout.training.trial_pass import check_network
 
+WEIGHTS = Path("data/pretrained")
+"""Where the stage `pretrained` puts them."""
 Log = Callable[[dict[str, float], int], None]
 
 
@@ -39,6 +43,7 @@ def plan(
     method: str,
     normalise: str,
     architecture: dict[str, Any],
+    pretrained: dict[str, Any],
     **settings: Any,
 ) -> Plan:
     """Plan a training.
@@ -50,6 +55,7 @@ def plan(
         method: gradient_descent or scikit_learn.
         normalise: how an example's numbers are scaled.
         architecture: the section `model`.
+        pretrained: the section `pretrained`.
         settings: further settings of the section.
 
     Raises:
@@ -61,8 +67,20 @@ def plan(
     train, val = examples.knowing(column), Examples.of(open_store(prepared / "val"), target=column)
     check_trainable(prepared, described, train, val, section=section, **settings)
     card = blank_card(described, train, task, normalise, architecture, role)
+    settings |= {"start": start_of(pretrained), "unfreeze": pretrained["unfreeze"]}
     check_network(card, train, section=section, **settings)
     return Plan(train, val, card, settings, by_gradient_descent)
+
+
+def start_of(pretrained: dict[str, Any]) -> dict[str, Any] | None:
+    """Which weights the network starts from, by their checksum; None where it starts from chance."""
+    if pretrained["source"] is None:
+        return None
+    path = WEIGHTS / "pretrained.json"
+    record = read_json(path) if path.is_file() else None
+    if record is None or record["source"] != pretrained["source"]:
+        raise UserError(f"{WEIGHTS}: holds other weights than pretrained.source says; run `dvc repro pretrained`")
+    return {"folder": str(WEIGHTS), "weights": record["weights"]}
 
 
 def by_gradient_descent(*args: Any, **settings: Any) -> None:

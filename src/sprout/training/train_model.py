@@ -14,6 +14,7 @@ from sprout.models import build, parameters
 from sprout.models.inference import Predictor, logits_of, softmax, use_threads
 from sprout.models.model_file import ModelCard, save_model
 from sprout.models.normalise import network_shape
+from sprout.models.transfer import load_pretrained
 from sprout.training.batches import Examples
 from sprout.training.fit import Fitted, fit
 from sprout.training.plans import Log
@@ -28,6 +29,7 @@ def train_model(
     card: ModelCard,
     *,
     task: dict[str, Any],
+    start: dict[str, Any] | None,
     threads: int,
     checkpoints: Path,
     log: Log,
@@ -41,6 +43,7 @@ def train_model(
         val: the validation examples, likewise.
         card: the model, before it has learned anything.
         task: the subsection `task`.
+        start: the weights that it starts from; None for chance.
         threads: CPU threads; 0 leaves it to torch.
         checkpoints: a folder of this very training.
         log: takes (metrics, step).
@@ -49,6 +52,8 @@ def train_model(
     use_threads(threads)
     torch.manual_seed(settings["seed"])
     network = build(network_shape(train.shape), card.outputs, **card.architecture)
+    if start is not None:
+        load_pretrained(network, Path(start["folder"]))
     scale = card.target or {"mean": 0.0, "std": 1.0}
     fitted = fit(
         network,

@@ -1,5 +1,6 @@
 """A network that does not fit its data, or its batches, is refused before a training begins."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,7 +9,9 @@ from sprout.core.errors import UserError, one_line
 from sprout.models import build
 from sprout.models.model_file import ModelCard
 from sprout.models.normalise import network_shape
+from sprout.models.transfer import load_pretrained
 from sprout.training.batches import Batches, Examples
+from sprout.training.unfreezing import Unfreezing
 
 
 def check_network(
@@ -20,6 +23,8 @@ def check_network(
     accumulate: int,
     devices: int,
     nodes: int,
+    start: dict[str, Any] | None,
+    unfreeze: dict[str, Any] | None,
     **rest: Any,
 ) -> None:
     """Pass the smallest batch of the training through a network of this architecture.
@@ -32,6 +37,8 @@ def check_network(
         accumulate: in how many parts.
         devices: on this node.
         nodes: machines.
+        start: the weights that it starts from.
+        unfreeze: when which part joins in.
         rest: further settings, which do not matter here.
 
     Raises:
@@ -39,6 +46,9 @@ def check_network(
     """
     shape = network_shape(card.input_shape)
     network = build(shape, card.outputs, **card.architecture).train()
+    if start is not None:
+        load_pretrained(network, Path(start["folder"]))
+        Unfreezing(network, unfreeze).enter(0)
     world = devices * nodes
     smallest = Batches(train, batch_size, targets=train.targets, parts=accumulate, world=world).smallest()
     with torch.random.fork_rng(devices=[]), torch.no_grad():

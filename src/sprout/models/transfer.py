@@ -1,0 +1,51 @@
+"""A network that starts from another one's weights, all but its head's."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from sprout.core.errors import UserError, one_line
+
+INNER = "network."
+"""What a backbone's weights are called inside of it, before torchvision's own names."""
+
+
+def head_of(network: nn.Module) -> str:
+    """The name of the last dense layer, which gives what is learned."""
+    names = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    if not names:
+        raise UserError("pretrained.source: the network has no dense layer at its end; it cannot take over weights")
+    return names[-1]
+
+
+def load_pretrained(network: nn.Module, folder: Path) -> None:
+    """Take over all weights but the head's, which are of other classes.
+
+    Args:
+        network: whose weights are set.
+        folder: as the stage `pretrained` writes it, with weights.
+
+    Raises:
+        UserError: there are none, or they are those of another network.
+    """
+    path = folder / "model.safetensors"
+    try:
+        given = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: cannot be read ({one_line(error)}); run `dvc repro pretrained`") from None
+    own, head = network.state_dict(), head_of(network)
+    if not any(name in own for name in given):
+        given = {f"{INNER}{name}": tensor for name, tensor in given.items()}
+    for name, tensor in own.items():
+        if name.startswith(f"{head}."):
+            continue
+        if name not in given or given[name].shape != tensor.shape:
+            has = f"{tuple(given[name].shape)}" if name in given else "nothing"
+            raise UserError(
+                f"pretrained.source: the weights do not fit the network: {name} is {tuple(tensor.shape)} there and "
+                f"{has} among them; take the model that they were trained with"
+            )
+        own[name] = given[name]
+    network.load_state_dict(own)
