@@ -7,8 +7,8 @@ from sprout.core.stage import run_stage
 from sprout.core.store import open_store
 from sprout.core.workspace import choice, read_build, section
 from sprout.evaluate import evaluate, pseudo_label_quality
-from sprout.models.inference import load_predictor, probabilities_of, use_threads
-from sprout.settings.results import Evaluate
+from sprout.models.inference import load_predictor, use_threads
+from sprout.settings.results import Evaluate, Report
 from sprout.settings.train import TRAININGS
 from sprout.tracked_evaluation import track_evaluation
 
@@ -16,13 +16,11 @@ from sprout.tracked_evaluation import track_evaluation
 def main() -> None:
     build, prepared = read_build(), Path("data/prepared")
     use_threads(choice(build, "train", "method", TRAININGS).threads)
-    test = open_store(prepared / "test")
     models = {role: load_predictor(Path("models") / role) for role in ("teacher", "student")}
-    found = {role: probabilities_of(model, test, f"test: {role}") for role, model in models.items()}
     accepted = pseudo_label_quality(Path("data/pseudo_labels"), prepared / "truth.parquet")
+    bins, examples = section(build, "evaluate", Evaluate).bins, section(build, "report", Report).examples
     with whole_folder(Path("reports/evaluation")) as folder:
-        labels, classes = test.labels["label"].to_numpy(), models["student"].classes
-        evaluate(folder, found, labels, classes, accepted=accepted, bins=section(build, "evaluate", Evaluate).bins)
+        evaluate(folder, models, open_store(prepared / "test"), bins=bins, examples=examples, accepted=accepted)
     track_evaluation(build, Path("reports/evaluation"))
 
 

@@ -8,8 +8,8 @@ from sprout.core.lean_arrow import leave_pandas_out
 from sprout.core.stage import run_stage
 from sprout.core.store import open_store
 from sprout.core.workspace import choice, read_build, section
-from sprout.models.inference import load_predictor, probabilities_of, use_threads
-from sprout.pseudo_label import write_pseudo_labels
+from sprout.models.inference import load_predictor, use_threads
+from sprout.pseudo_label import label_pool
 from sprout.settings.pseudo_label import PseudoLabel
 from sprout.settings.train import TRAININGS
 
@@ -19,10 +19,9 @@ def main() -> None:
     build = read_build()
     settings = asdict(section(build, "pseudo_label", PseudoLabel))
     use_threads(choice(build, "train", "method", TRAININGS).threads)
-    pool = open_store(Path("data/prepared/unlabelled"))
-    probabilities = probabilities_of(load_predictor(Path("models/teacher")), pool, "score")
+    teacher, pool = load_predictor(Path("models/teacher")), open_store(Path("data/prepared/unlabelled"))
     with whole_folder(Path("data/pseudo_labels")) as folder:
-        print(write_pseudo_labels(folder, probabilities, pool.labels, **settings))
+        print(label_pool(folder, teacher, pool, **settings))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from handmade import model
 from sprout.calibration import calibration_error
 from sprout.core.records import read_json
-from sprout.core.store import label_table, write_labels
-from sprout.evaluate import evaluate, pseudo_label_quality
+from sprout.core.store import label_table, open_store, write_labels, write_store
+from sprout.evaluate import evaluate, pseudo_label_quality, write_evaluation
+from sprout.measure import measure, restore
 from sprout.metrics import classification_metrics
 
 CLASSES = ["ant", "bee", "cat"]
@@ -26,12 +28,35 @@ BOTH = {"teacher": TEACHER, "student": STUDENT}
 QUALITY = {"pool": 9, "accepted": 4, "known": 4, "accuracy": 0.75}
 
 
-@pytest.fixture
-def written(tmp_path):
+SHAPE = (4, 3, 2)
+
+
+def make_test(tmp_path, labels, value=None):
+    """A test split of random images with these labels; None where one is not known."""
+    n = len(labels)
+    rows, images = np.arange(n), np.random.default_rng(0).integers(0, 256, (n, *SHAPE), dtype=np.uint8)
+    table = label_table(rows, labels, value=value, source="given", group=rows, origin=[""] * n)
+    write_store(tmp_path / "test", images, table)
+    return open_store(tmp_path / "test")
+
+
+def logits(probabilities):
+    """What a classifier of temperature 2 gives for these probabilities."""
+    return 2 * np.log(np.maximum(probabilities, 1e-30))
+
+
+def make_folder(tmp_path):
     folder = tmp_path / "evaluation"
     folder.mkdir()
-    returned = evaluate(folder, BOTH, LABELS, CLASSES, bins=5, accepted=QUALITY)
-    return folder, returned
+    return folder
+
+
+@pytest.fixture
+def written(tmp_path):
+    folder, test = make_folder(tmp_path), make_test(tmp_path, LABELS)
+    models = dict.fromkeys(BOTH, model("classify", SHAPE, classes=CLASSES, temperature=2.0))
+    examined = {role: logits(probabilities) for role, probabilities in BOTH.items()}
+    return folder, write_evaluation(folder, models, test, examined, bins=5, examples=0, accepted=QUALITY)
 
 
 def rows_of(path):
@@ -51,8 +76,9 @@ def test_metrics(written):
     assert returned["test"]["teacher"]["accuracy"] == pytest.approx(4 / 6)
     assert returned["test"]["student"]["accuracy"] == pytest.approx(5 / 6)
     for name, probabilities in BOTH.items():
-        assert returned["test"][name] == classification_metrics(probabilities, LABELS, 5)
-        assert returned["test"][name]["calibration_error"] == calibration_error(probabilities, LABELS, 5)
+        expected = classification_metrics(probabilities, LABELS, 5)
+        assert expected["calibration_error"] == calibration_error(probabilities, LABELS, 5)
+        assert returned["test"][name] == pytest.approx(expected)
 
 
 def test_predictions(written):
@@ -85,6 +111,97 @@ def test_confusion_is_the_students(written):
     rows = rows_of(written[0] / "confusion.csv")
     assert [row["actual"] for row in rows] == ["ant", "bee", "cat"] * 2
     assert [row["predicted"] for row in rows] == ["ant", "bee", "cat", "ant", "bee", "bee"]
+
+
+def evaluated(tmp_path, task, test, examples=0, **student):
+    """The figures, the predictions and the folder of two models with random weights."""
+    folder = make_folder(tmp_path)
+    models = {"teacher": model(task, SHAPE), "student": model(task, SHAPE, seed=1, role="student", **student)}
+    returned = evaluate(folder, models, test, bins=5, examples=examples, accepted=QUALITY)
+    assert read_json(folder / "metrics.json") == returned
+    for role, one in models.items():
+        assert returned["test"][role] == measure(one, test, "", 5)
+    assert returned["pseudo_labels"] == QUALITY
+    return folder, models, pq.read_table(folder / "predictions.parquet").to_pydict()
+
+
+def files(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_class_that_is_not_known_does_not_count(tmp_path):
+    test = make_test(tmp_path, [0, None, 2, None, 1, 2])
+    folder, models, table = evaluated(tmp_path, "classify", test)
+    assert (table["row"], table["label"]) == ([0, 2, 4, 5], [0, 2, 1, 2])
+    probabilities = models["student"].probabilities(test.take(np.array([0, 2, 4, 5])))
+    assert table["student"] == probabilities.argmax(axis=1).tolist()
+    assert table["student_confidence"] == pytest.approx(probabilities.max(axis=1))
+    assert len(rows_of(folder / "confusion.csv")) == 4
+
+
+def test_a_regression(tmp_path):
+    test = make_test(tmp_path, [None] * 5, value=pa.array([90.0, None, 110.0, 95.5, None]))
+    folder, models, table = evaluated(tmp_path, "regress", test)
+    assert files(folder) == {"metrics.json", "predictions.parquet"}
+    assert (table["row"], table["value"]) == ([0, 2, 3], [90.0, 110.0, 95.5])
+    for role, one in models.items():
+        assert table[role] == pytest.approx(one.values(test.take(np.array([0, 2, 3]))))
+
+
+def test_a_reconstruction(tmp_path):
+    test = make_test(tmp_path, [None] * 9)
+    folder, models, table = evaluated(tmp_path, "reconstruct", test, examples=4)
+    assert files(folder) == {"metrics.json", "predictions.parquet", "restored.npz"}
+    assert list(table) == ["row", "noisy_mse", "teacher", "student"]
+    clean, noisy, restored = restore(models["student"], test, np.arange(9))
+    assert table["noisy_mse"] == pytest.approx(((noisy - clean) ** 2).mean(axis=(1, 2, 3)))
+    assert table["student"] == pytest.approx(((restored - clean) ** 2).mean(axis=(1, 2, 3)))
+    assert table["teacher"] != table["student"]
+    kept = np.load(folder / "restored.npz", allow_pickle=False)
+    ranked = np.argsort(table["student"])
+    assert kept["row"].tolist() == ranked[[0, 3, 5, 8]].tolist()
+    np.testing.assert_array_equal(kept["clean"], test.take(kept["row"]))
+    for name, images in (("noisy", noisy), ("restored", restored)):
+        expected = (images[kept["row"]] * 255).transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(kept[name], expected, atol=0.51)
+
+
+@pytest.mark.parametrize(("n", "examples", "shown"), [(3, 40, 3), (0, 40, 0), (3, 0, 0)])
+def test_no_more_images_are_kept_than_asked_for_or_there_are(tmp_path, n, examples, shown):
+    folder, _, table = evaluated(tmp_path, "reconstruct", make_test(tmp_path, [None] * n), examples=examples)
+    kept = np.load(folder / "restored.npz", allow_pickle=False)
+    assert len(table["row"]) == n
+    assert kept["row"].shape == (shown,)
+    assert {kept[name].shape for name in ("clean", "noisy", "restored")} == {(shown, *SHAPE)}
+
+
+def test_a_clustering(tmp_path):
+    test = make_test(tmp_path, [0, None, 2, 1])
+    folder, models, table = evaluated(tmp_path, "cluster", test)
+    assert files(folder) == {"metrics.json", "predictions.parquet"}
+    assert (table["row"], table["label"]) == ([0, 1, 2, 3], [0, None, 2, 1])
+    outputs = models["student"].outputs(test.take(np.arange(4)))
+    assert table["cluster"] == outputs.argmax(axis=1).tolist()
+    assert table["distance"] == pytest.approx(-outputs.max(axis=1))
+
+
+def test_a_kept_teacher_is_asked_once(tmp_path):
+    test, folder = make_test(tmp_path, [0, 1, 2]), make_folder(tmp_path)
+    models = {"teacher": model("cluster", SHAPE), "student": model("cluster", SHAPE, role="student", kept="teacher")}
+    models["student"].network.register_forward_hook(lambda *_: pytest.fail("asked again"))
+    found = evaluate(folder, models, test, bins=5, examples=0, accepted=QUALITY)["test"]
+    assert found["student"] == found["teacher"]
+
+
+def test_the_same_models_give_the_same_bytes(tmp_path, monkeypatch):
+    test, folders = make_test(tmp_path, [None] * 4), [tmp_path / "a", tmp_path / "b"]
+    models = dict.fromkeys(("teacher", "student"), model("reconstruct", SHAPE))
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        monkeypatch.setattr("time.time", lambda number=number: 1e9 + 1e5 * number)
+        evaluate(folder, models, test, bins=5, examples=3, accepted=QUALITY)
+    for name in files(folders[0]):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
 
 def quality(tmp_path, rows, labels, truth):

@@ -5,22 +5,25 @@ import pytest
 import torch
 from scipy.special import softmax as reference
 
+from handmade import CLUSTERS, MLP, card, model, save
 from sprout.core.errors import UserError
-from sprout.models import build, inference
-from sprout.models.inference import Predictor, load_predictor, logits_of, probabilities_of, softmax, use_threads
-from sprout.models.model_file import ModelCard, save_model
+from sprout.models import inference
+from sprout.models.inference import Predictor, batches, load_predictor, outputs_of, softmax, use_threads
 
-MLP = {"name": "mlp", "hidden": (5,), "activation": "tanh", "dropout": 0.5}
+SHAPE = (4, 3, 2)
 MEAN, STD = [0.25, 0.5], [0.5, 2.0]
-CARD = ModelCard(MLP, ["a", "b", "c"], [4, 3, 2], MEAN, STD, 2.5, 0, "teacher", None)
+MLP = MLP | {"dropout": 0.5}
 
 
 @pytest.fixture
 def predictor(tmp_path):
-    torch.manual_seed(0)
-    (tmp_path / "model").mkdir()
-    save_model(tmp_path / "model", build((2, 4, 3), 3, **MLP).state_dict(), CARD)
-    return load_predictor(tmp_path / "model")
+    made = model("classify", SHAPE, architecture=MLP, mean=MEAN, std=STD)
+    return load_predictor(save(tmp_path / "model", made))
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (9, *SHAPE), dtype=np.uint8)
 
 
 def by_hand(predictor, images):
@@ -31,53 +34,89 @@ def by_hand(predictor, images):
     return hidden @ state["4.weight"].T + state["4.bias"]
 
 
-def test_logits_and_probabilities(predictor):
-    images = np.random.default_rng(0).integers(0, 256, (9, 4, 3, 2), dtype=np.uint8)
+def test_outputs_and_probabilities(predictor, images):
     expected = by_hand(predictor, images)
-    logits, probabilities = predictor.logits(images), predictor.probabilities(images)
-    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    outputs, probabilities = predictor.outputs(images), predictor.probabilities(images)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
     np.testing.assert_allclose(probabilities, reference(expected / 2.5, axis=1), atol=1e-5)
-    assert logits.dtype == probabilities.dtype == np.float32
+    assert outputs.dtype == probabilities.dtype == np.float32
     assert predictor.classes == ["a", "b", "c"]
 
 
 def test_rows_of_a_table(tmp_path):
-    torch.manual_seed(0)
-    network = build((2,), 3, **MLP)
-    card = ModelCard(MLP, ["a", "b", "c"], [2], [100.0, -1.0], [50.0, 0.5], 2.0, 0, "teacher", None)
-    save_model(tmp_path, network.state_dict(), card)
+    made = model("classify", (2,), architecture=MLP, mean=[100.0, -1.0], std=[50.0, 0.5])
     rows = np.random.default_rng(0).normal([100, -1], [50, 0.5], (9, 2)).astype(np.float32)
     with torch.inference_mode():
-        expected = network.eval()(torch.from_numpy((rows - [100, -1]) / [50, 0.5]).float()).numpy()
-    predictor = load_predictor(tmp_path)
-    np.testing.assert_allclose(predictor.logits(rows), expected, atol=1e-5)
-    np.testing.assert_allclose(predictor.probabilities(rows), reference(expected / 2, axis=1), atol=1e-5)
+        expected = made.network(torch.from_numpy((rows - [100, -1]) / [50, 0.5]).float()).numpy()
+    predictor = load_predictor(save(tmp_path, made))
+    np.testing.assert_allclose(predictor.outputs(rows), expected, atol=1e-5)
+    np.testing.assert_allclose(predictor.probabilities(rows), reference(expected / 2.5, axis=1), atol=1e-5)
+
+
+def test_values_stand_in_the_unit_of_the_data(tmp_path, images):
+    predictor = load_predictor(save(tmp_path, model("regress", SHAPE)))
+    values = predictor.values(images)
+    np.testing.assert_allclose(values, predictor.outputs(images)[:, 0] * 20 + 100, rtol=1e-6)
+    assert (values.shape, values.dtype) == ((9,), np.float64)
+
+
+def test_restored_images_are_images(tmp_path, images):
+    predictor = load_predictor(save(tmp_path, model("reconstruct", SHAPE)))
+    outputs, restored = predictor.outputs(images), predictor.images(images)
+    np.testing.assert_array_equal(restored, outputs.clip(0, 1).transpose(0, 2, 3, 1))
+    assert (restored.shape, restored.dtype) == ((9, *SHAPE), np.float32)
+    assert outputs.min() < restored.min() == 0.0
+
+
+def test_the_nearest_centre_is_the_cluster(tmp_path, images):
+    predictor = load_predictor(save(tmp_path, model("cluster", SHAPE)))
+    flat = ((images / 255 - 0.25) / 0.5).transpose(0, 3, 1, 2).reshape(9, -1)
+    apart = ((flat[:, None] - predictor.network.centres.detach().numpy()) ** 2).sum(axis=2)
+    np.testing.assert_allclose(predictor.outputs(images), -apart, rtol=1e-4)
+    np.testing.assert_array_equal(predictor.clusters(images), apart.argmin(axis=1))
+
+
+def test_a_model_predicts_what_its_task_asks_for(images):
+    predictors = {task: model(task, SHAPE) for task in ("classify", "regress", "reconstruct", "cluster")}
+    np.testing.assert_array_equal(predictors["classify"].predict(images), predictors["classify"].probabilities(images))
+    np.testing.assert_array_equal(predictors["regress"].predict(images), predictors["regress"].values(images))
+    np.testing.assert_array_equal(predictors["reconstruct"].predict(images), predictors["reconstruct"].images(images))
+    np.testing.assert_array_equal(predictors["cluster"].predict(images), predictors["cluster"].clusters(images))
 
 
 def test_strided_images(predictor):
-    images = np.random.default_rng(0).integers(0, 256, (18, 4, 3, 2), dtype=np.uint8)
-    np.testing.assert_array_equal(predictor.logits(images[::2]), predictor.logits(images[::2].copy()))
+    images = np.random.default_rng(0).integers(0, 256, (18, *SHAPE), dtype=np.uint8)
+    np.testing.assert_array_equal(predictor.outputs(images[::2]), predictor.outputs(images[::2].copy()))
 
 
-def test_a_whole_store_in_its_order(predictor, make_store, monkeypatch):
-    store = make_store(10, shape=(4, 3, 2))
-    whole = predictor.logits(store.take(np.arange(10)))
+@pytest.mark.parametrize("task", ["classify", "regress", "reconstruct", "cluster"])
+def test_a_whole_store_in_its_order(task, make_store, monkeypatch):
+    store, predictor = make_store(10, shape=SHAPE), model(task, SHAPE)
+    whole = predictor.outputs(store.take(np.arange(10)))
     monkeypatch.setattr(inference, "BATCH", 4)
-    np.testing.assert_allclose(logits_of(predictor, store, "test"), whole, atol=1e-6)
-    expected = reference(whole / 2.5, axis=1)
-    np.testing.assert_allclose(probabilities_of(predictor, store, "test"), expected, atol=1e-6)
+    np.testing.assert_allclose(outputs_of(predictor, store, "test"), whole, rtol=1e-5, atol=1e-6)
 
 
-def test_an_empty_store(predictor, make_store):
-    store = make_store(0, shape=(4, 3, 2))
-    for found in (logits_of(predictor, store, "test"), probabilities_of(predictor, store, "test")):
-        assert (found.shape, found.dtype) == ((0, 3), np.float32)
+@pytest.mark.parametrize(
+    ("task", "shape"), [("classify", (3,)), ("regress", (1,)), ("reconstruct", (2, 4, 3)), ("cluster", (CLUSTERS,))]
+)
+def test_an_empty_store(task, shape, make_store):
+    found = outputs_of(model(task, SHAPE), make_store(0, shape=SHAPE), "test")
+    assert (found.shape, found.dtype) == ((0, *shape), np.float32)
+
+
+@pytest.mark.parametrize(("shape", "largest"), [((4, 3, 2), 1000), ((64, 64, 3), 341), ((1500, 1500, 3), 1)])
+def test_large_images_come_in_small_batches(shape, largest):
+    store = type("Told", (), {"shape": shape, "__len__": lambda _: 2500})()
+    rows = list(batches(store, "test"))
+    assert max(map(len, rows)) == largest
+    np.testing.assert_array_equal(np.concatenate(rows), np.arange(2500))
 
 
 def test_gradients_are_not_kept(predictor):
     seen = []
     predictor.network.register_forward_hook(lambda module, inputs, output: seen.append(output.requires_grad))
-    predictor.logits(np.zeros((1, 4, 3, 2), np.uint8))
+    predictor.outputs(np.zeros((1, *SHAPE), np.uint8))
     assert seen == [False]
 
 
@@ -87,6 +126,11 @@ def test_softmax(temperature):
     found = softmax(logits, temperature)
     np.testing.assert_allclose(found, reference(logits.astype(np.float64) / temperature, axis=1), atol=1e-7)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+
+
+def test_logits_without_a_temperature_are_taken_as_they_are():
+    logits = np.array([[0.0, np.log(3)]], np.float32)
+    np.testing.assert_allclose(softmax(logits, None), [[0.25, 0.75]], rtol=1e-6)
 
 
 def test_no_model_is_said(tmp_path):
@@ -106,8 +150,8 @@ def test_threads():
 
 
 def test_a_network_and_its_card_are_enough():
-    card = ModelCard(MLP, ["a", "b"], [1, 1, 1], [0.0], [1.0], 1.0, 0, "train", None)
+    said = card("classify", (1, 1, 1), classes=["a", "b"], mean=[0.0], std=[1.0])
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1, 2, bias=False))
     torch.nn.init.constant_(network[1].weight, 2.0)
-    found = Predictor(network, card).logits(np.full((1, 1, 1, 1), 255, np.uint8))
+    found = Predictor(network, said).outputs(np.full((1, 1, 1, 1), 255, np.uint8))
     np.testing.assert_allclose(found, [[2.0, 2.0]])

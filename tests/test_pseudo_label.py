@@ -5,8 +5,9 @@ import csv
 import numpy as np
 import pytest
 
+from handmade import model
 from sprout.core.store import label_table, read_labels
-from sprout.pseudo_label import accept, pseudo_labels, write_pseudo_labels
+from sprout.pseudo_label import accept, label_pool, pseudo_labels, write_pseudo_labels
 
 # Guesses 0 1 0 2 0 1 2, of these confidences.
 CONFIDENCE = [0.9, 0.8, 0.7, 0.9, 0.9, 0.5, 0.95]
@@ -118,3 +119,27 @@ def test_the_same_pool_gives_the_same_bytes(tmp_path):
         write_pseudo_labels(tmp_path / name, PROBABILITIES, pool(), threshold=0.5, per_class=2)
     for file in ("labels.parquet", "rounds.csv"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_a_classifier_labels_the_pool_by_its_calibrated_probabilities(tmp_path, make_store):
+    teacher, store = model("classify", (4, 3, 2)), make_store(20, shape=(4, 3, 2))
+    probabilities = teacher.probabilities(store.take(np.arange(20)))
+    threshold = float(np.median(probabilities.max(axis=1)))
+    said = label_pool(tmp_path, teacher, store, threshold=threshold, per_class=None)
+    assert said.startswith("pseudo_label: accepted 10 of 20")
+    accepted = read_labels(tmp_path)
+    expected = accept(probabilities, threshold=threshold, per_class=None)
+    assert accepted["row"].to_pylist() == expected.tolist()
+    assert accepted["label"].to_pylist() == probabilities.argmax(axis=1)[expected].tolist()
+
+
+@pytest.mark.parametrize("task", ["regress", "reconstruct", "cluster"])
+def test_other_tasks_label_nothing_and_say_why(tmp_path, make_store, task):
+    teacher = model(task, (4, 3, 2))
+    said = label_pool(tmp_path, teacher, make_store(20, shape=(4, 3, 2)), threshold=0.5, per_class=None)
+    assert said == (
+        f"pseudo_label: a confidence belongs to a class, and the teacher's task is to {task}; no pseudo-labels"
+    )
+    assert read_labels(tmp_path).num_rows == 0
+    (row,) = rounds(tmp_path)
+    assert row == {"round": "1", "pool": "20", "accepted": "0", "threshold": "0.5", "mean_confidence": ""}

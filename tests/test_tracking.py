@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 import sprout
+from handmade import model, save
 from sprout.core.build import Build
 from sprout.core.errors import UserError
 from sprout.tracked_evaluation import track_evaluation
@@ -133,7 +134,7 @@ def test_run_carries_its_origin_and_metrics(root, capfd):
             thread.start()
         for thread in threads:
             thread.join()
-        run.log_metrics({"f1 (ä)": np.float32(0.5), "lost": float("nan")})
+        run.log_metrics({"f1 (ä)": np.float32(0.5), "lost": float("nan"), "not known": None})
         run.log_artifact(root / "page.html", "report")
 
     (teacher,) = runs_of(uri, role="teacher")
@@ -521,7 +522,8 @@ def model_folder(root):
     """A handed-on model, as far as tracking looks at it."""
     folder = root / "model"
     folder.mkdir()
-    (folder / "model.json").write_text(json.dumps({"classes": ["no", "yes"], "input_shape": [4, 4, 1]}))
+    card = {"task": "classify", "classes": ["no", "yes"], "input_shape": [4, 4, 1]}
+    (folder / "model.json").write_text(json.dumps(card))
     (folder / "model.safetensors").write_bytes(b"weights")
     return folder
 
@@ -532,41 +534,33 @@ ROWS = np.random.default_rng(0).normal(0.5, 0.25, (3, 5)).astype(np.float32)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("examples", "figures", "takes"),
+    ("task", "examples", "kind", "takes", "gives"),
     [
-        (IMAGES, ([0.5], [0.25]), "Tensor('uint8', (-1, 4, 4, 1))"),
-        (ROWS, ([0.5] * 5, [0.25] * 5), "Tensor('float32', (-1, 5))"),
+        ("classify", IMAGES, "classifier", "'uint8', (-1, 4, 4, 1)", "'float32', (-1, 3)"),
+        ("regress", ROWS, "regressor", "'float32', (-1, 5)", "'float64', (-1,)"),
+        ("reconstruct", IMAGES, "autoencoder", "'uint8', (-1, 4, 4, 1)", "'float32', (-1, 4, 4, 1)"),
+        ("cluster", IMAGES, "clusterer", "'uint8', (-1, 4, 4, 1)", "'int64', (-1,)"),
     ],
-    ids=["images", "rows"],
+    ids=["classifier", "regression", "reconstruction", "clustering"],
 )
-def test_logged_model_predicts_where_sprout_is_not_installed(root, examples, figures, takes):
-    from sprout.models import build as build_network
-    from sprout.models.model_file import ModelCard, save_model
-    from sprout.models.normalise import network_shape
-
-    folder, uri = root / "teacher", tracking_uri()
-    folder.mkdir()
-    architecture = {"name": "mlp", "hidden": [8], "activation": "relu", "dropout": 0.0}
-    shape = examples.shape[1:]
-    card = ModelCard(architecture, ["no", "yes"], list(shape), *figures, 1.0, 1, "teacher", None)
-    network = build_network(network_shape(shape), 2, **architecture)
-    save_model(folder, network.state_dict(), card)
+def test_logged_model_predicts_where_sprout_is_not_installed(root, task, examples, kind, takes, gives):
+    made = model(task, examples.shape[1:])
+    folder, uri = save(root / "teacher", made), tracking_uri()
     with tracked_run(make_build(), "teacher", uri) as run:
         run.log_model(folder, examples)
     (teacher,) = runs_of(uri, role="teacher")
-    (model,) = client_of(uri).search_logged_models([teacher.info.experiment_id])
-    assert (model.name, model.status, model.source_run_id) == ("teacher", "READY", teacher.info.run_id)
-    assert json.loads(model.tags["sprout.classes"]) == ["no", "yes"]
-    assert [each.model_id for each in teacher.outputs.model_outputs] == [model.model_id]
-    place = Path(urllib.request.url2pathname(model.artifact_location.removeprefix("file://")))
+    (logged,) = client_of(uri).search_logged_models([teacher.info.experiment_id])
+    assert (logged.name, logged.status, logged.source_run_id) == ("teacher", "READY", teacher.info.run_id)
+    assert logged.model_type == kind
+    assert json.loads(logged.tags["sprout.classes"]) == ["a", "b", "c"]
+    assert [each.model_id for each in teacher.outputs.model_outputs] == [logged.model_id]
+    place = Path(urllib.request.url2pathname(logged.artifact_location.removeprefix("file://")))
     assert [path for path in place.rglob("*") if path.suffix in {".pkl", ".pickle", ".pt", ".pth"}] == []
 
     np.save(root / "examples.npy", examples)
-    probabilities, signature = predict_elsewhere(uri, model.model_id, root)
-    from sprout.models.inference import load_predictor
-
-    np.testing.assert_allclose(probabilities, load_predictor(folder).probabilities(examples), rtol=1e-5)
-    assert signature == f"[{takes}] [Tensor('float32', (-1, 2))]"
+    predicted, signature = predict_elsewhere(uri, logged.model_id, root)
+    np.testing.assert_allclose(predicted, made.predict(examples), rtol=1e-5, atol=1e-7)
+    assert signature == f"[Tensor({takes})] [Tensor({gives})]"
 
 
 def predict_elsewhere(uri, model_id, root):
@@ -574,6 +568,7 @@ def predict_elsewhere(uri, model_id, root):
     code = f"""if True:
         import importlib.util, json, os, sys, mlflow, numpy as np
         sys.path = [path for path in sys.path if not os.path.isdir(os.path.join(path, "sprout"))]
+        sys.path.append({str(Path(__file__).parent)!r})
         assert importlib.util.find_spec("sprout") is None
         mlflow.set_tracking_uri({uri!r})
         model = mlflow.pyfunc.load_model("models:/{model_id}")
@@ -675,18 +670,21 @@ def test_data_hashes(tmp_path):
     assert data_hashes(tmp_path, ["data/raw", "data/prepared"]) == {"data/raw": DIGEST}
 
 
-@pytest.mark.parametrize("kept", [None, "teacher"])
-def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, kept):
-    """Both models came from DVC's cache; a student that is the teacher has no run."""
+@pytest.mark.parametrize(("kept", "history"), [(None, "1,0.9\n"), ("teacher", "1,0.9\n"), ("teacher", "")])
+def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, kept, history):
+    """Both models came from DVC's cache; a student that is the teacher has no run, a model without epochs no curves."""
     paths = ["data/prepared", "data/augmented", "data/pseudo_labels", "models/teacher", "models/student"]
     outs = [{"path": path, "md5": f"hash of {path}"} for path in paths]
     (root / "dvc.lock").write_text(yaml.safe_dump({"stages": {"all": {"outs": outs}}}))
     for role in ("teacher", "student"):
         (root / "models" / role).mkdir(parents=True)
-        (root / "models" / role / "history.csv").write_text("epoch,train_loss\n1,0.9\n")
-        (root / "models" / role / "metrics.json").write_text('{"val_accuracy": 0.8}')
+        (root / "models" / role / "history.csv").write_text("epoch,train_loss\n" + history)
+        (root / "models" / role / "metrics.json").write_text('{"val": {"accuracy": 0.8, "nmi": null}}')
     (root / "evaluation").mkdir()
-    found = {"test": {role: {"accuracy": 0.7} for role in ("teacher", "student")}, "pseudo_labels": {"accuracy": None}}
+    found = {
+        "test": {role: {"accuracy": 0.7, "r2": None} for role in ("teacher", "student")},
+        "pseudo_labels": {"accuracy": None},
+    }
     (root / "evaluation" / "metrics.json").write_text(json.dumps(found))
     monkeypatch.chdir(root)
     monkeypatch.setattr("sprout.tracked_evaluation.load_card", lambda folder: SimpleNamespace(kept=kept))
@@ -705,6 +703,7 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     assert names["build"] >= set(read["build"])
     assert names.get("student", set(paths[:3])) == set(paths[:3])
     assert runs["build"].data.metrics == {"test_accuracy_teacher": 0.7, "test_accuracy_student": 0.7}
+    assert runs["teacher"].data.metrics == {"val.accuracy": 0.8} | ({"train_loss": 0.9} if history else {})
 
 
 def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from sprout.core.records import write_rows
-from sprout.core.store import Array, label_table, write_labels
+from sprout.core.store import Array, Store, label_table, write_labels
+from sprout.models.inference import Predictor, outputs_of, softmax
 
 
 def accept(probabilities: Array, *, threshold: float, per_class: int | None) -> Array:
@@ -52,6 +53,16 @@ def pseudo_labels(probabilities: Array, rows: Array, pool: pa.Table, round_: int
     )
 
 
+def label_pool(folder: Path, teacher: Predictor, pool: Store, *, threshold: float, per_class: int | None) -> str:
+    """Let the teacher label what it is sure of, if it knows classes at all; see `write_pseudo_labels`."""
+    task = teacher.card.task
+    if task != "classify":
+        write_round(folder, pool.labels.slice(0, 0), len(pool), threshold)
+        return f"pseudo_label: a confidence belongs to a class, and the teacher's task is to {task}; no pseudo-labels"
+    probabilities = softmax(outputs_of(teacher, pool, "score"), teacher.card.temperature)
+    return write_pseudo_labels(folder, probabilities, pool.labels, threshold=threshold, per_class=per_class)
+
+
 def write_pseudo_labels(
     folder: Path, probabilities: Array, pool: pa.Table, *, threshold: float, per_class: int | None
 ) -> str:
@@ -65,19 +76,30 @@ def write_pseudo_labels(
         per_class: see `accept`.
     """
     rows = accept(probabilities, threshold=threshold, per_class=per_class)
-    accepted = pseudo_labels(probabilities, rows, pool, round_=1)
+    write_round(folder, pseudo_labels(probabilities, rows, pool, round_=1), len(probabilities), threshold)
+    if not len(probabilities):
+        return "pseudo_label: there is no unlabelled pool; no pseudo-labels"
+    return f"pseudo_label: accepted {len(rows)} of {len(probabilities)} at a confidence of {threshold} or above"
+
+
+def write_round(folder: Path, accepted: pa.Table, pool: int, threshold: float) -> None:
+    """Write what the one round there is has accepted.
+
+    Args:
+        folder: an empty folder.
+        accepted: the label table.
+        pool: how many examples there were to accept.
+        threshold: see `accept`.
+    """
     write_labels(folder, accepted)
     history = {
         "round": 1,
-        "pool": len(probabilities),
-        "accepted": len(rows),
+        "pool": pool,
+        "accepted": accepted.num_rows,
         "threshold": threshold,
         "mean_confidence": mean_confidence(accepted),
     }
     write_rows(folder / "rounds.csv", list(history), [history])
-    if not len(probabilities):
-        return "pseudo_label: there is no unlabelled pool; no pseudo-labels"
-    return f"pseudo_label: accepted {len(rows)} of {len(probabilities)} at a confidence of {threshold} or above"
 
 
 def mean_confidence(accepted: pa.Table) -> float | None:

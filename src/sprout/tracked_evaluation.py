@@ -32,7 +32,6 @@ def track_evaluation(build: Build, evaluation: Path) -> None:
     with build_run(build, uri, data=data, git=git, tags=tags) as run:
         for role in TRAINED_ON:
             run.log_metrics({f"test_{key}_{role}": value for key, value in metrics["test"][role].items()})
-        found = {f"pseudo_labels_{key}": value for key, value in metrics["pseudo_labels"].items() if value is not None}
-        run.log_metrics(found)
+        run.log_metrics({f"pseudo_labels_{key}": value for key, value in metrics["pseudo_labels"].items()})
         for path in sorted(evaluation.iterdir()):
             run.log_artifact(path, "evaluation")

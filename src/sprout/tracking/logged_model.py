@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = ("numpy", "pyarrow", "rich", "safetensors", "torch")  # what sprout.models.inference imports
 SERVING = Path(__file__).with_name("serving.py")
+TYPES = {"classify": "classifier", "regress": "regressor", "reconstruct": "autoencoder", "cluster": "clusterer"}
+"""What MLflow calls a model, by its task."""
 
 
 def log_model(client: "MlflowClient", experiment: str, run_id: str, journal: Path, record: Record) -> None:
@@ -32,7 +34,7 @@ def log_model(client: "MlflowClient", experiment: str, run_id: str, journal: Pat
         client.delete_logged_model(found.model_id)  # an upload that was cut off
     info = json.loads((journal / record["file"] / "model.json").read_text(encoding="utf-8"))
     tags = {**key, **record["tags"], "sprout.classes": json.dumps(info["classes"], ensure_ascii=False)}
-    model = client.create_logged_model(experiment, record["name"], run_id, tags, model_type="classifier")
+    model = client.create_logged_model(experiment, record["name"], run_id, tags, model_type=TYPES[info["task"]])
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     with tempfile.TemporaryDirectory() as place:
         _write(
@@ -62,11 +64,16 @@ def _write(target: Path, folder: Path, example: Path, info: dict[str, Any], mode
 
 
 def _signature(info: dict[str, Any], dtype: str) -> "ModelSignature":
-    """From (-1, H, W, C) or (-1, F) examples to (-1, K) probabilities, as `model.json` says."""
+    """From (-1, H, W, C) or (-1, F) examples to what the task asks for, as `model.json` says."""
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     examples = TensorSpec(np.dtype(dtype), (-1, *info["input_shape"]))
-    probabilities = TensorSpec(np.dtype("float32"), (-1, len(info["classes"])))
-    return ModelSignature(Schema([examples]), Schema([probabilities]))
+    kind, shape = {
+        "classify": ("float32", (-1, len(info["classes"]))),
+        "regress": ("float64", (-1,)),
+        "reconstruct": ("float32", (-1, *info["input_shape"])),
+        "cluster": ("int64", (-1,)),
+    }[info["task"]]
+    return ModelSignature(Schema([examples]), Schema([TensorSpec(np.dtype(kind), shape)]))

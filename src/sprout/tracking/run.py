@@ -29,9 +29,12 @@ class Run:
         self._journal, self._role, self._tags = journal, role, dict(tags)
         self._breaking, self._broken = threading.Lock(), False
 
-    def log_metrics(self, metrics: Mapping[str, SupportsFloat], step: int = 0) -> None:
-        """Note metrics of one step (an epoch, say). Characters that MLflow refuses in a name become `_`."""
-        values = {legal_key(name): float(value) for name, value in metrics.items()}
+    def log_metrics(self, metrics: Mapping[str, SupportsFloat | None], step: int = 0) -> None:
+        """Note metrics of one step (an epoch, say); what is not known, None, is left out.
+
+        Characters that MLflow refuses in a name become `_`.
+        """
+        values = {legal_key(name): float(value) for name, value in metrics.items() if value is not None}
         self._write(lambda: {"op": "metrics", "time": now(), "step": step, "values": values})
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
@@ -39,7 +42,7 @@ class Run:
         self._write(lambda: _artifact(self._journal.keep(path), folder, parent=False))
 
     def log_model(self, folder: Path, input_example: np.ndarray) -> None:
-        """Keep a classifier (`model.safetensors`, `model.json`), as it is now, as a logged model of MLflow.
+        """Keep a model (`model.safetensors`, `model.json`), as it is now, as a logged model of MLflow.
 
         Args:
             folder: as `sprout.models.model_file` writes it.

@@ -8,8 +8,8 @@ import numpy as np
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
-class Classifier(PythonModel):  # type: ignore[misc]
-    """Class probabilities of a batch of examples."""
+class Model(PythonModel):  # type: ignore[misc]
+    """Predictions for a batch of examples."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the model folder that was logged."""
@@ -20,10 +20,12 @@ class Classifier(PythonModel):  # type: ignore[misc]
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
     ) -> np.ndarray:
-        """The probabilities for `model_input`, (N, H, W, C) uint8 or (N, F) float32: (N, K) float32, columns as
-        `classes`.
+        """The predictions for `model_input`, (N, H, W, C) uint8 or (N, F) float32, as the model's task asks.
+
+        (N, K) float32 probabilities, columns as `classes`; (N,) float64 values; (N, H, W, C) float32 images in 0..1; or
+        (N,) int64 clusters.
         """
-        return np.asarray(self.predictor.probabilities(model_input), dtype=np.float32)
+        return self.predictor.predict(model_input)
 
 
-mlflow.models.set_model(Classifier())
+mlflow.models.set_model(Model())

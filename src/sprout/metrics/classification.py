@@ -1,4 +1,4 @@
-"""Figures of a classifier on one split."""
+"""Figures of a classifier."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Figures against scikit-learn's."""
+"""Figures of classifiers against scikit-learn's."""
 
 import numpy as np
 import pytest
