@@ -8,7 +8,6 @@ from sprout.core.stage import run_stage
 from sprout.core.store import open_store, read_labels
 from sprout.core.workspace import choice, read_build, section
 from sprout.settings.model import MODELS
-from sprout.settings.pretrained import Pretrained
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import TRAININGS, Training
 from sprout.training.batches import Examples
@@ -19,12 +18,11 @@ def main() -> None:
     build, pseudo_labels = read_build(), read_labels(Path("data/pseudo_labels"))
     training: Training = choice(build, "retrain", "method", TRAININGS)
     settings = asdict(training) | asdict(section(build, "tracking", Tracking))
-    settings |= {"pretrained": asdict(section(build, "pretrained", Pretrained))}
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
     if not pseudo_labels.num_rows:
         keep_teacher(Path("models/teacher"), Path("models/student"))
     elif not started_as_ranks(*training.processes):
-        given = Examples.of(open_store(Path("data/prepared/train")), open_store(Path("data/augmented")))
+        given = Examples.open("data/prepared/train", "data/augmented")
         examples = given.plus(open_store(Path("data/prepared/unlabelled")), pseudo_labels)
         train_tracked(Path("models/student"), examples, Path("data/prepared"), build, role="student", **settings)
 

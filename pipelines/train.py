@@ -5,10 +5,8 @@ from pathlib import Path
 
 from sprout.core.ranks import started_as_ranks
 from sprout.core.stage import run_stage
-from sprout.core.store import open_store
 from sprout.core.workspace import choice, read_build, section
 from sprout.settings.model import MODELS
-from sprout.settings.pretrained import Pretrained
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import TRAININGS, Training
 from sprout.training.batches import Examples
@@ -19,11 +17,9 @@ def main() -> None:
     build = read_build()
     training: Training = choice(build, "train", "method", TRAININGS)
     settings = asdict(training) | asdict(section(build, "tracking", Tracking))
-    settings |= {"pretrained": asdict(section(build, "pretrained", Pretrained))}
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
     if not started_as_ranks(*training.processes):
-        stores = ("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
-        examples = Examples.of(*(open_store(Path(store)) for store in stores))
+        examples = Examples.open("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
         train_tracked(Path("models/teacher"), examples, Path("data/prepared"), build, role="teacher", **settings)
 
 

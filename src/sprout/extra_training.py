@@ -17,7 +17,6 @@ from sprout.settings.compose import Composed, compose_config, key_of
 from sprout.settings.exp_run import exp_run
 from sprout.settings.made_with import STAGES, made_with
 from sprout.settings.model import MODELS
-from sprout.settings.pretrained import Pretrained
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import TRAININGS, Training
 
@@ -43,9 +42,9 @@ def train_once(conf: Path, params: Params, overrides: Sequence[str]) -> None:
     build = Build(composed.text, composed.config)
     training: Training = choice(build, "train", "method", TRAININGS)
     settings = asdict(training) | asdict(section(build, "tracking", Tracking))
-    settings |= {"pretrained": asdict(section(build, "pretrained", Pretrained))}
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
-    stores = [open_store(Path(folder)) for folder in STORES]
+    for folder in STORES:
+        open_store(Path(folder))  # refused here, before anything heavy is imported
     if started_as_ranks(*training.processes):
         return
 
@@ -54,7 +53,7 @@ def train_once(conf: Path, params: Params, overrides: Sequence[str]) -> None:
 
     with TemporaryDirectory() as folder:
         train_tracked(
-            Path(folder) / "model", Examples.of(*stores), Path("data/prepared"), build, role="train", **settings
+            Path(folder) / "model", Examples.open(*STORES), Path("data/prepared"), build, role="train", **settings
         )
 
 

@@ -13,10 +13,7 @@ from sprout.metrics import (
     regression_metrics,
 )
 from sprout.models.inference import Predictor, batches, outputs_of, pixels, softmax, values
-from sprout.noise import noisy
-
-OUTSIDE = -1
-"""The epoch whose noise all images get that are measured, not trained on."""
+from sprout.noise import OUTSIDE, noisy
 
 
 def measure(predictor: Predictor, store: Store, what: str, bins: int, examined: Array | None = None) -> Figures:

@@ -4,6 +4,9 @@ from torch import Tensor
 
 from sprout.draws import Draw, normal
 
+OUTSIDE = -1
+"""The epoch whose noise images get that are measured, not trained on: always the same."""
+
 
 def noisy(images: Tensor, draw: Draw, std: float) -> Tensor:
     """Images with Gaussian noise on every pixel, cut to what a pixel can be.

@@ -18,6 +18,8 @@ class Description:
     mean: list[float]
     std: list[float]
     """Of the training split: per channel, pixels scaled to 0..1, or per feature of a table, as it is."""
+    features: list[str] | None
+    """Their names; None for images."""
     low: list[float] | None
     high: list[float] | None
     """The range of each feature; None for images, whose pixels lie in 0..1."""
@@ -37,6 +39,7 @@ def describe(prepared: Path) -> Description:
         classes=read_json(prepared / "classes.json"),
         mean=summary["mean"],
         std=summary["std"],
+        features=summary["features"],
         low=summary["min"],
         high=summary["max"],
     )

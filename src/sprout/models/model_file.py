@@ -41,6 +41,8 @@ class ModelCard:
     """teacher, student or train."""
     kept: str | None
     """`teacher` where the student is the unchanged teacher, for want of pseudo-labels."""
+    features: list[str] | None = None
+    """Names of a table's features; None for images."""
 
     @property
     def outputs(self) -> int:

@@ -14,7 +14,7 @@ INNER = "network."
 
 def head_of(network: nn.Module) -> str:
     """The name of the last dense layer, which gives what is learned."""
-    names = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    names: list[str] = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     if not names:
         raise UserError("pretrained.source: the network has no dense layer at its end; it cannot take over weights")
     return names[-1]

@@ -69,6 +69,22 @@ class Schedule:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Unfreeze:
+    epochs: Annotated[tuple[Count, ...], Field(min_length=1)]
+    """From the start only the head learns; at each of these epochs, counted from 0, the next part of the rest joins it,
+    deepest first (Howard and Ruder, 2018). There are as many parts as epochs."""
+    rates: tuple[Annotated[Positive, Field(le=1)], ...]
+    """Each part's share of the learning rate."""
+
+    def __post_init__(self) -> None:
+        """A rate for each part, which join one after another."""
+        if len(self.rates) != len(self.epochs) or sorted(set(self.epochs)) != list(self.epochs):
+            raise ValueError(
+                f"epochs={list(self.epochs)} with rates={list(self.rates)}: the epochs rise, and each has a rate"
+            )
+
+
+@dataclass(frozen=True, config=STRICT)
 class GradientDescent:
     method: Literal["gradient_descent"]
     """A network, trained step by step."""
@@ -88,6 +104,8 @@ class GradientDescent:
     """What turns gradients into steps."""
     schedule: Schedule
     """How the learning rate changes over the training."""
+    unfreeze: Unfreeze | None
+    """How pretrained weights join in; null: everything learns from the start, at the full rate."""
     clip: Positive | None
     """The gradients' norm is cut to this; null leaves it."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None

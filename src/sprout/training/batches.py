@@ -1,6 +1,7 @@
 """Examples out of several stores, and their batches by index."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from sprout.core.store import Array, Store
+from sprout.core.store import Array, Store, open_store
 
 TARGETS = {"label": np.int64, "value": np.float64}
 """The columns of a label table that can be learned, each with its type."""
@@ -56,6 +57,11 @@ class Examples:
     def of(cls, *stores: Store, target: str | None = None) -> "Examples":
         """The examples of these stores, by their own tables."""
         return cls([(store, store.labels) for store in stores], target)
+
+    @classmethod
+    def open(cls, *folders: str) -> "Examples":
+        """The examples of the stores in these folders."""
+        return cls.of(*(open_store(Path(folder)) for folder in folders))
 
     def plus(self, store: Store, labels: pa.Table) -> "Examples":
         """These and the rows of a store that a label table names."""

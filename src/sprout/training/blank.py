@@ -40,4 +40,5 @@ def blank_card(
         parameters=0,
         role=role,
         kept=None,
+        features=described.features,
     )

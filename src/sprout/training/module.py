@@ -9,12 +9,10 @@ from torch import Tensor, nn
 from sprout.augment import augment
 from sprout.draws import draws
 from sprout.models.normalise import Normalise
+from sprout.noise import OUTSIDE
 from sprout.settings.augment import moving
 from sprout.training.batches import Batch
 from sprout.training.tasks import Task
-
-OUTSIDE = -1
-"""The epoch of draws that belong to no training: the noise on val is always the same."""
 
 
 class Learner(pl.LightningModule):

@@ -43,7 +43,6 @@ def plan(
     method: str,
     normalise: str,
     architecture: dict[str, Any],
-    pretrained: dict[str, Any],
     **settings: Any,
 ) -> Plan:
     """Plan a training.
@@ -55,7 +54,6 @@ def plan(
         method: gradient_descent or scikit_learn.
         normalise: how an example's numbers are scaled.
         architecture: the section `model`.
-        pretrained: the section `pretrained`.
         settings: further settings of the section.
 
     Raises:
@@ -67,20 +65,22 @@ def plan(
     train, val = examples.knowing(column), Examples.of(open_store(prepared / "val"), target=column)
     check_trainable(prepared, described, train, val, section=section, **settings)
     card = blank_card(described, train, task, normalise, architecture, role)
-    settings |= {"start": start_of(pretrained), "unfreeze": pretrained["unfreeze"]}
+    settings["start"] = start(section, settings["unfreeze"])
     check_network(card, train, section=section, **settings)
     return Plan(train, val, card, settings, by_gradient_descent)
 
 
-def start_of(pretrained: dict[str, Any]) -> dict[str, Any] | None:
-    """Which weights the network starts from, by their checksum; None where it starts from chance."""
-    if pretrained["source"] is None:
-        return None
+def start(section: str, unfreeze: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The weights that the network starts from, by their checksum; None where it starts from chance."""
     path = WEIGHTS / "pretrained.json"
-    record = read_json(path) if path.is_file() else None
-    if record is None or record["source"] != pretrained["source"]:
-        raise UserError(f"{WEIGHTS}: holds other weights than pretrained.source says; run `dvc repro pretrained`")
-    return {"folder": str(WEIGHTS), "weights": record["weights"]}
+    if not path.is_file():
+        raise UserError(f"{path}: not found; `dvc repro pretrained` makes it")
+    record = read_json(path)
+    if record is None and unfreeze is not None:
+        raise UserError(
+            f"{section}.unfreeze: freezes weights that come from chance; set pretrained.source, or null here"
+        )
+    return None if record is None else {"folder": str(WEIGHTS), "weights": record["weights"]}
 
 
 def by_gradient_descent(*args: Any, **settings: Any) -> None:
