@@ -1,5 +1,7 @@
 """A trained model at work."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,9 @@ from sprout.models import build, inference
 from sprout.models.inference import Predictor, load_predictor, logits_of, probabilities_of, softmax, use_threads
 from sprout.models.model_file import ModelCard, save_model
 
-MLP = {"name": "mlp", "hidden": (5,), "activation": "tanh", "dropout": 0.5}
+MLP = {"name": "mlp", "hidden": (5,), "batch_norm": False, "activation": "tanh", "dropout": 0.5}
 MEAN, STD = [0.25, 0.5], [0.5, 2.0]
-CARD = ModelCard(MLP, ["a", "b", "c"], [4, 3, 2], MEAN, STD, 2.5, 0, "teacher", None)
+CARD = ModelCard("classify", MLP, ["a", "b", "c"], [4, 3, 2], MEAN, STD, 2.5, None, None, 0, "teacher", None)
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_logits_and_probabilities(predictor):
 def test_rows_of_a_table(tmp_path):
     torch.manual_seed(0)
     network = build((2,), 3, **MLP)
-    card = ModelCard(MLP, ["a", "b", "c"], [2], [100.0, -1.0], [50.0, 0.5], 2.0, 0, "teacher", None)
+    card = replace(CARD, input_shape=[2], mean=[100.0, -1.0], std=[50.0, 0.5], temperature=2.0)
     save_model(tmp_path, network.state_dict(), card)
     rows = np.random.default_rng(0).normal([100, -1], [50, 0.5], (9, 2)).astype(np.float32)
     with torch.inference_mode():
@@ -106,7 +108,7 @@ def test_threads():
 
 
 def test_a_network_and_its_card_are_enough():
-    card = ModelCard(MLP, ["a", "b"], [1, 1, 1], [0.0], [1.0], 1.0, 0, "train", None)
+    card = replace(CARD, classes=["a", "b"], input_shape=[1, 1, 1], mean=[0.0], std=[1.0], temperature=1.0)
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1, 2, bias=False))
     torch.nn.init.constant_(network[1].weight, 2.0)
     found = Predictor(network, card).logits(np.full((1, 1, 1, 1), 255, np.uint8))
