@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sprout.core.ranks import started_as_ranks
 from sprout.core.stage import run_stage
-from sprout.core.store import open_store, read_labels
+from sprout.core.store import read_labels
 from sprout.core.workspace import choice, read_build, section
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
@@ -15,15 +15,14 @@ from sprout.training.tracked import keep_teacher, train_tracked
 
 
 def main() -> None:
-    build, pseudo_labels = read_build(), read_labels(Path("data/pseudo_labels"))
+    build, pseudo = read_build(), read_labels(Path("data/pseudo_labels"))
     training: Training = choice(build, "retrain", "method", TRAININGS)
     settings = asdict(training) | asdict(section(build, "tracking", Tracking))
     settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
-    if not pseudo_labels.num_rows:
+    if not pseudo.num_rows:
         keep_teacher(Path("models/teacher"), Path("models/student"))
     elif not started_as_ranks(*training.processes):
-        given = Examples.open("data/prepared/train", "data/augmented")
-        examples = given.plus(open_store(Path("data/prepared/unlabelled")), pseudo_labels)
+        examples = Examples.open("data/prepared/train", "data/augmented").plus("data/prepared/unlabelled", pseudo)
         train_tracked(Path("models/student"), examples, Path("data/prepared"), build, role="student", **settings)
 
 

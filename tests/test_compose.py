@@ -11,7 +11,7 @@ import yaml
 from sprout.core.errors import UserError
 from sprout.core.signals import exit_codes
 from sprout.core.workspace import read_build
-from sprout.settings.compose import choices, compose_config, experiments, merged_files
+from sprout.settings.compose import choices, compose_config, compose_open, experiments, merged_files
 
 CONF = Path("conf")
 STAGE = Path(__file__).parents[1] / "pipelines/compose.py"
@@ -99,8 +99,8 @@ WRONG_OVERRIDES = [
     (["model.channels.1=0"], ["model.channels.1=0", "greater than or equal to 1"]),
     (["train.transforms=shifts"], ['train.transforms="shifts"', "a section of keys"]),
     (["train.optimizer.args=1"], ["train.optimizer.args=1", "a section of keys"]),
-    (["model.name=resnet"], ['model.name="resnet"', "cnn, mlp, target"]),
-    (["model.name=null"], ["model.name=null", "cnn, mlp, target"]),
+    (["model.name=vgg"], ['model.name="vgg"', "cnn, mlp, resnet, autoencoder, target"]),
+    (["model.name=null"], ["model.name=null", "cnn, mlp, resnet, autoencoder, target"]),
     (["download.source=torchvision"], ["download.mirror", "missing", "conf/download/"]),
     (["download.name=MNIST"], ['download.name="MNIST"', "digits", "iris"]),
     (["download=archive"], ["download.urls", "is not set"]),
@@ -125,7 +125,7 @@ WRONG_OVERRIDES = [
     (["hydra/launcher=basic"], ["hydra/launcher=basic", "no effect"]),
     (["~hydra"], ["~hydra", "no effect"]),
     # what is taken away
-    (["~train"], ["train.", "missing", "conf/train/"]),
+    (["~train"], ["retrain.method", "${train.method}", "not found"]),
     (["~train.lr"], ["train.lr", "missing", "conf/train/"]),
     (["train.lr=0.1", "~train.lr"], ["train.lr", "missing", "conf/train/"]),
     (["~train/optimizer"], ["train.optimizer", "missing"]),
@@ -134,15 +134,15 @@ WRONG_OVERRIDES = [
     (["~model"], ["model", "section is missing", "download, prepare"]),
     (["~experiment"], ["experiment=null", "digits, fashion_mnist"]),
     # choices of files
-    (["model=nope"], ['model="nope"', "no such choice", "cnn, cnn_3x12, mlp"]),
-    (["model="], ['model=""', "no such choice", "cnn, cnn_3x12, mlp"]),
-    (["model=null"], ["model=null", "no such choice", "cnn, cnn_3x12, mlp"]),
+    (["model=nope"], ['model="nope"', "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"]),
+    (["model="], ['model=""', "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"]),
+    (["model=null"], ["model=null", "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"]),
     (["model=[cnn,mlp]"], ['model=["cnn", "mlp"]', "no such choice"]),
     (["model=../train/default"], ['model="../train/default"', "no such choice"]),
     (["model=cnn.yaml"], ['model="cnn.yaml"', "no such choice"]),
     (["model=CNN"], ['model="CNN"', "no such choice"]),
     (["train=${retrain}"], ['train="${retrain}"', "no such choice"]),
-    (["train/optimizer=nope"], ['train/optimizer="nope"', "adam, adamw, sgd"]),
+    (["train/optimizer=nope"], ['train/optimizer="nope"', "adam, adamw, muon, rmsprop, sgd"]),
     (["train/transforms@augment.transforms=nope"], ['train/transforms@augment.transforms="nope"', "none, shifts"]),
     (["model@foo=cnn"], ["model@foo=cnn", "Could not override"]),
     (["+model@foo=cnn"], ["foo=", "no such section"]),
@@ -225,9 +225,9 @@ WRONG_CONF = [
     ("experiment/digits.yaml", "# @package _global_\n- 1\n", ["experiment=digits"]),
     ("experiment/digits.yaml", "train:\n  lr: 1\n", ['experiment={"train": {"lr": 1}}', "no such section"]),
     ("experiment/digits.yaml", "# @package _global_\ntrain:\n  lrr: 1\n", ["train.lrr=1", "did you mean lr?"]),
-    ("experiment/digits.yaml", "# @package _global_\ntrain: 5\n", ["train=5", "not a section", "epochs"]),
-    ("experiment/digits.yaml", "# @package _global_\nmodel: 5\n", ["model=5", "not a section", "cnn, mlp, target"]),
-    ("experiment/digits.yaml", "# @package _global_\ntrain: null\n", ["train=null", "not a section", "epochs"]),
+    ("experiment/digits.yaml", "# @package _global_\ntrain: 5\n", ["train=5", "not a section", "method", "gradient_descent, scikit_learn"]),
+    ("experiment/digits.yaml", "# @package _global_\nmodel: 5\n", ["model=5", "not a section", "cnn, mlp, resnet, autoencoder, target"]),
+    ("experiment/digits.yaml", "# @package _global_\ntrain: null\n", ["train=null", "not a section", "method", "gradient_descent, scikit_learn"]),
     ("experiment/digits.yaml", "# @package _global_\nsweeep: {}\n", ["sweeep={}", "no such section"]),
     (
         "experiment/digits.yaml",
@@ -245,7 +245,7 @@ WRONG_CONF = [
         ["experiment=digits", "duplicate key lr"],
     ),
     ("train/default.yaml", "epochs: 1\nepochs: 2\n", ["experiment=digits", "duplicate key epochs"]),
-    ("model/cnn.yaml", "", ["model.name=null", "cnn, mlp, target"]),
+    ("model/cnn.yaml", "", ["model.name=null", "cnn, mlp, resnet, autoencoder, target"]),
     ("model/cnn.yaml", "name: cnn\n", ["model.channels", "missing", "conf/model/"]),
     ("report/default.yaml", "examples: many\n", ['report.examples="many"', "integer"]),
     ("report/default.yaml", "examples: !!binary aGk=\n", ["report={'examples': b'hi'}", "only texts, numbers"]),
@@ -318,7 +318,14 @@ def test_a_key_can_be_taken_out_of_the_optimizers_arguments(project: Path) -> No
     assert composed.config["train"]["optimizer"]["args"] == {"momentum": 0.9}
 
 
-HAVE_TO_BE_GIVEN = {"archive": ["download.urls=[a.zip]"], "fer2013": ["download.mirror=folder"]}
+HAVE_TO_BE_GIVEN = {
+    "archive": ["download.urls=[a.zip]"],
+    "fer2013": ["download.mirror=folder"],
+    # With these comes what else has to fit.
+    "autoencoder": ["train/task=denoise"],
+    "denoise": ["model=autoencoder"],
+    "scikit_learn": ["train=scikit_learn", "retrain=scikit_learn", "model=logistic"],
+}
 
 
 def test_every_file_of_conf_composes(project: Path) -> None:
@@ -336,7 +343,16 @@ def test_each_experiment_composes_alone(project: Path) -> None:
     names = experiments(CONF)
     assert "digits" in names
     for name in names:
-        assert compose_config(CONF, name, []).config["experiment"] == name
+        assert compose_config(CONF, name, HAVE_TO_BE_GIVEN.get(name, [])).config["experiment"] == name
+
+
+def test_an_experiment_as_it_stands_leaves_open_what_its_user_has_to_say(project: Path) -> None:
+    assert compose_open(CONF, "digits") == {
+        name: values for name, values in compose_config(CONF, "digits", []).config.items() if name != "experiment"
+    }
+    assert compose_open(CONF, "fer2013")["download"]["mirror"] == "???"
+    with pytest.raises(UserError, match=r"^download\.mirror: is not set"):
+        compose_config(CONF, "fer2013", [])
 
 
 def test_composing_twice_gives_the_same_text(project: Path) -> None:

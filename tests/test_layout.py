@@ -7,7 +7,18 @@ from torch import Tensor, nn
 from sprout.layout import layout
 from sprout.models import build, parameters
 
-CNN = {"channels": [12], "kernel": 3, "pool": 2, "batch_norm": True, "hidden": [], "activation": "relu", "dropout": 0.5}
+CNN = {
+    "channels": [12],
+    "convolutions": 1,
+    "kernel": 3,
+    "pool": 2,
+    "pooling": "max",
+    "batch_norm": True,
+    "conv_dropout": 0.0,
+    "hidden": [],
+    "activation": "relu",
+    "dropout": 0.5,
+}
 
 
 @pytest.mark.parametrize(("padding", "side"), [("valid", 26), ("same", 28)])

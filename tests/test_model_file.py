@@ -16,21 +16,27 @@ from sprout.models.model_file import ModelCard, load_card, load_model, save_mode
 ARCHITECTURE = {
     "name": "cnn",
     "channels": (4,),
+    "convolutions": 1,
     "kernel": 3,
     "padding": "same",
     "pool": 2,
+    "pooling": "max",
     "batch_norm": True,
+    "conv_dropout": 0.0,
     "hidden": (8,),
     "activation": "relu",
     "dropout": 0.5,
 }
 CARD = ModelCard(
+    task="classify",
     architecture=ARCHITECTURE,
     classes=["a", "b", "ö"],
     input_shape=[8, 6, 2],
     mean=[0.5, 0.25],
     std=[0.125, 1.0],
     temperature=1.25,
+    target=None,
+    noise=None,
     parameters=100,
     role="teacher",
     kept=None,
@@ -40,7 +46,7 @@ CARD = ModelCard(
 class Tied(nn.Module):
     """Two names for one weight."""
 
-    def __init__(self, input_shape, classes):
+    def __init__(self, input_shape, outputs):
         super().__init__()
         self.first = nn.Linear(4, 4)
         self.second = nn.Linear(4, 4)
@@ -74,7 +80,7 @@ def test_round_trip(network, folder):
 
 
 def test_a_model_of_table_rows_comes_back(tmp_path):
-    architecture = {"name": "mlp", "hidden": (8,), "activation": "relu", "dropout": 0.0}
+    architecture = {"name": "mlp", "hidden": (8,), "batch_norm": False, "activation": "relu", "dropout": 0.0}
     network = build((4,), 3, **architecture)
     save_model(tmp_path, network.state_dict(), replace(CARD, architecture=architecture, input_shape=[4]))
     loaded, card = load_model(tmp_path)

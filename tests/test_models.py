@@ -6,25 +6,29 @@ from torch import nn
 
 from sprout.core.errors import UserError
 from sprout.models import build, parameters
+from sprout.models.layers import ACTIVATIONS
 
 CNN = {
     "name": "cnn",
     "channels": (4, 8),
+    "convolutions": 1,
     "kernel": 3,
     "padding": "valid",
     "pool": 0,
+    "pooling": "max",
     "batch_norm": False,
+    "conv_dropout": 0.0,
     "hidden": (16,),
     "activation": "relu",
     "dropout": 0.0,
 }
-MLP = {"name": "mlp", "hidden": (16, 8), "activation": "relu", "dropout": 0.0}
+MLP = {"name": "mlp", "hidden": (16, 8), "batch_norm": False, "activation": "relu", "dropout": 0.0}
 
 
 class Own(nn.Module):
-    def __init__(self, input_shape, classes, width=3):
+    def __init__(self, input_shape, outputs, width=3):
         super().__init__()
-        self.given = (input_shape, classes, width)
+        self.given = (input_shape, outputs, width)
 
 
 def shapes(network, images):
@@ -32,7 +36,7 @@ def shapes(network, images):
     found = []
     for layer in network:
         images = layer(images)
-        if isinstance(layer, (nn.Conv2d, nn.MaxPool2d)):
+        if isinstance(layer, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)):
             found.append(tuple(images.shape[1:]))
     return found
 
@@ -52,6 +56,9 @@ def test_a_valid_convolution_leaves_26_of_28_pixels():
         ({"padding": "same", "pool": 2}, [(4, 9, 14), (4, 4, 7), (8, 4, 7), (8, 2, 3)]),
         ({"pool": 3}, [(4, 7, 12), (4, 2, 4)]),
         ({"channels": ()}, []),
+        ({"convolutions": 2}, [(4, 7, 12), (4, 5, 10), (8, 3, 8), (8, 1, 6)]),
+        ({"convolutions": (2, 1), "kernel": (1, 3), "pool": (2, 0)}, [(4, 9, 14), (4, 9, 14), (4, 4, 7), (8, 2, 5)]),
+        ({"pool": (0, 2), "pooling": "average"}, [(4, 7, 12), (8, 5, 10), (8, 2, 5)]),
     ],
 )
 def test_shapes_within(settings, sizes):
@@ -63,8 +70,18 @@ def test_shapes_within(settings, sizes):
     assert network(torch.zeros(2, 3, 9, 14)).shape == (2, 5)
 
 
-@pytest.mark.parametrize("options", [CNN, CNN | {"hidden": ()}, CNN | {"batch_norm": True}, MLP, MLP | {"hidden": ()}])
-@pytest.mark.parametrize("activation", ["relu", "gelu", "silu", "tanh", "sigmoid"])
+NETWORKS = [
+    CNN,
+    CNN | {"hidden": ()},
+    CNN | {"batch_norm": True},
+    MLP,
+    MLP | {"hidden": ()},
+    MLP | {"batch_norm": True},
+]
+
+
+@pytest.mark.parametrize("options", NETWORKS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_logits_for_any_input(options, activation):
     network = build((3, 8, 6), 7, **options | {"activation": activation})
     logits = network(torch.rand(4, 3, 8, 6))
@@ -80,9 +97,20 @@ def kinds(network):
 def test_layers_of_a_cnn():
     options = CNN | {"batch_norm": True, "pool": 2, "padding": "same", "dropout": 0.5, "activation": "gelu"}
     block = ["Conv2d", "BatchNorm2d", "GELU", "MaxPool2d"]
-    dense = ["Flatten", "Dropout", "Linear", "GELU", "Dropout", "Linear"]
+    dense = ["Flatten", "Linear", "GELU", "Dropout", "Linear"]
     assert kinds(build((1, 8, 8), 3, **options)) == block * 2 + dense
+    twice = options | {"convolutions": 2, "pooling": "average", "conv_dropout": 0.1}
+    block = ["Conv2d", "BatchNorm2d", "GELU"] * 2 + ["AvgPool2d", "Dropout"]
+    assert kinds(build((1, 8, 8), 3, **twice)) == block * 2 + dense
     assert kinds(build((1, 8, 8), 3, **CNN)) == ["Conv2d", "ReLU"] * 2 + ["Flatten", "Linear", "ReLU", "Linear"]
+
+
+def test_each_block_of_a_cnn_may_have_its_own_settings():
+    own = {"convolutions": (1, 2), "kernel": (5, 3), "pool": (0, 2), "conv_dropout": (0.0, 0.25), "padding": "same"}
+    network = build((1, 8, 8), 3, **CNN | own)
+    assert [layer.kernel_size for layer in network if isinstance(layer, nn.Conv2d)] == [(5, 5), (3, 3), (3, 3)]
+    assert kinds(network)[:8] == ["Conv2d", "ReLU", "Conv2d", "ReLU", "Conv2d", "ReLU", "MaxPool2d", "Dropout"]
+    assert [layer.p for layer in network if isinstance(layer, nn.Dropout)] == [0.25]
 
 
 def test_layers_of_an_mlp():
@@ -91,6 +119,9 @@ def test_layers_of_an_mlp():
     assert kinds(network) == layers
     assert {layer.p for layer in network if isinstance(layer, nn.Dropout)} == {0.25}
     assert kinds(build((1, 8, 8), 3, **MLP)) == ["Flatten", "Linear", "ReLU", "Linear", "ReLU", "Linear"]
+    normed = build((1, 8, 8), 3, **MLP | {"batch_norm": True})
+    assert kinds(normed) == ["Flatten", *["Linear", "BatchNorm1d", "ReLU"] * 2, "Linear"]
+    assert [layer.bias is None for layer in normed if isinstance(layer, nn.Linear)] == [True, True, False]
 
 
 def test_parameters():
@@ -110,6 +141,7 @@ def test_parameters():
         ((28, 2), {}, 1),
         ((8, 8), {"kernel": 9}, 1),
         ((8, 8), {"pool": 4, "padding": "same", "channels": (4, 4, 4)}, 2),
+        ((8, 8), {"convolutions": 2}, 2),
     ],
 )
 def test_too_small_an_image_is_refused(size, settings, number):
@@ -118,7 +150,7 @@ def test_too_small_an_image_is_refused(size, settings, number):
         build((1, *size), 3, **options)
     message = str(refused.value)
     assert message.startswith(f"model.channels={list(options['channels'])}: nothing of {size[0]}×{size[1]} pixels")
-    assert f"after convolution {number};" in message
+    assert f"after block {number};" in message
     assert "model.kernel" in message
 
 

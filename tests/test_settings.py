@@ -1,21 +1,27 @@
 """Sections whose values must fit one another, or name something that there is."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from sprout.core.errors import UserError
 from sprout.core.validate import choice, section
+from sprout.settings.compose import compose_config
 from sprout.settings.download import DOWNLOADS
 from sprout.settings.model import MODELS, Cnn
-from sprout.settings.train import OPTIMIZERS, Optimizer
+from sprout.settings.train import OPTIMIZERS, Optimizer, Schedule
 
 CNN = {
     "name": "cnn",
-    "channels": [4],
+    "channels": [4, 8],
+    "convolutions": 1,
     "kernel": 3,
     "padding": "same",
     "pool": 0,
+    "pooling": "max",
     "batch_norm": False,
+    "conv_dropout": 0,
     "hidden": [],
     "activation": "relu",
     "dropout": 0,
@@ -23,7 +29,7 @@ CNN = {
 
 
 def optimizer_of(name: str) -> Optimizer:
-    return section("train.optimizer", {"name": name, "weight_decay": 0, "args": {}}, Optimizer)
+    return section("train.optimizer", {"name": name, "weight_decay": 0, "decay": "weights", "args": {}}, Optimizer)
 
 
 @pytest.mark.parametrize("name", [*OPTIMIZERS, "torch.optim.Adagrad", "own.Class"])
@@ -41,7 +47,7 @@ def test_an_optimizer_that_cannot_be_is_refused(name: str, near: str) -> None:
     with pytest.raises(UserError) as refused:
         optimizer_of(name)
     assert str(refused.value) == (
-        f'train.optimizer.name="{name}": unknown{near}; accepted: adam, adamw, sgd, rmsprop, or package.Class'
+        f'train.optimizer.name="{name}": unknown{near}; accepted: adam, adamw, sgd, rmsprop, muon, or package.Class'
     )
 
 
@@ -61,14 +67,53 @@ def test_classes_are_two_or_more_each_once(names: list[str]) -> None:
         choice("download", values, "source", DOWNLOADS)
 
 
-def test_an_even_kernel_keeps_no_side() -> None:
+@pytest.mark.parametrize("kernel", [4, [3, 4]])
+def test_an_even_kernel_keeps_no_side(kernel: object) -> None:
     with pytest.raises(UserError) as refused:
-        choice("model", CNN | {"kernel": 4}, "name", MODELS)
+        choice("model", CNN | {"kernel": kernel}, "name", MODELS)
     assert str(refused.value) == (
         "model.kernel=4 is even, padding=same needs an odd one; set another kernel or padding=valid"
     )
 
 
-@pytest.mark.parametrize("fits", [{"kernel": 5}, {"kernel": 4, "padding": "valid"}])
+@pytest.mark.parametrize("fits", [{"kernel": 5}, {"kernel": [5, 3]}, {"kernel": 4, "padding": "valid"}])
 def test_a_kernel_that_fits_its_padding(fits: dict[str, object]) -> None:
     assert isinstance(choice("model", CNN | fits, "name", MODELS), Cnn)
+
+
+@pytest.mark.parametrize("key", ["convolutions", "kernel", "pool", "conv_dropout"])
+def test_a_list_has_a_value_for_each_block(key: str) -> None:
+    values = [0.5] if key == "conv_dropout" else [3]
+    with pytest.raises(UserError) as refused:
+        choice("model", CNN | {key: values}, "name", MODELS)
+    assert str(refused.value) == (
+        f"model.{key}={values} has 1 values, and channels=[4, 8] has 2; give one value for all blocks, or one for each"
+    )
+
+
+@pytest.mark.parametrize("key", ["lr", "weight_decay"])
+def test_what_has_a_key_of_its_own_is_no_further_argument(key: str) -> None:
+    values = {"name": "sgd", "weight_decay": 0, "decay": "weights", "args": {key: 0.1}}
+    with pytest.raises(UserError, match=rf"^train\.optimizer\.args\.{key} has a key of its own"):
+        section("train.optimizer", values, Optimizer)
+
+
+@pytest.mark.parametrize(("name", "drops"), [("step", []), ("cosine", [0.5])])
+def test_drops_belong_to_the_schedule_of_steps(name: str, drops: list[float]) -> None:
+    values = {"name": name, "warmup": 0.0, "drops": drops, "drop": 0.1}
+    with pytest.raises(UserError, match=r"^train\.schedule\.drops=\[.*\] with name=(step|cosine): step needs a list"):
+        section("train.schedule", values, Schedule)
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ({"kind": "sort"}, r"^train\.task"),
+        ({"kind": "regress", "loss": "cross_entropy"}, r"^train\.task.*loss.*mse.*mae.*huber"),
+        ({"kind": "regress", "loss": "mse", "noise": 1.0}, r"^train\.task.*noise"),
+        ({"kind": "reconstruct", "loss": "mse", "noise": -0.1}, r"^train\.task.*noise"),
+    ],
+)
+def test_a_task_has_its_own_keys(task: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        compose_config(Path("conf"), "digits", ["~train.task", f"+train.task={task}".replace("'", "")])

@@ -11,34 +11,42 @@ import torch
 from sprout.core.records import read_json
 from sprout.core.store import Store, label_table, open_store, write_store
 from sprout.models.inference import load_predictor, probabilities_of
+from sprout.models.model_file import ModelCard
 from sprout.settings.augment import Transforms
 from sprout.training.batches import Examples
 from sprout.training.train_model import train_model
 
 NONE = {key.name: 0.0 for key in fields(Transforms)}
 SETTINGS: dict[str, Any] = {
-    "role": "teacher",
-    "classes": ["low", "middle", "high"],
-    "architecture": {"name": "mlp", "hidden": (16,), "activation": "relu", "dropout": 0.0},
+    "task": {"kind": "classify", "loss": "cross_entropy", "label_smoothing": 0.0, "class_weights": "none"},
     "threads": 1,
     "epochs": 12,
     "batch_size": 16,
     "lr": 0.02,
-    "optimizer": {"name": "adam", "weight_decay": 0.0, "args": {}},
-    "schedule": {"name": "constant", "warmup": 0.0},
-    "label_smoothing": 0.0,
+    "accumulate": 1,
+    "optimizer": {"name": "adam", "weight_decay": 0.0, "decay": "weights", "args": {}},
+    "schedule": {"name": "constant", "warmup": 0.0, "drops": (), "drop": 0.1},
+    "clip": None,
+    "ema": None,
     "transforms": {**NONE, "fill": "zeros"},
     "monitor": "val_loss",
     "patience": None,
+    "stop_at": None,
     "seed": 0,
     "accelerator": "cpu",
     "devices": 1,
     "nodes": 1,
     "strategy": "auto",
     "precision": "32-true",
+    "channels_last": True,
+    "compile": False,
+    "checkpoint_minutes": 5.0,
     "log_steps": 0,
 }
 MEAN, STD = [3000.0, 0.0], [800.0, 0.001]
+ARCHITECTURE = {"name": "mlp", "hidden": (16,), "batch_norm": False, "activation": "relu", "dropout": 0.0}
+CLASSES = ["low", "middle", "high"]
+CARD = ModelCard("classify", ARCHITECTURE, CLASSES, [2], MEAN, STD, None, None, None, 0, "teacher", None)
 
 
 def rows_of(folder: Path, n: int, seed: int, known: int) -> Store:
@@ -57,8 +65,9 @@ def trained(tmp_path: Path) -> Path:
     before = torch.get_num_threads()
     train, val = rows_of(tmp_path / "train", 60, 0, 60), rows_of(tmp_path / "val", 30, 1, 27)
     (tmp_path / "model").mkdir()
+    examples = [Examples.of(store, target="label") for store in (train, val)]
     where = {"checkpoints": tmp_path / "c", "log": lambda metrics, step: None}
-    train_model(tmp_path / "model", Examples.of(train), val, mean=MEAN, std=STD, **where, **SETTINGS)
+    train_model(tmp_path / "model", *examples, CARD, **where, **SETTINGS)
     torch.set_num_threads(before)
     return tmp_path
 
@@ -67,6 +76,9 @@ def test_rows_of_a_table_are_learned_and_handed_on(trained: Path) -> None:
     predictor = load_predictor(trained / "model")
     card = predictor.card
     assert (card.input_shape, card.mean, card.std) == ([2], MEAN, STD)
+    assert card.parameters == (2 * 16 + 16) + (16 * 3 + 3)
+    assert card.temperature is not None
+    assert card.temperature > 0
     test = rows_of(trained / "test", 90, 2, 90)
     probabilities = probabilities_of(predictor, test, "test")
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)

@@ -85,7 +85,7 @@ def test_pseudo_labels_may_bring_a_class(tmp_path: Path) -> None:
     write(tmp_path / "pool", [None, None])
     pseudo = label_table(np.array([1]), [2], source="pseudo", group=np.array([1]), origin=pa.array([""]), round_=1)
     given = Examples.of(open_store(tmp_path / "train"))
-    more = given.plus(open_store(tmp_path / "pool"), pseudo)
+    more = given.plus(str(tmp_path / "pool"), pseudo)
     check_trainable(PREPARED, CLASSES, more, more, section="retrain", transforms=STILL)
 
 

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from sprout.core.errors import UserError, one_line
-from sprout.core.tree import MISSING, lookup
+from sprout.core.tree import MISSING, leaves, lookup
 from sprout.core.validate import close, written
 from sprout.settings import sections
 from sprout.settings.together import check_together
@@ -94,12 +94,19 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
 
 
 def compose_open(conf: Path, experiment: str) -> dict[str, Any]:
-    """An experiment as it stands, unchecked: `???` is the value of what its user has to say first."""
+    """An experiment as it stands: `???` is the value of what its user has to say first, whose section is not checked.
+
+    Raises:
+        UserError: a value in another section is not accepted.
+    """
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         tree = compose_lines([f"experiment={experiment}"])
-    values = OmegaConf.to_container(tree, resolve=True, throw_on_missing=False)
-    assert isinstance(values, dict)
-    return {str(name): value for name, value in values.items()}
+    sections.check_names(tree)
+    values = {name: resolve(tree, name, throw_on_missing=False) for name in sections.SECTIONS}
+    for name, check in sections.SECTIONS.items():
+        if "???" not in dict(leaves(values[name])).values():
+            check(name, values[name])
+    return values
 
 
 def parse_override(text: str) -> Override:
@@ -166,13 +173,13 @@ def merged_files(conf: Path, lines: list[str]) -> list[tuple[str, str]]:
     return [(str(f.config_path), f.package or "") for f in found if not str(f.config_path).startswith("hydra")]
 
 
-def resolve(tree: DictConfig, name: str) -> Any:
+def resolve(tree: DictConfig, name: str, throw_on_missing: bool = True) -> Any:
     """One section with its interpolations filled in; what is missing or circular is named."""
     try:
         part = tree[name]
         if not OmegaConf.is_config(part):
             return part
-        return OmegaConf.to_container(part, resolve=True, throw_on_missing=True)
+        return OmegaConf.to_container(part, resolve=True, throw_on_missing=throw_on_missing)
     except MissingMandatoryValue as error:
         raise UserError(f"{error.full_key}: is not set; say it by an override such as {error.full_key}=…") from None
     except OmegaConfBaseException as error:

@@ -63,9 +63,9 @@ class Examples:
         """The examples of the stores in these folders."""
         return cls.of(*(open_store(Path(folder)) for folder in folders))
 
-    def plus(self, store: Store, labels: pa.Table) -> "Examples":
-        """These and the rows of a store that a label table names."""
-        return Examples([*self.parts, (store, labels)])
+    def plus(self, folder: str, labels: pa.Table) -> "Examples":
+        """These and the rows that a label table names of the store in this folder."""
+        return Examples([*self.parts, (open_store(Path(folder)), labels)])
 
     def knowing(self, target: str | None) -> "Examples":
         """Those of which this column is known, with it to learn; None takes all, with nothing to learn."""
