@@ -4,14 +4,13 @@ The system is told to forget the file before each pass, so that both come from t
 """
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.paired import Cost, in_turn, parser, positive, print_figure
+from benchmarks.paired import Cost, in_turn, parser, positive, print_figure, timed
 from sprout.core.store import StoreWriter, label_table, open_store
 
 GOAL = 1.2
@@ -25,28 +24,26 @@ def measure(pairs: int, images: int) -> None:
         folder = Path(scratch, "store")
         write(folder, images)
         (path,) = folder.glob("examples-*.npy")  # one file: the reference reads no other
-        costs = in_turn(lambda: timed(path, lambda: ours(folder)), lambda: timed(path, lambda: reference(path)), pairs)
+        costs = in_turn(lambda: cold(path, lambda: ours(folder)), lambda: cold(path, lambda: reference(path)), pairs)
     print_figure("open_store", GOAL, *costs)
 
 
-def write(folder: Path, images: int) -> None:
-    """A store of so many random images."""
-    generator = np.random.default_rng(0)
+def write(folder: Path, images: int, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> None:
+    """A store of so many random images of ten classes."""
+    generator = np.random.default_rng(seed)
     rows = np.arange(images)
-    with StoreWriter(folder, images, SHAPE, "uint8") as writer:
+    with StoreWriter(folder, images, shape, "uint8") as writer:
         for start in range(0, images, BATCH):
-            writer.append(generator.integers(0, 256, (min(BATCH, images - start), *SHAPE), dtype=np.uint8))
+            writer.append(generator.integers(0, 256, (min(BATCH, images - start), *shape), dtype=np.uint8))
         writer.close(label_table(rows, rows % 10, source="given", group=rows, origin=[f"image {row}" for row in rows]))
 
 
-def timed(path: Path, run: Callable[[], None]) -> Cost:
+def cold(path: Path, run: Callable[[], None]) -> Cost:
     """What one pass takes; the file's pages are written and forgotten first."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    wall, cpu = time.perf_counter(), time.process_time()
-    run()
-    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
+    return timed(run)
 
 
 def ours(folder: Path) -> None:

@@ -23,10 +23,13 @@ class Cost:
     cpu: float
 
 
-def parser(name: str, about: str | None, pairs: int) -> argparse.ArgumentParser:
-    """The command line that every benchmark of pairs has."""
-    made = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=about)
-    made.add_argument("--pairs", type=positive, default=pairs, help="runs of each side (default: %(default)s)")
+def parser(name: str, about: str | None, pairs: int | None) -> argparse.ArgumentParser:
+    """The command line that every benchmark has; None where there are no pairs."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    if pairs is not None:
+        made.add_argument("--pairs", type=positive, default=pairs, help="runs of each side (default: %(default)s)")
     return made
 
 
@@ -60,6 +63,13 @@ def cost(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -
     return Cost(wall, usage.ru_utime + usage.ru_stime)
 
 
+def timed(run: Callable[[], object]) -> Cost:
+    """What a call takes; on the CPU, all threads of this process."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    run()
+    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
+
+
 def in_turn(ours: Callable[[], Cost], reference: Callable[[], Cost], pairs: int) -> tuple[list[Cost], list[Cost]]:
     """Run the two `pairs` times, one after the other, so that a busy machine slows both."""
     costs: tuple[list[Cost], list[Cost]] = ([], [])
@@ -82,6 +92,25 @@ def print_figure(name: str, goal: float, ours: Sequence[Cost], reference: Sequen
         "unit": "s",
         "cpu": compared([one.cpu for one in ours], [one.cpu for one in reference]),
     }
+    print(json.dumps(figure), flush=True)
+
+
+def print_value(
+    name: str, goal: float, values: Sequence[float], *, unit: str, digits: int = 3, **sides: Sequence[float]
+) -> None:
+    """Print a figure that is no ratio of times as one JSON line, with the same keys; no CPU time belongs to it.
+
+    Args:
+        name: of the benchmark.
+        goal: what the figure is held against.
+        values: it, measured once or several times; the median stands under `ratio`.
+        unit: of all numbers; empty for a bare number.
+        digits: significant ones that are kept.
+        sides: what `values` were made of, such as `ours` and `reference`.
+    """
+    shown = {key: [float(f"{value:.{digits}g}") for value in side] for key, side in sides.items()}
+    low, middle, high = (float(f"{value:.{digits}g}") for value in (min(values), median(values), max(values)))
+    figure = {"name": name, "ratio": middle, "interval": [low, high], **shown, "goal": goal, "unit": unit}
     print(json.dumps(figure), flush=True)
 
 

@@ -25,6 +25,11 @@ def environment(folder: Path) -> dict[str, str]:
     return {**kept, **dvc, **people, **no_settings, "PATH": path}
 
 
+def child_environment(folder: Path) -> dict[str, str]:
+    """The same for a benchmark's own child, which imports the project and its benchmarks from where they lie."""
+    return environment(folder) | {"PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"}
+
+
 def copy_project(folder: Path, env: Mapping[str, str]) -> None:
     """Copy the project as it lies here, edits included, without what the pipeline has made.
 

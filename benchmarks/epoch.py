@@ -1,0 +1,67 @@
+"""An epoch of training (train and val, tracked in MLflow) ÷ an epoch of a bare PyTorch loop.
+
+    python -m benchmarks.epoch                # the CNN of 3 × 12 filters, 40,000 + 10,000 images, batch 100
+    python -m benchmarks.epoch --batch 32
+
+Both take turns in one process with two threads. The reference (bare.py) has its images in memory, as floats and
+normalised, in the memory format that is faster here, and nothing around its steps: no file, no schedule, no figure on
+train, no progress, no checkpoint, no tracking. Its optimizer is `torch.optim.Adam` as people write it, or with
+`fused=True`, as ours has it: whichever is faster here, unless --fused or --no-fused says which.
+"""
+
+import argparse
+import sys
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from benchmarks.bare import BareLoop
+from benchmarks.paired import in_turn, parser, positive, print_figure, timed
+from benchmarks.training import Data, compose, make_training, own_store, random_data, run_epoch, timed_with_sending
+
+GOALS = {100: 1.05, 32: 1.15}
+"""By batch size."""
+FORMATS = (torch.contiguous_format, torch.channels_last)
+TRIALS, TRIAL_STEPS = 5, 30
+
+
+def measure(pairs: int, images: int, batch: int, fused: bool | None) -> None:
+    """Compare epochs; prints the figure.
+
+    Args:
+        pairs: how many epochs of each.
+        images: training images; a quarter as many validate.
+        batch: examples a step.
+        fused: the reference's optimizer; None for the faster one.
+    """
+    build = compose("model=cnn_3x12", f"train.batch_size={batch}")
+    with TemporaryDirectory(prefix="sprout-epoch-") as scratch, own_store(build) as run:
+        data = random_data(Path(scratch), images, max(1, images // 4))
+        ours = make_training(data, build, Path(scratch, "checkpoints"), run.log_metrics)
+        reference = fastest(data, batch, fused)
+        for warm in (lambda: run_epoch(ours), reference.epoch):
+            warm()
+        costs = in_turn(lambda: timed_with_sending(lambda: run_epoch(ours)), lambda: timed(reference.epoch), pairs)
+    print_figure("epoch" if batch == 100 else f"epoch_{batch}", GOALS[batch], *costs)
+
+
+def fastest(data: Data, batch: int, fused: bool | None) -> BareLoop:
+    """The bare loop whose memory format and kind of optimizer take the least time here, by the best of some trials."""
+    forms = list(product(FORMATS, (False, True) if fused is None else (fused,)))
+    loops = [BareLoop(data, batch, *form) for form in forms]
+    walls = [[timed(lambda: loop.train(TRIAL_STEPS * batch)).wall for loop in loops] for _ in range(TRIALS)]
+    best = [min(side) for side in zip(*walls, strict=True)]
+    for (memory_format, kind), wall in zip(forms, best, strict=True):
+        print(f"reference: {memory_format}, fused={kind}: {1000 * wall / TRIAL_STEPS:.2f} ms a step", file=sys.stderr)
+    return loops[best.index(min(best))]
+
+
+if __name__ == "__main__":
+    command_line = parser("epoch", __doc__, pairs=10)
+    command_line.add_argument("--images", type=positive, default=40_000, help="to train on (default: %(default)s)")
+    command_line.add_argument("--batch", type=int, choices=list(GOALS), default=100, help="default: %(default)s")
+    command_line.add_argument("--fused", action=argparse.BooleanOptionalAction, help="default: the faster one")
+    arguments = command_line.parse_args()
+    measure(arguments.pairs, arguments.images, arguments.batch, arguments.fused)

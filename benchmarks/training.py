@@ -1,0 +1,129 @@
+"""Trainings of random images, put together as the stage `train` does it, for benchmarks to run epoch by epoch."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+import torch
+
+from benchmarks.open_store import write
+from benchmarks.paired import Cost, timed
+from benchmarks.workspace import PROJECT
+from sprout.core.build import Build
+from sprout.core.signals import requests
+from sprout.core.store import open_store
+from sprout.core.workspace import choice
+from sprout.models import build as build_network
+from sprout.models.inference import use_threads
+from sprout.models.normalise import network_shape
+from sprout.settings.compose import compose_config
+from sprout.settings.model import MODELS
+from sprout.settings.train import TRAININGS
+from sprout.tracking import Run, tracked_run
+from sprout.tracking.journal import count_waiting
+from sprout.tracking.place import outbox
+from sprout.training.batches import Examples
+from sprout.training.fit import deterministic, make_loop, quiet
+from sprout.training.loop import Loop
+from sprout.training.plans import Log
+from sprout.training.tasks import make_task
+
+CLASSES = 10
+MEAN, STD = 0.5, 0.29
+"""Of uniformly drawn pixels in 0..1."""
+THREADS = 2
+PATIENCE = 60.0  # seconds
+MOVES = {"flip": 0.5, "shift": 0.1, "rotate": 10.0, "zoom": 0.1, "shear": 5.0}
+"""The augmentation of all benchmarks that have one."""
+Data = tuple[Examples, Examples]
+
+
+def random_data(folder: Path, train: int, val: int, shape: tuple[int, ...] = (28, 28, 1)) -> Data:
+    """Stores of random images with random classes, and their examples."""
+    for seed, (split, images) in enumerate((("train", train), ("val", val))):
+        write(folder / split, images, shape, seed)
+    return open_data(folder)
+
+
+def open_data(folder: Path) -> Data:
+    """What `random_data` has written."""
+    train, val = (Examples.of(open_store(folder / split), target="label") for split in ("train", "val"))
+    return train, val
+
+
+def compose(*overrides: str) -> Build:
+    """A build of the project's conf/; overrides say what a benchmark wants otherwise."""
+    composed = compose_config(PROJECT / "conf", "digits", [f"train.threads={THREADS}", "train.lr=0.001", *overrides])
+    return Build(composed.text, composed.config)
+
+
+def moving(moves: dict[str, float]) -> list[str]:
+    """Overrides that augment in training."""
+    return [f"train.transforms.{key}={value}" for key, value in moves.items()]
+
+
+def make_training(data: Data, build: Build, checkpoints: Path, log: Log) -> Loop:
+    """Put a training together from a build's settings."""
+    settings = asdict(choice(build, "train", "method", TRAININGS))
+    task, threads = settings.pop("task"), settings.pop("threads")
+    for key in ("method", "normalise"):
+        del settings[key]
+    use_threads(threads)
+    torch.manual_seed(settings["seed"])
+    shape = network_shape(data[0].shape)
+    network = build_network(shape, CLASSES, **asdict(choice(build, "model", "name", MODELS)))
+    scale = {"mean": [MEAN] * shape[0], "std": [STD] * shape[0]}
+    targets = (data[0].targets, data[1].targets)
+    learned = {"task": make_task(task, targets[0], CLASSES, 1.0), "targets": targets}
+    with quiet():
+        return make_loop(
+            network, *data, **learned, **scale, checkpoints=checkpoints, log=log, what="benchmark", **settings
+        )
+
+
+def run_epoch(loop: Loop) -> None:
+    """One epoch of a training, surrounded as `fit` does it; what is set for it is undone for the reference."""
+    with quiet(), deterministic("cpu"), requests() as request:
+        loop.run_epoch(request)
+
+
+def untracked(metrics: dict[str, float], step: int) -> None:
+    """Log nothing."""
+
+
+@contextmanager
+def own_store(build: Build) -> Iterator[Run]:
+    """A run tracked in a new MLflow store on SQLite."""
+    with (
+        TemporaryDirectory(prefix="sprout-tracking-") as scratch,
+        patch.dict(os.environ, {"DVC_ROOT": scratch}),
+        tracked_run(build, "train", f"sqlite:///{scratch}/mlruns/mlflow.db", nested=False) as run,
+    ):
+        drain()
+        yield run
+
+
+def drain() -> None:
+    """Wait until the store has all that was said: it is sent in the background, which the reference shall not pay.
+
+    Raises:
+        TimeoutError: the store takes nothing.
+    """
+    end = time.monotonic() + PATIENCE
+    while count_waiting(outbox()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{outbox()}: the tracking store has taken nothing for {PATIENCE:.0f} s")
+        time.sleep(0.05)
+
+
+def timed_with_sending(run: Callable[[], None]) -> Cost:
+    """What a tracked call takes: its wall time to its end, and its CPU time until the store has all of it."""
+    start = time.process_time()
+    wall = timed(run).wall
+    drain()
+    return Cost(wall, time.process_time() - start)
