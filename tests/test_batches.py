@@ -68,9 +68,9 @@ def test_a_label_table_chooses_rows_and_labels(stores):
     assert batch.targets.tolist() == [2, 0]
 
 
-def test_plus(stores):
+def test_plus(stores, tmp_path):
     given = Examples.of(stores[0], stores[1])
-    more = given.plus(stores[2], chosen([5, 1], [2, 0]))
+    more = given.plus(str(tmp_path / "c"), chosen([5, 1], [2, 0]))
     assert (len(given), len(more)) == (10, 12)
     assert more.knowing("label").targets.tolist() == [row % 3 for row in range(10)] + [2, 0]
 

@@ -134,9 +134,18 @@ WRONG_OVERRIDES = [
     (["~model"], ["model", "section is missing", "download, prepare"]),
     (["~experiment"], ["experiment=null", "digits, fashion_mnist"]),
     # choices of files
-    (["model=nope"], ['model="nope"', "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"]),
-    (["model="], ['model=""', "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"]),
-    (["model=null"], ["model=null", "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"]),
+    (
+        ["model=nope"],
+        ['model="nope"', "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"],
+    ),
+    (
+        ["model="],
+        ['model=""', "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"],
+    ),
+    (
+        ["model=null"],
+        ["model=null", "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"],
+    ),
     (["model=[cnn,mlp]"], ['model=["cnn", "mlp"]', "no such choice"]),
     (["model=../train/default"], ['model="../train/default"', "no such choice"]),
     (["model=cnn.yaml"], ['model="cnn.yaml"', "no such choice"]),
@@ -225,9 +234,21 @@ WRONG_CONF = [
     ("experiment/digits.yaml", "# @package _global_\n- 1\n", ["experiment=digits"]),
     ("experiment/digits.yaml", "train:\n  lr: 1\n", ['experiment={"train": {"lr": 1}}', "no such section"]),
     ("experiment/digits.yaml", "# @package _global_\ntrain:\n  lrr: 1\n", ["train.lrr=1", "did you mean lr?"]),
-    ("experiment/digits.yaml", "# @package _global_\ntrain: 5\n", ["train=5", "not a section", "method", "gradient_descent, scikit_learn"]),
-    ("experiment/digits.yaml", "# @package _global_\nmodel: 5\n", ["model=5", "not a section", "cnn, mlp, resnet, autoencoder, target"]),
-    ("experiment/digits.yaml", "# @package _global_\ntrain: null\n", ["train=null", "not a section", "method", "gradient_descent, scikit_learn"]),
+    (
+        "experiment/digits.yaml",
+        "# @package _global_\ntrain: 5\n",
+        ["train=5", "not a section", "method", "gradient_descent, scikit_learn"],
+    ),
+    (
+        "experiment/digits.yaml",
+        "# @package _global_\nmodel: 5\n",
+        ["model=5", "not a section", "cnn, mlp, resnet, autoencoder, target"],
+    ),
+    (
+        "experiment/digits.yaml",
+        "# @package _global_\ntrain: null\n",
+        ["train=null", "not a section", "method", "gradient_descent, scikit_learn"],
+    ),
     ("experiment/digits.yaml", "# @package _global_\nsweeep: {}\n", ["sweeep={}", "no such section"]),
     (
         "experiment/digits.yaml",

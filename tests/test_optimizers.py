@@ -27,7 +27,7 @@ def make_network():
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_by_name(name):
-    kinds = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop", "muon": "MuonBesideAdamW"}
+    kinds = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop", "muon": "Muon"}
     found = make(make_network(), 0.25, **PLAIN | {"name": name})
     assert type(found).__name__ == kinds[name]
     assert {group["lr"] for group in found.param_groups} == {0.25}

@@ -7,6 +7,7 @@ import torch
 
 from sprout.core.errors import UserError
 from sprout.core.validate import choice, section
+from sprout.models.user_class import subclass
 from sprout.settings.compose import compose_config
 from sprout.settings.download import DOWNLOADS
 from sprout.settings.model import MODELS, Cnn
@@ -39,7 +40,7 @@ def test_an_optimizer_that_is_registered_or_can_be_a_class(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_each_registered_optimizer_is_one_of_torch(name: str) -> None:
-    assert issubclass(getattr(torch.optim, OPTIMIZERS[name]), torch.optim.Optimizer)
+    assert issubclass(subclass("optimizer.name", OPTIMIZERS[name], torch.optim.Optimizer), torch.optim.Optimizer)
 
 
 @pytest.mark.parametrize(("name", "near"), [("foo", ""), ("adma", " (did you mean adam?)"), (".Own", ""), ("own.", "")])

@@ -10,8 +10,14 @@ from sprout.core.validate import close
 from sprout.settings.augment import Transforms
 from sprout.settings.task import Task
 
-OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop", "muon": "Muon"}
-"""Each registered name with its class in torch.optim."""
+OPTIMIZERS = {
+    "adam": "torch.optim.Adam",
+    "adamw": "torch.optim.AdamW",
+    "sgd": "torch.optim.SGD",
+    "rmsprop": "torch.optim.RMSprop",
+    "muon": "sprout.training.muon.Muon",
+}
+"""Each registered name with its class."""
 
 Normalisation = Literal["standard", "min_max", "none", "imagenet"]
 """How an example's numbers are scaled, by figures of the training split: standard to mean 0 and spread 1 per channel or

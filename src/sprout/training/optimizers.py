@@ -9,7 +9,6 @@ from torch import nn
 from sprout.core.errors import UserError
 from sprout.models.user_class import subclass
 from sprout.settings.train import OPTIMIZERS
-from sprout.training.muon import MuonBesideAdamW
 
 FUSED = ("adam", "adamw", "sgd")
 """Those with one kernel for all parameters, on the CPU too, in the place of a loop over them."""
@@ -39,7 +38,9 @@ def optimizer(
     Raises:
         UserError: no such class, or arguments that it does not take.
     """
-    kind = optimizer_class(name)
+    kind: Callable[..., torch.optim.Optimizer] = subclass(
+        "optimizer.name", OPTIMIZERS.get(name, name), torch.optim.Optimizer
+    )
     chosen = {"fused": True} if fused and name in FUSED and not {"fused", "foreach"} & set(args) else {}
     groups = [
         {"params": params, "weight_decay": weight_decay if decaying else 0.0, "part": number}
@@ -51,15 +52,6 @@ def optimizer(
         return kind(groups, lr=lr, **chosen, **args)
     except (TypeError, ValueError) as error:
         raise UserError(f"optimizer.args={args}: {name} does not take this ({error})") from None
-
-
-def optimizer_class(name: str) -> Callable[..., torch.optim.Optimizer]:
-    """The class of this name."""
-    if name == "muon":
-        return MuonBesideAdamW
-    path = f"torch.optim.{OPTIMIZERS[name]}" if name in OPTIMIZERS else name
-    kind: Callable[..., torch.optim.Optimizer] = subclass("optimizer.name", path, torch.optim.Optimizer)
-    return kind
 
 
 def split(parameters: Sequence[nn.Parameter], decay: str) -> dict[bool, list[nn.Parameter]]:
