@@ -6,59 +6,188 @@ from typing import Any
 import pytest
 import torch
 
-from sprout.training.checkpoints import WholeCheckpoints, checkpoint_folder, only_one, resume_from
+from sprout.core.errors import UserError
+from sprout.training.checkpoints import KEPT, Checkpoints, State, checkpoint_folder, checksum, only_one
 from sprout.training.fingerprint import code
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "teacher" / "0123456789abcdef"
-    made.mkdir(parents=True)
-    return made
+    return tmp_path / "teacher" / "0123456789abcdef"
 
 
-def save(folder: Path, **content: Any) -> Path:
-    path = folder / "last.ckpt"
-    WholeCheckpoints().save_checkpoint({"epoch": 4, **content}, path)
-    return path
+@pytest.fixture
+def checkpoints(folder: Path) -> Checkpoints:
+    return Checkpoints(folder, "teacher")
 
 
-def test_a_whole_one_is_gone_on_from(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = save(folder)
-    assert resume_from(folder, "teacher") == path
-    assert f"teacher: goes on after epoch 5, from {path}" in capsys.readouterr().err
+def save(checkpoints: Checkpoints, step: int, **content: Any) -> Path:
+    return checkpoints.save({"step": step, "weights": torch.full((500,), float(step)), **content}, step)
 
 
-def test_a_torn_one_is_refused_aloud_and_does_not_stand_in_the_way(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+def restored(checkpoints: Checkpoints) -> State | None:
+    """What was gone on from."""
+    taken: list[State] = []
+    done = checkpoints.restore(taken.append)
+    assert done is bool(taken)
+    return taken[0] if taken else None
+
+
+def torn(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def foreign(path: Path) -> None:
+    path.write_bytes(b"of another program")
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = [torn, empty, flipped, foreign, a_folder]
+
+
+def test_the_newest_is_gone_on_from(checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]) -> None:
+    save(checkpoints, 3)
+    path = save(checkpoints, 12)
+    state = restored(checkpoints)
+    assert state is not None
+    assert state["step"] == 12
+    assert torch.equal(state["weights"], torch.full((500,), 12.0))
+    assert capsys.readouterr().err == f"teacher: goes on after step 12, from {path}\n"
+
+
+def test_its_name_tells_the_step_and_its_checksum(checkpoints: Checkpoints) -> None:
+    path = save(checkpoints, 12)
+    assert path.name == f"step-0000000012-{checksum(path.read_bytes())}.ckpt"
+
+
+def test_the_last_two_are_kept(checkpoints: Checkpoints, folder: Path) -> None:
+    paths = [save(checkpoints, step) for step in (1, 2, 10, 100)]
+    assert KEPT == 2
+    assert sorted(folder.iterdir()) == sorted(paths[-2:])
+    assert checkpoints.found() == paths[:1:-1]
+
+
+def test_one_of_the_same_step_takes_the_place_of_none_but_the_oldest(checkpoints: Checkpoints) -> None:
+    """After the last step of an epoch and after its validation the step is the same, and the state is not."""
+    first, before, after = save(checkpoints, 1), save(checkpoints, 4), save(checkpoints, 4, validated=True)
+    assert not first.exists()
+    assert checkpoints.found() == [after, before]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_one_is_refused_aloud_and_the_one_before_is_used(
+    damage: Any, checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = save(folder, weights=torch.zeros(1000))
-    path.write_bytes(path.read_bytes()[:2000])
-    assert resume_from(folder, "teacher") is None
-    assert f"teacher: starts anew, as {path} cannot be read" in capsys.readouterr().err
-    assert not path.exists()
+    older, newer = save(checkpoints, 4), save(checkpoints, 8)
+    damage(newer)
+    state = restored(checkpoints)
+    assert state is not None
+    assert state["step"] == 4
+    refused, gone_on = capsys.readouterr().err.splitlines()
+    assert refused.startswith(f"teacher: {newer} is refused: ")
+    assert gone_on == f"teacher: goes on after step 4, from {older}"
 
 
-def test_one_that_would_be_unpickled_is_refused(folder: Path) -> None:
-    torch.save({"epoch": 4, "code": Path("x")}, folder / "last.ckpt")
-    assert resume_from(folder, "teacher") is None
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_where_all_are_damaged_it_says_that_it_starts_anew(
+    damage: Any, checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (save(checkpoints, 4), save(checkpoints, 8)):
+        damage(path)
+    assert restored(checkpoints) is None
+    said = capsys.readouterr().err.splitlines()
+    assert ["is refused" in line for line in said] == [True, True, False]
+    assert said[-1] == "teacher: starts anew, as no checkpoint can be used"
 
 
-def test_what_is_left_of_others_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert resume_from(folder, "teacher") is None
-    assert capsys.readouterr().err == ""
-    (folder.parent / "other").mkdir()
-    assert resume_from(folder, "teacher") is None
-    assert f"{folder.parent} holds what is left of 1 other trainings" in capsys.readouterr().err
+def test_damaged_ones_make_room_for_new_ones(checkpoints: Checkpoints) -> None:
+    damaged = save(checkpoints, 8)
+    torn(damaged)
+    save(checkpoints, 2)
+    newest = save(checkpoints, 4)
+    state = restored(checkpoints)
+    assert state is not None
+    assert state["step"] == 4
+    assert newest.exists()
 
 
-def test_a_save_that_fails_leaves_the_one_before(folder: Path) -> None:
-    path = save(folder)
-    before = path.read_bytes()
+@pytest.mark.parametrize(
+    "error", [UserError("of another network"), KeyError("best"), TypeError("no such field"), RuntimeError("size")]
+)
+def test_one_that_does_not_fit_is_refused_aloud(
+    error: Exception, checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(checkpoints, 4)
+    newer = save(checkpoints, 8)
+
+    def take(state: State) -> None:
+        if state["step"] == 8:
+            raise error
+
+    assert checkpoints.restore(take)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith(f"teacher: {newer} is refused: ")
+    assert "goes on after step 4" in said[1]
+
+
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> Any:
+        return Path.mkdir, (self.folder,)
+
+
+def test_one_that_would_run_code_is_refused(
+    checkpoints: Checkpoints, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = checkpoints.save({"trap": Trap(tmp_path / "sprung")}, 4)
+    assert checksum(path.read_bytes()) in path.name
+    assert restored(checkpoints) is None
+    assert "is refused" in capsys.readouterr().err
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_save_that_fails_leaves_the_ones_before(checkpoints: Checkpoints, folder: Path) -> None:
+    paths = [save(checkpoints, 4), save(checkpoints, 8)]
+    before = [path.read_bytes() for path in paths]
     with pytest.raises(AttributeError):
-        save(folder, unwritable=lambda: None)
-    assert path.read_bytes() == before
-    assert [p.name for p in folder.iterdir()] == ["last.ckpt"]
+        save(checkpoints, 12, unwritable=lambda: None)
+    assert sorted(folder.iterdir()) == paths
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_what_is_left_of_others_is_said(checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]) -> None:
+    assert restored(checkpoints) is None
+    assert capsys.readouterr().err == ""
+    (checkpoints.folder.parent / "other").mkdir()
+    assert restored(checkpoints) is None
+    assert f"{checkpoints.folder.parent} holds what is left of 1 other trainings" in capsys.readouterr().err
+
+
+def test_one_of_several_processes_speaks(
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(checkpoints, 4)
+    monkeypatch.setenv("RANK", "1")
+    assert restored(checkpoints) is not None
+    assert capsys.readouterr().err == ""
 
 
 def test_they_lie_in_the_main_workspace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -73,5 +202,5 @@ def test_the_folder_is_there_while_it_is_held(folder: Path) -> None:
 
 def test_the_fingerprint_reads_the_code_that_trains_and_no_other() -> None:
     names = {path.name for path in code()}
-    assert {"classify.py", "fit.py", "augment.py", "cnn.py", "store.py"} <= names
+    assert {"loop.py", "tasks.py", "fit.py", "augment.py", "cnn.py", "store.py", "noise.py"} <= names
     assert not {"page.py", "evaluate.py", "cli.py", "journal.py"} & names

@@ -12,10 +12,13 @@ from sprout.core.errors import UserError
 from sprout.core.signals import exit_codes
 from sprout.core.workspace import read_build
 from sprout.settings.compose import choices, compose_config, compose_open, experiments, merged_files
+from sprout.settings.model import MODELS
 
 CONF = Path("conf")
 STAGE = Path(__file__).parents[1] / "pipelines/compose.py"
 OLD = "experiment: older\n"
+MODEL_NAMES = ", ".join(MODELS)
+MODEL_FILES = ", ".join(choices(CONF, "model"))
 
 
 @pytest.fixture
@@ -99,8 +102,8 @@ WRONG_OVERRIDES = [
     (["model.channels.1=0"], ["model.channels.1=0", "greater than or equal to 1"]),
     (["train.transforms=shifts"], ['train.transforms="shifts"', "a section of keys"]),
     (["train.optimizer.args=1"], ["train.optimizer.args=1", "a section of keys"]),
-    (["model.name=vgg"], ['model.name="vgg"', "cnn, mlp, resnet, autoencoder, target"]),
-    (["model.name=null"], ["model.name=null", "cnn, mlp, resnet, autoencoder, target"]),
+    (["model.name=vgg"], ['model.name="vgg"', MODEL_NAMES]),
+    (["model.name=null"], ["model.name=null", MODEL_NAMES]),
     (["download.source=torchvision"], ["download.mirror", "missing", "conf/download/"]),
     (["download.name=MNIST"], ['download.name="MNIST"', "digits", "iris"]),
     (["download=archive"], ["download.urls", "is not set"]),
@@ -134,18 +137,9 @@ WRONG_OVERRIDES = [
     (["~model"], ["model", "section is missing", "download, prepare"]),
     (["~experiment"], ["experiment=null", "digits, fashion_mnist"]),
     # choices of files
-    (
-        ["model=nope"],
-        ['model="nope"', "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"],
-    ),
-    (
-        ["model="],
-        ['model=""', "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"],
-    ),
-    (
-        ["model=null"],
-        ["model=null", "no such choice", "autoencoder, cnn, cnn_2x32, cnn_3x12, cnn_faces, linear, mlp, resnet"],
-    ),
+    (["model=nope"], ['model="nope"', "no such choice", MODEL_FILES]),
+    (["model="], ['model=""', "no such choice", MODEL_FILES]),
+    (["model=null"], ["model=null", "no such choice", MODEL_FILES]),
     (["model=[cnn,mlp]"], ['model=["cnn", "mlp"]', "no such choice"]),
     (["model=../train/default"], ['model="../train/default"', "no such choice"]),
     (["model=cnn.yaml"], ['model="cnn.yaml"', "no such choice"]),
@@ -239,11 +233,7 @@ WRONG_CONF = [
         "# @package _global_\ntrain: 5\n",
         ["train=5", "not a section", "method", "gradient_descent, scikit_learn"],
     ),
-    (
-        "experiment/digits.yaml",
-        "# @package _global_\nmodel: 5\n",
-        ["model=5", "not a section", "cnn, mlp, resnet, autoencoder, target"],
-    ),
+    ("experiment/digits.yaml", "# @package _global_\nmodel: 5\n", ["model=5", "not a section", MODEL_NAMES]),
     (
         "experiment/digits.yaml",
         "# @package _global_\ntrain: null\n",
@@ -266,7 +256,7 @@ WRONG_CONF = [
         ["experiment=digits", "duplicate key lr"],
     ),
     ("train/default.yaml", "epochs: 1\nepochs: 2\n", ["experiment=digits", "duplicate key epochs"]),
-    ("model/cnn.yaml", "", ["model.name=null", "cnn, mlp, resnet, autoencoder, target"]),
+    ("model/cnn.yaml", "", ["model.name=null", MODEL_NAMES]),
     ("model/cnn.yaml", "name: cnn\n", ["model.channels", "missing", "conf/model/"]),
     ("report/default.yaml", "examples: many\n", ['report.examples="many"', "integer"]),
     ("report/default.yaml", "examples: !!binary aGk=\n", ["report={'examples': b'hi'}", "only texts, numbers"]),

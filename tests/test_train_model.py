@@ -1,6 +1,5 @@
 """From labelled examples to a model folder."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -8,39 +7,24 @@ import numpy as np
 import pytest
 import torch
 
+import trainings
 from sprout.core.records import read_json
 from sprout.core.store import Store, label_table, open_store, write_store
-from sprout.models.inference import load_predictor, probabilities_of
+from sprout.models.inference import load_predictor
 from sprout.models.model_file import ModelCard
-from sprout.settings.augment import Transforms
 from sprout.training.batches import Examples
 from sprout.training.train_model import train_model
 
-NONE = {key.name: 0.0 for key in fields(Transforms)}
-SETTINGS: dict[str, Any] = {
+CONSTANT = {"name": "constant", "warmup": 0.0, "drops": (), "drop": 0.1}
+SETTINGS: dict[str, Any] = trainings.SETTINGS | {
     "task": {"kind": "classify", "loss": "cross_entropy", "label_smoothing": 0.0, "class_weights": "none"},
+    "start": None,
     "threads": 1,
     "epochs": 12,
-    "batch_size": 16,
     "lr": 0.02,
-    "accumulate": 1,
-    "optimizer": {"name": "adam", "weight_decay": 0.0, "decay": "weights", "args": {}},
-    "schedule": {"name": "constant", "warmup": 0.0, "drops": (), "drop": 0.1},
-    "clip": None,
-    "ema": None,
-    "transforms": {**NONE, "fill": "zeros"},
-    "monitor": "val_loss",
-    "patience": None,
-    "stop_at": None,
+    "schedule": CONSTANT,
+    "transforms": trainings.STILL,
     "seed": 0,
-    "accelerator": "cpu",
-    "devices": 1,
-    "nodes": 1,
-    "strategy": "auto",
-    "precision": "32-true",
-    "channels_last": True,
-    "compile": False,
-    "checkpoint_minutes": 5.0,
     "log_steps": 0,
 }
 MEAN, STD = [3000.0, 0.0], [800.0, 0.001]
@@ -80,7 +64,7 @@ def test_rows_of_a_table_are_learned_and_handed_on(trained: Path) -> None:
     assert card.temperature is not None
     assert card.temperature > 0
     test = rows_of(trained / "test", 90, 2, 90)
-    probabilities = probabilities_of(predictor, test, "test")
+    probabilities = predictor.probabilities(test.take(np.arange(90)))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
     assert (probabilities.argmax(axis=1) == np.arange(90) % 3).all()
 

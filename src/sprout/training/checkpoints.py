@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from sprout.core.ranks import rank
 KEPT = 2
 """So many of the last ones stay, as the newest may turn out to be damaged."""
 State = dict[str, Any]
+UNFIT = (UserError, RuntimeError, ValueError, KeyError, TypeError, OSError, EOFError, UnpicklingError)
+"""What comes of a file that is damaged, of another make or of another training."""
 
 
 def checkpoint_folder(role: str, name: str) -> Path:
@@ -75,7 +78,7 @@ class Checkpoints:
         for path in self.found():
             try:
                 take(self.read(path))
-            except (UserError, RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+            except UNFIT as error:
                 self.say(f"{path} is refused: {one_line(error)[:200]}")
                 continue
             self.say(f"goes on after step {int(path.name[5:15])}, from {path}")

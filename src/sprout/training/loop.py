@@ -114,9 +114,10 @@ class Loop:
         for parts in self.train.steps(progress.epoch, progress.step_of_epoch):
             self.step(parts)
             self.lines.step(progress.step)
-            if self.agreed(request.signum is not None):
+            asked, due = self.agreed(request.signum is not None, self.due())
+            if asked:
                 self.leave(request)
-            if self.agreed(time.monotonic() - self.saved > self.checkpoint_seconds):
+            if due:
                 self.save()
         self.read()
         row = self.validate(request)
@@ -211,7 +212,7 @@ class Loop:
                     found = self.module.validation_step(on_device(host, self.fabric.device))
                 total, figure = torch.stack([found["total"], found["figure"].to(found["total"])]).tolist()
                 sums += torch.tensor([total, figure, host.counted], dtype=torch.float64)
-                if self.agreed(request.signum is not None):
+                if self.agreed(request.signum is not None)[0]:
                     return None
             row = self.row(self.total(sums))
             if self.progress.judge(row[self.stopping.monitor], self.stopping.less_is_better):
@@ -238,14 +239,18 @@ class Loop:
         found: list[float] = sums.tolist()
         return found
 
-    def agreed(self, mine: bool) -> bool:
-        """Whether any process says so; several talk about it now and then."""
+    def agreed(self, *mine: bool) -> list[bool]:
+        """What any process says of each; several talk about it now and then."""
         if self.fabric.world_size == 1:
-            return mine
+            return list(mine)
         self.talks += 1
         if self.talks % STEPS_BETWEEN_TALKS:
-            return False
-        return bool(self.total(torch.tensor([float(mine)]))[0])
+            return [False] * len(mine)
+        return [count > 0 for count in self.total(torch.tensor(mine, dtype=torch.float32))]
+
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.monotonic() - self.saved > self.checkpoint_seconds
 
     def log_row(self, row: Row) -> None:
         """Log one epoch."""
