@@ -6,7 +6,7 @@ from sprout.core.atomic import whole_folder
 from sprout.core.stage import run_stage
 from sprout.core.store import open_store
 from sprout.core.workspace import choice, read_build, section
-from sprout.evaluate import evaluate, pseudo_label_quality
+from sprout.evaluate import evaluate, pseudo_label_quality, write_curves
 from sprout.models.inference import load_predictor, use_threads
 from sprout.settings.results import Evaluate, Report
 from sprout.settings.train import TRAININGS
@@ -16,11 +16,13 @@ from sprout.tracked_evaluation import track_evaluation
 def main() -> None:
     build, prepared = read_build(), Path("data/prepared")
     use_threads(choice(build, "train", "method", TRAININGS).threads)
-    models = {role: load_predictor(Path("models") / role) for role in ("teacher", "student")}
+    folders = {role: Path("models") / role for role in ("teacher", "student")}
+    models = {role: load_predictor(folder) for role, folder in folders.items()}
     accepted = pseudo_label_quality(Path("data/pseudo_labels"), prepared / "truth.parquet")
     bins, examples = section(build, "evaluate", Evaluate).bins, section(build, "report", Report).examples
     with whole_folder(Path("reports/evaluation")) as folder:
         evaluate(folder, models, open_store(prepared / "test"), bins=bins, examples=examples, accepted=accepted)
+        write_curves(folder / "curves", {role: model / "history.csv" for role, model in folders.items()})
     track_evaluation(build, Path("reports/evaluation"))
 
 

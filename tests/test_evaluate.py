@@ -11,7 +11,7 @@ from handmade import model
 from sprout.calibration import calibration_error
 from sprout.core.records import read_json
 from sprout.core.store import label_table, open_store, write_labels, write_store
-from sprout.evaluate import evaluate, pseudo_label_quality, write_evaluation
+from sprout.evaluate import evaluate, pseudo_label_quality, write_curves, write_evaluation
 from sprout.measure import measure, restore
 from sprout.metrics import classification_metrics
 
@@ -142,7 +142,8 @@ def test_a_class_that_is_not_known_does_not_count(tmp_path):
 def test_a_regression(tmp_path):
     test = make_test(tmp_path, [None] * 5, value=pa.array([90.0, None, 110.0, 95.5, None]))
     folder, models, table = evaluated(tmp_path, "regress", test)
-    assert files(folder) == {"metrics.json", "predictions.parquet"}
+    assert files(folder) == {"metrics.json", "predictions.parquet", "confusion.csv"}
+    assert (folder / "confusion.csv").read_text() == "actual,predicted\n"
     assert (table["row"], table["value"]) == ([0, 2, 3], [90.0, 110.0, 95.5])
     for role, one in models.items():
         assert table[role] == pytest.approx(one.values(test.take(np.array([0, 2, 3]))))
@@ -151,7 +152,7 @@ def test_a_regression(tmp_path):
 def test_a_reconstruction(tmp_path):
     test = make_test(tmp_path, [None] * 9)
     folder, models, table = evaluated(tmp_path, "reconstruct", test, examples=4)
-    assert files(folder) == {"metrics.json", "predictions.parquet", "restored.npz"}
+    assert files(folder) == {"metrics.json", "predictions.parquet", "confusion.csv", "restored.npz"}
     assert list(table) == ["row", "noisy_mse", "teacher", "student"]
     clean, noisy, restored = restore(models["student"], test, np.arange(9))
     assert table["noisy_mse"] == pytest.approx(((noisy - clean) ** 2).mean(axis=(1, 2, 3)))
@@ -178,10 +179,12 @@ def test_no_more_images_are_kept_than_asked_for_or_there_are(tmp_path, n, exampl
 def test_a_clustering(tmp_path):
     test = make_test(tmp_path, [0, None, 2, 1])
     folder, models, table = evaluated(tmp_path, "cluster", test)
-    assert files(folder) == {"metrics.json", "predictions.parquet"}
+    assert files(folder) == {"metrics.json", "predictions.parquet", "confusion.csv"}
     assert (table["row"], table["label"]) == ([0, 1, 2, 3], [0, None, 2, 1])
     outputs = models["student"].outputs(test.take(np.arange(4)))
     assert table["cluster"] == outputs.argmax(axis=1).tolist()
+    pairs = [("a", table["cluster"][0]), ("c", table["cluster"][2]), ("b", table["cluster"][3])]
+    assert rows_of(folder / "confusion.csv") == [{"actual": a, "predicted": f"cluster {c}"} for a, c in pairs]
     assert table["distance"] == pytest.approx(-outputs.max(axis=1))
 
 
@@ -228,3 +231,21 @@ def test_only_what_is_known_of_the_truth_counts(tmp_path):
 @pytest.mark.parametrize("truth", [[], [0, 1]])
 def test_no_pseudo_labels_have_no_accuracy(tmp_path, truth):
     assert quality(tmp_path, [], [], truth) == {"pool": len(truth), "accepted": 0, "known": 0, "accuracy": None}
+
+
+def test_curves_stand_side_by_side(tmp_path):
+    columns = "epoch,lr,train_loss,val_loss,train_mae,val_mae\n"
+    (tmp_path / "teacher.csv").write_text(columns + "0,0.1,9,3,9,4.5\n1,0.1,9,2,9,\n")
+    (tmp_path / "student.csv").write_text(columns + "0,0.1,9,inf,9,5\n1,0.1,9,1,9,4\n2,0.1,9,0.5,9,3\n")
+    write_curves(tmp_path / "curves", {role: tmp_path / f"{role}.csv" for role in ("teacher", "student")})
+    assert files(tmp_path / "curves") == {"val_loss.json", "val_mae.json"}
+    loss, mae = (read_json(tmp_path / "curves" / name) for name in ("val_loss.json", "val_mae.json"))
+    assert [tuple(row.values()) for row in loss] == [(0, 3.0, None), (1, 2.0, 1.0), (2, None, 0.5)]
+    assert mae[1] == {"epoch": 1, "teacher": None, "student": 4.0}
+
+
+def test_a_model_without_epochs_has_an_empty_curve(tmp_path):
+    (tmp_path / "history.csv").write_text("epoch,lr,train_loss,val_loss\n")
+    write_curves(tmp_path / "curves", dict.fromkeys(("teacher", "student"), tmp_path / "history.csv"))
+    assert files(tmp_path / "curves") == {"val_loss.json"}
+    assert read_json(tmp_path / "curves" / "val_loss.json") == []

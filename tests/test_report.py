@@ -14,10 +14,13 @@ import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
+from torch.nn import Identity
 
+from handmade import card
 from sprout.core.records import read_json, write_json, write_rows
-from sprout.core.store import label_table, open_store, write_labels, write_store
-from sprout.evaluate import evaluate
+from sprout.core.store import Store, label_table, open_store, write_labels, write_store
+from sprout.evaluate import write_evaluation
+from sprout.models.inference import Predictor
 from sprout.report import write_report
 from sprout.report.figures import confusion_matrix, history_curves, reliability
 from sprout.report.inputs import Model
@@ -78,7 +81,7 @@ def make(root: Path, case: Case) -> Path:
     make_pseudo_labels(root / "pseudo_labels", case)
     make_model(root / "teacher", case, val_accuracy=0.8, best_epoch=2, kept=None)
     make_model(root / "student", case, val_accuracy=0.9, best_epoch=1, kept="teacher" if case.kept else None)
-    make_evaluation(root / "evaluation", case)
+    make_evaluation(root / "evaluation", case, open_store(root / "prepared" / "test"))
     return root
 
 
@@ -124,13 +127,14 @@ def make_pseudo_labels(folder: Path, case: Case) -> None:
 
 def make_model(folder: Path, case: Case, *, val_accuracy: float, best_epoch: int, kept: str | None) -> None:
     folder.mkdir()
-    card = {
+    said = {
+        "task": "classify",
         "architecture": CONFIG["model"],
         "classes": case.classes,
         "temperature": 1.25,
         "parameters": 12345,
     }
-    write_json(folder / "model.json", card | {"role": folder.name, "kept": kept})
+    write_json(folder / "model.json", said | {"role": folder.name, "kept": kept})
     scores = {"accuracy": val_accuracy, "error_rate": 1 - val_accuracy, "log_loss": 0.5, "macro_f1": 0.75}
     metrics = {"best_epoch": best_epoch, "epochs": 3, "val": scores | {"calibration_error": 0.125}}
     write_json(folder / "metrics.json", metrics)
@@ -148,7 +152,7 @@ def make_model(folder: Path, case: Case, *, val_accuracy: float, best_epoch: int
     write_rows(folder / "history.csv", list(history[0]), history)
 
 
-def make_evaluation(folder: Path, case: Case) -> None:
+def make_evaluation(folder: Path, case: Case, test: Store) -> None:
     folder.mkdir()
     labels = np.arange(case.tests) % len(case.classes)
     wrong = {
@@ -158,14 +162,17 @@ def make_evaluation(folder: Path, case: Case) -> None:
     probabilities = {model: guesses(labels, case, n) for model, n in wrong.items()}
     known = case.accepted if case.known is None else case.known
     quality = {"pool": case.pool, "accepted": case.accepted, "known": known, "accuracy": 8 / 9 if known else None}
-    evaluate(folder, probabilities, labels, case.classes, bins=5, accepted=quality)
+    said = card("classify", case.shape, classes=case.classes, temperature=1.0)
+    models = dict.fromkeys(probabilities, Predictor(Identity(), said))
+    logits = {model: np.log(p) for model, p in probabilities.items()}
+    write_evaluation(folder, models, test, logits, bins=5, examples=0, accepted=quality)
 
 
 def guesses(labels: np.ndarray, case: Case, wrong: int) -> np.ndarray:
     """(N, K): the first `wrong` examples get the next class, the surest mistake last."""
     count, classes = len(labels), len(case.classes)
     guessed = np.where(np.arange(count) < wrong, (labels + 1) % classes, labels)
-    confidence = np.where(np.arange(count) < wrong, 0.6 + 0.01 * np.arange(count), 0.95)
+    confidence = np.where(np.arange(count) < wrong, np.minimum(0.6 + 0.01 * np.arange(count), 0.99), 0.95)
     probabilities = np.repeat((1 - confidence)[:, None] / (classes - 1), classes, axis=1)
     probabilities[np.arange(count), guessed] = confidence
     return probabilities

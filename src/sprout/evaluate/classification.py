@@ -8,6 +8,7 @@ import pyarrow as pa
 from sprout.calibration import CURVE, calibration_curve
 from sprout.core.records import write_rows
 from sprout.core.store import Array, Store
+from sprout.evaluate.confusion import write_confusion
 from sprout.measure import labels as labels_of
 from sprout.measure import measured
 from sprout.metrics import PER_CLASS, per_class
@@ -34,8 +35,7 @@ def write_classification(
     curves = [{"model": m, **row} for m, p in probabilities.items() for row in calibration_curve(p, labels, bins)]
     write_rows(folder / "calibration.csv", ["model", *CURVE], curves)
     guesses = probabilities["student"].argmax(axis=1)
-    pairs = [{"actual": classes[a], "predicted": classes[g]} for a, g in zip(labels, guesses, strict=True)]
-    write_rows(folder / "confusion.csv", ["actual", "predicted"], pairs)
+    write_confusion(folder, [classes[a] for a in labels], [classes[g] for g in guesses])
     return predictions(probabilities, rows, labels)
 
 

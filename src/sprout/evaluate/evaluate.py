@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from sprout.core.records import write_json
 from sprout.core.store import Array, Store
 from sprout.evaluate.classification import write_classification
-from sprout.evaluate.clustering import clusterings
+from sprout.evaluate.clustering import write_clustering
+from sprout.evaluate.confusion import write_confusion
 from sprout.evaluate.reconstruction import reconstructions, write_restored
 from sprout.evaluate.regression import regressions
 from sprout.measure import examine, measure
@@ -66,10 +67,12 @@ def write_task(folder: Path, models: Models, test: Store, examined: Examined, bi
         case "classify":
             return write_classification(folder, models, test, examined, bins)
         case "regress":
+            write_confusion(folder)
             return regressions(models, test, examined)
         case "reconstruct":
+            write_confusion(folder)
             table = reconstructions(examined)
             write_restored(folder, models["student"], test, table, examples)
             return table
         case _:
-            return clusterings(test, examined)
+            return write_clustering(folder, models["student"].classes, test, examined)

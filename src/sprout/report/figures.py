@@ -14,6 +14,10 @@ from sprout.report.svg import COLOURS, INK, LINE, MUTED, to_svg
 
 CURVE = (5.0, 3.0)
 """Inches. Text of 9 points then reads as about 13 pixels in a column of 480 pixels."""
+FEW = 20
+"""Up to so many classes a matrix has its counts written into its cells."""
+MOST_POINTS = 1000
+"""A scatter plot of more draws some of them: the page would get slow, and no clearer."""
 MARKERS = {"teacher": "o", "student": "s"}
 
 
@@ -73,21 +77,37 @@ def _reliability(above: Axes, below: Axes, name: str, bins: Sequence[Mapping[str
 
 def confusion_matrix(matrix: Array, classes: Sequence[str]) -> Markup:
     """`matrix`: (K, K) counts, rows actual, columns predicted. Counts are written up to 20 classes."""
-    few = len(classes) <= 20
-    side = max(2.4, 0.4 * len(classes)) if few else min(10.5, max(6.5, 0.105 * len(classes)))
+    return _counts("confusion", matrix, classes, classes, "Actual", "Predicted")
+
+
+def contingency(matrix: Array, classes: Sequence[str], clusters: Sequence[str]) -> Markup:
+    """`matrix`: (K, C) counts, rows classes, columns clusters. Counts are written up to 20 of either."""
+    return _counts("contingency", matrix, classes, clusters, "Class", "Cluster")
+
+
+def _counts(
+    name: str, matrix: Array, rows: Sequence[str], columns: Sequence[str], of_rows: str, of_columns: str
+) -> Markup:
+    few = max(len(rows), len(columns)) <= FEW
+    height, width = (_side(len(names), few) for names in (rows, columns))
 
     def draw(figure: Figure) -> None:
-        axes = figure.add_subplot(xlabel="Predicted", ylabel="Actual")
+        axes = figure.add_subplot(xlabel=of_columns, ylabel=of_rows)
         axes.grid(visible=False)
         share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         axes.imshow(_shade(share), interpolation="none")
-        _name_cells(axes, classes, 8 if few else 5.5)
+        _name_cells(axes, rows, columns, 8 if few else 5.5)
         for row, column in zip(*np.nonzero(matrix), strict=True) if few else ():
             ink = "#ffffff" if share[row, column] > 0.25 else INK
             number = f"{matrix[row, column]:,}"
             axes.text(column, row, number, color=ink, ha="center", va="center_baseline", fontsize=7.5)
 
-    return to_svg("confusion", (side + 1.2, side + 1.2), draw)
+    return to_svg(name, (width + 1.2, height + 1.2), draw)
+
+
+def _side(cells: int, few: bool) -> float:
+    """Inches."""
+    return max(2.4, 0.4 * cells) if few else min(10.5, max(6.5, 0.105 * cells))
 
 
 def _shade(share: Array) -> Array:
@@ -96,12 +116,13 @@ def _shade(share: Array) -> Array:
     return np.concatenate([blue, np.sqrt(share)[..., None]], axis=-1)
 
 
-def _name_cells(axes: Axes, classes: Sequence[str], size: float) -> None:
-    short = [name if len(name) <= 16 else f"{name[:9]}…{name[-6:]}" for name in classes]
-    places = range(len(classes))
-    sideways = max(map(len, short)) > 2
-    axes.set_xticks(places, short, fontsize=size, rotation=90 if sideways else 0)
-    axes.set_yticks(places, short, fontsize=size)
+def _name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], size: float) -> None:
+    down, across = (
+        [name if len(name) <= 16 else f"{name[:9]}…{name[-6:]}" for name in names] for names in (rows, columns)
+    )
+    sideways = max(map(len, across)) > 2
+    axes.set_xticks(range(len(columns)), across, fontsize=size, rotation=90 if sideways else 0)
+    axes.set_yticks(range(len(rows)), down, fontsize=size)
     axes.tick_params(length=0)
 
 
@@ -116,3 +137,58 @@ def confidence_histogram(confidence: Array) -> Markup:
         axes.hist(confidence, bins=20, range=(low, 1.0), color=MUTED, edgecolor=LINE, linewidth=0.4)
 
     return to_svg("confidence", CURVE, draw)
+
+
+def scatter(true: Array, predicted: Array, model: str) -> Markup:
+    """Predicted against true values, (N,) each; where they are equal lies the dotted line."""
+    chosen = np.unique(np.linspace(0, len(true) - 1, min(len(true), MOST_POINTS)).round().astype(int))
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot(xlabel="True", ylabel="Predicted")
+        axes.grid(axis="both")
+        ends = [float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))]
+        axes.plot(ends, ends, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)))
+        axes.plot(
+            true[chosen],
+            predicted[chosen],
+            color=COLOURS[model],
+            marker=MARKERS[model],
+            markersize=4,
+            markeredgewidth=0,
+            linestyle="",
+            alpha=0.55,
+        )
+
+    return to_svg("scatter", (4.6, 4.2), draw)
+
+
+def residuals(off: Array, model: str) -> Markup:
+    """How often a prediction is how far off, `off`: (N,) predicted minus true."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot(xlabel="Predicted minus true", ylabel="Test examples")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.hist(off, bins=_bins(len(off)), color=COLOURS[model], edgecolor=LINE, linewidth=0.4)
+        axes.axvline(0, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)))
+
+    return to_svg("residuals", CURVE, draw)
+
+
+def error_histogram(noisy: Array | None, restored: Array, model: str) -> Markup:
+    """How often an image has which mean squared error, (N,) each: before, if there is noise, in grey, and after."""
+    largest = float(max(restored.max(), 0 if noisy is None else noisy.max()))
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot(xlabel="Mean squared error", ylabel="Test images")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        each = {"range": (0, largest or 1.0), "bins": 2 * _bins(len(restored)), "edgecolor": LINE, "linewidth": 0.3}
+        if noisy is not None:
+            axes.hist(noisy, color=MUTED, **each)
+        axes.hist(restored, color=COLOURS[model], alpha=0.85, **each)
+
+    return to_svg("errors", CURVE, draw)
+
+
+def _bins(examples: int) -> int:
+    """So many that a bin has some examples in it."""
+    return int(np.clip(round(examples**0.5), 5, 30))

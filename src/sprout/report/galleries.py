@@ -1,4 +1,4 @@
-"""The two galleries: accepted pseudo-labels to judge by eye, and the mistakes the model was surest of.
+"""The galleries: a classifier's accepted pseudo-labels to judge by eye, the mistakes it was surest of, and others.
 
 Examples that cannot be drawn (rows of a table, say) are shown by where they come from.
 """
@@ -27,6 +27,22 @@ class Exhibit:
     confidence: float
     other: str | None = None
     """What the teacher said, where the student is another model."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An example with whatever is said of it."""
+
+    picture: Picture | None
+    """None where the example cannot be drawn."""
+    origin: str
+    said: tuple[str, ...]
+
+
+def exhibits(inputs: Inputs, folder: Path, rows: Array, said: Sequence[tuple[str, ...]]) -> list[Shown]:
+    """These rows of a store, each with what is said of it."""
+    shown = _shown(folder, rows, are_pictures(inputs.summary))
+    return [Shown(picture, origin, words) for (picture, origin), words in zip(shown, said, strict=True)]
 
 
 def accepted_gallery(inputs: Inputs, unlabelled: Path, wanted: int) -> list[Exhibit]:

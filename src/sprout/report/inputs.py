@@ -28,16 +28,25 @@ class Model:
 class Inputs:
     """Everything the page shows. `models` holds the teacher, and the student where it is another model."""
 
+    task: str
+    """classify, regress, reconstruct or cluster."""
     classes: list[str]
     summary: dict[str, Any]
     labels: dict[str, Array]
     """For each split the class index of each example, (N,); -1 where the label is not known."""
+    known: dict[str, int]
+    """For each split how many examples have a label, or of a regression a value."""
     models: dict[str, Model]
     kept: bool
     """True when the stage `retrain` handed the teacher on as the student."""
     scores: dict[str, Any]
     per_class: list[dict[str, str]]
     calibration: list[dict[str, str]]
+    """Empty, as is `per_class`, but for a classifier."""
+    coefficients: list[dict[str, str]]
+    """`name` and `coefficient` of each feature and of the bias; only of a model without hidden layers."""
+    restored: dict[str, Array]
+    """Of a reconstruction `row` and the images `clean`, `noisy` and `restored`, (n, H, W, C) uint8; else empty."""
     predictions: pa.Table
     accepted: pa.Table
     rounds: list[dict[str, str]]
@@ -57,15 +66,21 @@ def read_inputs(prepared: Path, pseudo_labels: Path, teacher: Path, student: Pat
     """
     kept = read_json(student / "model.json")["kept"] == "teacher"
     folders = {"teacher": teacher} if kept else {"teacher": teacher, "student": student}
+    task = read_json(teacher / "model.json")["task"]
+    tables = {split: read_labels(prepared / split) for split in SPLITS}
     return Inputs(
+        task=task,
         classes=read_json(prepared / "classes.json"),
         summary=read_json(prepared / "summary.json"),
-        labels={split: class_indices(read_labels(prepared / split)) for split in SPLITS},
+        labels={split: class_indices(table) for split, table in tables.items()},
+        known={split: known(table, "value" if task == "regress" else "label") for split, table in tables.items()},
         models={name: _model(folder) for name, folder in folders.items()},
         kept=kept,
         scores=read_json(evaluation / "metrics.json"),
-        per_class=_rows(evaluation / "per_class.csv"),
-        calibration=_rows(evaluation / "calibration.csv"),
+        per_class=_rows(evaluation / "per_class.csv") if task == "classify" else [],
+        calibration=_rows(evaluation / "calibration.csv") if task == "classify" else [],
+        coefficients=_rows(teacher / "coefficients.csv") if (teacher / "coefficients.csv").exists() else [],
+        restored=_arrays(evaluation / "restored.npz") if task == "reconstruct" else {},
         predictions=pq.read_table(evaluation / "predictions.parquet"),
         accepted=read_labels(pseudo_labels),
         rounds=_rows(pseudo_labels / "rounds.csv"),
@@ -79,6 +94,11 @@ def class_indices(labels: pa.Table) -> Array:
     return indices
 
 
+def known(labels: pa.Table, column: str) -> int:
+    """How many examples have what this column holds."""
+    return labels.num_rows - int(labels[column].null_count)
+
+
 def to_float(text: str) -> float:
     """A CSV field as a number; an empty field is a missing value, nan."""
     return float(text) if text.strip() else float("nan")
@@ -89,6 +109,11 @@ def _model(folder: Path) -> Model:
     columns = list(rows[0]) if rows else []
     history = {column: np.array([to_float(row[column]) for row in rows]) for column in columns}
     return Model(read_json(folder / "model.json"), read_json(folder / "metrics.json"), history)
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

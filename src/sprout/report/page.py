@@ -5,19 +5,42 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from sprout.core.atomic import whole_file
 from sprout.report import figures, tables, wording
-from sprout.report.galleries import accepted_gallery, mistakes_gallery
-from sprout.report.inputs import SPLITS, Inputs, class_indices, read_inputs, to_float
-from sprout.report.pictures import are_pictures
-from sprout.report.verdict import explanation, headline
+from sprout.report.classification import classification
+from sprout.report.clustering import clustering
+from sprout.report.inputs import SPLITS, Inputs, read_inputs
+from sprout.report.reconstruction import reconstruction
+from sprout.report.regression import regression
 
 Fields = dict[str, Any]
 TRAININGS = {"teacher": "train", "student": "retrain"}
 """The section with each model's training."""
-FINE_TEST_SPLIT = 2000
-"""From so many test examples on, a second digit of a percentage means something."""
+PAGES = {
+    "classify": classification,
+    "regress": regression,
+    "reconstruct": reconstruction,
+    "cluster": clustering,
+}
+"""What only the page of this task shows."""
+MEANINGS = {
+    "regress": "Errors in the unit of the predicted number; the squared one weighs large errors more. R²: the share of "
+    "the variance of the true values that the predictions account for, 1 is best.",
+    "reconstruct": "Of pixels in 0..1. Noise left: the error of the output as a share of that of the input; 0 is best.",
+    "cluster": "Inertia: mean squared distance to the nearest centre. Purity: the share of examples that have the "
+    "commonest class of their cluster; many small clusters are pure for free. Normalised mutual information: 0 where "
+    "cluster and class have nothing to do with each other, 1 where one tells the other.",
+}
+"""What the scores mean; of a classifier the template says it, with its interval."""
+CURVES = {
+    "classify": (("loss", "Loss", "Loss (nats)"), ("accuracy", "Accuracy", "Accuracy")),
+    "regress": (("loss", "Loss", "Loss"), ("mae", "Mean absolute error", "Mean absolute error")),
+    "reconstruct": (("loss", "Loss", "Loss"),),
+    "cluster": (),
+}
+"""By task: the column of the history, its name, and the label of the axis."""
 
 
 def write_report(
@@ -43,7 +66,7 @@ def write_report(
         teacher: model folder of the stage `train`.
         student: model folder of the stage `retrain`.
         evaluation: folder of the stage `evaluate`.
-        examples: shown in each of the two galleries; 0 for none.
+        examples: shown in each gallery; 0 for none.
 
     Raises:
         FileNotFoundError: an earlier stage has not written its file.
@@ -58,12 +81,12 @@ def write_report(
         models=list(inputs.models),
         kept=inputs.kept,
         shown=inputs.shown,
-        **_result(inputs),
+        task=inputs.task,
+        meaning=MEANINGS.get(inputs.task),
+        measures=tables.comparison(inputs.task, inputs.models, inputs.scores["test"]),
         **_built(inputs, config),
-        **_learning(inputs),
-        **_judgement(inputs),
-        **_pseudo_labels(inputs),
-        **_galleries(inputs, prepared, examples),
+        curves=_curves(inputs),
+        **PAGES[inputs.task](inputs, prepared, examples),
         settings=wording.settings(config),
     )
     with whole_file(out) as beside:
@@ -83,70 +106,29 @@ def _environment() -> Environment:
     return environment
 
 
-def _result(inputs: Inputs) -> Fields:
-    test = inputs.scores["test"]
-    found = tables.outcome(inputs)
-    errors = {name: test[name]["error_rate"] for name in inputs.models}
-    digits = 1 if found.total < FINE_TEST_SPLIT else 2
-    pseudo = inputs.scores["pseudo_labels"]
-    return {
-        "headline": headline(errors, digits),
-        "explanation": explanation(errors, digits, found, pseudo["pool"], pseudo["accepted"]),
-        "digits": digits,
-        "measures": tables.comparison(inputs.models, test),
-        "outcome": found,
-    }
-
-
 def _built(inputs: Inputs, config: Mapping[str, Any]) -> Fields:
     train, retrain = dict(wording.settings(config["train"])), dict(wording.settings(config["retrain"]))
-    whole = ("model", "augment", "train", "pseudo_label")
+    student = inputs.task == "classify"
+    whole = ("model", "augment", "train", *(["pseudo_label"] if student else []))
     differs = [(key, value) for key, value in retrain.items() if train.get(key) != value]
     return {
         "summary": inputs.summary,
         "faulty": inputs.faulty,
         "sizes": {split: len(inputs.labels[split]) for split in SPLITS},
+        "known": inputs.known,
         "class_counts": tables.class_counts(inputs.labels, len(inputs.classes)),
         "trainings": {name: config[TRAININGS[name]] for name in inputs.models},
         "described": {name: model.description for name, model in inputs.models.items()},
         "trained": {name: model.metrics for name, model in inputs.models.items()},
-        "sections": {name: wording.settings(config[name]) for name in whole} | {"retrain": differs},
+        "sections": {name: wording.settings(config[name]) for name in whole}
+        | ({"retrain": differs} if student else {}),
     }
 
 
-def _learning(inputs: Inputs) -> Fields:
+def _curves(inputs: Inputs) -> dict[str, Markup]:
+    """The learning curves, by what they show; none of a model that was not trained in epochs."""
     return {
-        "loss_curves": figures.history_curves(inputs.models, "loss", "Loss (nats)"),
-        "accuracy_curves": figures.history_curves(inputs.models, "accuracy", "Accuracy"),
-    }
-
-
-def _judgement(inputs: Inputs) -> Fields:
-    actual, predicted = (inputs.predictions[column].to_numpy() for column in ("label", inputs.shown))
-    matrix = tables.confusion_counts(actual, predicted, len(inputs.classes))
-    return {
-        "confusion": figures.confusion_matrix(matrix, inputs.classes),
-        "confused": tables.most_confused(matrix),
-        "mistakes": int((actual != predicted).sum()),
-        "per_class": tables.per_class(inputs.per_class, list(inputs.models)),
-        "reliability": figures.reliability(inputs.calibration, list(inputs.models)),
-    }
-
-
-def _pseudo_labels(inputs: Inputs) -> Fields:
-    labels, confidence = class_indices(inputs.accepted), inputs.accepted["confidence"].to_numpy()
-    true = tables.class_counts(inputs.labels, len(inputs.classes))["train"]
-    return {
-        "pseudo": inputs.scores["pseudo_labels"],
-        "accepted": tables.accepted_by_class(inputs.classes, true, labels, confidence),
-        "histogram": figures.confidence_histogram(confidence) if len(confidence) else None,
-        "rounds": [{key: to_float(value) for key, value in row.items()} for row in inputs.rounds],
-    }
-
-
-def _galleries(inputs: Inputs, prepared: Path, examples: int) -> Fields:
-    return {
-        "drawable": are_pictures(inputs.summary),
-        "accepted_shown": accepted_gallery(inputs, prepared / "unlabelled", examples),
-        "mistakes_shown": mistakes_gallery(inputs, prepared / "test", examples),
+        title: figures.history_curves(inputs.models, quantity, label)
+        for quantity, title, label in CURVES[inputs.task]
+        if all(f"val_{quantity}" in model.history for model in inputs.models.values())
     }

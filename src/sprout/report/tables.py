@@ -20,7 +20,8 @@ class Measure:
     split: str
     name: str
     values: list[float | None]
-    is_share: bool
+    form: str
+    """How it is written: share, decimal, compact or count."""
     higher_is_better: bool
 
     @property
@@ -40,19 +41,41 @@ class Measure:
         return "better" if (self.difference > 0) == self.higher_is_better else "worse"
 
 
-def comparison(models: Mapping[str, Model], test: Mapping[str, Mapping[str, float | None]]) -> list[Measure]:
+MEASURES = {
+    "classify": (
+        ("accuracy", "Accuracy", "share", True),
+        ("error_rate", "Error", "share", False),
+        ("log_loss", "Log loss", "decimal", False),
+        ("calibration_error", "Calibration error", "decimal", False),
+        ("macro_f1", "Macro F1", "decimal", True),
+    ),
+    "regress": (
+        ("mae", "Mean absolute error", "compact", False),
+        ("rmse", "Root mean squared error", "compact", False),
+        ("r2", "R²", "decimal", True),
+    ),
+    "reconstruct": (
+        ("noisy_mse", "Mean squared error of the input", "compact", False),
+        ("mse", "Mean squared error of the output", "compact", False),
+        ("noise_left", "Noise left", "share", False),
+    ),
+    "cluster": (
+        ("clusters", "Clusters used", "count", True),
+        ("inertia", "Inertia", "compact", False),
+        ("purity", "Purity", "share", True),
+        ("nmi", "Normalised mutual information", "decimal", True),
+    ),
+}
+"""By task: the figures' keys, their names, how they are written, and whether more is better."""
+
+
+def comparison(task: str, models: Mapping[str, Model], test: Mapping[str, Mapping[str, float | None]]) -> list[Measure]:
     """Scores of every model on val and test. `test`: for each model its scores, as `evaluate` wrote them."""
     val = {name: model.metrics["val"] for name, model in models.items()}
     return [
-        Measure(split, label, [scores[name][key] for name in models], is_share, higher)
+        Measure(split, label, [scores[name][key] for name in models], form, higher)
         for split, scores in (("val", val), ("test", test))
-        for key, label, is_share, higher in (
-            ("accuracy", "Accuracy", True, True),
-            ("error_rate", "Error", True, False),
-            ("log_loss", "Log loss", False, False),
-            ("calibration_error", "Calibration error", False, False),
-            ("macro_f1", "Macro F1", False, True),
-        )
+        for key, label, form, higher in MEASURES[task]
     ]
 
 

@@ -14,4 +14,4 @@ class Evaluate:
 @dataclass(frozen=True, config=STRICT)
 class Report:
     examples: CountOrZero
-    """Pictures shown in each of the page's galleries; rows of a table have none."""
+    """Examples shown in each of the page's galleries; of a clustering in those of all clusters together."""
