@@ -8,7 +8,10 @@ from torch import nn
 from sprout.core.errors import UserError
 from sprout.models.autoencoder import Autoencoder
 from sprout.models.backbone import Backbone
+from sprout.models.centres import kmeans
 from sprout.models.cnn import cnn
+from sprout.models.forest import Forest
+from sprout.models.linear import linear
 from sprout.models.mlp import mlp
 from sprout.models.resnet import ResNet
 from sprout.models.user_class import subclass
@@ -19,6 +22,9 @@ BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "resnet": ResNet,
     "autoencoder": Autoencoder,
     "backbone": Backbone,
+    "logistic": linear,
+    "forest": Forest,
+    "kmeans": kmeans,
 }
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from sprout.core.fields import STRICT, Count, CountOrZero, Name, Share
+from sprout.core.fields import STRICT, Count, CountOrZero, Name, Positive, Share
 
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
 Counts = Count | tuple[Count, ...]
@@ -147,6 +147,39 @@ class Backbone:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Logistic:
+    name: Literal["logistic"]
+    """Logistic regression on the flattened example."""
+    c: Positive
+    """The inverse of the strength of the L2 regularisation: the smaller, the smaller the weights stay."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Forest:
+    name: Literal["forest"]
+    """A random forest on the flattened example."""
+    trees: Count
+    """Trees, each grown on a draw of its own from the training examples."""
+    max_depth: Count | None
+    """Decisions from a root to a leaf, at most; null grows each tree until its leaves are pure."""
+    min_leaf: Count
+    """Training examples in a leaf, at least."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class KMeans:
+    name: Literal["kmeans"]
+    """k-means, which groups examples without labels; the task is then cluster."""
+    clusters: Count
+    """Groups to find."""
+    restarts: Count
+    """Draws of first centres (k-means++; Arthur and Vassilvitskii, 2007); the tightest clusters are kept."""
+    features: Literal["raw", "network"]
+    """What is compared: the flattened example, or what the network of the section `pretrained` computes just before its
+    last dense layer; of an autoencoder, its code."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class Target:
     """Stages run with PYTHONPATH=src and know their code by the deps in dvc.yaml: the class lies under `src/`,
     and its file is named in the deps of the stages train, pseudo_label, retrain and evaluate.
@@ -161,6 +194,16 @@ class Target:
     """Further keyword arguments."""
 
 
-MODELS = {"cnn": Cnn, "mlp": Mlp, "resnet": Resnet, "autoencoder": Autoencoder, "backbone": Backbone, "target": Target}
+MODELS = {
+    "cnn": Cnn,
+    "mlp": Mlp,
+    "resnet": Resnet,
+    "autoencoder": Autoencoder,
+    "backbone": Backbone,
+    "logistic": Logistic,
+    "forest": Forest,
+    "kmeans": KMeans,
+    "target": Target,
+}
 ESTIMATORS = ("logistic", "forest", "kmeans")
 """Those that scikit-learn trains."""

@@ -1,0 +1,44 @@
+"""The centres of clusters, as k-means finds them."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sprout.models.features import without_head
+
+
+class Centres(nn.Module):
+    """How near an example is to each centre."""
+
+    centres: Tensor
+
+    def __init__(self, clusters: int, dimensions: int) -> None:
+        """Make room for the centres."""
+        super().__init__()
+        self.register_buffer("centres", torch.zeros(clusters, dimensions))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, D) → (N, clusters): minus the squared distance, so that the largest is the nearest."""
+        # Without the product of matrices, in which near ones would differ by their rounding alone.
+        return -torch.cdist(features, self.centres, compute_mode="donot_use_mm_for_euclid_dist").square()
+
+
+def kmeans(
+    input_shape: tuple[int, ...], outputs: int, *, clusters: int, dimensions: int, embedding: dict[str, Any] | None
+) -> nn.Sequential:
+    """Features, then centres: (N, C, H, W) or (N, F) → (N, clusters).
+
+    Args:
+        input_shape: of one example.
+        outputs: of no use here: there may be more clusters than classes, or fewer.
+        clusters: how many centres.
+        dimensions: features of an example.
+        embedding: the architecture of the network that makes the features; None where they are the example itself.
+    """
+    if embedding is None:
+        return nn.Sequential(nn.Flatten(), Centres(clusters, dimensions))
+    from sprout.models import build  # which knows this function
+
+    # The head goes, and with it the number of its outputs.
+    return nn.Sequential(without_head(build(input_shape, 1, **embedding)), Centres(clusters, dimensions))
