@@ -13,11 +13,13 @@ from sprout.models.model_file import ModelCard
 from sprout.training.batches import Examples
 from sprout.training.blank import blank_card
 from sprout.training.tasks import TASKS
-from sprout.training.trainable import check_trainable
+from sprout.training.trainable import check_settings, check_trainable
 from sprout.training.trial_pass import check_network
 
 WEIGHTS = Path("data/pretrained")
 """Where the stage `pretrained` puts them."""
+CHECKED = ("task", "transforms", "batch_size", "monitor")
+"""Settings that must fit the examples."""
 Log = Callable[[dict[str, float], int], None]
 
 
@@ -35,16 +37,7 @@ class Plan:
     """Takes (folder, train, val, card), `checkpoints`, `log` and the settings; writes the model folder."""
 
 
-def plan(
-    examples: Examples,
-    prepared: Path,
-    role: str,
-    *,
-    method: str,
-    normalise: str,
-    architecture: dict[str, Any],
-    **settings: Any,
-) -> Plan:
+def plan(examples: Examples, prepared: Path, role: str, *, method: str, **settings: Any) -> Plan:
     """Plan a training.
 
     Args:
@@ -52,22 +45,66 @@ def plan(
         prepared: the prepared data, whose val split picks the best epoch.
         role: teacher, student or train.
         method: gradient_descent or scikit_learn.
-        normalise: how an example's numbers are scaled.
-        architecture: the section `model`.
-        settings: further settings of the section.
+        settings: `architecture`, the section `model`; and further settings of the training's section.
 
     Raises:
         UserError: the data, or settings on such data, are none that can be trained with.
     """
-    described, section = describe(prepared), "retrain" if role == "student" else "train"
+    plans = {"gradient_descent": plan_descent, "scikit_learn": plan_fit}
+    return plans[method](examples, prepared, role, "retrain" if role == "student" else "train", **settings)
+
+
+def plan_descent(
+    examples: Examples,
+    prepared: Path,
+    role: str,
+    section: str,
+    *,
+    normalise: str,
+    architecture: dict[str, Any],
+    **settings: Any,
+) -> Plan:
+    """Plan a network's training."""
     task = settings["task"]
-    column = TASKS[task["kind"]].column
-    train, val = examples.knowing(column), Examples.of(open_store(prepared / "val"), target=column)
-    check_trainable(prepared, described, train, val, section=section, **settings)
-    card = blank_card(described, train, task, normalise, architecture, role)
+    train, val, card = data(examples, prepared, role, section, task, normalise, architecture)
+    check_settings(train, section=section, **{key: settings[key] for key in CHECKED})
     settings["start"] = start(section, settings["unfreeze"])
     check_network(card, train, section=section, **settings)
     return Plan(train, val, card, settings, by_gradient_descent)
+
+
+def plan_fit(
+    examples: Examples,
+    prepared: Path,
+    role: str,
+    section: str,
+    *,
+    normalise: str,
+    architecture: dict[str, Any],
+    **settings: Any,
+) -> Plan:
+    """Plan what scikit-learn does in one go."""
+    task = {"kind": "cluster" if architecture["name"] == "kmeans" else "classify"}
+    train, val, card = data(examples, prepared, role, section, task, normalise, architecture)
+    settings["start"] = start(section, None)
+    return Plan(train, val, card, settings, by_scikit_learn)
+
+
+def data(
+    examples: Examples,
+    prepared: Path,
+    role: str,
+    section: str,
+    task: dict[str, Any],
+    normalise: str,
+    architecture: dict[str, Any],
+) -> tuple[Examples, Examples, ModelCard]:
+    """The training and validation examples that have what the task learns, and the model's card."""
+    described, kind = describe(prepared), task["kind"]
+    column = TASKS[kind].column if kind in TASKS else None
+    train, val = examples.knowing(column), Examples.of(open_store(prepared / "val"), target=column)
+    check_trainable(prepared, described, train, val, section=section, kind=kind)
+    return train, val, blank_card(described, train, task, normalise, architecture, role)
 
 
 def start(section: str, unfreeze: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -88,3 +125,10 @@ def by_gradient_descent(*args: Any, **settings: Any) -> None:
     from sprout.training.train_model import train_model
 
     train_model(*args, **settings)
+
+
+def by_scikit_learn(*args: Any, **settings: Any) -> None:
+    """Likewise."""
+    from sprout.training.estimate import estimate
+
+    estimate(*args, **settings)

@@ -54,7 +54,8 @@ def train_tracked(
             with whole_folder(folder) as beside:
                 planned.run(beside, *given, checkpoints=checkpoints, log=run.log_metrics, **planned.settings)
             figures = read_json(folder / "metrics.json")
-            run.log_metrics(dict(leaves(figures, "")), step=figures["epochs"] - 1)
+            known = {key: value for key, value in leaves(figures, "") if value is not None}
+            run.log_metrics(known, step=max(0, figures["epochs"] - 1))
             if log_model:
                 run.log_model(folder, planned.val.take(np.arange(1)))
         # Not before its result is in place and told: whoever is killed until here goes on from there.

@@ -16,17 +16,7 @@ NAMED = 10
 
 
 def check_trainable(
-    prepared: Path,
-    described: Description,
-    train: Examples,
-    val: Examples,
-    *,
-    section: str,
-    task: dict[str, Any],
-    transforms: dict[str, Any],
-    batch_size: int,
-    monitor: str,
-    **rest: Any,
+    prepared: Path, described: Description, train: Examples, val: Examples, *, section: str, kind: str
 ) -> None:
     """Check that these examples can be trained on.
 
@@ -36,16 +26,11 @@ def check_trainable(
         train: the training examples, given, augmented and pseudo-labelled, that have what is learned.
         val: the validation examples, likewise.
         section: of the training's settings: train or retrain.
-        task: the subsection `task`.
-        transforms: keyword arguments of `augment`.
-        batch_size: examples a step.
-        monitor: what picks the best epoch.
-        rest: further settings, which do not matter here.
+        kind: of the task.
 
     Raises:
-        UserError: the data has something else to learn or too little of it, or a setting does not fit it.
+        UserError: the data has something else to learn, or too little of it.
     """
-    kind = task["kind"]
     check_target(prepared, described.target, kind, section)
     if not len(train):
         raise UserError(
@@ -55,8 +40,24 @@ def check_trainable(
     if kind == "classify":
         check_classes(prepared / "train", described.classes, train)
     if not len(val):
-        labelled = "example" if kind == "reconstruct" else "labelled example"
-        raise UserError(f"{prepared / 'val'}: no {labelled}, and {section} keeps the epoch that does best there")
+        labelled = "labelled example" if kind in ("classify", "regress") else "example"
+        raise UserError(f"{prepared / 'val'}: no {labelled}, and {section} is judged there; draw some by prepare.val")
+
+
+def check_settings(
+    train: Examples, *, section: str, task: dict[str, Any], transforms: dict[str, Any], batch_size: int, monitor: str
+) -> None:
+    """Check that settings of gradient descent fit the examples.
+
+    Args:
+        train: the training examples.
+        section: train or retrain.
+        task: see `settings.train.GradientDescent` for this and all that follow.
+
+    Raises:
+        UserError: one does not.
+    """
+    kind = task["kind"]
     if monitor == "val_accuracy" and kind != "classify":
         raise UserError(f"{section}.monitor=val_accuracy: {kind} has no accuracy; accepted: val_loss")
     if batch_size > len(train):
