@@ -162,6 +162,7 @@ with exit_codes():
 """
 
 
+@pytest.mark.slow
 def test_sigterm_ends_a_real_process_with_its_code(tmp_path: Path) -> None:
     paths = os.pathsep.join(str(Path(name).absolute()) for name in ("src", "tests"))
     pipe = subprocess.PIPE
