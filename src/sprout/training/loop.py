@@ -90,6 +90,7 @@ class Loop:
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self.unread: list[tuple[int, Tensor, Batch]] = []
+        self.step_parts: list[tuple[float, int]] = []
         self.read_late = UNREAD_STEPS if fabric.device.type != "cpu" else 1
         self.talks = 0
 
@@ -104,6 +105,11 @@ class Loop:
                 self.run_epoch(request)
         finally:
             self.lines.close()
+        if not self.best:
+            raise UserError(
+                f"{self.checkpoints.what}: {self.stopping.monitor} was no number in any epoch: lower "
+                f"train.lr={self.rate}, or cut the gradients by train.clip"
+            )
 
     def run_epoch(self, request: Request) -> None:
         """The rest of an epoch, and its validation."""
@@ -172,8 +178,16 @@ class Loop:
                 self.fail(step, loss)
             self.progress.add(loss, figure, batch.counted)
             if self.log_steps and step % self.log_steps == 0:
-                self.log({"step_loss": loss / max(1, batch.counted), "step_lr": self.current_rate(step)}, step)
+                self.log_part(step, loss, batch.counted)
         self.unread.clear()
+
+    def log_part(self, step: int, loss: float, count: int) -> None:
+        """Log a step as soon as all of its parts are read."""
+        self.step_parts.append((loss, count))
+        if len(self.step_parts) == self.train.parts:
+            loss, count = (sum(column) for column in zip(*self.step_parts, strict=True))
+            self.log({"step_loss": loss / max(1, count), "step_lr": self.current_rate(step)}, step)
+            self.step_parts.clear()
 
     def current_rate(self, step: int) -> float:
         """The learning rate of a step."""
