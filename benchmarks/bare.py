@@ -30,7 +30,7 @@ class BareLoop:
         self.network = nn.Sequential(
             *(nn.Conv2d(1, 12, 3), nn.ReLU(), nn.Conv2d(12, 12, 3), nn.ReLU(), nn.Conv2d(12, 12, 3), nn.ReLU()),
             *(nn.Flatten(), nn.Linear(12 * 22 * 22, 100), nn.ReLU(), nn.Linear(100, CLASSES)),
-        ).to(memory_format=memory_format)  # type: ignore[call-overload]
+        ).to(memory_format=memory_format)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=0.001, fused=fused or None)
 
     def epoch(self) -> None:
@@ -41,10 +41,12 @@ class BareLoop:
     def train(self, images: int) -> None:
         """The first so many images of a new order."""
         self.network.train()
-        for rows in torch.randperm(len(self.images))[:images].split(self.batch):
+        order = torch.randperm(len(self.images))[:images]
+        for first in range(0, len(order), self.batch):
+            rows = order[first : first + self.batch]
             loss = functional.cross_entropy(self.network(self.images[rows]), self.labels[rows])
             self.optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
 
     @torch.no_grad()
@@ -52,9 +54,9 @@ class BareLoop:
         """Mean loss and accuracy on val."""
         self.network.eval()
         total = right = 0.0
-        batches = zip(self.val_images.split(VAL_BATCH), self.val_labels.split(VAL_BATCH), strict=True)
-        for images, labels in batches:
-            logits = self.network(images)
+        for first in range(0, len(self.val_labels), VAL_BATCH):
+            labels = self.val_labels[first : first + VAL_BATCH]
+            logits = self.network(self.val_images[first : first + VAL_BATCH])
             total += functional.cross_entropy(logits, labels, reduction="sum").item()
             right += (logits.argmax(dim=1) == labels).sum().item()
         return total / len(self.val_labels), right / len(self.val_labels)

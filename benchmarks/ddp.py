@@ -60,7 +60,8 @@ def train(folder: Path, epochs: int) -> None:
         run_epoch(loop)
     assert loop.fabric.world_size == count
     if loop.fabric.global_rank == 0:
-        save_file(dict(loop.learner.network.state_dict()), weights(folder, count))
+        found = loop.learner.network.state_dict()
+        save_file({name: weight.contiguous() for name, weight in found.items()}, weights(folder, count))
 
 
 def weights(folder: Path, count: int) -> Path:

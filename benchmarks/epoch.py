@@ -11,6 +11,7 @@ train, no progress, no checkpoint, no tracking. Its optimizer is `torch.optim.Ad
 
 import argparse
 import sys
+from functools import partial
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,8 +42,8 @@ def measure(pairs: int, images: int, batch: int, fused: bool | None) -> None:
         data = random_data(Path(scratch), images, max(1, images // 4))
         ours = make_training(data, build, Path(scratch, "checkpoints"), run.log_metrics)
         reference = fastest(data, batch, fused)
-        for warm in (lambda: run_epoch(ours), reference.epoch):
-            warm()
+        run_epoch(ours)  # warm
+        reference.epoch()
         costs = in_turn(lambda: timed_with_sending(lambda: run_epoch(ours)), lambda: timed(reference.epoch), pairs)
     print_figure("epoch" if batch == 100 else f"epoch_{batch}", GOALS[batch], *costs)
 
@@ -51,7 +52,8 @@ def fastest(data: Data, batch: int, fused: bool | None) -> BareLoop:
     """The bare loop whose memory format and kind of optimizer take the least time here, by the best of some trials."""
     forms = list(product(FORMATS, (False, True) if fused is None else (fused,)))
     loops = [BareLoop(data, batch, *form) for form in forms]
-    walls = [[timed(lambda: loop.train(TRIAL_STEPS * batch)).wall for loop in loops] for _ in range(TRIALS)]
+    trial = [partial(loop.train, TRIAL_STEPS * batch) for loop in loops]
+    walls = [[timed(run).wall for run in trial] for _ in range(TRIALS)]
     best = [min(side) for side in zip(*walls, strict=True)]
     for (memory_format, kind), wall in zip(forms, best, strict=True):
         print(f"reference: {memory_format}, fused={kind}: {1000 * wall / TRIAL_STEPS:.2f} ms a step", file=sys.stderr)

@@ -16,7 +16,6 @@ GOAL = 1.5
 ONE_STEP = """\
 import os
 
-
 import torch
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -69,20 +70,28 @@ def moving(moves: dict[str, float]) -> list[str]:
 
 def make_training(data: Data, build: Build, checkpoints: Path, log: Log) -> Loop:
     """Put a training together from a build's settings."""
-    settings = asdict(choice(build, "train", "method", TRAININGS))
+    settings: dict[str, Any] = asdict(choice(build, "train", "method", TRAININGS))
     task, threads = settings.pop("task"), settings.pop("threads")
     for key in ("method", "normalise"):
         del settings[key]
     use_threads(threads)
     torch.manual_seed(settings["seed"])
-    shape = network_shape(data[0].shape)
+    train, val = data
+    shape = network_shape(train.shape)
     network = build_network(shape, CLASSES, **asdict(choice(build, "model", "name", MODELS)))
-    scale = {"mean": [MEAN] * shape[0], "std": [STD] * shape[0]}
-    targets = (data[0].targets, data[1].targets)
-    learned = {"task": make_task(task, targets[0], CLASSES, 1.0), "targets": targets}
     with quiet():
         return make_loop(
-            network, *data, **learned, **scale, checkpoints=checkpoints, log=log, what="benchmark", **settings
+            network,
+            train,
+            val,
+            task=make_task(task, train.targets, CLASSES, 1.0),
+            targets=(train.targets, val.targets),
+            mean=[MEAN] * shape[0],
+            std=[STD] * shape[0],
+            checkpoints=checkpoints,
+            log=log,
+            what="benchmark",
+            **settings,
         )
 
 
