@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sprout.core.errors import UserError
 from sprout.models import build
 from sprout.models.model_file import ModelCard, load_model, save_model
+from sprout.settings.compose import compose_config
 from sprout.training import estimators, one_go
 from sprout.training.estimators import fit_estimator, one_start, starts
 from sprout.training.one_go import in_one_go
@@ -306,3 +308,39 @@ def test_scikit_learn_is_imported_when_it_is_used():
     environment = os.environ | {"PYTHONPATH": "src"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+EXPERIMENT = """\
+# @package _global_
+defaults:
+  - override /model: {name}
+  - override /train: scikit_learn
+  - override /retrain: scikit_learn
+"""
+
+
+def composed(name, *overrides):
+    Path("conf/experiment/mine.yaml").write_text(EXPERIMENT.format(name=name))
+    return compose_config(Path("conf"), "mine", overrides).config
+
+
+@pytest.mark.parametrize("name", ["logistic", "forest", "kmeans"])
+def test_each_is_a_choice_of_the_section_model(project, name):
+    assert composed(name)["model"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("logistic", "c", 0.0),
+        ("forest", "trees", 0),
+        ("forest", "max_depth", 0),
+        ("forest", "min_leaf", 0.5),
+        ("kmeans", "clusters", 0),
+        ("kmeans", "restarts", 0),
+        ("kmeans", "features", "pixels"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused(project, name, key, value):
+    with pytest.raises(UserError, match=rf'^model\.{key}="?{value}"?: '):
+        composed(name, f"model.{key}={value}")
