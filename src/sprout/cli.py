@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ from sprout.core.signals import exit_codes
 CONF = Path("conf")
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE...]", help="such as train.lr=0.01")]
 Target = Annotated[str | None, typer.Option(help="of a table: the column to learn", show_default=False)]
+Resize = Literal["fit", "crop", "stretch", "none"]
 
 app = typer.Typer(
     help="Few labels in, a trained, tracked, reproducible classifier out. `dvc repro` builds; these stand beside it.",
@@ -115,6 +116,44 @@ def new(
     print_all(said(draft, load, read_params().overrides))
     if loud:
         print(f"warning: {loud}", file=sys.stderr)
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="image files, and folders of them")],
+    model: Annotated[
+        str, typer.Option(metavar="FOLDER", help="a model folder, or torchvision:NAME such as torchvision:resnet50")
+    ] = "models/student",
+    top: Annotated[
+        int | None, typer.Option(help="classes to name, the likeliest first; 3, of torchvision's networks 5")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print one JSON object per line")] = False,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="of torchvision:NAME: a state dict, .pth, .pt or .safetensors")
+    ] = None,
+    resize: Annotated[
+        Resize | None, typer.Option(help="for images of another size; what the data was prepared with, if not given")
+    ] = None,
+) -> None:
+    """Say what a model sees in images. Ends with 1 if some could not be read, with 2 if none could."""
+    from sprout.predict.predict import predict as predict_images
+    from sprout.predict.weights import UnreachableError
+
+    try:
+        code = predict_images(
+            paths,
+            model=model,
+            weights=weights,
+            resize=resize,
+            top=top,
+            json=json,
+            terminal=Console().is_terminal,
+            show=print_table,
+        )
+    except UnreachableError as error:
+        print("error:", error, file=sys.stderr)
+        code = 1
+    raise typer.Exit(code)
 
 
 @app.command()

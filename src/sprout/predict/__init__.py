@@ -1,0 +1,1 @@
+"""`sprout predict`: what a model says of images."""

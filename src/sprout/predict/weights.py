@@ -1,0 +1,79 @@
+"""Files of weights: read without unpickling, and fetched to where torchvision looks for its own."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from sprout.core.errors import UserError, one_line
+from sprout.sources import http
+from sprout.sources.manifest import checksums
+from sprout.sources.part import FailedError, forget
+
+SUFFIXES = (".pth", ".pt", ".safetensors")
+PUBLISHED = re.compile(r"-([0-9a-f]{8,})\.")
+"""The beginning of a file's SHA-256, in its name."""
+
+
+class UnreachableError(Exception):
+    """Weights cannot be fetched; says from where, and what to do."""
+
+
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """A state dict: tensors by their names.
+
+    Raises:
+        UserError: the file is none.
+    """
+    if file.suffix not in SUFFIXES:
+        raise UserError(f"{file}: not a file of weights; accepted: {', '.join(SUFFIXES)}")
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; give --weights one with a state dict")
+    try:
+        if file.suffix == ".safetensors":
+            found = load_file(file)
+        else:
+            found = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a file that is none makes torch raise nearly every type
+        raise UserError(f"{file}: holds no weights, or more than weights ({one_line(error)[:200]})") from None
+    if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
+        raise UserError(f"{file}: is no state dict, tensors by their names; save just `model.state_dict()`")
+    return found
+
+
+def fetched(url: str) -> Path:
+    """The file of a URL in torchvision's own cache, fetched if it is not there.
+
+    Raises:
+        UnreachableError: it cannot be fetched.
+        UserError: the file in the cache is another one.
+    """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(url).name
+    if not path.exists():
+        part = path.with_name(f"{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            http.fetch(url, part, name=path.name, checked=True)
+        except (FailedError, OSError) as error:
+            raise UnreachableError(
+                f"{url}: cannot be fetched ({one_line(error)}); fetch it elsewhere and give it with --weights FILE"
+            ) from None
+        if fault := checksum_fault(part, path.name):
+            forget(part)
+            raise UnreachableError(f"{url}: gave another file ({fault}); give the right one with --weights FILE")
+        part.rename(path)
+        forget(part)
+    elif fault := checksum_fault(path, path.name):
+        raise UserError(f"{path}: {fault}; remove it, and it is fetched anew")
+    return path
+
+
+def checksum_fault(file: Path, name: str) -> str | None:
+    """What is wrong with a file whose name tells how its SHA-256 begins."""
+    (found,) = checksums([file])
+    told = PUBLISHED.search(name)
+    if told and not found.startswith(told[1]):
+        return f"its SHA-256 begins with {found[: len(told[1])]}, not {told[1]}"
+    return None

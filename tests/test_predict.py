@@ -1,0 +1,288 @@
+"""`sprout predict` with a model of this project."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from rich.console import Console
+
+from commands import Ended
+from handmade import model, save
+from pictures import encoded
+from sprout.models.inference import Predictor
+from sprout.predict import predict as module
+from sprout.prepare.decode import unhindered
+from sprout.prepare.image_file import decode_file
+
+SHAPE = (6, 8, 3)
+RNG = np.random.default_rng(0)
+
+
+def pixels(shape: tuple[int, ...] = SHAPE) -> np.ndarray:
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def draw(path: Path, levels: np.ndarray | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels() if levels is None else levels).save(path)
+    return path
+
+
+def lock(folder: Path, **prepare: Any) -> None:
+    """A `dvc.lock` that says how the data was prepared."""
+    said = {"resize": "fit", "max_pixels": 10_000} | prepare
+    stages = {"prepare": {"cmd": "x", "params": {"build/config.yaml": {"prepare": said}}}}
+    (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+
+
+@pytest.fixture
+def student(project: Path) -> Predictor:
+    """A workspace with a student that classifies, whose data was fitted."""
+    lock(project)
+    made = model("classify", SHAPE, classes=["cat", "dog", "猫"])
+    save(project / "models/student", made)
+    return made
+
+
+def asked(predictor: Predictor, path: Path, resize: str = "fit") -> np.ndarray:
+    """What the model itself says of one file."""
+    height, width, channels = SHAPE
+    with unhindered():
+        how = {"size": (height, width), "channels": channels, "resize": resize, "max_pixels": 10**6}
+        levels = decode_file(str(path.parent), path.name, **how)
+    found: np.ndarray = predictor.predict(levels[None].copy())[0]
+    return found
+
+
+def answers(done: Ended) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def test_classes_and_probabilities(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+    path = draw(project / "a.png")
+    done = sprout("predict", "a.png", "--json")
+    (answer,) = answers(done)
+    expected = asked(student, path)
+    assert (done.code, done.err, answer["image"]) == (0, "", "a.png")
+    order = np.argsort(-expected)
+    assert [each["class"] for each in answer["top"]] == [student.classes[index] for index in order]
+    np.testing.assert_allclose([each["probability"] for each in answer["top"]], expected[order], rtol=1e-6)
+
+
+def test_lines_say_the_same_in_columns(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+    for name in ("a.png", "longer.png"):
+        draw(project / name)
+    done = sprout("predict", "a.png", "longer.png")
+    lines = done.out.splitlines()
+    for line, answer in zip(lines, answers(sprout("predict", "a.png", "longer.png", "--json")), strict=True):
+        found = re.findall(r"(\S+) +([\d.]+)%", line)
+        assert line.split()[0] == answer["image"]
+        assert found == [(each["class"], f"{100 * each['probability']:.1f}") for each in answer["top"]]
+    assert {line.index(" ", 10) for line in lines} == {10}
+
+
+@pytest.mark.parametrize("resize", ["fit", "crop", "stretch"])
+def test_another_size_is_treated_as_the_data_was(
+    project: Path, student: Predictor, sprout: Callable[..., Ended], resize: str
+) -> None:
+    lock(project, resize=resize)
+    path = draw(project / "tall.png", pixels((40, 9)))
+    (answer,) = answers(sprout("predict", "tall.png", "--json"))
+    assert answer["top"][0]["probability"] == pytest.approx(asked(student, path, resize).max())
+    (other,) = answers(sprout("predict", "tall.png", "--json", "--resize", "stretch"))
+    assert other["top"][0]["probability"] == pytest.approx(asked(student, path, "stretch").max())
+
+
+def test_another_size_is_a_fault_where_nothing_was_resized(
+    project: Path, student: Predictor, sprout: Callable[..., Ended]
+) -> None:
+    lock(project, resize="none")
+    draw(project / "large.png", pixels((9, 9, 3)))
+    draw(project / "right.png")
+    done = sprout("predict", "large.png", "right.png")
+    assert (done.code, done.err) == (1, "large.png: 9×9 pixels, not 8×6, and prepare.resize=none\n")
+    assert done.out.startswith("right.png")
+
+
+def test_folders_are_gone_through(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+    names = ["in/a.png", "in/b/c.png", "in/b/d/e.png", "in/f.png"]
+    for name in [*names, "in/.hidden/x.png", "in/.y.png"]:
+        draw(project / name)
+    (project / "in/README.md").write_text("what this is")
+    done = sprout("predict", "in", "in/a.png", "in/b/", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert [each["image"] for each in answers(done)] == [*names, "in/a.png", "in/b/c.png", "in/b/d/e.png"]
+
+
+def test_whatever_is_no_image_is_named_and_the_others_go_on(
+    project: Path, student: Predictor, sprout: Callable[..., Ended]
+) -> None:
+    whole = encoded(Image.fromarray(pixels((64, 64, 3))), "JPEG")
+    (project / "bad").mkdir()
+    bad = {
+        "bad/cut.jpg": whole[: len(whole) // 2],
+        "bad/empty.png": b"",
+        "bad/head.png": b"\x89PNG\r\n\x1a\n" + bytes(40),
+        "bad/large.png": encoded(Image.new("L", (200, 200)), "PNG"),
+        "bad/text.png": b"no image at all",
+    }
+    for name, data in bad.items():
+        (project / name).write_bytes(data)
+    (project / "bare").mkdir()
+    (project / "bad/gone.png").symlink_to("nothing")
+    pipe = project / "bad/pipe"
+    os.mkfifo(pipe)
+    draw(project / "good.png")
+    done = sprout("predict", "bad", "missing.png", "bare", "good.png")
+    assert done.code == 1
+    assert [line.split()[0] for line in done.out.splitlines()] == ["good.png"]
+    said = dict(line.split(": ", 1) for line in done.err.splitlines())
+    assert {name: reason.split(" (")[0].split(":")[0] for name, reason in said.items()} == {
+        "bad/cut.jpg": "truncated",
+        "bad/empty.png": "zero bytes",
+        "bad/gone.png": "a link to nothing",
+        "bad/head.png": said["bad/head.png"].split(" (")[0].split(":")[0],
+        "bad/large.png": "200×200 pixels, more than prepare.max_pixels=10000",
+        "bad/pipe": "a device or pipe, not a file",
+        "bad/text.png": "no image of a known format",
+        "missing.png": "not readable",
+        "bare": "no files in this folder, or hidden ones only",
+    }
+
+
+def test_without_a_readable_image_it_ends_with_2(
+    project: Path, student: Predictor, sprout: Callable[..., Ended]
+) -> None:
+    done = sprout("predict", "missing.png")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines() == [
+        "missing.png: not readable (No such file or directory)",
+        "error: no image could be read; predict takes image files, and folders of them",
+    ]
+
+
+def test_names_do_what_they_like(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+    names = ["new\nline.png", "\x1b[31mred.png", "größe 猫.png", os.fsdecode(b"bytes\xff.png")]
+    source = draw(project / "a.png").read_bytes()
+    for name in names:
+        (project / name).write_bytes(source)
+    done = sprout("predict", *names)
+    lines = done.out.splitlines()
+    assert (done.code, done.err, len(lines)) == (0, "", 4)
+    assert [line.split(".png")[0] for line in lines] == ["new\\nline", "\\x1b[31mred", "größe 猫", "bytes\\udcff"]
+    assert [each["image"] for each in answers(sprout("predict", *names, "--json"))] == names
+    (project / names[0]).write_bytes(b"")
+    assert sprout("predict", names[0], "a.png").err == "new\\nline.png: zero bytes\n"
+
+
+def test_a_link_is_followed_where_it_was_named(
+    project: Path, student: Predictor, sprout: Callable[..., Ended], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = draw(tmp_path_factory.mktemp("elsewhere") / "a.png")
+    (project / "in").mkdir()
+    (project / "in/link.png").symlink_to(elsewhere)
+    (project / "in/out").symlink_to(elsewhere.parent)
+    assert answers(sprout("predict", "in/link.png", "in/out", "--json"))[1]["image"] == "in/out/a.png"
+    done = sprout("predict", "in")
+    assert done.code == 2
+    assert "in/link.png: a link that leaves the data's folder" in done.err
+
+
+def test_a_terminal_has_a_table(
+    project: Path, student: Predictor, sprout: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(project / "a.png")
+    monkeypatch.setattr(Console, "is_terminal", True)
+    monkeypatch.setenv("COLUMNS", "80")
+    done = sprout("predict", "a.png")
+    lines = re.sub("\x1b\\[[0-9;]*m", "", done.out).splitlines()
+    assert [cell.strip() for cell in lines[1].strip("┃").split("┃")] == ["image", "1", "2", "3"]
+    assert "│ a.png" in lines[3] or "a.png" in lines[3]
+    assert lines[3].count("%") == 3
+
+
+@pytest.mark.parametrize("top", [1, 2])
+def test_so_many_classes_are_named(project: Path, student: Predictor, sprout: Callable[..., Ended], top: int) -> None:
+    draw(project / "a.png")
+    assert len(answers(sprout("predict", "a.png", "--json", "--top", top))[0]["top"]) == top
+
+
+def test_two_classes_are_enough(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+    draw(project / "a.png")
+    save(project / "models/student", model("classify", SHAPE, classes=["no", "yes"]))
+    assert len(answers(sprout("predict", "a.png", "--json"))[0]["top"]) == 2
+
+
+def test_many_images_come_in_order(
+    project: Path, student: Predictor, sprout: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 3)
+    paths = [draw(project / f"in/{number}.png") for number in range(8)]
+    (project / "in/4.png").write_bytes(b"")
+    done = sprout("predict", "in", "--json")
+    found = answers(done)
+    assert (done.code, [each["image"] for each in found]) == (1, [f"in/{n}.png" for n in range(8) if n != 4])
+    for each in found:
+        expected = asked(student, paths[int(each["image"][3])]).max()
+        assert each["top"][0]["probability"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_regression_gives_numbers(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+    path, made = draw(project / "a.png"), model("regress", SHAPE)
+    save(project / "other", made)
+    value = float(asked(made, path))
+    assert answers(sprout("predict", "a.png", "--json", "--model", "other")) == [
+        {"image": "a.png", "value": pytest.approx(value, rel=1e-6)}
+    ]
+    assert sprout("predict", "a.png", "--model", "other").out.split() == ["a.png", f"{value:.6g}"]
+
+
+def test_a_clustering_gives_clusters(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+    path, made = draw(project / "a.png"), model("cluster", SHAPE)
+    save(project / "other", made)
+    cluster = int(asked(made, path))
+    assert answers(sprout("predict", "a.png", "--json", "--model", "other")) == [{"image": "a.png", "cluster": cluster}]
+    assert sprout("predict", "a.png", "--model", "other").out.split() == ["a.png", str(cluster)]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["labels.csv"], "labels.csv: is a table; predict takes images"),
+        (["a.png", "--model", "nowhere"], "nowhere/model.json: no trained model here"),
+        (["a.png", "--model", "restoring"], "restoring: restores images and names nothing"),
+        (["a.png", "--model", "rows"], "rows: takes rows of 5 features; predict takes image files"),
+        (["a.png", "--top", "4"], "--top 4: models/student knows 3 classes; accepted: 1 to 3"),
+        (["a.png", "--top", "0"], "--top 0: models/student knows 3 classes; accepted: 1 to 3"),
+        (["a.png", "--top", "2", "--model", "number"], "--top 2: number does not name classes (regress)"),
+        (["a.png", "--weights", "x.pth"], "--weights x.pth: is for --model torchvision:NAME"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_line(
+    project: Path, student: Predictor, sprout: Callable[..., Ended], words: list[str], said: str
+) -> None:
+    draw(project / "a.png")
+    (project / "labels.csv").write_text("a,b\n1,2\n")
+    save(project / "restoring", model("reconstruct", SHAPE))
+    save(project / "rows", model("classify", (5,)))
+    save(project / "number", model("regress", SHAPE))
+    done = sprout("predict", *words)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith(f"error: {said}")
+
+
+def test_a_model_far_from_its_data_is_told_how_to_resize(project: Path, sprout: Callable[..., Ended]) -> None:
+    path, made = draw(project / "a.png", pixels((9, 20, 3))), model("classify", SHAPE)
+    save(project / "models/student", made)
+    done = sprout("predict", "a.png")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "say it: --resize fit, crop, stretch or none" in done.err
+    (answer,) = answers(sprout("predict", "a.png", "--json", "--resize", "crop"))
+    assert answer["top"][0]["probability"] == pytest.approx(asked(made, path, "crop").max())
