@@ -38,7 +38,7 @@ def augment(
         draw: see `draws`.
         flip: probability of a left-right flip.
         flip_vertical: probability of an up-down flip.
-        shift: largest shift along each axis, as a share of the side.
+        shift: largest shift along each axis, as a share of the side; without another move by whole pixels.
         rotate: largest rotation, degrees.
         zoom: largest change of scale.
         shear: largest horizontal shear, degrees.
@@ -56,7 +56,9 @@ def augment(
     size = images.shape[-2:]
     # What is off draws nothing: the draws of the others stay what they were before it existed.
     if shift or rotate or zoom or shear or crop:
-        matrices = affine(draw(6), size, flip, shift, rotate, zoom, shear)
+        # Whole pixels where nothing else needs a resampling: it would leave images less sharp than those on val.
+        whole = not (rotate or zoom or shear or crop)
+        matrices = affine(draw(6), size, flip, shift, rotate, zoom, shear, whole)
         if flip_vertical:
             matrices = upended(matrices, draw(1), flip_vertical)
         if crop:
@@ -80,7 +82,9 @@ def augment(
     return images
 
 
-def affine(u: Tensor, size: Size, flip: float, shift: float, rotate: float, zoom: float, shear: float) -> Tensor:
+def affine(
+    u: Tensor, size: Size, flip: float, shift: float, rotate: float, zoom: float, shear: float, whole: bool
+) -> Tensor:
     """One matrix per example that takes output positions to input positions: (N, 6) → (N, 2, 3).
 
     Coordinates are those of `affine_grid`: −1..1 over the image. Angles are meant in pixels, hence the
@@ -88,6 +92,8 @@ def affine(u: Tensor, size: Size, flip: float, shift: float, rotate: float, zoom
     """
     mirrored = torch.where(u[:, 0] < flip, -1.0, 1.0)
     across, down = 2 * shift * centred(u[:, 1]), 2 * shift * centred(u[:, 2])
+    if whole:
+        across, down = (torch.round(by * side / 2) * 2 / side for by, side in ((across, size[1]), (down, size[0])))
     angle = math.radians(rotate) * centred(u[:, 3])
     scale = 1 / (1 + zoom * centred(u[:, 4]))
     slant = torch.tan(math.radians(shear) * centred(u[:, 5]))

@@ -21,7 +21,8 @@ class Transforms:
     flip_vertical: Probability
     """Probability of an up-down flip."""
     shift: Share
-    """Largest shift along each axis, as a share of the image's side; drawn uniformly from ± this."""
+    """Largest shift along each axis, as a share of the image's side; drawn uniformly from ± this. Without a rotation,
+    zoom, shear or crop it is by whole pixels, which leaves the image as sharp as it was."""
     rotate: Degrees
     """Largest rotation in degrees; drawn uniformly from ± this."""
     zoom: Share
