@@ -39,7 +39,7 @@ CARD = ModelCard(
     kept=None,
 )
 FOREST = {"trees": 12, "max_depth": None, "min_leaf": 1}
-KMEANS = {"clusters": 10, "restarts": 3, "features": "raw"}
+KMEANS = {"clusters": 10, "restarts": 3, "features": "raw", "unit_length": False}
 CNN = {
     "name": "cnn",
     "channels": (4, 8),
@@ -158,6 +158,15 @@ def test_the_tightest_of_several_starts_is_kept():
     assert max(runs) > min(runs)
 
 
+def test_with_unit_length_the_direction_alone_counts():
+    inputs, _ = digits()
+    network = module(inputs, 10, fit(inputs, None, "kmeans", **KMEANS | {"unit_length": True}))
+    assert torch.allclose(network(inputs), network(7 * inputs), atol=1e-4)
+    rows = inputs.flatten(1) / inputs.flatten(1).norm(dim=1, keepdim=True)
+    runs = [one_start(rows.numpy(), 10, seed).inertia_ for seed in starts(0, 3)]
+    assert -network(inputs).max(dim=1).values.sum().item() == pytest.approx(min(runs), rel=1e-4)
+
+
 def purity(clusters, labels):
     return sum(np.bincount(labels[clusters == each]).max() for each in np.unique(clusters)) / len(labels)
 
@@ -207,6 +216,7 @@ def test_kmeans_on_an_autoencoders_code(code, dimensions):
         ("forest", "classify", FOREST),
         ("kmeans", "cluster", KMEANS),
         ("kmeans", "cluster", KMEANS | {"features": "network"}),
+        ("kmeans", "cluster", KMEANS | {"features": "network", "unit_length": True}),
     ],
 )
 def test_a_model_folder_is_enough(tmp_path, name, task, options):

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sprout.models.features import without_head
+from sprout.models.features import features
 
 
 class Centres(nn.Module):
@@ -25,7 +25,13 @@ class Centres(nn.Module):
 
 
 def kmeans(
-    input_shape: tuple[int, ...], outputs: int, *, clusters: int, dimensions: int, embedding: dict[str, Any] | None
+    input_shape: tuple[int, ...],
+    outputs: int,
+    *,
+    clusters: int,
+    dimensions: int,
+    unit_length: bool,
+    embedding: dict[str, Any] | None,
 ) -> nn.Sequential:
     """Features, then centres: (N, C, H, W) or (N, F) → (N, clusters).
 
@@ -34,11 +40,11 @@ def kmeans(
         outputs: of no use here: there may be more clusters than classes, or fewer.
         clusters: how many centres.
         dimensions: features of an example.
+        unit_length: whether they are brought to length 1.
         embedding: the architecture of the network that makes the features; None where they are the example itself.
     """
-    if embedding is None:
-        return nn.Sequential(nn.Flatten(), Centres(clusters, dimensions))
     from sprout.models import build  # which knows this function
 
     # The head goes, and with it the number of its outputs.
-    return nn.Sequential(without_head(build(input_shape, 1, **embedding)), Centres(clusters, dimensions))
+    network = None if embedding is None else build(input_shape, 1, **embedding)
+    return nn.Sequential(features(network, unit_length=unit_length), Centres(clusters, dimensions))

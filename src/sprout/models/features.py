@@ -1,10 +1,30 @@
-"""What a trained network has learned to see: its features, without its answer."""
+"""What is compared of examples: themselves, or what a trained network has learned to see, without its answer."""
 
 from copy import deepcopy
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from sprout.core.errors import UserError
+
+
+class UnitLength(nn.Module):
+    """Vectors whose direction alone counts, as cosine similarity has it."""
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(N, D) → (N, D), rows of length 1; zeros stay."""
+        return functional.normalize(vectors, dim=1)
+
+
+def features(network: nn.Module | None, *, unit_length: bool) -> nn.Sequential:
+    """What makes the features of an example: (N, C, H, W) or (N, F) → (N, D).
+
+    Args:
+        network: see `without_head`; None where the example is compared as it is.
+        unit_length: whether features are brought to length 1.
+    """
+    made = nn.Sequential(nn.Flatten()) if network is None else without_head(network)
+    return made.append(UnitLength()) if unit_length else made
 
 
 def without_head(network: nn.Module) -> nn.Sequential:

@@ -177,6 +177,8 @@ class KMeans:
     features: Literal["raw", "network"]
     """What is compared: the flattened example, or what the network of the section `pretrained` computes just before its
     last dense layer; of an autoencoder, its code."""
+    unit_length: bool
+    """Bring the features of each example to length 1, so that their direction alone counts."""
 
 
 @dataclass(frozen=True, config=STRICT)

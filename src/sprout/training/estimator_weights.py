@@ -48,12 +48,12 @@ def forest_weights(fitted: Any) -> Found:
     return weights, {"name": "forest", **sizes}
 
 
-def centre_weights(fitted: Any, embedding: nn.Module, card: ModelCard | None) -> Found:
-    """Of a KMeans, and of what makes the features: `embedding`, cut from the network that `card` describes."""
+def centre_weights(fitted: Any, embedding: nn.Module, card: ModelCard | None, unit_length: bool) -> Found:
+    """Of a KMeans, and of what makes the features, which is cut from the network that `card` describes."""
     centres = single(fitted.cluster_centers_)
     weights = {f"0.{key}": tensor for key, tensor in embedding.state_dict().items()}
     clusters, dimensions = centres.shape
-    sizes = {"clusters": clusters, "dimensions": dimensions}
+    sizes = {"clusters": clusters, "dimensions": dimensions, "unit_length": unit_length}
     architecture = {"name": "kmeans", **sizes, "embedding": card.architecture if card else None}
     return {**weights, "1.centres": centres}, architecture
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sprout.core.errors import UserError
 from sprout.core.store import Array
-from sprout.models.features import without_head
+from sprout.models.features import features as make_features
 from sprout.models.model_file import ModelCard
 from sprout.models.normalise import network_shape
 from sprout.training.estimator_weights import Found, centre_weights, dense_weights, forest_weights
@@ -113,19 +113,21 @@ def fit_kmeans(
     clusters: int,
     restarts: int,
     features: str,
+    unit_length: bool,
 ) -> Found:
     """k-means, each restart on a thread of its own: (N, C, H, W) or (N, F)."""
     if clusters > len(inputs):
         raise UserError(f"model.clusters={clusters}: there are {len(inputs)} examples; accepted: up to {len(inputs)}")
-    network, card = embedding(inputs, pretrained) if features == "network" else (nn.Flatten(), None)
-    rows = seen(network, inputs)
+    network, card = checked(inputs, pretrained) if features == "network" else (None, None)
+    embedding = make_features(network, unit_length=unit_length).eval()
+    rows = seen(embedding, inputs)
     # scikit-learn would share out the examples instead, and add up in the order in which threads happen to end.
     with ThreadPoolExecutor(threads) as pool:
         runs = list(pool.map(lambda each: one_start(rows, clusters, each), starts(seed, restarts)))
     best = min(runs, key=lambda run: float(run.inertia_))
     if (different := len(np.unique(best.labels_))) < clusters:
         say(f"kmeans: {different} of {clusters} clusters have examples, as there are no more different ones")
-    return centre_weights(best, network, card)
+    return centre_weights(best, embedding, card, unit_length)
 
 
 def starts(seed: int, restarts: int) -> list[int]:
@@ -142,21 +144,21 @@ def one_start(rows: Array, clusters: int, seed: int) -> Any:
         return KMeans(clusters, n_init=1, random_state=seed).fit(rows)
 
 
-def embedding(inputs: Tensor, pretrained: tuple[nn.Module, ModelCard] | None) -> tuple[nn.Module, ModelCard]:
-    """What makes the features, and the card of the network that it was cut from.
+def checked(inputs: Tensor, pretrained: tuple[nn.Module, ModelCard] | None) -> tuple[nn.Module, ModelCard]:
+    """The pretrained network and its card, if it can look at these examples.
 
     Raises:
         UserError: there is no network, or it takes other examples.
     """
     if pretrained is None:
         raise UserError("model.features=network: there is no pretrained network; choose one, or model.features=raw")
-    network, card = pretrained
+    card = pretrained[1]
     if (shape := tuple(inputs.shape[1:])) != network_shape(card.input_shape):
         raise UserError(
             f"model.features=network: the examples are {shape}, and the pretrained network takes "
             f"{network_shape(card.input_shape)}; choose another, or model.features=raw"
         )
-    return without_head(network).eval(), card
+    return pretrained
 
 
 @torch.inference_mode()
