@@ -299,7 +299,17 @@ def test_examples_of_one_batch_draw_apart():
     for kind in KINDS:
         found = augment(images, draws(0, 0, torch.arange(50)), **NOTHING | {kind: ALL[kind]})
         different = len(torch.unique(found.flatten(1), dim=0))
-        assert different == 2 if kind.startswith("flip") else different > 25, kind
+        # A shift of 0.2 is by up to 1 whole pixel down and 2 across: 15 places.
+        assert different == 2 if kind.startswith("flip") else different > (8 if kind == "shift" else 25), kind
+
+
+def test_a_shift_alone_leaves_pixels_as_they_are():
+    images = pictures(1, 1, 6, 8).expand(40, -1, -1, -1) + 1
+    found = augment(images, draws(0, 0, torch.arange(40)), **NOTHING | {"shift": 0.3})
+    values = set(images[0].flatten().tolist()) | {0.0}
+    assert all(min(abs(value - known) for known in values) < 1e-5 for value in found.unique().tolist())
+    mixed = augment(images, draws(0, 0, torch.arange(40)), **NOTHING | {"shift": 0.3, "rotate": 1e-6})
+    assert not all(min(abs(value - known) for known in values) < 1e-5 for value in mixed.unique().tolist())
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
