@@ -94,7 +94,7 @@ def test_dvc_shows_figures_curves_and_settings(built: Path) -> None:
     assert "reports/evaluation/metrics.json" in shown[""]["data"]
     page = run(built, "dvc", "plots", "show", "--out", "plots").strip().splitlines()[-1]
     html = Path(page.removeprefix("file://")).read_text()
-    for expected in ("curves/val_loss.json", "curves/val_accuracy.json", "teacher", "student", "confusion.csv"):
+    for expected in ("curves/val_loss.json", "curves/val_accuracy.json", "teacher", "student", "confusion"):
         assert expected in html, expected
     (built / "params.yaml").write_text("experiment: digits\noverrides: [train.lr=0.005]\n")
     run(built, "dvc", "repro", "compose")

@@ -181,10 +181,10 @@ def error_histogram(noisy: Array | None, restored: Array, model: str) -> Markup:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot(xlabel="Mean squared error", ylabel="Test images")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        each = {"range": (0, largest or 1.0), "bins": 2 * _bins(len(restored)), "edgecolor": LINE, "linewidth": 0.3}
+        edges = np.linspace(0, largest or 1.0, 2 * _bins(len(restored)) + 1).tolist()
         if noisy is not None:
-            axes.hist(noisy, color=MUTED, **each)
-        axes.hist(restored, color=COLOURS[model], alpha=0.85, **each)
+            axes.hist(noisy, edges, color=MUTED, edgecolor=LINE, linewidth=0.3)
+        axes.hist(restored, edges, color=COLOURS[model], alpha=0.85, edgecolor=LINE, linewidth=0.3)
 
     return to_svg("errors", CURVE, draw)
 

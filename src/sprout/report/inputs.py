@@ -96,7 +96,7 @@ def class_indices(labels: pa.Table) -> Array:
 
 def known(labels: pa.Table, column: str) -> int:
     """How many examples have what this column holds."""
-    return labels.num_rows - int(labels[column].null_count)
+    return int(labels.num_rows - labels[column].null_count)
 
 
 def to_float(text: str) -> float:
