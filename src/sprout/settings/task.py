@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from sprout.core.fields import STRICT, Share
+from sprout.core.fields import STRICT, Count, Share
 
 Distance = Literal["mse", "mae", "huber"]
 """Mean squared error, mean absolute error, or squared near 0 and absolute beyond 1 (Huber, 1964)."""
@@ -41,4 +41,21 @@ class Reconstruct:
     """Standard deviation of the Gaussian noise on the input's pixels, in 0..1; 0 for a plain autoencoder."""
 
 
-Task = Annotated[Classify | Regress | Reconstruct, Field(discriminator="kind")]
+@dataclass(frozen=True, config=STRICT)
+class Cluster:
+    kind: Literal["cluster"]
+    """Groups of examples that look alike; needs no labels. The network learns to tell two views of an example, each
+    moved by draws of its own, from all others (SimCLR: Chen et al., 2020); then k-means groups what it sees."""
+    loss: Literal["contrast"]
+    """Cross-entropy of the other view among all views in the batch, by cosine similarity."""
+    temperature: Annotated[float, Field(gt=0, le=10)]
+    """Similarities are divided by it."""
+    code: Annotated[Count, Field(ge=2)]
+    """Numbers by which views are compared: the network's outputs, which are left off when it has learned."""
+    clusters: Count
+    """Groups to find."""
+    restarts: Count
+    """Draws of first centres (k-means++); the tightest clusters are kept."""
+
+
+Task = Annotated[Classify | Regress | Reconstruct | Cluster, Field(discriminator="kind")]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sprout.core.errors import UserError
+from sprout.settings.augment import moving
 from sprout.settings.model import ESTIMATORS
 
 FOR_IMAGES = ("autoencoder", "target")
@@ -16,8 +17,8 @@ def check_together(config: dict[str, Any]) -> None:
         UserError: scikit-learn's models and gradient descent are mixed, or a task and a model that cannot do it.
     """
     model = config["model"]["name"]
-    if config["pretrained"]["source"] is not None and model in ("logistic", "forest"):
-        raise UserError(f"pretrained.source is set, and model.name={model} starts from nothing; set it to null")
+    if model in ESTIMATORS:
+        check_features(config)
     for section in ("train", "retrain"):
         method = "scikit_learn" if model in ESTIMATORS else "gradient_descent"
         if config[section]["method"] != method:
@@ -28,6 +29,17 @@ def check_together(config: dict[str, Any]) -> None:
             )
         if method == "gradient_descent":
             check_task(section, config[section]["task"]["kind"], model)
+            check_views(section, config[section])
+
+
+def check_features(config: dict[str, Any]) -> None:
+    """k-means compares a network's features where there is one, and only there."""
+    features, source = config["model"].get("features", "raw"), config["pretrained"]["source"]
+    if (features == "network") != (source is not None):
+        raise UserError(
+            f"model.features={features} with pretrained.source={source}: network needs the folder of a trained model, "
+            "raw takes none"
+        )
 
 
 def check_task(section: str, task: str, model: str) -> None:
@@ -39,4 +51,13 @@ def check_task(section: str, task: str, model: str) -> None:
     if task != "reconstruct" and model == "autoencoder":
         raise UserError(
             f"model.name=autoencoder: gives an image, and {section} learns to {task}; take train/task=denoise"
+        )
+
+
+def check_views(section: str, training: dict[str, Any]) -> None:
+    """Two views of an example differ by the transforms."""
+    if training["task"]["kind"] == "cluster" and not moving(training["transforms"]):
+        raise UserError(
+            f"{section}.transforms: all are off, and task.kind=cluster tells views apart that they make; take "
+            "train/transforms=shifts"
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from sprout.models import build
 from sprout.models.inference import use_threads
@@ -43,13 +44,49 @@ def estimate(
         start: the pretrained network whose features are compared, if any.
     """
     use_threads(threads)
-    normalise = Normalise(card.mean, card.std)
-    inputs = normalise(normalise.scale(torch.from_numpy(train.take(np.arange(len(train))))))
-    labels = train.targets if card.task == "classify" else None
     pretrained = load_model(Path(start["folder"])) if start is not None else None
-    weights, architecture = fit_estimator(
-        inputs, labels, outputs=card.outputs, seed=seed, threads=threads, pretrained=pretrained, **card.architecture
+    if pretrained is not None:  # it knows examples as it was shown them
+        card = replace(card, mean=pretrained[1].mean, std=pretrained[1].std)
+    labels = train.targets if card.task == "classify" else None
+    fitted = fit_estimator(
+        network_inputs(train, card),
+        labels,
+        outputs=card.outputs,
+        seed=seed,
+        threads=threads,
+        pretrained=pretrained,
+        **card.architecture,
     )
+    write_result(folder, *handed_on(card, *fitted), val, [], 0)
+
+
+def grouped(
+    train: Examples, network: nn.Module, card: ModelCard, *, seed: int, threads: int, **grouping: Any
+) -> tuple[nn.Module, ModelCard]:
+    """The clusters that k-means finds in what a network, described by its card, sees of the examples."""
+    fitted = fit_estimator(
+        network_inputs(train, card),
+        None,
+        name="kmeans",
+        outputs=card.outputs,
+        seed=seed,
+        threads=threads,
+        pretrained=(network, card),
+        features="network",
+        **grouping,
+    )
+    return handed_on(card, *fitted)
+
+
+def network_inputs(examples: Examples, card: ModelCard) -> Tensor:
+    """All examples as a network meets them: (N, C, H, W) or (N, F) float32."""
+    normalise = Normalise(card.mean, card.std)
+    inputs: Tensor = normalise(normalise.scale(torch.from_numpy(examples.take(np.arange(len(examples))))))
+    return inputs
+
+
+def handed_on(card: ModelCard, weights: dict[str, Tensor], architecture: dict[str, Any]) -> tuple[nn.Module, ModelCard]:
+    """The module that has these weights, and its card."""
     network = build(network_shape(card.input_shape), card.outputs, **architecture)
     network.load_state_dict(weights)
-    write_result(folder, network.eval(), replace(card, architecture=architecture), val, [], 0)
+    return network.eval(), replace(card, architecture=architecture)

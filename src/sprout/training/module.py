@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sprout.augment import augment
-from sprout.draws import draws
+from sprout.draws import Draw, draws
 from sprout.models.normalise import Normalise
 from sprout.noise import OUTSIDE
 from sprout.settings.augment import moving
@@ -54,10 +54,8 @@ class Learner(pl.LightningModule):
         """`loss`, the batch's share of the step's mean, times the processes, which are averaged; and its sums `total`
         and `figure` over the examples that count.
         """
-        scaled = self.normalise.scale(batch.inputs)
         draw = draws(self.seed, batch.epoch, batch.ids)
-        if self.augmenting:
-            scaled = augment(scaled, draw, **self.transforms)
+        scaled = self.views(batch, draw, moved=self.augmenting)
         outputs = self.outputs(self.task.shown(scaled, draw))
         losses = self.task.losses(outputs, batch.targets, scaled, training=True)[: batch.counted]
         total = losses.sum()
@@ -66,11 +64,21 @@ class Learner(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int = 0) -> dict[str, Tensor]:
         """A batch's sums, as `training_step` gives them."""
-        scaled = self.normalise.scale(batch.inputs)
-        outputs = self.outputs(self.task.shown(scaled, draws(0, OUTSIDE, batch.ids)))
+        draw = draws(0, OUTSIDE, batch.ids)
+        # Only views that differ can be told from others.
+        scaled = self.views(batch, draw, moved=self.augmenting and self.task.views > 1)
+        outputs = self.outputs(self.task.shown(scaled, draw))
         losses = self.task.losses(outputs, batch.targets, scaled, training=False)[: batch.counted]
         figures = self.task.figures(outputs, batch.targets)[: batch.counted]
         return {"total": losses.sum(), "figure": figures.sum()}
+
+    def views(self, batch: Batch, draw: Draw, *, moved: bool) -> Tensor:
+        """The examples as often as the task wants to see them: (views · N, C, H, W) in 0..1, or (N, F)."""
+        scaled = self.normalise.scale(batch.inputs)
+        if not moved:
+            return scaled
+        seen = [augment(scaled, draw, **self.transforms) for _ in range(self.task.views)]
+        return seen[0] if len(seen) == 1 else torch.cat(seen)
 
     def outputs(self, shown: Tensor) -> Tensor:
         """The network's outputs, in the full number format whatever it computes in."""

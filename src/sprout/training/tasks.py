@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from sprout.core.store import Array
 from sprout.draws import Draw
+from sprout.models.model_file import ModelCard
 from sprout.noise import noisy
 
 DISTANCES: dict[str, Callable[..., Tensor]] = {
@@ -27,6 +28,8 @@ class Task(Protocol):
     """The column of the label table that is learned; None where the example is its own target."""
     figure: ClassVar[str | None]
     """The name of the figure beside the loss."""
+    views: ClassVar[int]
+    """How often an example is shown in a step, one view after another, each moved by draws of its own."""
 
     def shown(self, scaled: Tensor, draw: Draw) -> Tensor:
         """What the network meets in the place of `scaled`."""
@@ -48,6 +51,7 @@ class Classify:
     """(K,) what each class counts, 1 in the mean over the training examples."""
     column: ClassVar[str | None] = "label"
     figure: ClassVar[str | None] = "accuracy"
+    views: ClassVar[int] = 1
 
     def shown(self, scaled: Tensor, draw: Draw) -> Tensor:
         """The example as it is."""
@@ -82,6 +86,7 @@ class Regress:
     """What one unit of the network's scale is in the data's."""
     column: ClassVar[str | None] = "value"
     figure: ClassVar[str | None] = "mae"
+    views: ClassVar[int] = 1
 
     def shown(self, scaled: Tensor, draw: Draw) -> Tensor:
         """The example as it is."""
@@ -104,6 +109,7 @@ class Reconstruct:
     noise: float
     column: ClassVar[str | None] = None
     figure: ClassVar[str | None] = None
+    views: ClassVar[int] = 1
 
     def shown(self, scaled: Tensor, draw: Draw) -> Tensor:
         """The noisy copy."""
@@ -118,12 +124,45 @@ class Reconstruct:
         return outputs.new_zeros(len(outputs))
 
 
-TASKS: dict[str, type[Classify] | type[Regress] | type[Reconstruct]] = {
+@dataclass(frozen=True)
+class Cluster:
+    """Which views are of the same example: InfoNCE (van den Oord, Li and Vinyals, 2018), as SimCLR has it."""
+
+    temperature: float
+    column: ClassVar[str | None] = None
+    figure: ClassVar[str | None] = None
+    views: ClassVar[int] = 2
+
+    def shown(self, scaled: Tensor, draw: Draw) -> Tensor:
+        """The view as it is."""
+        return scaled
+
+    def losses(self, outputs: Tensor, targets: Tensor, scaled: Tensor, *, training: bool) -> Tensor:
+        """(2N, D), the first views and then the second → (N,), in nats: the mean over an example's views."""
+        directions = functional.normalize(outputs, dim=1)
+        alike = directions @ directions.T / self.temperature
+        alike = alike.masked_fill(torch.eye(len(alike), dtype=torch.bool, device=alike.device), -torch.inf)
+        others = torch.arange(len(alike), device=alike.device).roll(len(alike) // 2)
+        first, second = functional.cross_entropy(alike, others, reduction="none").chunk(2)
+        return (first + second) / 2
+
+    def figures(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """None: the loss says it all."""
+        return outputs.new_zeros(len(targets))
+
+
+TASKS: dict[str, type[Task]] = {
     "classify": Classify,
     "regress": Regress,
     "reconstruct": Reconstruct,
+    "cluster": Cluster,
 }
 """By the name that the setting `task.kind` gives."""
+
+
+def numbers_out(settings: dict[str, Any], card: ModelCard) -> int:
+    """How many numbers the network gives while it learns."""
+    return int(settings["code"]) if settings["kind"] == "cluster" else card.outputs
 
 
 def class_weights(labels: Array, classes: int) -> Tensor:
@@ -142,6 +181,8 @@ def make_task(settings: dict[str, Any], labels: Array, classes: int, std: float)
         std: of the number to predict.
     """
     kind, loss = settings["kind"], settings["loss"]
+    if kind == "cluster":
+        return Cluster(settings["temperature"])
     if kind == "classify":
         weights = class_weights(labels, classes) if settings["class_weights"] == "balanced" else None
         return Classify(loss, settings["label_smoothing"], weights)

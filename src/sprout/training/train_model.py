@@ -12,10 +12,11 @@ from sprout.models.model_file import ModelCard
 from sprout.models.normalise import network_shape
 from sprout.models.transfer import load_pretrained
 from sprout.training.batches import Examples
+from sprout.training.estimate import grouped
 from sprout.training.fit import fit
 from sprout.training.plans import Log
 from sprout.training.result import write_result
-from sprout.training.tasks import make_task
+from sprout.training.tasks import make_task, numbers_out
 
 
 def train_model(
@@ -47,7 +48,7 @@ def train_model(
     """
     use_threads(threads)
     torch.manual_seed(settings["seed"])
-    network = build(network_shape(train.shape), card.outputs, **card.architecture)
+    network = build(network_shape(train.shape), numbers_out(task, card), **card.architecture)
     if start is not None:
         load_pretrained(network, Path(start["folder"]))
     scale = card.target or {"mean": 0.0, "std": 1.0}
@@ -68,7 +69,11 @@ def train_model(
         return
     network = network.cpu().float()  # whatever it was trained in
     network.load_state_dict(fitted.weights)
-    write_result(folder, network.eval(), card, val, fitted.history, fitted.best_epoch)
+    network.eval()
+    if card.task == "cluster":
+        grouping = {"clusters": task["clusters"], "restarts": task["restarts"], "unit_length": True}
+        network, card = grouped(train, network, card, seed=settings["seed"], threads=threads, **grouping)
+    write_result(folder, network, card, val, fitted.history, fitted.best_epoch)
 
 
 def network_targets(examples: Examples, card: ModelCard) -> Array:

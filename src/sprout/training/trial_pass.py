@@ -11,6 +11,7 @@ from sprout.models.model_file import ModelCard
 from sprout.models.normalise import network_shape
 from sprout.models.transfer import load_pretrained
 from sprout.training.batches import Batches, Examples
+from sprout.training.tasks import numbers_out
 from sprout.training.unfreezing import Unfreezing
 
 
@@ -23,6 +24,7 @@ def check_network(
     accumulate: int,
     devices: int,
     nodes: int,
+    task: dict[str, Any],
     start: dict[str, Any] | None,
     unfreeze: dict[str, Any] | None,
     **rest: Any,
@@ -37,6 +39,7 @@ def check_network(
         accumulate: in how many parts.
         devices: on this node.
         nodes: machines.
+        task: the subsection `task`.
         start: the weights that it starts from.
         unfreeze: when which part joins in.
         rest: further settings, which do not matter here.
@@ -45,7 +48,8 @@ def check_network(
         UserError: the network cannot take such examples or so small a batch, or gives something else than it shall.
     """
     shape = network_shape(card.input_shape)
-    network = build(shape, card.outputs, **card.architecture).train()
+    outputs = numbers_out(task, card)
+    network = build(shape, outputs, **card.architecture).train()
     if start is not None:
         load_pretrained(network, Path(start["folder"]))
         Unfreezing(network, unfreeze).enter(0)
@@ -65,7 +69,7 @@ def check_network(
             raise UserError(
                 f"model.name={card.architecture['name']}: does not take {shape}: {one_line(error)}"
             ) from None
-    wanted = (smallest, *shape) if card.task == "reconstruct" else (smallest, card.outputs)
+    wanted = (smallest, *shape) if card.task == "reconstruct" else (smallest, outputs)
     if found != wanted:
         raise UserError(
             f"model.name={card.architecture['name']}: gives {found[1:]} for an example; {card.task} needs {wanted[1:]}"
