@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -17,7 +18,7 @@ from sprout.models import build, parameters
 from sprout.models.normalise import network_shape
 from sprout.settings.compose import compose_config
 from sprout.settings.made_with import made_with
-from sprout.settings.model import MODELS
+from sprout.settings.model import ESTIMATORS, MODELS
 
 PREPARED = Path("data/prepared")
 MADE_BY = ("download", "prepare")
@@ -39,13 +40,13 @@ def summary(conf: Path, params: Params, overrides: Sequence[str]) -> Iterator[Ta
     made = made_with()
     refuse_other_data(composed, {stage: made[stage] for stage in MADE_BY}, params)
     architecture = asdict(choice(Build(composed.text, composed.config), "model", "name", MODELS))
-    stored, classes = read_json(PREPARED / "summary.json")["shape"], describe(PREPARED).classes
-    if not classes:
-        raise UserError(f"{PREPARED}: the examples have no classes, and the network is a classifier's")
-    shape = network_shape(stored)
-    network = build(shape, len(classes), **architecture)
+    if architecture["name"] in ESTIMATORS:
+        raise UserError(f"model.name={architecture['name']}: is no network; its size is found in training")
+    shape = network_shape(read_json(PREPARED / "summary.json")["shape"])
+    outputs, said = given(composed.config["train"]["task"], describe(PREPARED).classes)
+    network = build(shape, outputs, **architecture)
     layers = layout(network, shape)
-    yield f"{architecture['name']} on {sides(shape)}, {len(classes)} classes"
+    yield f"{architecture['name']} on {sides(shape)}, {said}"
     table = Table("", "layer", box=None, pad_edge=False)
     for head in ("output", "parameters"):
         table.add_column(head, justify="right")
@@ -55,6 +56,20 @@ def summary(conf: Path, params: Params, overrides: Sequence[str]) -> Iterator[Ta
         table.add_row("", "outside of these layers", "", f"{rest:,}")
     table.add_row("", "all", "", f"{parameters(network):,}")
     yield table
+
+
+def given(task: dict[str, Any], classes: list[str]) -> tuple[int, str]:
+    """How many numbers the network gives for an example, and what they are."""
+    match task["kind"]:
+        case "regress":
+            return 1, "one number"
+        case "reconstruct":
+            return 1, "the image itself"
+        case "cluster":
+            return task["code"], f"a code of {task['code']} numbers, for {task['clusters']} clusters"
+    if not classes:
+        raise UserError(f"{PREPARED}: the examples have no classes, and train.task.kind=classify learns them")
+    return len(classes), f"{len(classes)} classes"
 
 
 def sides(shape: Sequence[int]) -> str:
