@@ -16,11 +16,14 @@ from sprout.core.records import write_json
 from sprout.core.store import label_table, open_store, write_store
 from sprout.settings.augment import moving
 from sprout.training.batches import Examples
+from sprout.training.tasks import TASKS
 from sprout.training.tracked import train_tracked
-from sprout.training.trainable import check_trainable
+from sprout.training.trainable import check_settings, check_trainable
 
 STILL = {"flip": 0.0, "rotate": 0.0, "noise": 0.0, "fill": "border"}
-CLASSES = Description("class", ["ant", "bee", "cat"], [0.0, 0.0], [1.0, 1.0])
+CLASSES = Description("class", ["ant", "bee", "cat"], [0.0, 0.0], [1.0, 1.0], ["a", "b"], [0.0, 0.0], [1.0, 1.0])
+LEARN = {"kind": "classify", "loss": "cross_entropy", "label_smoothing": 0.0, "class_weights": "none"}
+FIGURES = {"mean": [0, 0], "std": [1, 1], "min": [0, 0], "max": [0, 0], "features": ["a", "b"]}
 PREPARED = Path("data/prepared")
 
 
@@ -32,13 +35,17 @@ def write(folder: Path, labels: list[int | None], shape: tuple[int, ...] = (2,))
 
 
 def check(root: Path, train: list[int | None], val: list[int | None], **changes: Any) -> None:
-    """Check made stores; `changes` are `shape`, or arguments of the check."""
+    """Check made stores; `changes` are `shape`, `described`, or settings."""
     for name, labels in (("train", train), ("val", val)):
         write(root / name, labels, changes.get("shape", (2,)))
-    arguments = {"described": CLASSES, "section": "train", "transforms": STILL} | changes
-    arguments.pop("shape", None)
-    stores = [Examples.of(open_store(root / name)) for name in ("train", "val")]
-    check_trainable(PREPARED, arguments.pop("described"), *stores, **arguments)
+    settings = {"section": "train", "task": LEARN, "transforms": STILL, "batch_size": 1, "monitor": "val_loss"}
+    settings |= {key: value for key, value in changes.items() if key in settings}
+    kind = settings["task"]["kind"]
+    column = TASKS[kind].column
+    stores = [Examples.of(open_store(root / name), target=column) for name in ("train", "val")]
+    described = changes.get("described", CLASSES)
+    check_trainable(PREPARED, described, *stores, section=settings["section"], kind=kind)
+    check_settings(stores[0], **settings)
 
 
 def test_what_can_be_trained_passes(tmp_path: Path) -> None:
@@ -52,7 +59,7 @@ MANY = {"described": replace(CLASSES, classes=[f"c{i}" for i in range(14)])}
 TURNED = {"transforms": STILL | {"rotate": 10.0}}
 TWICE = {"transforms": STILL | {"flip": 0.5, "noise": 0.1}, "section": "retrain"}
 REFUSED = [
-    ([None, None], [None], NUMBER, "data/prepared: the target is a number, and train learns classes; choose"),
+    ([None, None], [None], NUMBER, "data/prepared: the target is a number, and train learns classes; take"),
     ([None, None], [None], NOTHING, "data/prepared/train: no example has a label"),
     ([], [0], {}, "data/prepared/train: no example has a label"),
     ([0, 2, 0], [1], {}, "data/prepared/train: no labelled example of class 'bee'; each of the 3 classes needs some"),
@@ -61,6 +68,26 @@ REFUSED = [
     ([0, 1, 2], [], {}, "data/prepared/val: no labelled example"),
     ([0, 1, 2], [None], {}, "data/prepared/val: no labelled example"),
     ([0, 1, 2], [0], TURNED, "train.transforms.rotate=10.0: the examples are rows of a table"),
+    ([0, 1, 2], [0], {"task": {"kind": "regress"}}, "data/prepared: the target is a class, and train learns a number"),
+    (
+        [None],
+        [0],
+        NOTHING | {"task": {"kind": "regress"}},
+        "data/prepared: the target is not there, and train learns a",
+    ),
+    (
+        [0, 1, 2],
+        [0],
+        {"task": {"kind": "reconstruct"}},
+        "train.task.kind=reconstruct: the examples are rows of a table",
+    ),
+    ([0, 1, 2], [0], {"batch_size": 4}, "train.batch_size=4: there are 3 training examples; accepted: up to 3"),
+    (
+        [0, 1, 2],
+        [0],
+        {"task": {"kind": "reconstruct"}, "shape": (4, 4, 1), "monitor": "val_accuracy"},
+        "train.monitor=val_accuracy: reconstruct has no accuracy; accepted: val_loss",
+    ),
     ([0, 1, 2], [0], TWICE, "retrain.transforms.flip=0.5, retrain.transforms.noise=0.1: the examples are rows"),
 ]
 
@@ -85,8 +112,8 @@ def test_pseudo_labels_may_bring_a_class(tmp_path: Path) -> None:
     write(tmp_path / "pool", [None, None])
     pseudo = label_table(np.array([1]), [2], source="pseudo", group=np.array([1]), origin=pa.array([""]), round_=1)
     given = Examples.of(open_store(tmp_path / "train"))
-    more = given.plus(str(tmp_path / "pool"), pseudo)
-    check_trainable(PREPARED, CLASSES, more, more, section="retrain", transforms=STILL)
+    more = given.plus(str(tmp_path / "pool"), pseudo).knowing("label")
+    check_trainable(PREPARED, CLASSES, more, more, section="retrain", kind="classify")
 
 
 def test_nothing_is_left_behind_by_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,11 +121,12 @@ def test_nothing_is_left_behind_by_a_refusal(tmp_path: Path, monkeypatch: pytest
     for name in ("train", "val"):
         write(PREPARED / name, [None, None])
     write_json(PREPARED / "classes.json", [])
-    write_json(PREPARED / "summary.json", {"target": "number", "mean": [0, 0], "std": [1, 1]})
+    write_json(PREPARED / "summary.json", {"target": "number", **FIGURES})
     examples = Examples.of(open_store(PREPARED / "train"))
     build = cast(Build, SimpleNamespace())
+    settings = {"method": "gradient_descent", "normalise": "standard", "architecture": {}, "task": LEARN}
     with pytest.raises(UserError, match="the target is a number"):
-        train_tracked(Path("model"), examples, PREPARED, build, role="teacher", log_model=True, transforms=STILL)
+        train_tracked(Path("model"), examples, PREPARED, build, role="teacher", log_model=True, **settings)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
@@ -107,10 +135,25 @@ def test_a_network_that_does_not_fit_begins_no_run(tmp_path: Path, monkeypatch: 
     for name in ("train", "val"):
         write(PREPARED / name, [0, 1, 2])
     write_json(PREPARED / "classes.json", CLASSES.classes)
-    write_json(PREPARED / "summary.json", {"target": "class", "mean": [0, 0], "std": [1, 1]})
+    write_json(PREPARED / "summary.json", {"target": "class", **FIGURES})
     examples = Examples.of(open_store(PREPARED / "train"))
-    layers = {"channels": [4], "kernel": 3, "padding": "same", "pool": 0, "batch_norm": False, "hidden": []}
-    settings = {"transforms": STILL, "architecture": {"name": "cnn", "activation": "relu", "dropout": 0.0} | layers}
+    Path("data/pretrained").mkdir(parents=True)
+    write_json(Path("data/pretrained/pretrained.json"), None)
+    layers = {"channels": [4], "convolutions": 1, "kernel": 3, "padding": "same", "pool": 0, "pooling": "max"}
+    layers |= {"batch_norm": False, "conv_dropout": 0.0, "hidden": [], "activation": "relu", "dropout": 0.0}
+    settings = {
+        "method": "gradient_descent",
+        "normalise": "standard",
+        "architecture": {"name": "cnn", **layers},
+        "task": LEARN,
+        "transforms": STILL,
+        "batch_size": 2,
+        "accumulate": 1,
+        "devices": 1,
+        "nodes": 1,
+        "monitor": "val_loss",
+        "unfreeze": None,
+    }
     with pytest.raises(UserError, match=r"model.name=cnn: the examples are rows of a table"):
         train_tracked(
             Path("model"),
