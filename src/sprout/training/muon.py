@@ -42,7 +42,7 @@ class Muon(torch.optim.Optimizer):
         """
         super().__init__(groups, {"lr": lr, "momentum": momentum, "iterations": iterations})
         rest = [{**group, "params": [p for p in group["params"] if not wide(p)]} for group in self.param_groups]
-        self.rest = torch.optim.AdamW([group for group in rest if group["params"]], lr, **(adamw or {}))
+        self.rest = torch.optim.AdamW(rest, lr, **(adamw or {}))
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -51,9 +51,8 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        rates = {id(p): group["lr"] for group in self.param_groups for p in group["params"]}
-        for group in self.rest.param_groups:
-            group["lr"] = rates[id(group["params"][0])]
+        for group, own in zip(self.param_groups, self.rest.param_groups, strict=True):
+            own["lr"] = group["lr"]
         self.rest.step()
         for group in self.param_groups:
             for parameter in group["params"]:
