@@ -21,7 +21,7 @@ CONF = Path("conf")
 def prepared(project: Path) -> Path:
     """A workspace whose data was prepared as its experiment says: grey pictures of 28×28 in ten classes."""
     config = compose_config(CONF, "digits", []).config
-    names = {"download": ["download"], "prepare": ["download", "prepare"], "augment": ["augment"]}
+    names = {"prepare": ["download", "prepare"]} | {name: [name] for name in ("download", "augment", "pretrained")}
     stages = {
         stage: {"cmd": "x", "params": {"build/config.yaml": {name: config[name] for name in sections}}}
         for stage, sections in names.items()
