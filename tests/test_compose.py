@@ -17,6 +17,7 @@ from sprout.settings.model import MODELS
 CONF = Path("conf")
 STAGE = Path(__file__).parents[1] / "pipelines/compose.py"
 OLD = "experiment: older\n"
+EXPERIMENTS = ", ".join(experiments(CONF))
 MODEL_NAMES = ", ".join(MODELS)
 MODEL_FILES = ", ".join(choices(CONF, "model"))
 
@@ -128,7 +129,7 @@ WRONG_OVERRIDES = [
     (["hydra/launcher=basic"], ["hydra/launcher=basic", "no effect"]),
     (["~hydra"], ["~hydra", "no effect"]),
     # what is taken away
-    (["~train"], ["retrain.method", "${train.method}", "not found"]),
+    (["~train"], ["train.method=null", "gradient_descent, scikit_learn"]),
     (["~train.lr"], ["train.lr", "missing", "conf/train/"]),
     (["train.lr=0.1", "~train.lr"], ["train.lr", "missing", "conf/train/"]),
     (["~train/optimizer"], ["train.optimizer", "missing"]),
@@ -151,12 +152,12 @@ WRONG_OVERRIDES = [
     (["+model@foo=cnn"], ["foo=", "no such section"]),
     (["+model=mlp"], ["+model=mlp", "Multiple values"]),
     (["train.epochs=3", "+train.lr=0.1", "train.seed=1"], ["+train.lr=0.1:", "already at 'train.lr'"]),
-    (["experiment=nope"], ['experiment="nope"', "digits, fashion_mnist, fashion_mnist_few"]),
-    (["experiment=digits", "experiment=nope"], ['experiment="nope"', "digits, fashion_mnist, fashion_mnist_few"]),
+    (["experiment=nope"], ['experiment="nope"', EXPERIMENTS]),
+    (["experiment=digits", "experiment=nope"], ['experiment="nope"', EXPERIMENTS]),
     (["experiment=fashion-mnist"], ['experiment="fashion-mnist"', "did you mean fashion_mnist?"]),
-    (["experiment=../x"], ['experiment="../x"', "digits, fashion_mnist, fashion_mnist_few"]),
-    (["experiment="], ['experiment=""', "digits, fashion_mnist, fashion_mnist_few"]),
-    (["experiment={a: 1}"], ['experiment={"a": 1}', "digits, fashion_mnist, fashion_mnist_few"]),
+    (["experiment=../x"], ['experiment="../x"', EXPERIMENTS]),
+    (["experiment="], ['experiment=""', EXPERIMENTS]),
+    (["experiment={a: 1}"], ['experiment={"a": 1}', EXPERIMENTS]),
     # interpolations
     (["train.lr=${train.lr}"], ['train.lr="${train.lr}"', "Recursive"]),
     (["train.lr=${retrain.lr}"], ['train.lr="${retrain.lr}"', "Recursive"]),
@@ -329,13 +330,20 @@ def test_a_key_can_be_taken_out_of_the_optimizers_arguments(project: Path) -> No
     assert composed.config["train"]["optimizer"]["args"] == {"momentum": 0.9}
 
 
+BY_SCIKIT_LEARN = ["experiment=baseline_logistic"]
 HAVE_TO_BE_GIVEN = {
-    "archive": ["download.urls=[a.zip]"],
-    "fer2013": ["download.mirror=folder"],
+    "download=archive": ["download.urls=[a.zip]"],
+    "download=fer2013": ["download.mirror=folder"],
+    "experiment=fer2013": ["download.mirror=folder"],
     # With these comes what else has to fit.
-    "autoencoder": ["train/task=denoise"],
-    "denoise": ["model=autoencoder"],
-    "scikit_learn": ["train=scikit_learn", "retrain=scikit_learn", "model=logistic"],
+    "model=autoencoder": ["train/task=denoise"],
+    "model=forest": BY_SCIKIT_LEARN,
+    "model=kmeans": BY_SCIKIT_LEARN,
+    "model=logistic": BY_SCIKIT_LEARN,
+    "retrain=scikit_learn": BY_SCIKIT_LEARN,
+    "train=scikit_learn": BY_SCIKIT_LEARN,
+    "train/task=cluster": ["train/transforms=shifts"],
+    "train/task=denoise": ["model=autoencoder"],
 }
 
 
@@ -344,7 +352,8 @@ def test_every_file_of_conf_composes(project: Path) -> None:
     for folder in sorted(path for path in CONF.rglob("*") if path.is_dir()):
         group = folder.relative_to(CONF).as_posix()
         for name in choices(CONF, group):
-            composed = compose_config(CONF, "digits", [f"{group}={name}", *HAVE_TO_BE_GIVEN.get(name, [])])
+            choice = f"{group}={name}"
+            composed = compose_config(CONF, "digits", [choice, *HAVE_TO_BE_GIVEN.get(choice, [])])
             assert f"{group}/{name}" in [file for file, _ in merged_files(CONF, composed.lines)]
             seen.add(f"{group}/{name}")
     assert seen == {path.relative_to(CONF).with_suffix("").as_posix() for path in CONF.rglob("*.*")}
@@ -354,7 +363,7 @@ def test_each_experiment_composes_alone(project: Path) -> None:
     names = experiments(CONF)
     assert "digits" in names
     for name in names:
-        assert compose_config(CONF, name, HAVE_TO_BE_GIVEN.get(name, [])).config["experiment"] == name
+        assert compose_config(CONF, name, HAVE_TO_BE_GIVEN.get(f"experiment={name}", [])).config["experiment"] == name
 
 
 def test_an_experiment_as_it_stands_leaves_open_what_its_user_has_to_say(project: Path) -> None:

@@ -21,7 +21,7 @@ CONF = Path("conf")
 def prepared(project: Path) -> Path:
     """A workspace whose data was prepared as its experiment says: grey pictures of 28×28 in ten classes."""
     config = compose_config(CONF, "digits", []).config
-    names = {"download": ["download"], "prepare": ["download", "prepare"], "augment": ["augment"]}
+    names = {"prepare": ["download", "prepare"]} | {name: [name] for name in ("download", "augment", "pretrained")}
     stages = {
         stage: {"cmd": "x", "params": {"build/config.yaml": {name: config[name] for name in sections}}}
         for stage, sections in names.items()
@@ -29,7 +29,7 @@ def prepared(project: Path) -> Path:
     (project / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
     folder = project / "data/prepared"
     folder.mkdir(parents=True)
-    figures = {"mean": [0.5], "std": [0.2], "min": None, "max": None}
+    figures = {"mean": [0.5], "std": [0.2], "features": None, "min": None, "max": None}
     write_json(folder / "summary.json", {"shape": [28, 28, 1], "target": "class", **figures})
     write_json(folder / "classes.json", [str(digit) for digit in range(10)])
     return folder

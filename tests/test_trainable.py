@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import trainings
 from sprout.core.build import Build
 from sprout.core.errors import UserError
 from sprout.core.prepared import Description
@@ -16,79 +17,84 @@ from sprout.core.records import write_json
 from sprout.core.store import label_table, open_store, write_store
 from sprout.settings.augment import moving
 from sprout.training.batches import Examples
-from sprout.training.tasks import TASKS
+from sprout.training.plans import CHECKED
 from sprout.training.tracked import train_tracked
 from sprout.training.trainable import check_settings, check_trainable
 
 STILL = {"flip": 0.0, "rotate": 0.0, "noise": 0.0, "fill": "border"}
-CLASSES = Description("class", ["ant", "bee", "cat"], [0.0, 0.0], [1.0, 1.0], ["a", "b"], [0.0, 0.0], [1.0, 1.0])
-LEARN = {"kind": "classify", "loss": "cross_entropy", "label_smoothing": 0.0, "class_weights": "none"}
-FIGURES = {"mean": [0, 0], "std": [1, 1], "min": [0, 0], "max": [0, 0], "features": ["a", "b"]}
+CLASSES = Description("class", ["ant", "bee", "cat"], [0.0, 0.0], [1.0, 1.0], ["a", "b"], [-1.0, 0.0], [2.0, 0.0])
 PREPARED = Path("data/prepared")
+SUMMARY = {"target": "class", "mean": [0, 0], "std": [1, 1], "features": ["a", "b"], "min": [0, 0], "max": [1, 1]}
+CLASSIFY = {"kind": "classify", "loss": "cross_entropy", "label_smoothing": 0.0, "class_weights": "none"}
+SETTINGS: dict[str, Any] = trainings.SETTINGS | {
+    "method": "gradient_descent",
+    "normalise": "standard",
+    "architecture": trainings.MLP,
+    "task": CLASSIFY,
+    "transforms": STILL,
+    "batch_size": 3,
+}
 
 
-def write(folder: Path, labels: list[int | None], shape: tuple[int, ...] = (2,)) -> None:
+def write(folder: Path, labels: list[int | None], shape: tuple[int, ...] = (2,), values: Any = None) -> None:
     n = len(labels)
     dtype = np.float32 if len(shape) == 1 else np.uint8
-    table = label_table(np.arange(n), labels, source="given", group=np.arange(n), origin=[""] * n)
+    value = None if values is None else pa.array(values, pa.float64())
+    rows = np.arange(n)
+    table = label_table(rows, labels, source="given", group=rows, origin=[""] * n, value=value)
     write_store(folder, np.zeros((n, *shape), dtype), table)
 
 
 def check(root: Path, train: list[int | None], val: list[int | None], **changes: Any) -> None:
-    """Check made stores; `changes` are `shape`, `described`, or settings."""
+    """Check made stores; `changes` are arguments of the check, what is the `target`, or its values."""
+    arguments = {"described": CLASSES, "section": "train", "kind": "classify", "target": "label"} | changes
+    target = arguments.pop("target")
     for name, labels in (("train", train), ("val", val)):
-        write(root / name, labels, changes.get("shape", (2,)))
-    settings = {"section": "train", "task": LEARN, "transforms": STILL, "batch_size": 1, "monitor": "val_loss"}
-    settings |= {key: value for key, value in changes.items() if key in settings}
-    kind = settings["task"]["kind"]
-    column = TASKS[kind].column
-    stores = [Examples.of(open_store(root / name), target=column) for name in ("train", "val")]
-    described = changes.get("described", CLASSES)
-    check_trainable(PREPARED, described, *stores, section=settings["section"], kind=kind)
-    check_settings(stores[0], **settings)
-
-
-def test_what_can_be_trained_passes(tmp_path: Path) -> None:
-    check(tmp_path / "table", [0, 1, 2], [0])
-    check(tmp_path / "images", [0, 1, 2], [0], shape=(4, 4, 1), transforms=STILL | {"rotate": 10.0})
+        write(root / name, labels, values=arguments.pop(f"{name}_values", None))
+    stores = [Examples.of(open_store(root / name), target=target) for name in ("train", "val")]
+    check_trainable(PREPARED, arguments.pop("described"), *stores, **arguments)
 
 
 NUMBER = {"described": replace(CLASSES, target="number", classes=[])}
 NOTHING = {"described": replace(CLASSES, target=None, classes=[])}
 MANY = {"described": replace(CLASSES, classes=[f"c{i}" for i in range(14)])}
-TURNED = {"transforms": STILL | {"rotate": 10.0}}
-TWICE = {"transforms": STILL | {"flip": 0.5, "noise": 0.1}, "section": "retrain"}
+REGRESS = {"kind": "regress", "target": "value"}
+RECONSTRUCT = {"kind": "reconstruct", "target": None}
+NONE: list[int | None] = [None, None]
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "changes"),
+    [
+        ([0, 1, 2], [0], {}),
+        (NONE, NONE, NUMBER | REGRESS | {"train_values": [0.5, None], "val_values": [None, 2.0]}),
+        (NONE, NONE, NOTHING | RECONSTRUCT),
+        ([0, None], NONE, RECONSTRUCT),
+    ],
+)
+def test_what_can_be_trained_passes(
+    tmp_path: Path, train: list[int | None], val: list[int | None], changes: dict[str, Any]
+) -> None:
+    check(tmp_path, train, val, **changes)
+
+
+A_NUMBER = "data/prepared: the target is a number, and train learns classes; take train/task=regress, or choose"
+A_CLASS = "data/prepared: the target is a class, and train learns a number (task.kind=regress); choose"
+NO_TARGET = "data/prepared: the target is not there, and train learns a number (task.kind=regress); choose"
 REFUSED = [
-    ([None, None], [None], NUMBER, "data/prepared: the target is a number, and train learns classes; take"),
-    ([None, None], [None], NOTHING, "data/prepared/train: no example has a label"),
+    (NONE, [None], NUMBER, A_NUMBER),
+    ([0, 1], [0], REGRESS, A_CLASS),
+    (NONE, NONE, NOTHING | REGRESS, NO_TARGET),
+    (NONE, [None], NOTHING, "data/prepared/train: no example has a label"),
+    (NONE, NONE, NUMBER | REGRESS | {"val_values": [1.0, 2.0]}, "data/prepared/train: no example has a label"),
     ([], [0], {}, "data/prepared/train: no example has a label"),
     ([0, 2, 0], [1], {}, "data/prepared/train: no labelled example of class 'bee'; each of the 3 classes needs some"),
     ([1, None], [1], {}, "data/prepared/train: no labelled example of class 'ant', 'cat'; "),
     ([0, 1, 2, 3], [0], MANY, "data/prepared/train: no labelled example of class 'c4', 'c5', "),
     ([0, 1, 2], [], {}, "data/prepared/val: no labelled example"),
     ([0, 1, 2], [None], {}, "data/prepared/val: no labelled example"),
-    ([0, 1, 2], [0], TURNED, "train.transforms.rotate=10.0: the examples are rows of a table"),
-    ([0, 1, 2], [0], {"task": {"kind": "regress"}}, "data/prepared: the target is a class, and train learns a number"),
-    (
-        [None],
-        [0],
-        NOTHING | {"task": {"kind": "regress"}},
-        "data/prepared: the target is not there, and train learns a",
-    ),
-    (
-        [0, 1, 2],
-        [0],
-        {"task": {"kind": "reconstruct"}},
-        "train.task.kind=reconstruct: the examples are rows of a table",
-    ),
-    ([0, 1, 2], [0], {"batch_size": 4}, "train.batch_size=4: there are 3 training examples; accepted: up to 3"),
-    (
-        [0, 1, 2],
-        [0],
-        {"task": {"kind": "reconstruct"}, "shape": (4, 4, 1), "monitor": "val_accuracy"},
-        "train.monitor=val_accuracy: reconstruct has no accuracy; accepted: val_loss",
-    ),
-    ([0, 1, 2], [0], TWICE, "retrain.transforms.flip=0.5, retrain.transforms.noise=0.1: the examples are rows"),
+    ([0, 1, 2], [], RECONSTRUCT, "data/prepared/val: no example, and train is judged there; draw some by prepare.val"),
+    ([0, 1], [0, 1], NUMBER | REGRESS | {"train_values": [1.0, 2.0]}, "data/prepared/val: no labelled example"),
 ]
 
 
@@ -98,6 +104,45 @@ def test_what_cannot_be_trained_is_said(
 ) -> None:
     with pytest.raises(UserError) as refused:
         check(tmp_path, train, val, **changes)
+    assert str(refused.value).startswith(said)
+    assert "\n" not in str(refused.value)
+
+
+def settings_fit(folder: Path, shape: tuple[int, ...] = (2,), **changes: Any) -> None:
+    """Check settings on three examples."""
+    write(folder / "train", [0, 1, 2], shape)
+    given = {key: SETTINGS[key] for key in CHECKED} | {"section": "train"} | changes
+    check_settings(Examples.of(open_store(folder / "train")), **given)
+
+
+def test_settings_that_fit(tmp_path: Path) -> None:
+    settings_fit(tmp_path / "a")
+    settings_fit(tmp_path / "b", shape=(4, 4, 1), transforms=STILL | {"rotate": 10.0}, monitor="val_accuracy")
+    settings_fit(tmp_path / "c", shape=(4, 4, 1), task={"kind": "reconstruct"})
+    settings_fit(tmp_path / "d", batch_size=1)
+
+
+TURNED = {"transforms": STILL | {"rotate": 10.0}}
+TWICE = {"transforms": STILL | {"flip": 0.5, "noise": 0.1}, "section": "retrain"}
+UNFIT = [
+    (TURNED, "train.transforms.rotate=10.0: the examples are rows of a table"),
+    (TWICE, "retrain.transforms.flip=0.5, retrain.transforms.noise=0.1: the examples are rows"),
+    ({"batch_size": 4}, "train.batch_size=4: there are 3 training examples; accepted: up to 3"),
+    (
+        {"monitor": "val_accuracy", "task": {"kind": "regress"}},
+        "train.monitor=val_accuracy: regress has no accuracy; accepted: val_loss",
+    ),
+    (
+        {"task": {"kind": "reconstruct"}, "section": "retrain"},
+        "retrain.task.kind=reconstruct: the examples are rows of a table; it takes images",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), UNFIT)
+def test_settings_that_do_not_fit_are_said(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError) as refused:
+        settings_fit(tmp_path, **changes)
     assert str(refused.value).startswith(said)
     assert "\n" not in str(refused.value)
 
@@ -116,54 +161,56 @@ def test_pseudo_labels_may_bring_a_class(tmp_path: Path) -> None:
     check_trainable(PREPARED, CLASSES, more, more, section="retrain", kind="classify")
 
 
-def test_nothing_is_left_behind_by_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def planned(labels: list[int | None], summary: dict[str, Any], **changes: Any) -> None:
+    """Train in the working folder, as far as it goes."""
     for name in ("train", "val"):
-        write(PREPARED / name, [None, None])
-    write_json(PREPARED / "classes.json", [])
-    write_json(PREPARED / "summary.json", {"target": "number", **FIGURES})
-    examples = Examples.of(open_store(PREPARED / "train"))
-    build = cast(Build, SimpleNamespace())
-    settings = {"method": "gradient_descent", "normalise": "standard", "architecture": {}, "task": LEARN}
-    with pytest.raises(UserError, match="the target is a number"):
-        train_tracked(Path("model"), examples, PREPARED, build, role="teacher", log_model=True, **settings)
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
-
-
-def test_a_network_that_does_not_fit_begins_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("train", "val"):
-        write(PREPARED / name, [0, 1, 2])
-    write_json(PREPARED / "classes.json", CLASSES.classes)
-    write_json(PREPARED / "summary.json", {"target": "class", **FIGURES})
-    examples = Examples.of(open_store(PREPARED / "train"))
-    Path("data/pretrained").mkdir(parents=True)
+        write(PREPARED / name, labels)
+    write_json(PREPARED / "classes.json", CLASSES.classes if summary["target"] == "class" else [])
+    write_json(PREPARED / "summary.json", summary)
+    Path("data/pretrained").mkdir()
     write_json(Path("data/pretrained/pretrained.json"), None)
-    layers = {"channels": [4], "convolutions": 1, "kernel": 3, "padding": "same", "pool": 0, "pooling": "max"}
-    layers |= {"batch_norm": False, "conv_dropout": 0.0, "hidden": [], "activation": "relu", "dropout": 0.0}
-    settings = {
-        "method": "gradient_descent",
-        "normalise": "standard",
-        "architecture": {"name": "cnn", **layers},
-        "task": LEARN,
-        "transforms": STILL,
-        "batch_size": 2,
-        "accumulate": 1,
-        "devices": 1,
-        "nodes": 1,
-        "monitor": "val_loss",
-        "unfreeze": None,
-    }
-    with pytest.raises(UserError, match=r"model.name=cnn: the examples are rows of a table"):
-        train_tracked(
-            Path("model"),
-            examples,
-            PREPARED,
-            cast(Build, SimpleNamespace()),
-            role="teacher",
-            log_model=True,
-            **settings,
-        )
+    examples, build = Examples.of(open_store(PREPARED / "train")), cast(Build, SimpleNamespace())
+    settings = SETTINGS | changes
+    train_tracked(Path("model"), examples, PREPARED, build, role="teacher", log_model=True, **settings)
+
+
+CNN = {
+    "name": "cnn",
+    "channels": [4],
+    "convolutions": 1,
+    "kernel": 3,
+    "padding": "same",
+    "pool": 0,
+    "pooling": "max",
+    "batch_norm": False,
+    "conv_dropout": 0.0,
+    "hidden": [],
+    "activation": "relu",
+    "dropout": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("labels", "summary", "changes", "said"),
+    [
+        (NONE, SUMMARY | {"target": "number"}, {}, "the target is a number"),
+        ([0, 1, 2], SUMMARY, {"batch_size": 4}, r"train\.batch_size=4: there are 3 training examples"),
+        ([0, 1, 2], SUMMARY, {"architecture": CNN}, r"model\.name=cnn: the examples are rows of a table"),
+        ([0, 1, 2], SUMMARY, {"normalise": "imagenet"}, r"train\.normalise=imagenet"),
+        ([0, 1, 2], SUMMARY, {"unfreeze": {"epochs": [1], "rates": [0.1]}}, r"train\.unfreeze: freezes weights"),
+    ],
+)
+def test_a_refusal_begins_no_run_and_leaves_nothing_behind(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    labels: list[int | None],
+    summary: dict[str, Any],
+    changes: dict[str, Any],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=said):
+        planned(labels, summary, **changes)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
