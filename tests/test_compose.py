@@ -330,7 +330,7 @@ def test_a_key_can_be_taken_out_of_the_optimizers_arguments(project: Path) -> No
     assert composed.config["train"]["optimizer"]["args"] == {"momentum": 0.9}
 
 
-BY_SCIKIT_LEARN = ["experiment=baseline_logistic"]
+BY_SCIKIT_LEARN = ["experiment=baseline_forest"]
 HAVE_TO_BE_GIVEN = {
     "download=archive": ["download.urls=[a.zip]"],
     "download=fer2013": ["download.mirror=folder"],
