@@ -3,6 +3,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export DVC_NO_ANALYTICS ?= 1
+BENCHMARKS := noop build open_store dvc_files launch epoch augmented_epoch tracking memory ddp
 
 .PHONY: repro test lint format bench setup lock
 
@@ -22,7 +23,8 @@ format: setup
 	ruff check --fix .
 
 bench: setup
-	for name in noop build open_store dvc_files; do python -m benchmarks.$$name || exit 1; done
+	for name in $(BENCHMARKS); do python -m benchmarks.$$name || exit 1; done
+	python -m benchmarks.epoch --batch 32
 	$(if $(IMAGES),python -m benchmarks.decode $(IMAGES),@echo 'decode: left out; make bench IMAGES=cifar10.tar.xz (or a folder of images) runs it, too')
 
 setup: .venv/ready

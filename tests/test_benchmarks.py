@@ -3,13 +3,18 @@
 import importlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -149,3 +154,102 @@ def test_open_store_runs(load, capsys):
 def test_dvc_files_runs(load, capsys):
     load("dvc_files").measure(pairs=1, images=20)
     check(capsys.readouterr().out.splitlines()[-1], "dvc_files", 0.2)
+
+
+@pytest.fixture
+def training(load, monkeypatch) -> Iterator[ModuleType]:
+    """Trainings with one thread; torch has as many as before at the end."""
+    before = torch.get_num_threads()
+    module = load("training")
+    monkeypatch.setattr(module, "THREADS", 1)
+    yield module
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("batch", "name", "goal"), [(100, "epoch", 1.05), (32, "epoch_32", 1.15)])
+def test_epoch_runs(load, training, capsys, monkeypatch, batch, name, goal):
+    monkeypatch.setattr(load("epoch"), "TRIALS", 1)
+    load("epoch").measure(pairs=1, images=200, batch=batch, fused=None)
+    printed = capsys.readouterr()
+    check(printed.out.splitlines()[-1], name, goal)
+    assert printed.err.count("fused=True") == printed.err.count("fused=False") == 2
+
+
+def test_the_bare_loop_takes_the_same_images_and_learns(load, training, tmp_path):
+    data = training.random_data(tmp_path, 40, 20)
+    bare = load("bare").BareLoop(data, 10, torch.channels_last, fused=True)
+    loop = training.make_training(data, training.compose("model=cnn_3x12"), tmp_path / "c", training.untracked)
+    (batch,) = next(loop.val.steps(0))
+    theirs = loop.learner.normalise(loop.learner.normalise.scale(batch.inputs))
+    assert torch.allclose(bare.val_images, theirs, atol=1e-6)
+    assert torch.equal(bare.val_labels, batch.targets)
+    assert sum(p.numel() for p in bare.network.parameters()) == sum(p.numel() for p in loop.learner.parameters())
+    before, _ = bare.validate()
+    bare.val_images, bare.val_labels = bare.images, bare.labels
+    for _ in range(20):
+        bare.train(40)
+    assert bare.validate()[0] < 0.9 * before
+
+
+@pytest.mark.slow
+def test_tracking_runs_and_all_steps_reach_the_store(load, training, capsys):
+    load("tracking").measure(pairs=1, images=200)
+    check(capsys.readouterr().out.splitlines()[-1], "tracking", 1.02)
+    with training.own_store(training.compose()) as run:
+        for step in range(7):
+            run.log_metrics({"loss": 1.0}, step)
+        training.drain()
+        (store,) = Path(os.environ["DVC_ROOT"]).glob("mlruns/mlflow.db")
+        with closing(sqlite3.connect(store)) as rows:
+            assert rows.execute("select count(*) from metrics where key = 'loss'").fetchone() == (7,)
+    assert not store.exists()
+
+
+def test_augmented_epoch_runs(load, training, capsys):
+    load("augmented_epoch").measure(pairs=1, images=200)
+    check(capsys.readouterr().out.splitlines()[-1], "augmented_epoch", 1.15)
+
+
+@pytest.mark.slow
+def test_launch_runs_to_the_first_step(load, capsys):
+    load("launch").measure(pairs=1)
+    check(capsys.readouterr().out.splitlines()[-1], "launch", 1.5)
+
+
+@pytest.mark.slow
+def test_memory_runs(load, capsys):
+    load("memory").measure(pairs=1, large=8 << 20, small=1 << 20)
+    figure = json.loads(capsys.readouterr().out)
+    assert (figure["name"], figure["goal"], figure["unit"]) == ("memory", 300, "MiB")
+    assert figure["ratio"] == pytest.approx(figure["ours"][0] - figure["reference"][0], abs=2)
+    assert figure["reference"][0] > 50
+
+
+def test_memory_is_watched_while_it_is_held(load):
+    memory = load("memory")
+    with memory.watched() as seen:
+        block = np.ones(100 << 20, np.uint8)
+        time.sleep(10 * memory.SECONDS)
+        del block
+    assert max(seen) - seen[0] > 80
+
+
+def test_a_disk_without_room_is_said_in_one_line(load, tmp_path):
+    with pytest.raises(SystemExit, match=r"GiB are free, 1048577\.0 are needed: set TMPDIR, or --gib lower$"):
+        load("memory").refuse_small_disk(tmp_path, 1 << 50)
+
+
+@pytest.mark.slow
+def test_ddp_runs(load, capsys):
+    load("ddp").measure(epochs=1)
+    figure = json.loads(capsys.readouterr().out)
+    assert (figure["name"], figure["goal"], figure["unit"]) == ("ddp", 1e-6, "")
+    assert 0 <= figure["ratio"] < 1e-6
+    assert figure["interval"] == [figure["ratio"]] * 2
+
+
+def test_the_largest_difference_is_that_of_single_weights(load):
+    ours = {"a": torch.tensor([0.0, 1.0]), "b": torch.tensor([100.0, 0.011])}
+    reference = {"a": torch.tensor([0.0, 1.0]), "b": torch.tensor([101.0, 0.01])}
+    assert load("ddp").largest_difference(ours, reference) == pytest.approx(0.1, rel=1e-4)
