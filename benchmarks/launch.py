@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.paired import Cost, cost, in_turn, parser, print_figure
 from benchmarks.workspace import copy_project, environment
+from sprout.settings.made_with import STAGES
 
 GOAL = 1.5
 ONE_STEP = """\
@@ -51,7 +52,7 @@ def measure(pairs: int) -> None:
         env = environment(Path(scratch, "dvc")) | {"PYTHONPATH": "src", "TMPDIR": scratch}
         copy_project(project, env)
         (project / "src" / "one_step.py").write_text(ONE_STEP, encoding="utf-8")
-        cost(["dvc", "repro", "augment"], project, env)
+        cost(["dvc", "repro", *STAGES], project, env)
         train = [sys.executable, "-m", "sprout.cli", "train"]
         cost([*train, "train.epochs=1"], project, env)  # makes the MLflow store
         shutil.copytree(project / "mlruns", runs)
