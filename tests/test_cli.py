@@ -83,7 +83,10 @@ def test_experiments_lists_what_each_builds(sprout: Callable[..., Ended]) -> Non
     ("words", "said"),
     [
         (["config", "train.lr=-1"], "error: train.lr=-1: should be greater than 0\n"),
-        (["config", "experiment=nope"], 'error: experiment="nope": unknown; there are: cifar10, digits, '),
+        (
+            ["config", "experiment=nope"],
+            'error: experiment="nope": unknown; there are: baseline_forest, baseline_logistic, cifar10, ',
+        ),
         (["config", ""], 'error: override "": '),
         (["train"], "error: dvc.lock: not found: the data was never built here; "),
     ],

@@ -56,7 +56,7 @@ def test_check_looks_and_writes_nothing(project: Path, sprout: Callable[..., End
     done = sprout("check", shots)
     assert done.code == 0
     assert "images in folders, 41 examples, 2 classes" in done.out
-    assert f"this can be built: sprout new NAME --from '{shots}'" in done.out
+    assert f"this can be built, with a model that learns their classes: sprout new NAME --from '{shots}'" in done.out
     assert (state(project), state(shots)) == before
 
 

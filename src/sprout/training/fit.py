@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -166,6 +167,9 @@ def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, preci
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         asked = f"train.accelerator={accelerator}, devices={devices}, strategy={strategy}, precision={precision}"
         raise UserError(f"{asked}: not possible here: {one_line(error)}") from None
+    if fabric.device.type == "cpu":
+        # Lightning sets it to 1: where there is no GPU, each step of Adam would then look for NVIDIA's library.
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     return fabric
 
 

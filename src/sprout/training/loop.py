@@ -1,7 +1,7 @@
 """The steps of a training, epoch after epoch, on Lightning's Fabric.
 
-Not its Trainer, which takes milliseconds a step for itself (benchmarks/README.md) and goes on from the ends of epochs
-only. Here a training ends and goes on at any step, to the same bits.
+Not its Trainer, which takes one or two milliseconds a step for itself (benchmarks/README.md) and goes on from the ends
+of epochs only. Here a training ends and goes on at any step, to the same bits.
 """
 
 import math
@@ -317,7 +317,7 @@ class Loop:
 
 
 def seed_dropout(seed: int, device: torch.device) -> None:
-    """`torch.manual_seed` for one device; that itself takes a millisecond where there is no GPU to tell."""
+    """`torch.manual_seed` for one device; that itself takes a hundred times as long where there is no GPU to tell."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
