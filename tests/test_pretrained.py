@@ -1,143 +1,336 @@
-"""Weights from elsewhere: brought whole and known, or refused in one line."""
+"""Weights from elsewhere: from files, model folders, servers and torchvision, into data/pretrained."""
 
-import hashlib
+import os
+import subprocess
+import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
+from torch import nn
+from torchvision import models
 
+import handmade
+from servers import refuse, short, site
 from sprout.core.errors import UserError
-from sprout.core.records import read_json, write_json
-from sprout.core.validate import section
+from sprout.core.records import read_json
+from sprout.models.model_file import load_model
 from sprout.pretrained import bring_pretrained
-from sprout.settings.pretrained import Pretrained
+from sprout.sources import http
 
-WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([1.0, -1.0])}
-
-
-def sum_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+ROOT = Path(__file__).parents[1]
+WEIGHTS = {"layer.weight": torch.arange(6.0).reshape(2, 3).T, "layer.bias": torch.ones(2, dtype=torch.float16)}
+"""One of them does not lie contiguously."""
 
 
-def bring(root: Path, source: str | None, sha256: str | None = None) -> Path:
-    folder = root / "out"
-    folder.mkdir()
-    bring_pretrained(folder, root / "parts", source=source, sha256=sha256)
-    return folder
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr(http, "WAIT", 0.0)
+    (tmp_path / "out").mkdir()
+    return tmp_path
 
 
-def same(folder: Path) -> bool:
-    found = load_file(folder / "model.safetensors")
-    return found.keys() == WEIGHTS.keys() and all(torch.equal(found[name], WEIGHTS[name]) for name in WEIGHTS)
+def bring(source: Any, digest: str | None = None) -> dict[str, Any]:
+    """What the stage puts into the folder `out`, as pretrained.json describes it."""
+    bring_pretrained(Path("out"), Path("parts"), source=source, sha256=digest)
+    described: dict[str, Any] = read_json(Path("out/pretrained.json"))
+    return described
 
 
-def test_without_a_source_there_are_none(tmp_path: Path) -> None:
-    folder = bring(tmp_path, None)
-    assert [path.name for path in folder.iterdir()] == ["pretrained.json"]
-    assert read_json(folder / "pretrained.json") is None
+def refusal(source: str, digest: str | None = None) -> str:
+    with pytest.raises(UserError) as refused:
+        bring(source, digest)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
 
 
-def test_a_model_folder_comes_with_its_card(tmp_path: Path) -> None:
-    model = tmp_path / "model"
-    model.mkdir()
-    save_file(WEIGHTS, model / "model.safetensors")
-    write_json(model / "model.json", {"task": "classify"})
-    folder = bring(tmp_path, str(model), sum_of(model / "model.safetensors"))
-    assert same(folder)
-    assert read_json(folder / "model.json") == {"task": "classify"}
-    expected = {"source": str(model), "weights": sum_of(folder / "model.safetensors")}
-    assert read_json(folder / "pretrained.json") == expected
-
-
-@pytest.mark.parametrize("name", ["w.pth", "w.pt", "w.safetensors"])
-@pytest.mark.parametrize("scheme", ["", "file://"])
-def test_a_file_of_tensors(tmp_path: Path, name: str, scheme: str) -> None:
-    path = tmp_path / name
+def written(name: str, held: Any = WEIGHTS) -> str:
+    """Write a file of weights; its checksum."""
     if name.endswith(".safetensors"):
-        save_file(WEIGHTS, path)
+        save_file({key: tensor.contiguous() for key, tensor in held.items()}, name)
     else:
-        torch.save(WEIGHTS, path)
-    folder = bring(tmp_path, f"{scheme}{path}", sum_of(path))
-    assert same(folder)
-    assert sorted(each.name for each in folder.iterdir()) == ["model.safetensors", "pretrained.json"]
+        torch.save(held, name)
+    return digest_of(name)
 
 
-def test_a_missing_checksum_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "w.safetensors"
-    save_file(WEIGHTS, path)
-    with pytest.raises(UserError, match=f"pretrained.sha256=null: .*this file's is {sum_of(path)}"):
-        bring(tmp_path, str(path))
+def digest_of(path: str | Path) -> str:
+    return sha256(Path(path).read_bytes()).hexdigest()
 
 
-def test_another_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "w.safetensors"
-    save_file(WEIGHTS, path)
-    with pytest.raises(UserError, match=f"expected SHA-256 {'0' * 64}, found {sum_of(path)}"):
-        bring(tmp_path, str(path), "0" * 64)
+def same_weights(wanted: dict[str, torch.Tensor]) -> bool:
+    found = load_file("out/model.safetensors")
+    return found.keys() == wanted.keys() and all(
+        torch.equal(found[key], wanted[key]) and found[key].dtype == wanted[key].dtype for key in wanted
+    )
 
 
-class Runs:
-    """What a pickle could do."""
-
-    def __reduce__(self) -> Any:
-        return (print, ("it ran",))
+def test_without_a_source_there_is_a_null_alone() -> None:
+    assert bring(None) is None
+    assert os.listdir("out") == ["pretrained.json"]
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [(Runs(), "holds no weights alone"), ({"state_dict": WEIGHTS}, "is no state dict"), ([1.0], "is no state dict")],
-)
-def test_what_is_no_weights_is_refused(
-    tmp_path: Path, content: Any, said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "w.pth"
-    torch.save(content, path)
-    with pytest.raises(UserError, match=f"pretrained.source={path}: {said}"):
-        bring(tmp_path, str(path), sum_of(path))
-    assert "it ran" not in capsys.readouterr().out
+@pytest.mark.parametrize("name", ["a.pth", "a.pt", "a.safetensors"])
+def test_a_file(name: str) -> None:
+    digest = written(name)
+    described = bring(name, digest)
+    assert sorted(os.listdir("out")) == ["model.safetensors", "pretrained.json"]
+    assert same_weights(WEIGHTS)
+    assert described == {"source": name, "sha256": digest, "weights": digest_of("out/model.safetensors")}
+
+
+@pytest.mark.parametrize("carded", [True, False])
+def test_a_model_folder(carded: bool) -> None:
+    model = handmade.model("classify", (6, 6, 1))
+    folder = handmade.save(Path("models/mine"), model)
+    if not carded:
+        (folder / "model.json").unlink()
+    bring("models/mine", digest_of(folder / "model.safetensors"))
+    assert same_weights(model.network.state_dict())
+    assert Path("out/model.json").exists() == carded
+    if carded:
+        network, card = load_model(Path("out"))
+        assert card == model.card
+        images = torch.rand(2, 1, 6, 6)
+        torch.testing.assert_close(network(images), model.network(images))
+
+
+def test_a_relative_path_is_in_the_main_workspace(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = written("a.pth")
+    (workspace / "copy/out").mkdir(parents=True)
+    monkeypatch.chdir("copy")
+    monkeypatch.setenv("DVC_ROOT", str(workspace))
+    assert bring("a.pth", digest)["source"] == "a.pth"
+    assert same_weights(WEIGHTS)
+
+
+@pytest.mark.parametrize("query", ["", "?token=1"])
+def test_a_url_that_breaks_off(query: str) -> None:
+    digest = written("a.pth")
+    with site(Path("a.pth").read_bytes(), short(100)) as server:
+        bring(f"{server.address}/a.pth{query}", digest)
+    assert same_weights(WEIGHTS)
+    assert server.ranges == [None, "bytes=100-"]
+    assert os.listdir("parts") == []
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "url"])
+def test_a_missing_checksum_is_said_and_can_be_pasted(kind: str) -> None:
+    digest = written("a.safetensors")
+    Path("folder").mkdir()
+    Path("folder/model.safetensors").write_bytes(Path("a.safetensors").read_bytes())
+    with site(Path("a.safetensors").read_bytes()) as server:
+        url = f"{server.address}/a.safetensors"
+        source = {"file": "a.safetensors", "folder": "folder", "url": url}[kind]
+        message = refusal(source)
+        assert message.startswith("pretrained.sha256=null: ")
+        assert source in message
+        assert message.endswith(f"set pretrained.sha256={digest}")
+        assert not Path("out/pretrained.json").exists()
+        bring(source, message.rpartition("=")[2])
+    assert same_weights(WEIGHTS)
+
+
+def test_another_file_than_expected() -> None:
+    digest = written("a.pth")
+    message = refusal("a.pth", "0" * 64)
+    assert f"expected SHA-256 {'0' * 64}, found {digest}" in message
+    assert "pretrained.sha256 to the checksum of the right ones" in message
+
+
+def test_a_server_without_the_file() -> None:
+    with site(b"", refuse(404)) as server:
+        assert "404" in refusal(f"{server.address}/a.pth", "0" * 64)
+
+
+def test_a_password_is_not_written_anywhere() -> None:
+    digest = written("a.safetensors")
+    with site(Path("a.safetensors").read_bytes()) as server:
+        source = server.address.replace("://", "://me:secret@") + "/a.safetensors"
+        assert "secret" not in refusal(source)
+        assert bring(source, digest)["source"] == source.replace("secret", "***")
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("nowhere", "neither a model folder nor a .safetensors, .pth, .pt file"),
-        ("empty", "holds no model.safetensors"),
-        ("torchvision:resnet81", r"unknown \(did you mean resnet18\?\); accepted: alexnet"),
+        ("nowhere.pth", "nowhere.pth"),
+        ("nowhere", "pretrained.source=nowhere: neither a model folder nor a .safetensors, .pth, .pt file; accepted"),
+        ("weights.bin", "pretrained.source=weights.bin: neither"),
+        ("https://example.org/weights", "pretrained.source=https://example.org/weights: neither"),
+        ("empty", "pretrained.source=empty: holds no model.safetensors"),
+        ("torchvision:resnet19", r"pretrained.source=torchvision:resnet19: unknown (did you mean resnet"),
+        ("torchvision:fcn_resnet50", "pretrained.source=torchvision:fcn_resnet50: unknown"),
     ],
 )
-def test_a_source_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=f"pretrained.source={source}: {said}"):
-        bring(tmp_path, source, "0" * 64)
+def test_what_is_no_source(source: str, said: str) -> None:
+    Path("empty").mkdir()
+    assert said in refusal(source, None if source.startswith("torchvision") else "0" * 64)
 
 
-def test_torchvision_gives_its_own_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchvision import models
-
-    torch.manual_seed(0)
-    state = models.squeezenet1_1(weights=None).state_dict()
-    cache = tmp_path / "hub" / "checkpoints"
-    cache.mkdir(parents=True)
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    # What lies in the hub's cache was checked when it came.
-    torch.save(state, cache / models.get_model_weights("squeezenet1_1").DEFAULT.url.rpartition("/")[2])
-    folder = bring(tmp_path, "torchvision:squeezenet1_1")
-    found = load_file(folder / "model.safetensors")
-    assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+class Evil:
+    def __reduce__(self) -> Any:
+        return (Path("unpickled").touch, ())
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("name", "held", "said"),
     [
-        ({"source": None, "sha256": "0" * 64}, "pretrained.sha256 is set, and source is null"),
-        ({"source": "torchvision:resnet18", "sha256": "0" * 64}, "pretrained.sha256 is set, and torchvision checks"),
-        ({"source": "w.pth", "sha256": "abc"}, 'pretrained.sha256="abc"'),
+        ("a.pth", Evil(), "holds no weights, or more than weights ("),
+        ("a.pth", nn.Linear(1, 1), "holds no weights, or more than weights ("),
+        ("a.pth", {"state_dict": {}}, "is no state dict, tensors by their names"),
+        ("a.pt", [torch.ones(1)], "is no state dict, tensors by their names"),
+        ("a.pth", b"text", "holds no weights, or more than weights ("),
+        ("a.pth", b"", "holds no weights, or more than weights ("),
+        ("a.safetensors", b"text", "is no safetensors file ("),
+        ("a.safetensors", b"", "is no safetensors file ("),
     ],
 )
-def test_settings_that_do_not_fit(values: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError) as refused:
-        section("pretrained", values, Pretrained)
-    assert str(refused.value).startswith(said)
+def test_what_are_no_weights(name: str, held: Any, said: str) -> None:
+    if isinstance(held, bytes):
+        Path(name).write_bytes(held)
+    else:
+        torch.save(held, name)
+    assert refusal(name, digest_of(name)).startswith(f"pretrained.source={name}: {said}")
+    assert not Path("unpickled").exists()
+
+
+def test_half_a_safetensors_file() -> None:
+    written("a.safetensors")
+    whole = Path("a.safetensors").read_bytes()
+    Path("a.safetensors").write_bytes(whole[:-1])
+    assert "is no safetensors file" in refusal("a.safetensors", digest_of("a.safetensors"))
+
+
+class TestTorchvision:
+    """Its published weights, from a server of our own."""
+
+    @pytest.fixture(autouse=True)
+    def hub(self, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setenv("TORCH_HOME", str(workspace / "torch"))
+        return workspace / "torch/hub/checkpoints"
+
+    def network(self, name: str) -> nn.Module:
+        torch.manual_seed(3)
+        found: nn.Module = models.get_model(name, weights=None)
+        return found
+
+    def published(self, monkeypatch: pytest.MonkeyPatch, name: str, address: str, data: bytes) -> str:
+        """Let a network's best weights be those at an address; the file's name."""
+        file = f"{name}-{sha256(data).hexdigest()[:8]}.pth"
+        best = models.get_model_weights(name).DEFAULT
+        monkeypatch.setattr(best, "_value_", type(best.value)(f"{address}/{file}", best.transforms, best.meta))
+        return file
+
+    def saved(self, held: Any) -> bytes:
+        torch.save(held, "published.pth")
+        return Path("published.pth").read_bytes()
+
+    def test_they_come_once_whatever_else_is_built(self, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        name = "shufflenet_v2_x0_5"
+        weights = self.network(name).state_dict()
+        data = self.saved(weights)
+        with site(data, short(1000)) as server:
+            file = self.published(monkeypatch, name, server.address, data)
+            described = bring(f"torchvision:{name}")
+            again = bring(f"torchvision:{name}")
+        assert server.ranges == [None, "bytes=1000-"]
+        assert described == again
+        assert described["source"] == f"torchvision:{name}"
+        assert same_weights(weights)
+        assert os.listdir(hub) == [file]
+
+    def test_older_names_become_those_of_the_network(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        weights = self.network("densenet121").state_dict()
+        older = {
+            key.replace("norm1.", "norm.1.").replace("conv2.", "conv.2."): tensor
+            for key, tensor in weights.items()
+            if not key.endswith("num_batches_tracked")
+        }
+        assert older.keys() - weights.keys()
+        data = self.saved(older)
+        with site(data) as server:
+            self.published(monkeypatch, "densenet121", server.address, data)
+            bring("torchvision:densenet121")
+        assert same_weights(weights)
+
+    def test_others_than_the_name_says(self, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with site(b"others") as server:
+            self.published(monkeypatch, "resnet18", server.address, b"weights")
+            message = refusal("torchvision:resnet18")
+        assert message.startswith(f"pretrained.source=torchvision:resnet18: {server.address}/")
+        assert "gave another file" in message
+        assert "--weights" not in message
+        assert os.listdir(hub) == []
+
+    def test_a_damaged_cache(self, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        file = self.published(monkeypatch, "resnet18", "http://127.0.0.1:1", b"weights")
+        hub.mkdir(parents=True)
+        (hub / file).write_bytes(b"damaged")
+        assert "remove it, and it is fetched anew" in refusal("torchvision:resnet18")
+
+    def test_no_network(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.published(monkeypatch, "resnet18", "http://127.0.0.1:1", b"weights")
+        message = refusal("torchvision:resnet18")
+        assert "cannot be fetched" in message
+        assert "give its path as pretrained.source, with pretrained.sha256" in message
+
+    def test_nothing_is_unpickled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        data = self.saved(Evil())
+        with site(data) as server:
+            self.published(monkeypatch, "resnet18", server.address, data)
+            assert "holds no weights, or more than weights (" in refusal("torchvision:resnet18")
+        assert not Path("unpickled").exists()
+
+
+class TestStage:
+    """The script itself."""
+
+    def stage(self, workspace: Path, **section: Any) -> "subprocess.CompletedProcess[str]":
+        (workspace / "build").mkdir(exist_ok=True)
+        (workspace / "build/config.yaml").write_text(yaml.safe_dump({"pretrained": section}))
+        code = (
+            "import runpy, sys\n"
+            "try: runpy.run_path(sys.argv[1], run_name='__main__')\n"
+            "finally: print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+        )
+        env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+        script = str(ROOT / "pipelines/pretrained.py")
+        return subprocess.run(
+            [sys.executable, "-c", code, script], env=env, capture_output=True, text=True, check=False, cwd=workspace
+        )
+
+    def test_without_a_source_it_is_quick(self, workspace: Path) -> None:
+        done = self.stage(workspace, source=None, sha256=None)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert os.listdir("data/pretrained") == ["pretrained.json"]
+        assert {"torch", "torchvision", "mlflow", "safetensors"} & set(done.stdout.split()) == set()
+
+    def test_a_refusal_leaves_what_was_there(self, workspace: Path) -> None:
+        digest = written("a.safetensors")
+        assert self.stage(workspace, source="a.safetensors", sha256=digest).returncode == 0
+        before = Path("data/pretrained/pretrained.json").read_bytes()
+        done = self.stage(workspace, source="a.safetensors", sha256="0" * 64)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert Path("data/pretrained/pretrained.json").read_bytes() == before
+        assert os.listdir("data") == ["pretrained"]
+
+    @pytest.mark.parametrize(
+        ("section", "said"),
+        [
+            ({"source": "a.pth", "sha256": "abc"}, "pretrained.sha256="),
+            ({"source": None, "sha256": "0" * 64}, "pretrained.sha256 is set, and source is null"),
+            ({"source": "torchvision:resnet18", "sha256": "0" * 64}, "torchvision checks its own weights"),
+            ({"source": "a.pth"}, "pretrained.sha256: is missing"),
+        ],
+    )
+    def test_settings_that_cannot_be(self, workspace: Path, section: dict[str, Any], said: str) -> None:
+        done = self.stage(workspace, **section)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert said in done.stderr

@@ -10,7 +10,18 @@ from sprout.core.validate import choice
 from sprout.models import build
 from sprout.models.resnet import Residual
 from sprout.settings.model import MODELS
-from test_models_transfer import RESNET
+
+RESNET: dict[str, Any] = {
+    "name": "resnet",
+    "stem": None,
+    "patch": 1,
+    "widths": [4, 8],
+    "blocks": 1,
+    "activation": "relu",
+    "pooling": "max",
+    "dropout": 0.0,
+    "flip_average": False,
+}
 
 
 @pytest.mark.parametrize("changes", [{}, {"stem": 3, "patch": 2}, {"pooling": "average", "blocks": [0, 2]}])

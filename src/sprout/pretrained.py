@@ -1,14 +1,15 @@
 """Weights from elsewhere, brought to where training finds them: `model.safetensors`, and what is known of them."""
 
+import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sprout.core.errors import UserError, one_line
 from sprout.core.records import write_json
 from sprout.core.validate import close
 from sprout.sources.manifest import checksums
-from sprout.sources.transfer import bring
+from sprout.sources.transfer import bring, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +18,7 @@ TORCHVISION = "torchvision:"
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
-def bring_pretrained(folder: Path, parts: Path, *, source: str | None, sha256: str | None, **unfreezing: Any) -> None:
+def bring_pretrained(folder: Path, parts: Path, *, source: str | None, sha256: str | None) -> None:
     """Bring the weights to a folder, with `pretrained.json`, which says where they come from.
 
     Args:
@@ -25,7 +26,6 @@ def bring_pretrained(folder: Path, parts: Path, *, source: str | None, sha256: s
         parts: a folder for what has come of a download so far.
         source: see `settings.pretrained.Pretrained`; None brings none.
         sha256: of the file.
-        unfreezing: further settings, which are about training.
 
     Raises:
         UserError: they cannot be had, are others than expected, or no weights.
@@ -37,43 +37,67 @@ def bring_pretrained(folder: Path, parts: Path, *, source: str | None, sha256: s
         write_weights(folder, torchvision_weights(source.removeprefix(TORCHVISION)))
     else:
         file, card = model_files(source)
-        bring_file(folder, parts, file, sha256)
+        bring_file(folder, parts, file, source, sha256)
         if card is not None:
             shutil.copyfile(card, folder / "model.json")
     (weights,) = checksums([folder / "model.safetensors"])
-    write_json(folder / "pretrained.json", {"source": source, "weights": weights})
+    write_json(folder / "pretrained.json", {"source": shown(source), "sha256": sha256, "weights": weights})
 
 
 def model_files(source: str) -> tuple[str, Path | None]:
-    """The file with the weights, and the model's card where the source is a model folder."""
-    folder = Path(source)
-    if not folder.is_dir():
-        if not source.partition("?")[0].endswith(SUFFIXES):
-            raise UserError(
-                f"pretrained.source={source}: neither a model folder nor a {', '.join(SUFFIXES)} file; accepted too: "
-                f"{TORCHVISION}NAME"
-            )
-        return source, None
-    if not (folder / "model.safetensors").is_file():
+    """The file with the weights, and the model's card where the source is a model folder.
+
+    A relative path is one in the main workspace, also where DVC builds in a copy of it, which lacks models kept there.
+    """
+    if "://" in source or source.startswith("file:"):
+        place = source
+    else:
+        folder = Path(os.environ.get("DVC_ROOT", ".")) / Path(source).expanduser()
+        if folder.is_dir():
+            return weights_in(folder, source)
+        place = str(folder)
+    if not place.partition("?")[0].endswith(SUFFIXES):
+        raise UserError(
+            f"pretrained.source={shown(source)}: neither a model folder nor a {', '.join(SUFFIXES)} file; accepted "
+            f"too: {TORCHVISION}NAME"
+        )
+    return place, None
+
+
+def weights_in(folder: Path, source: str) -> tuple[str, Path | None]:
+    """The two files of a model folder; the card may be missing."""
+    weights, card = folder / "model.safetensors", folder / "model.json"
+    if not weights.is_file():
         raise UserError(f"pretrained.source={source}: holds no model.safetensors; give a model folder, or a file")
-    card = folder / "model.json"
-    return str(folder / "model.safetensors"), card if card.is_file() else None
+    return str(weights), card if card.is_file() else None
 
 
-def bring_file(folder: Path, parts: Path, source: str, sha256: str | None) -> None:
-    """Bring a file that is known by its checksum."""
-    if sha256 is None:
-        said = ""
-        if Path(source).is_file():
-            (found,) = checksums([Path(source)])
-            said = f"; this file's is {found}"
-        raise UserError(f"pretrained.sha256=null: {source} needs its SHA-256, by which the weights are known{said}")
-    name = "model.safetensors" if source.partition("?")[0].endswith(".safetensors") else "weights.pth"
+def bring_file(folder: Path, parts: Path, place: str, source: str, sha256: str | None) -> None:
+    """Bring a file that is known by its checksum; where none is given, say which one it has."""
+    path = folder / ("model.safetensors" if place.partition("?")[0].endswith(".safetensors") else "weights.pth")
     advice = "set pretrained.source to where the weights are, or pretrained.sha256 to the checksum of the right ones"
-    bring("pretrained weights", [source], folder / name, parts=parts, digest=sha256, advice=advice)
-    if name == "weights.pth":
-        write_weights(folder, unpacked(folder / name, source))
-        (folder / name).unlink()
+    found = bring("pretrained weights", [place], path, parts=parts, digest=sha256, advice=advice)
+    if sha256 is None:
+        raise UserError(
+            f"pretrained.sha256=null: weights are known by their checksum; the file that {shown(source)} gives has "
+            f"{found}: if it is the right one, set pretrained.sha256={found}"
+        )
+    if path.suffix == ".safetensors":
+        check_safetensors(path, source)
+    else:
+        write_weights(folder, unpacked(path, source))
+        path.unlink()
+
+
+def check_safetensors(path: Path, source: str) -> None:
+    """Check that a file is whole by what its head says; the tensors are not read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"pretrained.source={shown(source)}: is no safetensors file ({one_line(error)})") from None
 
 
 def unpacked(path: Path, source: str) -> "dict[str, Tensor]":
@@ -83,9 +107,12 @@ def unpacked(path: Path, source: str) -> "dict[str, Tensor]":
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a file that is none makes torch raise
-        raise UserError(f"pretrained.source={source}: holds no weights alone ({one_line(error)[:200]})") from None
+        reason = one_line(error)[:200]
+        raise UserError(
+            f"pretrained.source={shown(source)}: holds no weights, or more than weights ({reason})"
+        ) from None
     if not isinstance(held, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in held.values()):
-        raise UserError(f"pretrained.source={source}: is no state dict, tensors by their names; save just that")
+        raise UserError(f"pretrained.source={shown(source)}: is no state dict, tensors by their names; save just that")
     return held
 
 
@@ -99,24 +126,26 @@ def write_weights(folder: Path, weights: "dict[str, Tensor]") -> None:
 
 
 def torchvision_weights(name: str) -> "dict[str, Tensor]":
-    """Torchvision's best weights of a network, out of its own hub, which checks them.
+    """Torchvision's best weights of a network, out of torchvision's cache, checked by the sum in the file's name.
+
+    They pass through the network itself, which knows the older names that some files give to its tensors.
 
     Raises:
-        UserError: there is no such network.
-        OSError: they cannot be fetched.
+        UserError: there is no such network, or its weights cannot be fetched.
     """
     from torchvision import models
+
+    from sprout.predict.weights import UnreachableError, fetched, read_weights, taken_for
 
     known = models.list_models(module=models)
     if name not in known:
         near = close(name, known)
         raise UserError(f"pretrained.source={TORCHVISION}{name}: unknown{near}; accepted: {', '.join(known)}")
-    weights = models.get_model_weights(name).DEFAULT
+    published = models.get_model_weights(name).DEFAULT
     try:
-        found: dict[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
-    except OSError as error:
-        raise UserError(
-            f"pretrained.source={TORCHVISION}{name}: {weights.url} cannot be fetched ({one_line(error)}); fetch it by "
-            "hand and give its path, and its SHA-256"
-        ) from None
-    return found
+        file = fetched(published.url, "give its path as pretrained.source, with pretrained.sha256")
+    except UnreachableError as error:
+        raise UserError(f"pretrained.source={TORCHVISION}{name}: {error}") from None
+    with taken_for(published, read_weights(file)):
+        weights: dict[str, Tensor] = models.get_model(name, weights=published).state_dict()
+    return weights

@@ -9,6 +9,9 @@ from sprout.core.errors import UserError
 from sprout.core.validate import close
 
 COLOURS = 3
+WITHOUT_AUX = {"aux_logits": False, "init_weights": False, "transform_input": True}
+"""Else they give a second output in training. Their weights know images that the network itself scales anew."""
+OPTIONS: dict[str, dict[str, Any]] = {"googlenet": WITHOUT_AUX, "inception_v3": WITHOUT_AUX}
 
 
 class Backbone(nn.Module):
@@ -18,13 +21,14 @@ class Backbone(nn.Module):
         """Build the network from chance.
 
         Raises:
-            UserError: the examples are no images, or torchvision has no such network.
+            UserError: the examples are no images, or torchvision has no such network, or one for another size.
         """
         super().__init__()
         if len(input_shape) != 3 or input_shape[0] not in (1, COLOURS):
             raise UserError("model.name=backbone: takes grey or colour images")
         self.side = side
         self.network = with_head(torchvision_network(architecture), outputs)
+        check_size(architecture, self.network, (side, side) if side else input_shape[1:])
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) → (N, outputs)."""
@@ -44,9 +48,7 @@ def torchvision_network(architecture: str) -> nn.Module:
     if architecture not in known:
         near = close(architecture, known)
         raise UserError(f"model.architecture={architecture}: unknown{near}; accepted: {', '.join(known)}")
-    # Without this, GoogLeNet and Inception warn, and give a second output in training.
-    options: dict[str, Any] = {"googlenet": {"aux_logits": False, "init_weights": False}}.get(architecture, {})
-    network: nn.Module = models.get_model(architecture, weights=None, **options)
+    network: nn.Module = models.get_model(architecture, weights=None, **OPTIONS.get(architecture, {}))
     return network
 
 
@@ -59,3 +61,17 @@ def with_head(network: nn.Module, outputs: int) -> nn.Module:
     assert isinstance(head, nn.Linear)
     network.set_submodule(name[0], nn.Linear(head.in_features, outputs))
     return network
+
+
+def check_size(architecture: str, network: nn.Module, size: tuple[int, ...]) -> None:
+    """A vision transformer has positions for one size of images.
+
+    Raises:
+        UserError: they come in another one.
+    """
+    known = getattr(network, "image_size", None)
+    if known is not None and size != (known, known):
+        raise UserError(
+            f"model.architecture={architecture}: takes images of {known}×{known} pixels, and they come with "
+            f"{'×'.join(map(str, size))}; set model.side={known}"
+        )

@@ -8,6 +8,8 @@ from torch import nn
 
 from sprout.core.errors import UserError, one_line
 
+COUNTER = ".num_batches_tracked"
+"""Batch norm's count of batches, which older files of weights lack, and which says nothing about the images."""
 INNER = "network."
 """What a backbone's weights are called inside of it, before torchvision's own names."""
 
@@ -39,7 +41,7 @@ def load_pretrained(network: nn.Module, folder: Path) -> None:
     if not any(name in own for name in given):
         given = {f"{INNER}{name}": tensor for name, tensor in given.items()}
     for name, tensor in own.items():
-        if name.startswith(f"{head}."):
+        if name.startswith(f"{head}.") or (name.endswith(COUNTER) and name not in given):
             continue
         if name not in given or given[name].shape != tensor.shape:
             has = f"{tuple(given[name].shape)}" if name in given else "nothing"

@@ -1,22 +1,20 @@
 """A network of torchvision with the weights that it is published with, on image files."""
 
 import difflib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 from torchvision import models
 
 from sprout.core.errors import UserError, one_line
 from sprout.models.inference import softmax
 from sprout.predict.answers import Answer, likeliest
 from sprout.predict.trained import MAX_PIXELS, top_of
-from sprout.predict.weights import fetched, read_weights
+from sprout.predict.weights import fetched, read_weights, taken_for
 from sprout.prepare.image_file import decode_file
 from sprout.prepare.pixels import Array
 
@@ -95,17 +93,3 @@ def network_with(name: str, published: Any, file: Path) -> nn.Module:
         reason = one_line(error)[:300]
         raise UserError(f"{file}: not the weights of torchvision's {name} ({reason}); give --weights others") from None
     return network.eval()
-
-
-@contextmanager
-def taken_for(published: Any, weights: dict[str, Tensor]) -> Iterator[None]:
-    """While the block runs, torchvision takes these tensors for the published ones.
-
-    A network is built in other ways where it has weights: Inception transforms its input, vision transformers have
-    another size, DenseNet renames its tensors. Torchvision would also unpickle what it loads.
-    """
-    published.get_state_dict = lambda *_, **__: weights
-    try:
-        yield
-    finally:
-        del published.get_state_dict

@@ -1,7 +1,10 @@
 """Files of weights: read without unpickling, and fetched to where torchvision looks for its own."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -43,8 +46,12 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     return found
 
 
-def fetched(url: str) -> Path:
+def fetched(url: str, otherwise: str = "give it with --weights FILE") -> Path:
     """The file of a URL in torchvision's own cache, fetched if it is not there.
+
+    Args:
+        url: whose last part ends in the beginning of the file's SHA-256.
+        otherwise: what to do with the file when it has been fetched by hand.
 
     Raises:
         UnreachableError: it cannot be fetched.
@@ -58,11 +65,11 @@ def fetched(url: str) -> Path:
             http.fetch(url, part, name=path.name, checked=True)
         except (FailedError, OSError) as error:
             raise UnreachableError(
-                f"{url}: cannot be fetched ({one_line(error)}); fetch it elsewhere and give it with --weights FILE"
+                f"{url}: cannot be fetched ({one_line(error)}); fetch it elsewhere and {otherwise}"
             ) from None
         if fault := checksum_fault(part, path.name):
             forget(part)
-            raise UnreachableError(f"{url}: gave another file ({fault}); give the right one with --weights FILE")
+            raise UnreachableError(f"{url}: gave another file ({fault}); fetch it elsewhere and {otherwise}")
         part.rename(path)
         forget(part)
     elif fault := checksum_fault(path, path.name):
@@ -77,3 +84,17 @@ def checksum_fault(file: Path, name: str) -> str | None:
     if told and not found.startswith(told[1]):
         return f"its SHA-256 begins with {found[: len(told[1])]}, not {told[1]}"
     return None
+
+
+@contextmanager
+def taken_for(published: Any, weights: dict[str, Tensor]) -> Iterator[None]:
+    """While the block runs, torchvision takes these tensors for the published ones.
+
+    A network is built in other ways where it has weights: Inception transforms its input, vision transformers have
+    another size, DenseNet renames its tensors. Torchvision would also unpickle what it loads.
+    """
+    published.get_state_dict = lambda *_, **__: weights
+    try:
+        yield
+    finally:
+        del published.get_state_dict
