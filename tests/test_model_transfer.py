@@ -13,6 +13,7 @@ from torchvision import models
 from sprout.core.errors import UserError
 from sprout.models import build
 from sprout.models.transfer import head_of, load_pretrained
+from test_resnet import RESNET
 
 MLP: dict[str, Any] = {"name": "mlp", "hidden": (16, 8), "batch_norm": True, "activation": "relu", "dropout": 0.0}
 SMALL = "shufflenet_v2_x0_5"
@@ -65,6 +66,7 @@ def test_all_but_the_head(lay: Callable[..., Path], outputs: int) -> None:
 
 def test_the_heads_of_networks() -> None:
     assert head_of(mlp(3, 0)) == "7"
+    assert head_of(build((1, 8, 8), 3, **RESNET)) == "head"
     assert head_of(backbone(3)) == "network.fc"
     with pytest.raises(UserError, match="no dense layer at its end"):
         head_of(nn.Conv2d(1, 1, 1))
@@ -110,6 +112,12 @@ def test_another_network_is_refused_and_stays_as_it_was(
     with pytest.raises(UserError, match=said):
         load_pretrained(network, lay(mlp(3, seed=1).state_dict()))
     assert taken(network, before) == set(before)
+
+
+def test_another_residual_network_is_refused(lay: Callable[..., Path]) -> None:
+    given, network = (build((1, 8, 8), 3, **RESNET | {"widths": widths}) for widths in ([4, 8], [4, 6]))
+    with pytest.raises(UserError, match=r"is \(6, 4, 3, 3\) there and \(8, 4, 3, 3\) among them"):
+        load_pretrained(network, lay(given.state_dict()))
 
 
 def test_nothing_that_fits(lay: Callable[..., Path]) -> None:

@@ -1,5 +1,6 @@
 """Gradual unfreezing: which parts of a network learn, and how fast."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,8 @@ from sprout.core.errors import UserError
 from sprout.core.signals import Killed
 from sprout.models import build
 from sprout.training.loop import Loop
-from sprout.training.unfreezing import Unfreezing
+from sprout.training.unfreezing import Unfreezing, cut
+from test_resnet import RESNET
 from trainings import MLP, data_in, network_of, same, train
 
 TWO: dict[str, Any] = {"epochs": [2, 4], "rates": [0.3, 0.1]}
@@ -46,6 +48,25 @@ def test_the_head_comes_first_then_the_deepest_part() -> None:
         ["2.weight", "2.bias", "3.weight", "3.bias"],
         ["0.weight", "0.bias", "1.weight", "1.bias"],
     ]
+
+
+@pytest.mark.parametrize(("architecture", "count"), [(RESNET, 1), (RESNET, 3), (DEEP, 1), (DEEP, 4)])
+def test_every_parameter_is_in_one_part(architecture: dict[str, Any], count: int) -> None:
+    network = build((1, 8, 8), 3, **architecture)
+    stages = {"epochs": tuple(range(1, count + 1)), "rates": (0.5,) * count}
+    parts = Unfreezing(network, stages).parts
+    assert len(parts) == count + 1
+    found = [id(p) for p in chain(*parts)]
+    assert len(found) == len(set(found))
+    assert set(found) == {id(p) for p in network.parameters()}
+
+
+def test_the_head_is_first_and_the_first_layers_are_last() -> None:
+    network = build((1, 8, 8), 3, **RESNET)
+    head, deep, first = cut(network, 2)
+    assert head == [network.get_submodule("head")]
+    assert first[0] is network.get_submodule("features.0")
+    assert abs(len(deep) - len(first)) <= 1
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "vit_b_16", "swin_t", "efficientnet_b0"])
@@ -103,6 +124,18 @@ def test_what_is_frozen_keeps_its_statistics_and_what_joins_learns() -> None:
         (False, False, True, True, False, True),
         (True, True, True, True, True, True),
     ]
+
+
+def test_frozen_batch_norms_keep_their_statistics() -> None:
+    network = build((1, 8, 8), 3, **RESNET)
+    unfreezing = Unfreezing(network, TWO)
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [norm.running_mean.clone() for norm in norms]
+    for epoch, moved in ((0, set()), (4, set(range(len(norms))))):
+        network.train()
+        unfreezing.enter(epoch)
+        network(torch.rand(4, 1, 8, 8))
+        assert {i for i, norm in enumerate(norms) if not torch.equal(norm.running_mean, before[i])} == moved
 
 
 def test_a_block_with_parameters_of_its_own_does_not_freeze_what_lies_inside_of_it() -> None:
