@@ -120,7 +120,6 @@ def make_loop(
         checkpoints: a folder of this very training (same inputs, same settings).
         log: takes (metrics, step).
         what: said in front of every line.
-        unfreeze: see `settings.pretrained.Pretrained`.
         epochs: see `settings.train.GradientDescent` for this and all that follow.
 
     Raises:
