@@ -194,11 +194,14 @@ def test_killed_outright_at_random_moments_it_comes_to_the_same_end(
 ) -> None:
     """A checkpoint after each step: many of the kills hit it being written."""
     moments, settings = random.Random(seed), ALL_ON | {"checkpoint_minutes": 1e-9}
+    start = time.monotonic()
+    train(data, tmp_path / "timed", **settings)
+    longest = (time.monotonic() - start) / 3
     ended = []
     for _ in range(8):
         child = multiprocessing.get_context("fork").Process(target=train, args=(data, tmp_path / "c"), kwargs=settings)
         child.start()
-        child.join(moments.uniform(0, 0.3))
+        child.join(moments.uniform(0, longest))
         child.kill()
         child.join()
         ended.append(child.exitcode)

@@ -188,7 +188,7 @@ def wait_for(condition: Any, seconds: float, what: str) -> None:
 def kill_in(folder: Path, role: str, *, stage_too: bool) -> None:
     """Start a build and kill it by -9 once this role's first checkpoint lies there."""
     command = start(folder, "dvc", "repro")
-    wait_for(lambda: list((folder / "build/checkpoints" / role).rglob("last.ckpt")), 300, "the first checkpoint")
+    wait_for(lambda: list((folder / "build/checkpoints" / role).rglob("step-*.ckpt")), 300, "the first checkpoint")
     stages = stage_processes(folder)
     # Stopped, so that a fast training does not end before its dvc does.
     for process in stages:
@@ -213,8 +213,8 @@ def test_a_build_killed_twice_goes_on_to_the_same_result(built: Path, tmp_path: 
     log = folder.with_name("log").read_text()
     assert again.returncode == 0, log
     assert most == 1
-    assert "teacher: goes on after epoch" in log
-    assert "student: goes on after epoch" in log
+    assert "teacher: goes on after step" in log
+    assert "student: goes on after step" in log
     assert checksums(folder) == checksums(built)
     ended = {(r.data.tags["sprout.role"], r.info.status) for r in runs(folder)}
     expected = {("teacher", "KILLED"), ("teacher", "FINISHED"), ("student", "KILLED"), ("student", "FINISHED")}

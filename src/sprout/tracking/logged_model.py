@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-REQUIREMENTS = ("numpy", "pyarrow", "rich", "safetensors", "torch")  # what sprout.models.inference imports
+# What sprout.models.inference imports.
+REQUIREMENTS = ("numpy", "pyarrow", "pydantic", "rich", "safetensors", "torch", "torchvision")
 SERVING = Path(__file__).with_name("serving.py")
 TYPES = {"classify": "classifier", "regress": "regressor", "reconstruct": "autoencoder", "cluster": "clusterer"}
 """What MLflow calls a model, by its task."""
