@@ -11,7 +11,7 @@ repro: setup
 	dvc repro
 
 test: setup
-	pytest
+	pytest --numprocesses auto --dist loadfile
 
 lint: setup
 	ruff format --check .
