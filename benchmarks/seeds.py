@@ -1,6 +1,6 @@
 """An experiment over several seeds: the figures of teacher and student, mean and spread, by the true pipeline.
 
-    python -m benchmarks.seeds digits --seeds 10                              # on the test split
+    python -m benchmarks.seeds digits --seeds 10                              # on val and test
     python -m benchmarks.seeds fashion_mnist --seeds 3 --split val [OVERRIDE...]
 
 The seed draws the splits, the labels that are kept, the augmented copies and all chance in training.
@@ -26,7 +26,7 @@ Figures = dict[str, float]
 
 
 def figures(experiment: str, overrides: Sequence[str], split: str, seeds: int) -> dict[str, list[Figures]]:
-    """The figures of both models on a split, one build after another in one workspace."""
+    """The figures of both models on val, and on test if that is the split; one build after another in one workspace."""
     found: dict[str, list[Figures]] = {role: [] for role in ROLES}
     with TemporaryDirectory(prefix="sprout-seeds-") as scratch:
         folder, env = Path(scratch, "project"), environment(Path(scratch, "dvc"))
@@ -45,19 +45,24 @@ def figures(experiment: str, overrides: Sequence[str], split: str, seeds: int) -
 
 
 def told(folder: Path, role: str, split: str) -> Figures:
-    """One model's figures, as its stage wrote them."""
-    path = f"models/{role}/metrics.json" if split == "val" else "reports/evaluation/metrics.json"
-    metrics = json.loads((folder / path).read_text(encoding="utf-8"))
-    known: dict[str, float | None] = metrics["val"] if split == "val" else metrics["test"][role]
-    return {name: value for name, value in known.items() if value is not None}
+    """One model's figures, as the stages wrote them; each name begins with its split."""
+    known = {"val": read(folder / "models" / role / "metrics.json")["val"]}
+    if split == "test":
+        known["test"] = read(folder / "reports/evaluation/metrics.json")["test"][role]
+    return {f"{part}_{name}": value for part in known for name, value in known[part].items() if value is not None}
 
 
-def summary(found: dict[str, list[Figures]]) -> dict[str, Any]:
-    """Mean and spread of each figure; and how much less the student errs, with its 95% interval (Student's t)."""
+def read(path: Path) -> Any:
+    """A JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def summary(found: dict[str, list[Figures]], split: str) -> dict[str, Any]:
+    """Mean and spread of each figure; and how much less the student errs on the split, with its 95% interval (Student's t)."""
     described: dict[str, Any] = {
         role: {name: spread([run[name] for run in runs]) for name in runs[0]} for role, runs in found.items()
     }
-    teacher, student = ([run.get("error_rate", 0.0) for run in found[role]] for role in ROLES)
+    teacher, student = ([run.get(f"{split}_error_rate", 0.0) for run in found[role]] for role in ROLES)
     if teacher != student:
         interval = ttest_rel(teacher, student).confidence_interval(0.95)
         described["difference"] = mean(teacher) - mean(student)
@@ -81,4 +86,8 @@ if __name__ == "__main__":
     if given.seeds < 2:
         line.error("--seeds: a spread needs at least 2")
     measured = figures(given.experiment, given.overrides, given.split, given.seeds)
-    print(json.dumps({"name": "seeds", "experiment": given.experiment, "split": given.split, **summary(measured)}))
+    print(
+        json.dumps(
+            {"name": "seeds", "experiment": given.experiment, "split": given.split, **summary(measured, given.split)}
+        )
+    )

@@ -253,3 +253,28 @@ def test_the_largest_difference_is_that_of_single_weights(load):
     ours = {"a": torch.tensor([0.0, 1.0]), "b": torch.tensor([100.0, 0.011])}
     reference = {"a": torch.tensor([0.0, 1.0]), "b": torch.tensor([101.0, 0.01])}
     assert load("ddp").largest_difference(ours, reference) == pytest.approx(0.1, rel=1e-4)
+
+
+def test_seeds_tell_both_splits_and_how_sure_the_difference_is(load, tmp_path: Path):
+    seeds = load("seeds")
+    for role, wrong in (("teacher", 0.2), ("student", 0.1)):
+        (tmp_path / "models" / role).mkdir(parents=True)
+        (tmp_path / "models" / role / "metrics.json").write_text(
+            json.dumps({"val": {"error_rate": wrong, "loss": None}})
+        )
+    (tmp_path / "reports/evaluation").mkdir(parents=True)
+    test = {"test": {"teacher": {"error_rate": 0.25}, "student": {"error_rate": 0.15}}}
+    (tmp_path / "reports/evaluation/metrics.json").write_text(json.dumps(test))
+    assert seeds.told(tmp_path, "student", "val") == {"val_error_rate": 0.1}
+    assert seeds.told(tmp_path, "teacher", "test") == {"val_error_rate": 0.2, "test_error_rate": 0.25}
+
+    of = {"teacher": [0.10, 0.12, 0.11], "student": [0.08, 0.09, 0.10]}
+    summary = seeds.summary({role: [{"test_error_rate": each} for each in runs] for role, runs in of.items()}, "test")
+    assert summary["teacher"]["test_error_rate"] == {
+        "mean": pytest.approx(0.11),
+        "stdev": pytest.approx(0.01),
+        "each": of["teacher"],
+    }
+    assert summary["difference"] == pytest.approx(0.02)
+    # Student's t with 2 degrees of freedom: 4.303 · 0.01 / √3 to both sides.
+    assert summary["interval"] == pytest.approx([0.02 - 0.02484, 0.02 + 0.02484], abs=1e-4)
