@@ -58,7 +58,7 @@ def read(path: Path) -> Any:
 
 
 def summary(found: dict[str, list[Figures]], split: str) -> dict[str, Any]:
-    """Mean and spread of each figure; how much less the student errs on the split, with its 95% interval (Student's t)."""
+    """Mean and spread of each figure; how much less the student errs on the split, and its 95% interval (by t)."""
     described: dict[str, Any] = {
         role: {name: spread([run[name] for run in runs]) for name in runs[0]} for role, runs in found.items()
     }

@@ -127,8 +127,20 @@ def cropped(matrices: Tensor, u: Tensor, size: Size, crop: float) -> Tensor:
 
 def resample(images: Tensor, matrices: Tensor, fill: str) -> Tensor:
     """One bilinear resampling: (N, C, H, W), (N, 2, 3) → (N, C, H, W)."""
-    grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode=fill, align_corners=False)
+    places = positions(matrices, images.shape[-2:])
+    return functional.grid_sample(images, places, padding_mode=fill, align_corners=False)
+
+
+def positions(matrices: Tensor, size: Size) -> Tensor:
+    """Where each output pixel is read: (N, 2, 3) → (N, H, W, 2).
+
+    As `affine_grid`, whose product of matrices takes three times as long as the resampling itself. The two
+    coordinates lie in planes of their own, in which everything is added up and read side by side.
+    """
+    down, across = (centred((torch.arange(side).to(matrices) + 0.5) / side) for side in size)
+    columns = matrices[..., 0, None] * across
+    rows = matrices[..., 1, None] * down + matrices[..., 2, None]
+    return (rows[..., :, None] + columns[..., None, :]).movedim(1, -1)
 
 
 def factors(u: Tensor, most: float) -> Tensor:
