@@ -19,8 +19,8 @@ from servers import site
 from sprout.core.errors import UserError
 from sprout.predict import pretrained
 from sprout.predict.pretrained import Pretrained, published_weights
-from sprout.predict.weights import UnreachableError, fetched, read_weights
 from sprout.sources import http
+from sprout.torchvision_weights import UnreachableError, fetched, read_weights
 
 NAME = "squeezenet1_1"
 
@@ -128,7 +128,7 @@ class Evil:
         (b"", "empty.pth", "empty.pth: holds no weights, or more than weights ("),
         (b"text", "text.pt", "text.pt: holds no weights, or more than weights ("),
         (b"text", "text.safetensors", "text.safetensors: holds no weights, or more than weights ("),
-        (b"text", "weights.bin", "weights.bin: not a file of weights; accepted: .pth, .pt, .safetensors"),
+        (b"text", "weights.bin", "weights.bin: not a file of weights; accepted: .safetensors, .pth, .pt"),
         (Evil(), "evil.pth", "evil.pth: holds no weights, or more than weights ("),
         ({"state_dict": {}}, "wrapped.pth", "wrapped.pth: is no state dict"),
         ([torch.ones(1)], "list.pth", "list.pth: is no state dict"),

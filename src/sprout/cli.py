@@ -137,7 +137,7 @@ def predict(
 ) -> None:
     """Say what a model sees in images. Ends with 1 if some could not be read, with 2 if none could."""
     from sprout.predict.predict import predict as predict_images
-    from sprout.predict.weights import UnreachableError
+    from sprout.torchvision_weights import UnreachableError
 
     try:
         code = predict_images(

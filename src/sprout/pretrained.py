@@ -102,27 +102,19 @@ def check_safetensors(path: Path, source: str) -> None:
 
 def unpacked(path: Path, source: str) -> "dict[str, Tensor]":
     """The tensors of a file that torch has written; nothing else is taken out of it."""
-    import torch
+    from sprout.tensor_file import read_tensors
 
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a file that is none makes torch raise
-        reason = one_line(error)[:200]
-        raise UserError(
-            f"pretrained.source={shown(source)}: holds no weights, or more than weights ({reason})"
-        ) from None
-    if not isinstance(held, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in held.values()):
-        raise UserError(f"pretrained.source={shown(source)}: is no state dict, tensors by their names; save just that")
-    return held
+        return read_tensors(path)
+    except ValueError as error:
+        raise UserError(f"pretrained.source={shown(source)}: {error}") from None
 
 
 def write_weights(folder: Path, weights: "dict[str, Tensor]") -> None:
-    """Write them, each tensor by itself."""
-    import torch
-    from safetensors.torch import save_file
+    """Write them, by torch, which is not imported where a finished file is only copied."""
+    from sprout.tensor_file import save_tensors
 
-    own = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
-    save_file(own, folder / "model.safetensors")
+    save_tensors(folder / "model.safetensors", weights)
 
 
 def torchvision_weights(name: str) -> "dict[str, Tensor]":
@@ -135,7 +127,7 @@ def torchvision_weights(name: str) -> "dict[str, Tensor]":
     """
     from torchvision import models
 
-    from sprout.predict.weights import UnreachableError, fetched, read_weights, taken_for
+    from sprout.torchvision_weights import UnreachableError, fetched, read_weights, taken_for
 
     known = models.list_models(module=models)
     if name not in known:

@@ -51,5 +51,5 @@ def build(input_shape: tuple[int, ...], outputs: int, *, name: str, **options: A
 
 
 def parameters(network: nn.Module) -> int:
-    """How many numbers are trained."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+    """How many numbers are learned; scikit-learn's models keep theirs in buffers."""
+    return sum(p.numel() for p in network.parameters()) or sum(b.numel() for b in network.buffers())

@@ -4,15 +4,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sprout.core.errors import UserError, one_line
 from sprout.core.records import read_json, write_json
 from sprout.models import build
 from sprout.models.normalise import network_shape
+from sprout.tensor_file import save_tensors
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class ModelCard:
 
 def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
     """Write both files into an existing folder."""
-    # Copies: safetensors refuses tied weights, which share their memory.
-    own = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
-    save_file(own, folder / "model.safetensors")
+    save_tensors(folder / "model.safetensors", weights)
     write_card(folder, card)
 
 

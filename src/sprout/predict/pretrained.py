@@ -14,9 +14,9 @@ from sprout.core.errors import UserError, one_line
 from sprout.models.inference import softmax
 from sprout.predict.answers import Answer, likeliest
 from sprout.predict.trained import MAX_PIXELS, top_of
-from sprout.predict.weights import fetched, read_weights, taken_for
 from sprout.prepare.image_file import decode_file
 from sprout.prepare.pixels import Array
+from sprout.torchvision_weights import fetched, read_weights, taken_for
 
 PREFIX = "torchvision:"
 SHOWN = 5

@@ -30,6 +30,7 @@ def check_together(config: dict[str, Any]) -> None:
         if method == "gradient_descent":
             check_task(section, config[section]["task"]["kind"], model)
             check_views(section, config[section])
+            check_unfreezing(section, config[section])
 
 
 def check_features(config: dict[str, Any]) -> None:
@@ -60,4 +61,14 @@ def check_views(section: str, training: dict[str, Any]) -> None:
         raise UserError(
             f"{section}.transforms: all are off, and task.kind=cluster tells views apart that they make; take "
             "train/transforms=shifts"
+        )
+
+
+def check_unfreezing(section: str, training: dict[str, Any]) -> None:
+    """A part that joins after the last epoch would never learn."""
+    unfreeze, epochs = training["unfreeze"], training["epochs"]
+    if unfreeze is not None and max(unfreeze["epochs"]) >= epochs:
+        raise UserError(
+            f"{section}.unfreeze.epochs={list(unfreeze['epochs'])}: the training has {epochs} epochs, counted from 0; "
+            f"accepted: up to {epochs - 1}, or more {section}.epochs"
         )

@@ -68,7 +68,8 @@ def fit(network: nn.Module, train: Examples, val: Examples, **settings: Any) -> 
     with quiet(), deterministic(settings["accelerator"]), requests() as request:
         loop = make_loop(network, train, val, **settings)
         loop.run(request)
-    return Fitted(loop.best, loop.progress.history, loop.progress.best_epoch) if rank() == 0 else None
+    progress = loop.progress
+    return Fitted(loop.standing.best, progress.history, progress.best_epoch) if rank() == 0 else None
 
 
 def make_loop(

@@ -13,19 +13,20 @@ from typing import Any, NoReturn, cast
 
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import save_file
 from torch import Tensor
 
-from sprout.core.atomic import whole_file
 from sprout.core.errors import UserError
 from sprout.core.signals import Killed, Request
+from sprout.tensor_file import save_tensors
 from sprout.training.batches import Batch, Batches
-from sprout.training.checkpoints import Checkpoints, State
+from sprout.training.checkpoints import Checkpoints
+from sprout.training.device import on_device, seed_dropout
 from sprout.training.ema import WeightAverage
 from sprout.training.epoch_lines import EpochLines
 from sprout.training.module import Learner
 from sprout.training.plans import Log
 from sprout.training.progress import NOTHING, Progress, Row
+from sprout.training.standing import Standing
 from sprout.training.stopping import Stopping
 from sprout.training.unfreezing import Unfreezing
 
@@ -82,21 +83,25 @@ class Loop:
         """
         self.fabric, self.learner, self.train, self.val = fabric, learner, train, val
         self.module = fabric.setup_module(learner, move_to_device=False)
-        self.optimizer: Any = fabric.setup_optimizers(optimizer)
+        self.optimizer = cast(Any, fabric.setup_optimizers(optimizer))
         self.rate, self.factor, self.stopping, self.unfreezing = rate, factor, stopping, unfreezing
         self.average, self.clip, self.seed = average, clip, seed
         self.log_steps, self.log, self.lines = log_steps, log, lines
         self.checkpoints, self.checkpoint_seconds, self.saved = checkpoints, checkpoint_seconds, time.monotonic()
-        self.progress = Progress()
-        self.best: dict[str, Tensor] = {}
+        self.standing = Standing(fabric, learner, self.optimizer, average)
         self.unread: list[tuple[int, Tensor, Batch]] = []
         self.step_parts: list[tuple[float, int]] = []
         self.read_late = UNREAD_STEPS if fabric.device.type != "cpu" else 1
         self.talks = 0
 
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        return self.standing.progress
+
     def run(self, request: Request) -> None:
         """Train to the end, from wherever it was left."""
-        self.checkpoints.restore(self.take)
+        self.checkpoints.restore(self.standing.take)
         for row in self.progress.history:  # this is another run than the one that was ended
             self.log_row(row)
         self.lines.start(self.stopping.epochs * len(self.train), self.progress.step)
@@ -105,7 +110,7 @@ class Loop:
                 self.run_epoch(request)
         finally:
             self.lines.close()
-        if not self.best:
+        if not self.standing.best:
             raise UserError(
                 f"{self.checkpoints.what}: {self.stopping.monitor} was no number in any epoch: lower "
                 f"train.lr={self.rate}, or cut the gradients by train.clip"
@@ -195,20 +200,10 @@ class Loop:
 
     def fail(self, step: int, loss: float) -> None:
         """The loss of this step is no number: keep the last finite weights, and say so."""
-        weights = self.learner.network.state_dict()
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
-            weights = self.best
-        kept = "there are no finite weights to keep"
+        kept, weights = "there are no finite weights to keep", self.standing.finite()
         if weights:
             path = self.checkpoints.folder / "last_finite.safetensors"
-            with whole_file(path) as beside:
-                save_file(
-                    {
-                        name: tensor.cpu().clone(memory_format=torch.contiguous_format)
-                        for name, tensor in weights.items()
-                    },
-                    beside,
-                )
+            save_tensors(path, weights)
             kept = f"the last finite weights lie in {path}"
         raise UserError(
             f"{self.checkpoints.what}: the loss is {loss} in step {step + 1} (epoch {self.progress.epoch + 1}): lower "
@@ -230,9 +225,7 @@ class Loop:
                     return None
             row = self.row(self.total(sums))
             if self.progress.judge(row[self.stopping.monitor], self.stopping.less_is_better):
-                self.best = {
-                    name: tensor.detach().cpu().clone() for name, tensor in self.learner.network.state_dict().items()
-                }
+                self.standing.keep_best()
         return row
 
     def row(self, validated: list[float]) -> Row:
@@ -286,51 +279,5 @@ class Loop:
             loss, figure, count = self.total(torch.tensor(progress.sums, dtype=torch.float64))
             progress.sums = (loss, figure, count) if self.fabric.global_rank == 0 else NOTHING
         if self.fabric.global_rank == 0:
-            self.checkpoints.save(self.state(), progress.step)
+            self.checkpoints.save(self.standing.state(), progress.step)
         self.saved = time.monotonic()
-
-    def state(self) -> State:
-        """All that it takes to go on."""
-        return {
-            "progress": self.progress.state_dict(),
-            "network": self.learner.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "precision": self.fabric.strategy.precision.state_dict(),
-            "average": self.average.state_dict() if self.average else None,
-            "best": self.best,
-        }
-
-    def take(self, state: State) -> None:
-        """Go on from a state; what does not fit is refused before anything has changed."""
-        mine, given = self.learner.network.state_dict(), state["network"]
-        if {name: t.shape for name, t in mine.items()} != {name: t.shape for name, t in given.items()}:
-            raise UserError("its weights are those of another network")
-        progress = Progress.from_state(state["progress"])
-        if self.fabric.global_rank > 0:
-            progress.sums = NOTHING
-        self.learner.network.load_state_dict(given)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.fabric.strategy.precision.load_state_dict(state["precision"])
-        if self.average:
-            self.average.load_state_dict(state["average"])
-        self.progress, self.best = progress, state["best"]
-
-
-def seed_dropout(seed: int, device: torch.device) -> None:
-    """`torch.manual_seed` for one device; that itself takes a hundred times as long where there is no GPU to tell."""
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
-    elif device.type == "mps":
-        torch.mps.manual_seed(seed)
-
-
-def on_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch there; to a GPU by pinned memory, so that the copy runs beside what it computes."""
-    if device.type == "cpu":
-        return batch
-
-    def moved(tensor: Tensor) -> Tensor:
-        return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
-
-    return batch._replace(inputs=moved(batch.inputs), targets=moved(batch.targets), ids=moved(batch.ids))

@@ -37,7 +37,16 @@ class Plan:
     """Takes (folder, train, val, card), `checkpoints`, `log` and the settings; writes the model folder."""
 
 
-def plan(examples: Examples, prepared: Path, role: str, *, method: str, **settings: Any) -> Plan:
+def plan(
+    examples: Examples,
+    prepared: Path,
+    role: str,
+    *,
+    method: str,
+    normalise: str,
+    architecture: dict[str, Any],
+    **settings: Any,
+) -> Plan:
     """Plan a training.
 
     Args:
@@ -45,66 +54,30 @@ def plan(examples: Examples, prepared: Path, role: str, *, method: str, **settin
         prepared: the prepared data, whose val split picks the best epoch.
         role: teacher, student or train.
         method: gradient_descent or scikit_learn.
-        settings: `architecture`, the section `model`; and further settings of the training's section.
+        normalise: how an example's numbers are scaled.
+        architecture: the section `model`.
+        settings: further settings of the training's section.
 
     Raises:
         UserError: the data, or settings on such data, are none that can be trained with.
     """
-    plans = {"gradient_descent": plan_descent, "scikit_learn": plan_fit}
-    return plans[method](examples, prepared, role, "retrain" if role == "student" else "train", **settings)
-
-
-def plan_descent(
-    examples: Examples,
-    prepared: Path,
-    role: str,
-    section: str,
-    *,
-    normalise: str,
-    architecture: dict[str, Any],
-    **settings: Any,
-) -> Plan:
-    """Plan a network's training."""
-    task = settings["task"]
-    train, val, card = data(examples, prepared, role, section, task, normalise, architecture)
+    section, described = "retrain" if role == "student" else "train", describe(prepared)
+    task = settings["task"] if method == "gradient_descent" else estimated(architecture)
+    column = TASKS[task["kind"]].column if task["kind"] in TASKS else None
+    train, val = examples.knowing(column), Examples.of(open_store(prepared / "val"), target=column)
+    check_trainable(prepared, described, train, val, section=section, kind=task["kind"])
+    card = blank_card(described, train, task, normalise, architecture, role)
+    settings["start"] = start(section, settings.get("unfreeze"))
+    if method == "scikit_learn":
+        return Plan(train, val, card, settings, by_scikit_learn)
     check_settings(train, section=section, **{key: settings[key] for key in CHECKED})
-    settings["start"] = start(section, settings["unfreeze"])
     check_network(card, train, section=section, **settings)
     return Plan(train, val, card, settings, by_gradient_descent)
 
 
-def plan_fit(
-    examples: Examples,
-    prepared: Path,
-    role: str,
-    section: str,
-    *,
-    normalise: str,
-    architecture: dict[str, Any],
-    **settings: Any,
-) -> Plan:
-    """Plan what scikit-learn does in one go."""
-    task = {"kind": "cluster" if architecture["name"] == "kmeans" else "classify"}
-    train, val, card = data(examples, prepared, role, section, task, normalise, architecture)
-    settings["start"] = start(section, None)
-    return Plan(train, val, card, settings, by_scikit_learn)
-
-
-def data(
-    examples: Examples,
-    prepared: Path,
-    role: str,
-    section: str,
-    task: dict[str, Any],
-    normalise: str,
-    architecture: dict[str, Any],
-) -> tuple[Examples, Examples, ModelCard]:
-    """The training and validation examples that have what the task learns, and the model's card."""
-    described, kind = describe(prepared), task["kind"]
-    column = TASKS[kind].column if kind in TASKS else None
-    train, val = examples.knowing(column), Examples.of(open_store(prepared / "val"), target=column)
-    check_trainable(prepared, described, train, val, section=section, kind=kind)
-    return train, val, blank_card(described, train, task, normalise, architecture, role)
+def estimated(architecture: dict[str, Any]) -> dict[str, Any]:
+    """What one of scikit-learn's models learns."""
+    return {"kind": "cluster" if architecture["name"] == "kmeans" else "classify"}
 
 
 def start(section: str, unfreeze: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Files of weights: read without unpickling, and fetched to where torchvision looks for its own."""
+"""The weights of torchvision's networks: fetched to where torchvision looks for them, read without unpickling."""
 
 import re
 from collections.abc import Iterator
@@ -7,15 +7,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from sprout.core.errors import UserError, one_line
 from sprout.sources import http
 from sprout.sources.manifest import checksums
 from sprout.sources.part import FailedError, forget
+from sprout.tensor_file import SUFFIXES, read_tensors
 
-SUFFIXES = (".pth", ".pt", ".safetensors")
 PUBLISHED = re.compile(r"-([0-9a-f]{8,})\.")
 """The beginning of a file's SHA-256, in its name."""
 
@@ -35,15 +34,9 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         raise UserError(f"{file}: no such file; give --weights one with a state dict")
     try:
-        if file.suffix == ".safetensors":
-            found = load_file(file)
-        else:
-            found = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # a file that is none makes torch raise nearly every type
-        raise UserError(f"{file}: holds no weights, or more than weights ({one_line(error)[:200]})") from None
-    if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
-        raise UserError(f"{file}: is no state dict, tensors by their names; save just `model.state_dict()`")
-    return found
+        return read_tensors(file)
+    except ValueError as error:
+        raise UserError(f"{file}: {error}") from None
 
 
 def fetched(url: str, otherwise: str = "give it with --weights FILE") -> Path:

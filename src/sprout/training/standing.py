@@ -1,0 +1,70 @@
+"""Where a training stands: all that it takes to go on from there."""
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from sprout.core.errors import UserError
+from sprout.training.checkpoints import State
+from sprout.training.ema import WeightAverage
+from sprout.training.module import Learner
+from sprout.training.progress import NOTHING, Progress
+
+
+class Standing:
+    """What changes from step to step, as a checkpoint holds it."""
+
+    def __init__(
+        self, fabric: Fabric, learner: Learner, optimizer: torch.optim.Optimizer, average: WeightAverage | None
+    ) -> None:
+        """Stand at the beginning.
+
+        Args:
+            fabric: whose number format may keep a scale of its own.
+            learner: the network and its task.
+            optimizer: of the learner's parameters.
+            average: of the weights, if any.
+        """
+        self.fabric, self.learner, self.optimizer, self.average = fabric, learner, optimizer, average
+        self.progress = Progress()
+        self.best: dict[str, Tensor] = {}
+        """The network's state at the best epoch, on the CPU."""
+
+    def keep_best(self) -> None:
+        """The network as it is now is the best so far."""
+        self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.learner.network.state_dict().items()}
+
+    def finite(self) -> dict[str, Tensor]:
+        """The network's state; where it is none of numbers, the best one's, if there is one."""
+        weights = self.learner.network.state_dict()
+        return weights if all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()) else self.best
+
+    def state(self) -> State:
+        """What `take` takes."""
+        return {
+            "progress": self.progress.state_dict(),
+            "network": self.learner.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+            "best": self.best,
+        }
+
+    def take(self, state: State) -> None:
+        """Go on from a state.
+
+        Raises:
+            UserError: the weights are those of another network; nothing has changed yet.
+        """
+        mine, given = self.learner.network.state_dict(), state["network"]
+        if {name: t.shape for name, t in mine.items()} != {name: t.shape for name, t in given.items()}:
+            raise UserError("its weights are those of another network")
+        progress = Progress.from_state(state["progress"])
+        if self.fabric.global_rank > 0:
+            progress.sums = NOTHING  # the first process holds those of all
+        self.learner.network.load_state_dict(given)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
+        self.progress, self.best = progress, state["best"]
