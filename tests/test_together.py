@@ -1,4 +1,4 @@
-"""Sections that do not fit one another are refused when the config is composed, in one line that says what would fit."""
+"""Sections that do not fit one another are refused as the config is composed, in one line that says what would fit."""
 
 from pathlib import Path
 

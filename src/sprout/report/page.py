@@ -38,7 +38,7 @@ CURVES = {
     "classify": (("loss", "Loss", "Loss (nats)"), ("accuracy", "Accuracy", "Accuracy")),
     "regress": (("loss", "Loss", "Loss"), ("mae", "Mean absolute error", "Mean absolute error")),
     "reconstruct": (("loss", "Loss", "Loss"),),
-    "cluster": (),
+    "cluster": (("loss", "Loss", "Loss (nats)"),),
 }
 """By task: the column of the history, its name, and the label of the axis."""
 
