@@ -25,13 +25,13 @@ ROLES = ("teacher", "student")
 Figures = dict[str, float]
 
 
-def figures(experiment: str, overrides: Sequence[str], split: str, seeds: int) -> dict[str, list[Figures]]:
+def figures(experiment: str, overrides: Sequence[str], split: str, seeds: range) -> dict[str, list[Figures]]:
     """The figures of both models on val, and on test if that is the split; one build after another in one workspace."""
     found: dict[str, list[Figures]] = {role: [] for role in ROLES}
     with TemporaryDirectory(prefix="sprout-seeds-") as scratch:
         folder, env = Path(scratch, "project"), environment(Path(scratch, "dvc"))
         copy_project(folder, env)
-        for seed in range(seeds):
+        for seed in seeds:
             chance = [f"{section}.seed={seed}" for section in ("prepare", "augment", "train")]
             params = {"experiment": experiment, "overrides": [*overrides, *chance]}
             (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
@@ -80,12 +80,13 @@ if __name__ == "__main__":
     line.formatter_class = argparse.RawDescriptionHelpFormatter
     line.add_argument("experiment", help="a file of conf/experiment/")
     line.add_argument("overrides", nargs="*", help="further overrides")
-    line.add_argument("--seeds", type=positive, default=5, help="how many, from 0; at least 2 (default: %(default)s)")
+    line.add_argument("--seeds", type=positive, default=5, help="how many; at least 2 (default: %(default)s)")
+    line.add_argument("--first", type=int, default=0, help="the first of them (default: %(default)s)")
     line.add_argument("--split", choices=["val", "test"], default="test", help="default: %(default)s")
     given = line.parse_intermixed_args()
     if given.seeds < 2:
         line.error("--seeds: a spread needs at least 2")
-    measured = figures(given.experiment, given.overrides, given.split, given.seeds)
+    measured = figures(given.experiment, given.overrides, given.split, range(given.first, given.first + given.seeds))
     print(
         json.dumps(
             {"name": "seeds", "experiment": given.experiment, "split": given.split, **summary(measured, given.split)}
