@@ -6,8 +6,8 @@ The CNN and the images are those of the benchmark `epoch`; nothing is tracked.
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.paired import in_turn, parser, positive, print_figure, timed
-from benchmarks.training import MOVES, compose, make_training, moving, random_data, run_epoch, untracked
+from benchmarks.paired import parser, positive, print_figure
+from benchmarks.training import MOVES, compose, epochs_in_turn, make_training, moving, random_data, untracked
 
 GOAL = 1.15
 
@@ -25,9 +25,7 @@ def measure(pairs: int, images: int) -> None:
             make_training(data, compose("model=cnn_3x12", *moves), Path(scratch, name, "checkpoints"), untracked)
             for name, moves in (("ours", moving(MOVES)), ("reference", []))
         )
-        for loop in (ours, reference):
-            run_epoch(loop)  # warm
-        costs = in_turn(lambda: timed(lambda: run_epoch(ours)), lambda: timed(lambda: run_epoch(reference)), pairs)
+        costs = epochs_in_turn(ours, reference, pairs)
     print_figure("augmented_epoch", GOAL, *costs)
 
 

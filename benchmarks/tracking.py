@@ -7,8 +7,16 @@ that of the epoch, and of what is sent after its end the CPU time counts.
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.paired import in_turn, parser, positive, print_figure, timed
-from benchmarks.training import compose, make_training, own_store, random_data, run_epoch, timed_with_sending, untracked
+from benchmarks.paired import parser, positive, print_figure
+from benchmarks.training import (
+    compose,
+    epochs_in_turn,
+    make_training,
+    own_store,
+    random_data,
+    timed_with_sending,
+    untracked,
+)
 
 GOAL = 1.02
 
@@ -27,11 +35,7 @@ def measure(pairs: int, images: int) -> None:
             make_training(data, build, Path(scratch, name, "checkpoints"), log)
             for name, build, log in (("ours", loud, run.log_metrics), ("reference", silent, untracked))
         )
-        for loop in (ours, reference):
-            run_epoch(loop)  # warm
-        costs = in_turn(
-            lambda: timed_with_sending(lambda: run_epoch(ours)), lambda: timed(lambda: run_epoch(reference)), pairs
-        )
+        costs = epochs_in_turn(ours, reference, pairs, timed_with_sending)
     print_figure("tracking", GOAL, *costs)
 
 

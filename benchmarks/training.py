@@ -13,7 +13,7 @@ from unittest.mock import patch
 import torch
 
 from benchmarks.open_store import write
-from benchmarks.paired import Cost, timed
+from benchmarks.paired import Cost, in_turn, timed
 from benchmarks.workspace import PROJECT
 from sprout.core.build import Build
 from sprout.core.signals import requests
@@ -99,6 +99,15 @@ def run_epoch(loop: Loop) -> None:
     """One epoch of a training, surrounded as `fit` does it; what is set for it is undone for the reference."""
     with quiet(), deterministic("cpu"), requests() as request:
         loop.run_epoch(request)
+
+
+def epochs_in_turn(
+    ours: Loop, reference: Loop, pairs: int, cost: Callable[[Callable[[], None]], Cost] = timed
+) -> tuple[list[Cost], list[Cost]]:
+    """Epochs of two trainings, one after the other; `cost` is how ours are timed."""
+    for loop in (ours, reference):
+        run_epoch(loop)  # warm
+    return in_turn(lambda: cost(lambda: run_epoch(ours)), lambda: timed(lambda: run_epoch(reference)), pairs)
 
 
 def untracked(metrics: dict[str, float], step: int) -> None:

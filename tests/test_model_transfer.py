@@ -64,6 +64,15 @@ def test_all_but_the_head(lay: Callable[..., Path], outputs: int) -> None:
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
+def test_an_autoencoder_has_no_head_to_leave(lay: Callable[..., Path]) -> None:
+    settings = {"name": "autoencoder", "channels": (2,), "kernel": 3, "code": 4, "activation": "relu"}
+    torch.manual_seed(1)
+    given = build((1, 8, 8), 0, **settings).state_dict()
+    network = build((1, 8, 8), 0, **settings)
+    load_pretrained(network, lay(given), head=True)
+    assert taken(network, given) == set(given)
+
+
 def test_the_heads_of_networks() -> None:
     assert head_of(mlp(3, 0)) == "7"
     assert head_of(build((1, 8, 8), 3, **RESNET)) == "head"

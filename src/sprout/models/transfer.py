@@ -1,4 +1,4 @@
-"""A network that starts from another one's weights, all but its head's."""
+"""A network that starts from another one's weights."""
 
 from pathlib import Path
 
@@ -22,12 +22,13 @@ def head_of(network: nn.Module) -> str:
     return names[-1]
 
 
-def load_pretrained(network: nn.Module, folder: Path) -> None:
-    """Take over all weights but the head's, which are of other classes.
+def load_pretrained(network: nn.Module, folder: Path, *, head: bool = False) -> None:
+    """Take over weights: all, or all but the head's.
 
     Args:
         network: whose weights are set.
         folder: as the stage `pretrained` writes it, with weights.
+        head: whether the last dense layer's are taken too; those of a classifier are of other classes.
 
     Raises:
         UserError: there are none, or they are those of another network.
@@ -37,11 +38,11 @@ def load_pretrained(network: nn.Module, folder: Path) -> None:
         given = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: cannot be read ({one_line(error)}); run `dvc repro pretrained`") from None
-    own, head = network.state_dict(), head_of(network)
+    own, left = network.state_dict(), None if head else f"{head_of(network)}."
     if not any(name in own for name in given):
         given = {f"{INNER}{name}": tensor for name, tensor in given.items()}
     for name, tensor in own.items():
-        if name.startswith(f"{head}.") or (name.endswith(COUNTER) and name not in given):
+        if (left and name.startswith(left)) or (name.endswith(COUNTER) and name not in given):
             continue
         if name not in given or given[name].shape != tensor.shape:
             has = f"{tuple(given[name].shape)}" if name in given else "nothing"

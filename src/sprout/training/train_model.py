@@ -50,7 +50,7 @@ def train_model(
     torch.manual_seed(settings["seed"])
     network = build(network_shape(train.shape), numbers_out(task, card), **card.architecture)
     if start is not None:
-        load_pretrained(network, Path(start["folder"]))
+        load_pretrained(network, Path(start["folder"]), head=card.task == "reconstruct")
     scale = card.target or {"mean": 0.0, "std": 1.0}
     fitted = fit(
         network,

@@ -51,7 +51,7 @@ def check_network(
     outputs = numbers_out(task, card)
     network = build(shape, outputs, **card.architecture).train()
     if start is not None:
-        load_pretrained(network, Path(start["folder"]))
+        load_pretrained(network, Path(start["folder"]), head=card.task == "reconstruct")
         Unfreezing(network, unfreeze).enter(0)
     world = devices * nodes
     smallest = Batches(train, batch_size, targets=train.targets, parts=accumulate, world=world).smallest()
