@@ -8,7 +8,7 @@ import torch
 
 from sprout.core.errors import UserError
 from sprout.training.checkpoints import KEPT, Checkpoints, State, checkpoint_folder, checksum, only_one
-from sprout.training.fingerprint import code
+from sprout.training.fingerprint import code, fingerprint
 
 
 @pytest.fixture
@@ -98,7 +98,8 @@ def test_a_damaged_one_is_refused_aloud_and_the_one_before_is_used(
     assert state is not None
     assert state["step"] == 4
     refused, gone_on = capsys.readouterr().err.splitlines()
-    assert refused.startswith(f"teacher: {newer} is refused: ")
+    assert refused.startswith(f"teacher: {newer} is refused")
+    assert not newer.is_file()
     assert gone_on == f"teacher: goes on after step 4, from {older}"
 
 
@@ -204,3 +205,13 @@ def test_the_fingerprint_reads_the_code_that_trains_and_no_other() -> None:
     names = {path.name for path in code()}
     assert {"loop.py", "tasks.py", "fit.py", "augment.py", "cnn.py", "store.py", "noise.py"} <= names
     assert not {"page.py", "evaluate.py", "cli.py", "journal.py"} & names
+
+
+def test_the_fingerprint_reads_the_users_own_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "mine_net.py").write_text("width = 1\n")
+    settings = {"card": {"architecture": {"name": "target", "target": "mine_net.Net"}}, "optimizer": {"name": "adam"}}
+    before = fingerprint(settings, [])
+    assert fingerprint(settings, []) == before
+    (tmp_path / "mine_net.py").write_text("width = 2\n")
+    assert fingerprint(settings, []) != before

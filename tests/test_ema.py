@@ -78,7 +78,7 @@ def test_it_goes_on_from_what_was_saved() -> None:
 
 
 def test_averages_of_another_network_are_refused() -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="another network"):
         WeightAverage(network(), 0.9).load_state_dict([torch.zeros(4, 3)])
 
 

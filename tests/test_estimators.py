@@ -269,7 +269,7 @@ def test_an_absent_class_is_refused(name, options, labels, outputs, says):
         (
             torch.rand(20, 1, 8, 8),
             {"features": "network", "pretrained": (torch.nn.Conv2d(1, 1, 1), CARD)},
-            "model.features=network: the pretrained network has neither an encoder nor a dense layer",
+            "model: the network has neither an encoder nor a dense layer",
         ),
     ],
 )

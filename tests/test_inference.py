@@ -7,8 +7,8 @@ from scipy.special import softmax as reference
 
 from handmade import CLUSTERS, MLP, card, model, save
 from sprout.core.errors import UserError
-from sprout.models import inference
-from sprout.models.inference import Predictor, batches, load_predictor, outputs_of, softmax, use_threads
+from sprout.models import build, inference
+from sprout.models.inference import Predictor, at_once, batches, load_predictor, outputs_of, softmax, use_threads
 
 SHAPE = (4, 3, 2)
 MEAN, STD = [0.25, 0.5], [0.5, 2.0]
@@ -108,9 +108,15 @@ def test_an_empty_store(task, shape, make_store):
 @pytest.mark.parametrize(("shape", "largest"), [((4, 3, 2), 1000), ((64, 64, 3), 341), ((1500, 1500, 3), 1)])
 def test_large_images_come_in_small_batches(shape, largest):
     store = type("Told", (), {"shape": shape, "__len__": lambda _: 2500})()
-    rows = list(batches(store, "test"))
+    rows = list(batches(model("classify", SHAPE), store, "test"))
     assert max(map(len, rows)) == largest
     np.testing.assert_array_equal(np.concatenate(rows), np.arange(2500))
+
+
+def test_a_network_that_enlarges_images_gets_fewer_at_once():
+    backbone = build((1, 28, 28), 3, name="backbone", architecture="shufflenet_v2_x0_5", side=224)
+    assert at_once(backbone, (28, 28, 1)) == at_once(torch.nn.Flatten(), (224, 224, 3)) == 27
+    assert at_once(torch.nn.Sequential(backbone), (512, 512, 3)) == 5
 
 
 def test_gradients_are_not_kept(predictor):

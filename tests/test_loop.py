@@ -21,7 +21,7 @@ from sprout.core.errors import UserError
 from sprout.core.signals import Killed, raise_killed
 from sprout.training import fit as fit_module
 from sprout.training.checkpoints import Checkpoints
-from sprout.training.fit import Fitted
+from sprout.training.fit import Fitted, make_fabric
 from sprout.training.loop import Loop
 from sprout.training.module import Learner
 from trainings import MLP, SGD, STILL, Data, data_in, inputs_of, network_of, same, train
@@ -38,7 +38,7 @@ ALL_ON: dict[str, Any] = {
 }
 PLAIN: dict[str, Any] = {
     "architecture": MLP | {"dropout": 0.0},
-    "schedule": {"name": "constant", "warmup": 0.0, "drops": (), "drop": 0.1},
+    "schedule": {"name": "constant", "warmup": 0.0, "drops": (), "drop": None},
     "optimizer": SGD,
     "transforms": STILL,
 }
@@ -368,3 +368,47 @@ def test_steps_are_logged_once_each(every: int, expected: list[int], data: Data,
         losses = [metrics["step_loss"] * size for (_, metrics), size in zip(steps, sizes * 2, strict=True)]
         assert sum(losses[:4]) / 60 == pytest.approx(found.history[0]["train_loss"], rel=1e-6)
         assert steps[3][1]["step_lr"] == found.history[0]["lr"]
+
+
+def test_where_losses_are_read_late_the_last_weights_known_to_be_finite_are_kept(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: by the time that the loss is read, later steps have spoilt the weights."""
+    original = Loop.__init__
+
+    def late(self: Loop, *args: Any, **settings: Any) -> None:
+        original(self, *args, **settings)
+        self.read_late = 3
+
+    monkeypatch.setattr(Loop, "__init__", late)
+    seen = weights_by_step(monkeypatch)
+    spoil(monkeypatch, 5, float("nan"))
+    with pytest.raises(UserError, match=r"the loss is nan in step 6 .* that are known, after step 4, lie in"):
+        train(data, tmp_path / "c", **PLAIN | {"epochs": 4})
+    kept = load_file(tmp_path / "c" / "last_finite.safetensors")
+    assert all(torch.equal(kept[name], seen[4][name]) for name in kept)
+
+
+def test_what_does_not_fit_changes_nothing(data: Data, tmp_path: Path) -> None:
+    """Also where only a later part of the state is another training's."""
+    train(data, tmp_path / "a", **PLAIN | {"epochs": 1})
+    undisturbed = train(data, tmp_path / "b", **PLAIN | {"optimizer": SGD, "epochs": 1})
+    given = sorted(tmp_path.glob("a/step-*.ckpt"))[-1]
+    state = torch.load(given, weights_only=True)
+    state["optimizer"]["param_groups"] *= 2
+    (tmp_path / "c").mkdir()
+    Checkpoints(tmp_path / "c", "test").save(state, 99)
+    assert same(train(data, tmp_path / "c", **PLAIN | {"optimizer": SGD, "epochs": 1}), undisturbed)
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+def test_rows_reach_the_step_as_they_are(precision: str, data: Data) -> None:
+    """Fabric would round them with several devices, and years, say, are not the same in bfloat16."""
+    fabric = make_fabric("cpu", 1, 1, "auto", precision)
+    rows = torch.tensor([[2019.0], [2020.0]])
+    assert torch.equal(fabric.strategy.precision.convert_input(rows), rows)
+
+
+def test_half_precision_with_scaled_losses_needs_a_gpu() -> None:
+    with fit_module.quiet(), pytest.raises(UserError, match=r"^train\.precision=16-mixed: needs a GPU; accepted on"):
+        make_fabric("cpu", 1, 1, "auto", "16-mixed")

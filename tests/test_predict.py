@@ -16,8 +16,8 @@ from rich.console import Console
 from commands import Ended
 from handmade import model, save
 from pictures import encoded
+from sprout.models import inference
 from sprout.models.inference import Predictor
-from sprout.predict import predict as module
 from sprout.prepare.decode import unhindered
 from sprout.prepare.image_file import decode_file
 
@@ -223,7 +223,7 @@ def test_two_classes_are_enough(project: Path, student: Predictor, sprout: Calla
 def test_many_images_come_in_order(
     project: Path, student: Predictor, sprout: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BATCH", 3)
+    monkeypatch.setattr(inference, "BATCH", 3)
     paths = [draw(project / f"in/{number}.png") for number in range(8)]
     (project / "in/4.png").write_bytes(b"")
     done = sprout("predict", "in", "--json")

@@ -106,4 +106,18 @@ def test_a_rank_knows_its_place(given: dict[str, str], monkeypatch: pytest.Monke
         monkeypatch.setenv(name, value)
     assert is_rank()
     assert rank() == 1
-    assert started_as_ranks(2, 2) is False
+    assert started_as_ranks(2, 1) is False
+    assert started_as_ranks(1, 2) is False
+
+
+@pytest.mark.parametrize(
+    "given", [{"RANK": "1", "WORLD_SIZE": "4"}, {"SLURM_NTASKS": "4", "SLURM_PROCID": "1"}], ids=["torchrun", "slurm"]
+)
+def test_more_ranks_than_devices_are_refused(given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would train by itself, into the same folder."""
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(
+        UserError, match=r"^train\.devices=2, train\.nodes=1: \w+=4 processes were started"
+    ):
+        started_as_ranks(2, 1)

@@ -101,9 +101,31 @@ def test_what_has_a_key_of_its_own_is_no_further_argument(key: str) -> None:
 
 @pytest.mark.parametrize(("name", "drops"), [("step", []), ("cosine", [0.5])])
 def test_drops_belong_to_the_schedule_of_steps(name: str, drops: list[float]) -> None:
-    values = {"name": name, "warmup": 0.0, "drops": drops, "drop": 0.1}
+    values = {"name": name, "warmup": 0.0, "drops": drops, "drop": 0.1 if name == "step" else None}
     with pytest.raises(UserError, match=r"^train\.schedule\.drops=\[.*\] with name=(step|cosine): step needs a list"):
         section("train.schedule", values, Schedule)
+
+
+@pytest.mark.parametrize(("name", "drops", "drop"), [("step", [0.5], None), ("cosine", [], 0.1)])
+def test_the_drop_belongs_to_the_schedule_of_steps(name: str, drops: list[float], drop: float | None) -> None:
+    values = {"name": name, "warmup": 0.0, "drops": drops, "drop": drop}
+    with pytest.raises(UserError, match=r"^train\.schedule\.drop=(null|0\.1) with name=(step|cosine): step needs a"):
+        section("train.schedule", values, Schedule)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["train.strategy=ddp_spawn"], r"^train\.strategy=.*ddp_spawn.*'auto', 'ddp' or"),
+        (
+            ["train.monitor=val_accuracy", "train.stop_at=79.35"],
+            r"^train\.stop_at=79\.35 with monitor=val_accuracy: it is a share; accepted: up to 1",
+        ),
+    ],
+)
+def test_what_could_have_no_effect_is_refused(overrides: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        compose_config(Path("conf"), "digits", overrides)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ FROZEN = "train.unfreeze={epochs: [1, 3], rates: [1.0, 0.5]}"
             r"^train\.transforms: all are off, and task\.kind=cluster tells views apart that they make; take ",
         ),
         (
+            ["train/task=cluster", "train/transforms=shifts", "train.accumulate=2", "train.devices=2"],
+            r"^train\.accumulate=2, train\.devices=2: task\.kind=cluster tells each view from all others of",
+        ),
+        (
             [FROZEN, "train.epochs=3"],
             r"^train\.unfreeze\.epochs=\[1, 3\]: the training has 3 epochs, counted from 0; accepted: up to 2, or more",
         ),

@@ -15,7 +15,7 @@ from sprout.models.model_file import ModelCard
 from sprout.training.batches import Examples
 from sprout.training.train_model import train_model
 
-CONSTANT = {"name": "constant", "warmup": 0.0, "drops": (), "drop": 0.1}
+CONSTANT = {"name": "constant", "warmup": 0.0, "drops": (), "drop": None}
 SETTINGS: dict[str, Any] = trainings.SETTINGS | {
     "task": {"kind": "classify", "loss": "cross_entropy", "label_smoothing": 0.0, "class_weights": "none"},
     "start": None,

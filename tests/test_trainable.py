@@ -26,6 +26,7 @@ CLASSES = Description("class", ["ant", "bee", "cat"], [0.0, 0.0], [1.0, 1.0], ["
 PREPARED = Path("data/prepared")
 SUMMARY = {"target": "class", "mean": [0, 0], "std": [1, 1], "features": ["a", "b"], "min": [0, 0], "max": [1, 1]}
 CLASSIFY = {"kind": "classify", "loss": "cross_entropy", "label_smoothing": 0.0, "class_weights": "none"}
+CLUSTER = {"kind": "cluster", "loss": "contrast", "temperature": 0.5, "code": 4, "clusters": 9, "restarts": 1}
 SETTINGS: dict[str, Any] = trainings.SETTINGS | {
     "method": "gradient_descent",
     "normalise": "standard",
@@ -195,6 +196,7 @@ CNN = {
     [
         (NONE, SUMMARY | {"target": "number"}, {}, "the target is a number"),
         ([0, 1, 2], SUMMARY, {"batch_size": 4}, r"train\.batch_size=4: there are 3 training examples"),
+        ([0, 1, 2], SUMMARY, {"task": CLUSTER}, r"train\.task\.clusters=9: there are 3 training examples"),
         ([0, 1, 2], SUMMARY, {"architecture": CNN}, r"model\.name=cnn: the examples are rows of a table"),
         ([0, 1, 2], SUMMARY, {"normalise": "imagenet"}, r"train\.normalise=imagenet"),
         ([0, 1, 2], SUMMARY, {"unfreeze": {"epochs": [1], "rates": [0.1]}}, r"train\.unfreeze: freezes weights"),

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sprout.core.errors import UserError
+from sprout.models import build
 from sprout.models.model_file import ModelCard
 from sprout.training.trial_pass import check_network
 from trainings import MLP, examples
@@ -37,6 +39,17 @@ SETTINGS: dict[str, Any] = {
     "start": None,
     "unfreeze": None,
 }
+
+
+class Headless(nn.Module):
+    """Gives some of the pixels back."""
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1)[:, : self.outputs]
 
 
 class WrongHead(nn.Module):
@@ -119,6 +132,25 @@ def test_a_batch_of_one_is_refused_where_there_is_batch_norm(changes: dict[str, 
         f"train.batch_size={size}: with {n} examples, {world} devices and {parts} parts a step there is a batch of "
         "one, and batch norm needs two; take another train.batch_size"
     )
+
+
+def test_a_batch_of_one_is_refused_that_comes_when_all_parts_have_joined(tmp_path: Path) -> None:
+    """Frozen, batch norm takes one example; later it does not."""
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    torch.manual_seed(1)
+    save_file(build((1, 6, 6), 3, **NORMED).state_dict(), weights / "model.safetensors")
+    changes = {"start": {"folder": str(weights)}, "unfreeze": {"epochs": [1], "rates": [1.0]}}
+    check(tmp_path / "fits", NORMED, **changes)
+    with pytest.raises(UserError, match="there is a batch of one, and batch norm needs two"):
+        check(tmp_path / "not", NORMED, n=61, batch_size=15, **changes)
+
+
+def test_clusters_need_a_network_with_features(tmp_path: Path) -> None:
+    cluster = {"card_task": "cluster", "task": {"kind": "cluster", "code": 4}}
+    check(tmp_path / "fits", MLP, **cluster)
+    with pytest.raises(UserError, match="has neither an encoder nor a dense layer at its end"):
+        check(tmp_path / "not", {"name": "target", "target": "test_trial_pass.Headless", "args": {}}, **cluster)
 
 
 def test_a_head_of_another_size_is_refused(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ SETTINGS: dict[str, Any] = {
     "accumulate": 1,
     "lr": 0.01,
     "optimizer": SGD | {"name": "adam"},
-    "schedule": {"name": "cosine", "warmup": 0.1, "drops": (), "drop": 0.1},
+    "schedule": {"name": "cosine", "warmup": 0.1, "drops": (), "drop": None},
     "clip": None,
     "ema": None,
     "transforms": STILL | {"shift": 0.1},

@@ -119,8 +119,8 @@ def cropped(matrices: Tensor, u: Tensor, size: Size, crop: float) -> Tensor:
     """
     height, width = size
     side = 1 - crop * u[:, :1]
-    reach = torch.tensor([1 - 1 / width, 1 - 1 / height], device=u.device)
-    centre = (1 - side) * reach * centred(u[:, 1:])
+    reach = (1 - side) * centred(u[:, 1:])
+    centre = torch.stack([reach[:, 0] * (1 - 1 / width), reach[:, 1] * (1 - 1 / height)], dim=1)
     turn, shift = matrices[..., :2], matrices[..., 2:]
     return torch.cat([turn * side[..., None], shift + (turn * centre[:, None]).sum(-1, keepdim=True)], dim=-1)
 

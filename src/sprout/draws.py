@@ -34,7 +34,7 @@ def draws(seed: int, epoch: int, ids: Tensor) -> Draw:
         nonlocal used, state
         if state is None:  # whoever draws nothing pays nothing
             key = mix(mix(torch.tensor(seed)) + epoch)
-            state = mix(key.to(ids.device) + ids)
+            state = mix(key + ids)  # a single number needs no copy to a GPU, which would wait
         numbers = torch.arange(used, used + k, device=ids.device)
         used += k
         bits = mix(state[:, None] + numbers * signed(0x9E3779B97F4A7C15))

@@ -63,7 +63,7 @@ def examine(predictor: Predictor, store: Store, what: str) -> Array:
     if predictor.card.task != "reconstruct":
         return outputs_of(predictor, store, what)
     none = np.zeros((0, 2), np.float32)
-    found: Array = np.concatenate([none, *(errors(predictor, store, rows) for rows in batches(store, what))])
+    found: Array = np.concatenate([none, *(errors(predictor, store, rows) for rows in batches(predictor, store, what))])
     return found
 
 

@@ -31,11 +31,13 @@ def started_as_ranks(devices: int, nodes: int) -> bool:
     Returns False at once where there is nothing to start: one device, or this process is a rank itself.
 
     Raises:
-        UserError: what the first rank to fail said; or several nodes, which only torchrun or SLURM can start.
+        UserError: what the first rank to fail said; or several nodes, which only torchrun or SLURM can start; or
+            these have started another number of processes than there are devices.
         SystemExit: a rank failed otherwise; with its launcher's exit code.
         Killed: this process was asked to end; the ranks have ended.
     """
     if is_rank():
+        check_count(devices, nodes)
         return False
     if nodes > 1:
         raise UserError(f"train.nodes={nodes}: start this command on each node under torchrun or SLURM")
@@ -49,6 +51,17 @@ def started_as_ranks(devices: int, nodes: int) -> bool:
     if code:
         sys.exit(code)
     return True
+
+
+def check_count(devices: int, nodes: int) -> None:
+    """Check that there are as many ranks as devices: others would each train by themselves."""
+    name = "WORLD_SIZE" if "RANK" in os.environ else "SLURM_NTASKS"
+    started = os.environ.get(name)
+    if started is not None and int(started) != devices * nodes:
+        raise UserError(
+            f"train.devices={devices}, train.nodes={nodes}: {name}={started} processes were started; accepted: as many "
+            "as devices on all nodes together"
+        )
 
 
 def run_ranks(devices: int, told: Path) -> int:

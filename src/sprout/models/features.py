@@ -42,8 +42,8 @@ def without_head(network: nn.Module) -> nn.Sequential:
     dense = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     if not dense:
         raise UserError(
-            "model.features=network: the pretrained network has neither an encoder nor a dense layer at its end; "
-            "choose another network, or model.features=raw"
+            "model: the network has neither an encoder nor a dense layer at its end, before which its features lie; "
+            "choose another one"
         )
     cut = deepcopy(network)
     cut.set_submodule(dense[-1], nn.Identity())

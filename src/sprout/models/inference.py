@@ -93,14 +93,22 @@ def outputs_of(predictor: Predictor, store: Store, what: str) -> Array:
     # Asked of an example that is none, as the store may be empty.
     shape = predictor.outputs(np.zeros((1, *store.shape), store.shards[0].dtype)).shape[1:]
     outputs = np.empty((len(store), *shape), np.float32)
-    for rows in batches(store, what):
+    for rows in batches(predictor, store, what):
         outputs[rows] = predictor.outputs(store.take(rows))
     return outputs
 
 
-def batches(store: Store, what: str) -> Iterator[Array]:
+def at_once(network: torch.nn.Module, shape: tuple[int, ...]) -> int:
+    """Examples of this shape, (H, W, C) or (F,), in a batch that memory has room for."""
+    # Some bring images to a size of their own, in colour.
+    sides = [getattr(module, "side", None) or 0 for module in network.modules()]
+    numbers = max(math.prod(shape), 3 * max(sides) ** 2)
+    return max(1, min(BATCH, BATCH_BYTES // (4 * numbers)))
+
+
+def batches(predictor: Predictor, store: Store, what: str) -> Iterator[Array]:
     """The rows of a store, in order, in parts that memory has room for, each (n,) int64; says how far it is."""
-    size = max(1, min(BATCH, BATCH_BYTES // (4 * math.prod(store.shape))))
+    size = at_once(predictor.network, store.shape)
     starts = range(0, len(store), size)
     for start in track(starts, what, len(starts)):
         yield np.arange(start, min(start + size, len(store)))

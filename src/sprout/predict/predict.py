@@ -1,6 +1,5 @@
 """Images in, what a model says of each out: on standard output; what cannot be read, on standard error."""
 
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -8,9 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from rich.table import Table
+from torch import nn
 
 from sprout.core.errors import UserError, printable
-from sprout.models.inference import BATCH, BATCH_BYTES
+from sprout.models.inference import at_once
 from sprout.predict.answers import Answer, as_json, as_line, as_table, widest
 from sprout.predict.images import ImageFile, image_files
 from sprout.predict.late_progress import track_late
@@ -26,6 +26,7 @@ class Model(Protocol):
     classes: list[str]
     heads: list[str]
     """Of the columns of its answers."""
+    network: nn.Module
     shape: tuple[int, ...]
     """Of an image as the network takes it."""
 
@@ -106,7 +107,7 @@ def opened(model: str, weights: Path | None, resize: str | None, top: int | None
 
 def looked_at(model: Model, files: Sequence[ImageFile]) -> Iterator[tuple[ImageFile, Answer | Fault]]:
     """Each file with what the model says of it, or what is wrong with it; in order."""
-    size = max(1, min(BATCH, BATCH_BYTES // (4 * math.prod(model.shape))))
+    size = at_once(model.network, model.shape)
     for batch in parts(track_late(files, "predict", len(files)), size):
         read = [read_or_fault(model, file) for file in batch]
         images = [each for each in read if not isinstance(each, Fault)]

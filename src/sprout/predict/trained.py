@@ -37,6 +37,7 @@ class Trained:
         self.heads, self.top = heads(folder, card, top)
         self.resize, self.max_pixels = decoding(folder, resize)
         self.predictor = load_predictor(folder)
+        self.network = self.predictor.network
         self.classes = card.classes
         self.shape = tuple(card.input_shape)
 

@@ -56,8 +56,14 @@ def check_task(section: str, task: str, model: str) -> None:
 
 
 def check_views(section: str, training: dict[str, Any]) -> None:
-    """Two views of an example differ by the transforms."""
-    if training["task"]["kind"] == "cluster" and not moving(training["transforms"]):
+    """Two views of an example differ by the transforms, and are told from all others in the step."""
+    if training["task"]["kind"] != "cluster":
+        return
+    parts = {key: training[key] for key in ("accumulate", "devices", "nodes") if training[key] > 1}
+    if parts:
+        asked = ", ".join(f"{section}.{key}={value}" for key, value in parts.items())
+        raise UserError(f"{asked}: task.kind=cluster tells each view from all others of the step; set 1")
+    if not moving(training["transforms"]):
         raise UserError(
             f"{section}.transforms: all are off, and task.kind=cluster tells views apart that they make; take "
             "train/transforms=shifts"

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from sprout.core.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Seed, Share
-from sprout.core.validate import close
+from sprout.core.validate import close, written
 from sprout.settings.augment import Transforms
 from sprout.settings.task import Task
 
@@ -62,8 +62,8 @@ class Schedule:
     """Share of all steps over which the rate rises linearly from 0 (one_cycle: to its peak)."""
     drops: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
     """Shares of all steps after which the rate drops; of the schedule step alone."""
-    drop: Annotated[float, Field(gt=0, lt=1)]
-    """What each drop multiplies the rate by."""
+    drop: Annotated[float, Field(gt=0, lt=1)] | None
+    """What each drop multiplies the rate by; likewise."""
 
     def __post_init__(self) -> None:
         """Drops belong to one schedule."""
@@ -71,6 +71,10 @@ class Schedule:
             raise ValueError(
                 f"drops={list(self.drops)} with name={self.name}: step needs a list such as [0.5, 0.75], "
                 "the others take none"
+            )
+        if (self.name == "step") != (self.drop is not None):
+            raise ValueError(
+                f"drop={written(self.drop)} with name={self.name}: step needs a factor such as 0.1, the others null"
             )
 
 
@@ -132,8 +136,8 @@ class GradientDescent:
     """Devices on this node; with more than one, a process each."""
     nodes: Count
     """Machines that train together; each starts the same command under torchrun or SLURM."""
-    strategy: Name
-    """How devices work together, as in Lightning: `auto` or `ddp`."""
+    strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"]
+    """How devices work together, as in Lightning; the last one is for networks of which some parts stand still."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
     """Number format, as in Lightning."""
     channels_last: bool
@@ -146,6 +150,11 @@ class GradientDescent:
     """After so many minutes within an epoch a checkpoint is written, as after every epoch."""
     log_steps: CountOrZero
     """Track loss and learning rate every so many steps; 0 means only once an epoch."""
+
+    def __post_init__(self) -> None:
+        """An accuracy ends at 1."""
+        if self.monitor == "val_accuracy" and (self.stop_at or 0) > 1:
+            raise ValueError(f"stop_at={self.stop_at} with monitor=val_accuracy: it is a share; accepted: up to 1")
 
     @property
     def processes(self) -> tuple[int, int]:

@@ -24,6 +24,10 @@ UNFIT = (UserError, RuntimeError, ValueError, KeyError, TypeError, OSError, EOFE
 """What comes of a file that is damaged, of another make or of another training."""
 
 
+class DamagedError(Exception):
+    """A checkpoint is not what was written; it would count among those that stay."""
+
+
 def checkpoint_folder(role: str, name: str) -> Path:
     """Where a training of this role and fingerprint keeps what it would go on from.
 
@@ -75,16 +79,21 @@ class Checkpoints:
         Args:
             take: takes what `save` was given, or raises what does not fit.
         """
-        for path in self.found():
+        found = self.found()
+        for path in found:
             try:
                 take(self.read(path))
+            except DamagedError as error:
+                self.say(f"{path} is refused and removed: {error}")
+                path.unlink(missing_ok=True)  # another process may have done so
+                continue
             except UNFIT as error:
                 self.say(f"{path} is refused: {one_line(error)[:200]}")
                 continue
             self.say(f"goes on after step {int(path.name[5:15])}, from {path}")
             return True
         others = [path for path in self.folder.parent.iterdir() if path != self.folder]
-        if self.found():
+        if found:
             self.say("starts anew, as no checkpoint can be used")
         elif others:
             self.say(f"starts anew; {self.folder.parent} holds what is left of {len(others)} other trainings")
@@ -94,11 +103,11 @@ class Checkpoints:
         """One checkpoint.
 
         Raises:
-            UserError: its content is not what was written.
+            DamagedError: its content is not what was written.
         """
         content = path.read_bytes()
         if checksum(content) != path.stem.rpartition("-")[2]:
-            raise UserError("it is damaged, its checksum is another")
+            raise DamagedError("it is damaged, its checksum is another")
         state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         return state
 

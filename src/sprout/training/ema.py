@@ -44,6 +44,12 @@ class WeightAverage:
         return self.averages
 
     def load_state_dict(self, averages: list[Tensor]) -> None:
-        """Go on from there."""
+        """Go on from there.
+
+        Raises:
+            ValueError: they are those of another network; nothing has changed.
+        """
+        if [mine.shape for mine in self.averages] != [given.shape for given in averages]:
+            raise ValueError("its averages are those of another network")
         for mine, given in zip(self.averages, averages, strict=True):
             mine.copy_(given)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 from sprout.training.batches import Examples
 
 SPROUT = Path(__file__).parents[1]
-CODE = ("augment.py", "core", "draws.py", "models", "noise.py", "training")
-LIBRARIES = ("numpy", "pytorch-lightning", "torch")
+CODE = ("augment.py", "core", "draws.py", "models", "noise.py", "settings/augment.py", "training")
+LIBRARIES = ("numpy", "pytorch-lightning", "torch", "torchvision")
 
 
 def fingerprint(settings: dict[str, Any], examples: list[Examples]) -> str:
@@ -25,7 +26,7 @@ def fingerprint(settings: dict[str, Any], examples: list[Examples]) -> str:
             digest.update(store.checksum.encode())
         for column in (some.part, some.rows, some.targets):
             digest.update(column.tobytes())
-    for path in code():
+    for path in [*code(), *own_code(settings)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -33,3 +34,10 @@ def fingerprint(settings: dict[str, Any], examples: list[Examples]) -> str:
 def code() -> list[Path]:
     """The files whose change may change a training's steps."""
     return sorted(path for name in CODE for path in [SPROUT / name, *(SPROUT / name).rglob("*.py")] if path.is_file())
+
+
+def own_code(settings: dict[str, Any]) -> list[Path]:
+    """The files of the user's own classes, a network's and an optimizer's."""
+    names = [settings["card"]["architecture"].get("target"), settings.get("optimizer", {}).get("name")]
+    modules = [import_module(name.rpartition(".")[0]) for name in names if name and "." in name]
+    return [Path(module.__file__) for module in modules if module.__file__]

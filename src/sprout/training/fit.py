@@ -1,7 +1,6 @@
 """One training: a network, its examples and plain arguments in, the best weights and the history out."""
 
 import logging
-import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from sprout.core.errors import UserError, one_line
 from sprout.core.ranks import rank
 from sprout.core.signals import requests
 from sprout.core.store import Array
+from sprout.models.inference import at_once
 from sprout.models.normalise import Normalise
 from sprout.training.batches import Batches, Examples
 from sprout.training.checkpoints import Checkpoints
@@ -35,8 +35,7 @@ from sprout.training.tasks import Task
 from sprout.training.unfreezing import Unfreezing
 
 VAL_BATCH = 1000
-VAL_BYTES = 64 << 20
-"""A batch of val holds at most so many bytes of examples, as they lie in the store."""
+"""Examples in a batch of val, at most."""
 
 
 @dataclass(frozen=True)
@@ -127,21 +126,29 @@ def make_loop(
         UserError: settings that do not fit this machine.
     """
     fabric = make_fabric(accelerator, devices, nodes, strategy, precision)
-    if channels_last and len(train.shape) == 3:
-        network.to(memory_format=torch.channels_last)
+    layout = torch.channels_last if channels_last and len(train.shape) == 3 else torch.contiguous_format
+    network.to(memory_format=layout)
     place, world = fabric.global_rank, fabric.world_size
     learner: Any = Learner(
-        network, Normalise(mean, std), task, transforms=transforms, seed=seed, world=world, compile=compile
+        network,
+        Normalise(mean, std),
+        task,
+        transforms=transforms,
+        layout=layout,
+        seed=seed,
+        world=world,
+        compile=compile,
     )
     learner = fabric.strategy.precision.convert_module(learner.to(fabric.device))
     unfreezing = Unfreezing(network, unfreeze)
+    val_size = min(VAL_BATCH, max(batch_size, at_once(network, val.shape)))
     steps = Batches(train, batch_size, targets=targets[0], seed=seed, parts=accumulate, rank=place, world=world)
     return Loop(
         fabric,
         learner,
         make_optimizer(unfreezing.parts, lr, **optimizer, fused=precision != "16-mixed"),
         steps,
-        Batches(val, val_batch(val), targets=targets[1], rank=place, world=world),
+        Batches(val, val_size, targets=targets[1], rank=place, world=world),
         rate=lr,
         factor=make_schedule(**schedule, steps=epochs * len(steps)),
         stopping=Stopping(epochs, monitor, patience, stop_at),
@@ -167,16 +174,20 @@ def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, preci
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         asked = f"train.accelerator={accelerator}, devices={devices}, strategy={strategy}, precision={precision}"
         raise UserError(f"{asked}: not possible here: {one_line(error)}") from None
+    # Only with several devices would it turn rows and targets into the network's format, before they are scaled.
+    precision_of: Any = fabric.strategy.precision
+    precision_of.convert_input = keep
     if fabric.device.type == "cpu":
+        if precision == "16-mixed":
+            raise UserError("train.precision=16-mixed: needs a GPU; accepted on a CPU: 32-true, 64-true, bf16-mixed")
         # Lightning sets it to 1: where there is no GPU, each step of Adam would then look for NVIDIA's library.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     return fabric
 
 
-def val_batch(val: Examples) -> int:
-    """Examples in a batch of val: many, but of large images fewer."""
-    each = math.prod(val.shape) * val.stores[0].shards[0].itemsize
-    return max(1, min(VAL_BATCH, VAL_BYTES // each))
+def keep(data: Any) -> Any:
+    """The data as it is."""
+    return data
 
 
 @contextmanager
@@ -201,6 +212,8 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         # Lightning 2.6 on torch's newer pytree.
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
+        # That is refused.
+        warnings.filterwarnings("ignore", ".*AMP with fp16 is not supported.*")
         # The weights of a convolution over one channel have two valid strides.
         warnings.filterwarnings("ignore", ".*Grad strides do not match.*")
         yield

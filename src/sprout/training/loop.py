@@ -26,14 +26,14 @@ from sprout.training.epoch_lines import EpochLines
 from sprout.training.module import Learner
 from sprout.training.plans import Log
 from sprout.training.progress import NOTHING, Progress, Row
-from sprout.training.standing import Standing
+from sprout.training.standing import Standing, finite
 from sprout.training.stopping import Stopping
 from sprout.training.unfreezing import Unfreezing
 
 UNREAD_STEPS = 50
 """On a GPU a loss is read so many steps late: reading it waits for the step's end."""
-STEPS_BETWEEN_TALKS = 8
-"""So often several processes agree whether to write a checkpoint or to end."""
+STEPS_BETWEEN_TALKS, SECONDS_BETWEEN_TALKS = 8, 5.0
+"""So often, at least, several processes agree whether to write a checkpoint or to end."""
 
 
 class Loop:
@@ -89,10 +89,10 @@ class Loop:
         self.log_steps, self.log, self.lines = log_steps, log, lines
         self.checkpoints, self.checkpoint_seconds, self.saved = checkpoints, checkpoint_seconds, time.monotonic()
         self.standing = Standing(fabric, learner, self.optimizer, average)
-        self.unread: list[tuple[int, Tensor, Batch]] = []
+        self.unread: list[tuple[int, Tensor, int]] = []
         self.step_parts: list[tuple[float, int]] = []
         self.read_late = UNREAD_STEPS if fabric.device.type != "cpu" else 1
-        self.talks = 0
+        self.until_talk, self.steps_since_talk, self.talked = 1, 0, time.monotonic()
 
     @property
     def progress(self) -> Progress:
@@ -102,6 +102,7 @@ class Loop:
     def run(self, request: Request) -> None:
         """Train to the end, from wherever it was left."""
         self.checkpoints.restore(self.standing.take)
+        self.check_together()
         for row in self.progress.history:  # this is another run than the one that was ended
             self.log_row(row)
         self.lines.start(self.stopping.epochs * len(self.train), self.progress.step)
@@ -114,6 +115,15 @@ class Loop:
             raise UserError(
                 f"{self.checkpoints.what}: {self.stopping.monitor} was no number in any epoch: lower "
                 f"train.lr={self.rate}, or cut the gradients by train.clip"
+            )
+
+    def check_together(self) -> None:
+        """All processes go on from the same step, or none goes on."""
+        step, world = self.progress.step, self.fabric.world_size
+        # Sum and sum of squares are these only where all are the same.
+        if self.total(torch.tensor([step, step**2], dtype=torch.float64)) != [world * step, world * step**2]:
+            raise UserError(
+                f"{self.checkpoints.folder}: the processes find other checkpoints there; let all nodes see one folder"
             )
 
     def run_epoch(self, request: Request) -> None:
@@ -155,7 +165,7 @@ class Loop:
                 with self.fabric.autocast():
                     found = self.module.training_step(batch)
                 self.unread.append(
-                    (progress.step, torch.stack([found["total"], found["figure"].to(found["total"])]), host)
+                    (progress.step, torch.stack([found["total"], found["figure"].to(found["total"])]), host.counted)
                 )
                 if len(self.unread) >= self.read_late:
                     self.read()
@@ -177,14 +187,16 @@ class Loop:
         if not self.unread:
             return
         read = torch.stack([sums for _, sums, _ in self.unread]).tolist()
-        for (step, _, batch), (loss, figure) in zip(self.unread, read, strict=True):
+        for (step, _, count), (loss, figure) in zip(self.unread, read, strict=True):
             if not math.isfinite(loss):
                 self.unread.clear()
                 self.fail(step, loss)
-            self.progress.add(loss, figure, batch.counted)
+            self.progress.add(loss, figure, count)
             if self.log_steps and step % self.log_steps == 0:
-                self.log_part(step, loss, batch.counted)
+                self.log_part(step, loss, count)
         self.unread.clear()
+        if self.read_late > 1:
+            self.standing.keep_finite()
 
     def log_part(self, step: int, loss: float, count: int) -> None:
         """Log a step as soon as all of its parts are read."""
@@ -200,11 +212,14 @@ class Loop:
 
     def fail(self, step: int, loss: float) -> None:
         """The loss of this step is no number: keep the last finite weights, and say so."""
-        kept, weights = "there are no finite weights to keep", self.standing.finite()
-        if weights:
-            path = self.checkpoints.folder / "last_finite.safetensors"
-            save_tensors(path, weights)
-            kept = f"the last finite weights lie in {path}"
+        kept, rank = "there are no finite weights to keep", self.fabric.global_rank
+        for which, weights in self.standing.candidates():
+            if weights and finite(weights):
+                # The process that meets it first ends all others.
+                path = self.checkpoints.folder / f"last_finite{f'-{rank}' if rank else ''}.safetensors"
+                save_tensors(path, weights)
+                kept = f"{which} lie in {path}"
+                break
         raise UserError(
             f"{self.checkpoints.what}: the loss is {loss} in step {step + 1} (epoch {self.progress.epoch + 1}): lower "
             f"train.lr={self.rate}, or cut the gradients by train.clip; {kept}"
@@ -250,10 +265,17 @@ class Loop:
         """What any process says of each; several talk about it now and then."""
         if self.fabric.world_size == 1:
             return list(mine)
-        self.talks += 1
-        if self.talks % STEPS_BETWEEN_TALKS:
+        self.until_talk -= 1
+        self.steps_since_talk += 1
+        if self.until_talk:
             return [False] * len(mine)
-        return [count > 0 for count in self.total(torch.tensor(mine, dtype=torch.float32))]
+        now = time.monotonic()
+        *said, seconds = self.total(torch.tensor([*mine, now - self.talked], dtype=torch.float64))
+        # The same number for all, as it comes from the sum over all.
+        steps = SECONDS_BETWEEN_TALKS * self.steps_since_talk * self.fabric.world_size / seconds
+        self.until_talk, self.steps_since_talk = max(1, min(STEPS_BETWEEN_TALKS, int(steps))), 0
+        self.talked = now
+        return [count > 0 for count in said]
 
     def due(self) -> bool:
         """Whether it is time for a checkpoint."""

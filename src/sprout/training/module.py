@@ -28,6 +28,7 @@ class Learner(pl.LightningModule):
         task: Task,
         *,
         transforms: dict[str, Any],
+        layout: torch.memory_format,
         seed: int,
         world: int,
         compile: bool,
@@ -39,13 +40,14 @@ class Learner(pl.LightningModule):
             normalise: from stored examples to the network's input.
             task: see `tasks`.
             transforms: keyword arguments of `augment`; none may move anything where examples are no images.
+            layout: of images on their way through the network.
             seed: of augmentation and noise.
             world: how many processes share a step.
             compile: whether torch compiles the network.
         """
         super().__init__()
         self.network, self.normalise, self.task = network, normalise, task
-        self.transforms, self.seed, self.world = transforms, seed, world
+        self.transforms, self.layout, self.seed, self.world = transforms, layout, seed, world
         self.augmenting = bool(moving(transforms))
         # Beside the registered modules: the weights keep their names.
         self.__dict__["forward_network"] = torch.compile(network) if compile else network
@@ -82,5 +84,5 @@ class Learner(pl.LightningModule):
 
     def outputs(self, shown: Tensor) -> Tensor:
         """The network's outputs, in the full number format whatever it computes in."""
-        outputs: Tensor = self.__dict__["forward_network"](self.normalise(shown))
+        outputs: Tensor = self.__dict__["forward_network"](self.normalise(shown).contiguous(memory_format=self.layout))
         return outputs if outputs.dtype == torch.float64 else outputs.float()

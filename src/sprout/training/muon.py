@@ -86,8 +86,8 @@ GROUP = ("lr", "weight_decay", "momentum", "iterations")
 
 
 def wide(parameter: Tensor) -> bool:
-    """Whether Muon moves it."""
-    return parameter.ndim > 1 and min(parameter.shape[0], parameter[0].numel()) >= NARROW
+    """Whether Muon moves it; the kernels of a depthwise convolution are no matrix, each is of one channel."""
+    return parameter.ndim > 1 and parameter.shape[1] > 1 and min(parameter.shape[0], parameter[0].numel()) >= NARROW
 
 
 def orthogonal(tensor: Tensor, iterations: int) -> Tensor:

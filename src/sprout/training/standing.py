@@ -1,5 +1,8 @@
 """Where a training stands: all that it takes to go on from there."""
 
+from collections.abc import Iterator
+from copy import deepcopy
+
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -29,15 +32,22 @@ class Standing:
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         """The network's state at the best epoch, on the CPU."""
+        self.kept: tuple[int, dict[str, Tensor]] = (0, {})
 
     def keep_best(self) -> None:
         """The network as it is now is the best so far."""
         self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.learner.network.state_dict().items()}
 
-    def finite(self) -> dict[str, Tensor]:
-        """The network's state; where it is none of numbers, the best one's, if there is one."""
+    def keep_finite(self) -> None:
+        """All losses until here are numbers: remember the network's state, on its device, where they are read late."""
         weights = self.learner.network.state_dict()
-        return weights if all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()) else self.best
+        self.kept = self.progress.step, {name: tensor.detach().clone() for name, tensor in weights.items()}
+
+    def candidates(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """States of the network, the latest first, each with what it is; some may hold what is no number."""
+        yield "the last finite weights", self.learner.network.state_dict()
+        yield f"the last finite weights that are known, after step {self.kept[0]},", self.kept[1]
+        yield f"the weights of epoch {self.progress.best_epoch + 1}, the best until then,", self.best
 
     def state(self) -> State:
         """What `take` takes."""
@@ -54,7 +64,7 @@ class Standing:
         """Go on from a state.
 
         Raises:
-            UserError: the weights are those of another network; nothing has changed yet.
+            UserError: the weights are those of another network. Whatever is raised, nothing has changed.
         """
         mine, given = self.learner.network.state_dict(), state["network"]
         if {name: t.shape for name, t in mine.items()} != {name: t.shape for name, t in given.items()}:
@@ -62,9 +72,19 @@ class Standing:
         progress = Progress.from_state(state["progress"])
         if self.fabric.global_rank > 0:
             progress.sums = NOTHING  # the first process holds those of all
+        before = deepcopy(self.optimizer.state_dict())
+        try:
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.fabric.strategy.precision.load_state_dict(state["precision"])
+            if self.average:
+                self.average.load_state_dict(state["average"])
+        except Exception:
+            self.optimizer.load_state_dict(before)
+            raise
         self.learner.network.load_state_dict(given)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.fabric.strategy.precision.load_state_dict(state["precision"])
-        if self.average:
-            self.average.load_state_dict(state["average"])
         self.progress, self.best = progress, state["best"]
+
+
+def finite(tensors: dict[str, Tensor]) -> bool:
+    """Whether all are numbers."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())

@@ -69,7 +69,7 @@ class Classify:
         else:
             losses = functional.cross_entropy(outputs, targets, label_smoothing=smoothing, reduction="none")
         if training and self.weights is not None:
-            losses = losses * self.weights.to(losses)[targets]
+            losses = losses * self.weights.to(losses, non_blocking=True)[targets]
         return losses
 
     def figures(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -140,7 +140,8 @@ class Cluster:
     def losses(self, outputs: Tensor, targets: Tensor, scaled: Tensor, *, training: bool) -> Tensor:
         """(2N, D), the first views and then the second → (N,), in nats: the mean over an example's views."""
         directions = functional.normalize(outputs, dim=1)
-        alike = directions @ directions.T / self.temperature
+        with torch.autocast(outputs.device.type, enabled=False):
+            alike = directions @ directions.T / self.temperature
         alike = alike.masked_fill(torch.eye(len(alike), dtype=torch.bool, device=alike.device), -torch.inf)
         others = torch.arange(len(alike), device=alike.device).roll(len(alike) // 2)
         first, second = functional.cross_entropy(alike, others, reduction="none").chunk(2)

@@ -64,6 +64,11 @@ def check_settings(
         raise UserError(
             f"{section}.batch_size={batch_size}: there are {len(train)} training examples; accepted: up to {len(train)}"
         )
+    if kind == "cluster" and task["clusters"] > len(train):
+        raise UserError(
+            f"{section}.task.clusters={task['clusters']}: there are {len(train)} training examples; accepted: up to "
+            f"{len(train)}"
+        )
     if len(train.shape) == 1:
         if kind == "reconstruct":
             raise UserError(f"{section}.task.kind=reconstruct: the examples are rows of a table; it takes images")

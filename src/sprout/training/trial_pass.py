@@ -7,6 +7,7 @@ import torch
 
 from sprout.core.errors import UserError, one_line
 from sprout.models import build
+from sprout.models.features import without_head
 from sprout.models.model_file import ModelCard
 from sprout.models.normalise import network_shape
 from sprout.models.transfer import load_pretrained
@@ -29,7 +30,7 @@ def check_network(
     unfreeze: dict[str, Any] | None,
     **rest: Any,
 ) -> None:
-    """Pass the smallest batch of the training through a network of this architecture.
+    """Pass a batch, as small as the smallest of the training, through a network of this architecture.
 
     Args:
         card: the model, before it has learned anything.
@@ -52,12 +53,13 @@ def check_network(
     network = build(shape, outputs, **card.architecture).train()
     if start is not None:
         load_pretrained(network, Path(start["folder"]), head=card.task == "reconstruct")
-        Unfreezing(network, unfreeze).enter(0)
+        Unfreezing(network, unfreeze).enter(max(unfreeze["epochs"]) if unfreeze else 0)
     world = devices * nodes
     smallest = Batches(train, batch_size, targets=train.targets, parts=accumulate, world=world).smallest()
+    few = min(smallest, 2)  # more would tell no more
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         try:
-            found = tuple(network(torch.zeros(smallest, *shape)).shape)
+            found = tuple(network(torch.zeros(few, *shape)).shape)
         except ValueError as error:
             if smallest > 1 or "more than 1 value per channel" not in str(error):
                 raise
@@ -69,7 +71,9 @@ def check_network(
             raise UserError(
                 f"model.name={card.architecture['name']}: does not take {shape}: {one_line(error)}"
             ) from None
-    wanted = (smallest, *shape) if card.task == "reconstruct" else (smallest, outputs)
+    wanted = (few, *shape) if card.task == "reconstruct" else (few, outputs)
+    if card.task == "cluster":
+        without_head(network)
     if found != wanted:
         raise UserError(
             f"model.name={card.architecture['name']}: gives {found[1:]} for an example; {card.task} needs {wanted[1:]}"
