@@ -117,7 +117,5 @@ def test_more_ranks_than_devices_are_refused(given: dict[str, str], monkeypatch:
     """Each would train by itself, into the same folder."""
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(
-        UserError, match=r"^train\.devices=2, train\.nodes=1: \w+=4 processes were started"
-    ):
+    with pytest.raises(UserError, match=r"^train\.devices=2, train\.nodes=1: \w+=4 processes were started"):
         started_as_ranks(2, 1)

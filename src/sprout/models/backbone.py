@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from sprout.core.errors import UserError
 from sprout.core.validate import close
+from sprout.models.head import last_dense
 
 COLOURS = 3
 WITHOUT_AUX = {"aux_logits": False, "init_weights": False, "transform_input": True}
@@ -54,12 +55,12 @@ def torchvision_network(architecture: str) -> nn.Module:
 
 def with_head(network: nn.Module, outputs: int) -> nn.Module:
     """The network, its last dense layer replaced by one with so many outputs."""
-    name = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)][-1:]
-    if not name:
+    name = last_dense(network)
+    if name is None:
         raise UserError("model.architecture: has no dense layer at its end to be replaced; take another one")
-    head = network.get_submodule(name[0])
+    head = network.get_submodule(name)
     assert isinstance(head, nn.Linear)
-    network.set_submodule(name[0], nn.Linear(head.in_features, outputs))
+    network.set_submodule(name, nn.Linear(head.in_features, outputs))
     return network
 
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sprout.core.errors import UserError
+from sprout.models.head import last_dense
 
 
 class UnitLength(nn.Module):
@@ -39,12 +40,12 @@ def without_head(network: nn.Module) -> nn.Sequential:
     encoder = getattr(network, "encoder", None)
     if isinstance(encoder, nn.Module):
         return nn.Sequential(encoder, nn.Flatten())
-    dense = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
-    if not dense:
+    dense = last_dense(network)
+    if dense is None:
         raise UserError(
             "model: the network has neither an encoder nor a dense layer at its end, before which its features lie; "
             "choose another one"
         )
     cut = deepcopy(network)
-    cut.set_submodule(dense[-1], nn.Identity())
+    cut.set_submodule(dense, nn.Identity())
     return nn.Sequential(cut, nn.Flatten())

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from sprout.core.errors import UserError, one_line
+from sprout.models.head import last_dense
 
 COUNTER = ".num_batches_tracked"
 """Batch norm's count of batches, which older files of weights lack, and which says nothing about the images."""
@@ -15,11 +16,15 @@ INNER = "network."
 
 
 def head_of(network: nn.Module) -> str:
-    """The name of the last dense layer, which gives what is learned."""
-    names: list[str] = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
-    if not names:
+    """The name of the head, the last dense layer.
+
+    Raises:
+        UserError: there is none.
+    """
+    name = last_dense(network)
+    if name is None:
         raise UserError("pretrained.source: the network has no dense layer at its end; it cannot take over weights")
-    return names[-1]
+    return name
 
 
 def load_pretrained(network: nn.Module, folder: Path, *, head: bool = False) -> None:

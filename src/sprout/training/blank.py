@@ -1,11 +1,18 @@
-"""A model before it has learned anything, as its card describes it."""
+"""A model before it has learned anything: its card, and its network."""
 
+from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from sprout.core.prepared import Description
+from sprout.models import build
 from sprout.models.model_file import ModelCard
+from sprout.models.normalise import network_shape
+from sprout.models.transfer import load_pretrained
 from sprout.training.batches import Examples
 from sprout.training.scaling import input_scale, target_scale
+from sprout.training.tasks import numbers_out
 
 
 def blank_card(
@@ -42,3 +49,20 @@ def blank_card(
         kept=None,
         features=described.features,
     )
+
+
+def blank_network(card: ModelCard, task: dict[str, Any], start: dict[str, Any] | None) -> nn.Module:
+    """The network of a blank card, with its first weights.
+
+    Args:
+        card: the model.
+        task: the subsection `task`.
+        start: the weights that it starts from; None for chance.
+
+    Raises:
+        UserError: the architecture does not fit the examples, or the weights do not fit it.
+    """
+    network = build(network_shape(card.input_shape), numbers_out(task, card), **card.architecture)
+    if start is not None:
+        load_pretrained(network, Path(start["folder"]), head=card.task == "reconstruct")
+    return network

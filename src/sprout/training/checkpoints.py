@@ -41,9 +41,6 @@ def checkpoint_folder(role: str, name: str) -> Path:
 def only_one(folder: Path) -> Iterator[None]:
     """Two builds of the same training at once would write one another's checkpoints: the second one waits."""
     folder.mkdir(parents=True, exist_ok=True)
-    if rank() > 0:
-        yield
-        return
     with FileLock(folder / "lock"):
         yield
 

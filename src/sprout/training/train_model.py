@@ -6,17 +6,15 @@ from typing import Any
 import torch
 
 from sprout.core.store import Array
-from sprout.models import build
 from sprout.models.inference import use_threads
 from sprout.models.model_file import ModelCard
-from sprout.models.normalise import network_shape
-from sprout.models.transfer import load_pretrained
 from sprout.training.batches import Examples
+from sprout.training.blank import blank_network
 from sprout.training.estimate import grouped
 from sprout.training.fit import fit
 from sprout.training.plans import Log
 from sprout.training.result import write_result
-from sprout.training.tasks import make_task, numbers_out
+from sprout.training.tasks import make_task
 
 
 def train_model(
@@ -48,9 +46,7 @@ def train_model(
     """
     use_threads(threads)
     torch.manual_seed(settings["seed"])
-    network = build(network_shape(train.shape), numbers_out(task, card), **card.architecture)
-    if start is not None:
-        load_pretrained(network, Path(start["folder"]), head=card.task == "reconstruct")
+    network = blank_network(card, task, start)
     scale = card.target or {"mean": 0.0, "std": 1.0}
     fitted = fit(
         network,

@@ -1,17 +1,15 @@
 """A network that does not fit its data, or its batches, is refused before a training begins."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from sprout.core.errors import UserError, one_line
-from sprout.models import build
 from sprout.models.features import without_head
 from sprout.models.model_file import ModelCard
 from sprout.models.normalise import network_shape
-from sprout.models.transfer import load_pretrained
 from sprout.training.batches import Batches, Examples
+from sprout.training.blank import blank_network
 from sprout.training.tasks import numbers_out
 from sprout.training.unfreezing import Unfreezing
 
@@ -48,11 +46,9 @@ def check_network(
     Raises:
         UserError: the network cannot take such examples or so small a batch, or gives something else than it shall.
     """
-    shape = network_shape(card.input_shape)
-    outputs = numbers_out(task, card)
-    network = build(shape, outputs, **card.architecture).train()
+    shape, outputs = network_shape(card.input_shape), numbers_out(task, card)
+    network = blank_network(card, task, start).train()
     if start is not None:
-        load_pretrained(network, Path(start["folder"]), head=card.task == "reconstruct")
         Unfreezing(network, unfreeze).enter(max(unfreeze["epochs"]) if unfreeze else 0)
     world = devices * nodes
     smallest = Batches(train, batch_size, targets=train.targets, parts=accumulate, world=world).smallest()
