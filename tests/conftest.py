@@ -17,8 +17,9 @@ from sprout.core.store import SHARD_BYTES, Store, label_table, open_store, write
 
 # Before torch is imported: one thread, since tests may share the machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A shell lets what it runs in the background ignore SIGINT, and every process that the tests start would inherit that.
+# A shell lets what it runs in the background ignore SIGINT, and nohup SIGHUP; what the tests start would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -44,15 +44,18 @@ def test_config_names_the_override_that_chose_the_experiment(sprout: Callable[..
 
 
 def test_config_prints_what_looks_like_markup_as_it_is(sprout: Callable[..., Ended]) -> None:
-    found = rows(sprout("config", "train.strategy='[red]ddp[/red] :smile:'").out)
-    assert found["train.strategy"] == ["[red]ddp[/red] :smile:", "override: train.strategy='[red]ddp[/red] :smile:'"]
+    found = rows(sprout("config", "pretrained.source='[red]ddp[/red] :smile:'").out)
+    assert found["pretrained.source"] == [
+        "[red]ddp[/red] :smile:",
+        "override: pretrained.source='[red]ddp[/red] :smile:'",
+    ]
 
 
 def test_nothing_is_cut_where_no_terminal_is(sprout: Callable[..., Ended]) -> None:
     long = "x" * 3000
-    assert rows(sprout("config", f"train.strategy={long}").out)["train.strategy"] == [
+    assert rows(sprout("config", f"pretrained.source={long}").out)["pretrained.source"] == [
         long,
-        f"override: train.strategy={long}",
+        f"override: pretrained.source={long}",
     ]
 
 

@@ -111,7 +111,7 @@ def test_own_files_are_followed_as_hydra_follows_them(project: Path) -> None:
         ("train.optimizer.args.a=1", "train.optimizer.args.a", 1),
         ("model.channels=[4,5]", "model.channels", [4, 5]),
         ("model.channels.1=5", "model.channels", [32, 5]),
-        ("train.strategy='a b=c'", "train.strategy", "a b=c"),
+        ("pretrained.source='a b=c'", "pretrained.source", "a b=c"),
         ("experiment=fashion_mnist", "experiment", "fashion_mnist"),
     ],
 )

@@ -51,5 +51,6 @@ def build(input_shape: tuple[int, ...], outputs: int, *, name: str, **options: A
 
 
 def parameters(network: nn.Module) -> int:
-    """How many numbers are learned; scikit-learn's models keep theirs in buffers."""
-    return sum(p.numel() for p in network.parameters()) or sum(b.numel() for b in network.buffers())
+    """How many numbers are learned; scikit-learn's models, which have no parameters, keep theirs in buffers."""
+    learned = [*network.parameters()]
+    return sum(p.numel() for p in learned if p.requires_grad) if learned else sum(b.numel() for b in network.buffers())
