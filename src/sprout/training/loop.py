@@ -18,6 +18,7 @@ from torch import Tensor
 from sprout.core.errors import UserError
 from sprout.core.signals import Killed, Request
 from sprout.tensor_file import save_tensors
+from sprout.training.agreement import Agreement
 from sprout.training.batches import Batch, Batches
 from sprout.training.checkpoints import Checkpoints
 from sprout.training.device import on_device, seed_dropout
@@ -32,8 +33,6 @@ from sprout.training.unfreezing import Unfreezing
 
 UNREAD_STEPS = 50
 """On a GPU a loss is read so many steps late: reading it waits for the step's end."""
-STEPS_BETWEEN_TALKS, SECONDS_BETWEEN_TALKS = 8, 5.0
-"""So often, at least, several processes agree whether to write a checkpoint or to end."""
 
 
 class Loop:
@@ -92,7 +91,7 @@ class Loop:
         self.unread: list[tuple[int, Tensor, int]] = []
         self.step_parts: list[tuple[float, int]] = []
         self.read_late = UNREAD_STEPS if fabric.device.type != "cpu" else 1
-        self.until_talk, self.steps_since_talk, self.talked = 1, 0, time.monotonic()
+        self.agreement = Agreement(fabric)
 
     @property
     def progress(self) -> Progress:
@@ -102,7 +101,10 @@ class Loop:
     def run(self, request: Request) -> None:
         """Train to the end, from wherever it was left."""
         self.checkpoints.restore(self.standing.take)
-        self.check_together()
+        if not self.agreement.same(self.progress.step):
+            raise UserError(
+                f"{self.checkpoints.folder}: the processes find other checkpoints there; let all nodes see one folder"
+            )
         for row in self.progress.history:  # this is another run than the one that was ended
             self.log_row(row)
         self.lines.start(self.stopping.epochs * len(self.train), self.progress.step)
@@ -117,15 +119,6 @@ class Loop:
                 f"train.lr={self.rate}, or cut the gradients by train.clip"
             )
 
-    def check_together(self) -> None:
-        """All processes go on from the same step, or none goes on."""
-        step, world = self.progress.step, self.fabric.world_size
-        # Sum and sum of squares are these only where all are the same.
-        if self.total(torch.tensor([step, step**2], dtype=torch.float64)) != [world * step, world * step**2]:
-            raise UserError(
-                f"{self.checkpoints.folder}: the processes find other checkpoints there; let all nodes see one folder"
-            )
-
     def run_epoch(self, request: Request) -> None:
         """The rest of an epoch, and its validation."""
         progress = self.progress
@@ -135,7 +128,7 @@ class Loop:
         for parts in self.train.steps(progress.epoch, progress.step_of_epoch):
             self.step(parts)
             self.lines.step(progress.step)
-            asked, due = self.agreed(request.signum is not None, self.due())
+            asked, due = self.agreement.any(request.signum is not None, self.due())
             if asked:
                 self.leave(request)
             if due:
@@ -236,9 +229,9 @@ class Loop:
                     found = self.module.validation_step(on_device(host, self.fabric.device))
                 total, figure = torch.stack([found["total"], found["figure"].to(found["total"])]).tolist()
                 sums += torch.tensor([total, figure, host.counted], dtype=torch.float64)
-                if self.agreed(request.signum is not None)[0]:
+                if self.agreement.any(request.signum is not None)[0]:
                     return None
-            row = self.row(self.total(sums))
+            row = self.row(self.agreement.total(sums))
             if self.progress.judge(row[self.stopping.monitor], self.stopping.less_is_better):
                 self.standing.keep_best()
         return row
@@ -246,36 +239,13 @@ class Loop:
     def row(self, validated: list[float]) -> Row:
         """One epoch's line of history."""
         progress, name = self.progress, self.learner.task.figure
-        trained = self.total(torch.tensor(progress.sums, dtype=torch.float64))
+        trained = self.agreement.total(torch.tensor(progress.sums, dtype=torch.float64))
         row: Row = {"epoch": progress.epoch, "lr": self.current_rate(progress.step - 1)}
         for split, (loss, figure, count) in (("train", trained), ("val", validated)):
             row[f"{split}_loss"] = loss / count
             if name:
                 row[f"{split}_{name}"] = figure / count
         return row
-
-    def total(self, sums: Tensor) -> list[float]:
-        """Over all processes."""
-        if self.fabric.world_size > 1:
-            sums = cast(Tensor, self.fabric.all_reduce(sums.to(self.fabric.device), reduce_op="sum"))
-        found: list[float] = sums.tolist()
-        return found
-
-    def agreed(self, *mine: bool) -> list[bool]:
-        """What any process says of each; several talk about it now and then."""
-        if self.fabric.world_size == 1:
-            return list(mine)
-        self.until_talk -= 1
-        self.steps_since_talk += 1
-        if self.until_talk:
-            return [False] * len(mine)
-        now = time.monotonic()
-        *said, seconds = self.total(torch.tensor([*mine, now - self.talked], dtype=torch.float64))
-        # The same number for all, as it comes from the sum over all.
-        steps = SECONDS_BETWEEN_TALKS * self.steps_since_talk * self.fabric.world_size / seconds
-        self.until_talk, self.steps_since_talk = max(1, min(STEPS_BETWEEN_TALKS, int(steps))), 0
-        self.talked = now
-        return [count > 0 for count in said]
 
     def due(self) -> bool:
         """Whether it is time for a checkpoint."""
@@ -298,7 +268,7 @@ class Loop:
         self.read()
         progress = self.progress
         if self.fabric.world_size > 1:
-            loss, figure, count = self.total(torch.tensor(progress.sums, dtype=torch.float64))
+            loss, figure, count = self.agreement.total(torch.tensor(progress.sums, dtype=torch.float64))
             progress.sums = (loss, figure, count) if self.fabric.global_rank == 0 else NOTHING
         if self.fabric.global_rank == 0:
             self.checkpoints.save(self.standing.state(), progress.step)
