@@ -35,9 +35,11 @@ def conclude(study: Study, metrics: list[str], place: Path, results: Path) -> tu
         return ["no trial is complete yet"], []
     shares = [importances(study, index) for index in range(len(metrics))]
     pictures = draw(study, metrics, place, all(shares))
-    said: list[Table | str] = [best_table(best, metrics, results)]
-    said += [importance_table(metric, share) for metric, share in zip(metrics, shares, strict=True) if share]
-    return [*said, *(f"picture: {path}" for path in pictures)], pictures
+    title = "the best settings" if len(metrics) == 1 else f"the {len(best)} best compromises"
+    said: list[Table | str] = [title, best_table(best, metrics, results)]
+    for metric, share in zip(metrics, shares, strict=True):
+        said += [f"what mattered for {metric}", importance_table(share)] if share else []
+    return [*said, f"pictures: {place}"], pictures
 
 
 def importances(study: Study, index: int) -> dict[str, float]:
@@ -53,8 +55,7 @@ def importances(study: Study, index: int) -> dict[str, float]:
 
 def best_table(best: list[FrozenTrial], metrics: list[str], results: Path) -> Table:
     """The best trial; with several objectives, each that is the best compromise in its way."""
-    title = "best settings" if len(metrics) == 1 else f"{len(best)} best compromises"
-    table = Table("trial", *metrics, *best[0].params, title=title, title_justify="left", box=None)
+    table = Table("trial", *metrics, *best[0].params, box=None)
     for trial in best:
         table.add_row(str(trial.number), *figures(trial, results), *map(told, trial.params.values()))
     return table
@@ -69,9 +70,9 @@ def figures(trial: FrozenTrial, results: Path) -> Iterator[str]:
         yield f"{value:.5g}{spread}"
 
 
-def importance_table(metric: str, shares: dict[str, float]) -> Table:
+def importance_table(shares: dict[str, float]) -> Table:
     """How much each parameter mattered, most first."""
-    table = Table("parameter", "share", title=f"what mattered for {metric}", title_justify="left", box=None)
+    table = Table("parameter", "share", box=None)
     for path, share in shares.items():
         table.add_row(path, f"{share:.0%}")
     return table

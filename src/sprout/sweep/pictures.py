@@ -55,9 +55,14 @@ def of(index: int) -> Callable[[Any], float]:
     return lambda trial: float(trial.values[index])
 
 
-def save(axes: Any, path: Path) -> Path:
-    """Write a drawing's figure to a file."""
-    figure = np.atleast_1d(np.asarray(axes, dtype=object)).flat[0].figure
+def save(drawing: Any, path: Path) -> Path:
+    """Write a drawing's figure to a file, wide enough for its parameters."""
+    axes = np.atleast_1d(np.asarray(drawing, dtype=object))
+    figure = axes.flat[0].figure
+    figure.set_size_inches(max(7.0, 1.6 * len(figure.axes)), 4.5)
+    if len(axes) > 1:
+        for each in axes:
+            each.tick_params("x", labelrotation=60)
     with whole_file(path) as beside:
         figure.savefig(beside, format="png", dpi=DPI, bbox_inches="tight")
     plt.close(figure)
