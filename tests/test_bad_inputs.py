@@ -49,7 +49,7 @@ IMAGE_FILES = {
     "a page of the web": ("<html>not found</html>", "no image of a known format"),
     "a drawing": ("<svg xmlns='http://www.w3.org/2000/svg'/>", "no image of a known format"),
     "a bomb": ("P5 99999 99999 255\n", "99999×99999 pixels, more than prepare.max_pixels=100000000"),
-    "another size": (PNG, "64×64 pixels, not 8×8, and prepare.resize=none"),
+    "another size": (PNG, "64×64 pixels, not 8×8; resize=none, not fit, crop or stretch"),
     "pixels of 32 bits": (make.flat(70000, np.int32), "32-bit pixels from 70000 to 70000; accepted: 0 to 65535"),
     "pixels beyond 1": (make.flat(7, np.float32), "pixels from 7 to 7; accepted: 0 to 1"),
     "pixels of nan": (make.flat(np.nan, np.float32), "pixels from nan to nan; accepted: 0 to 1"),

@@ -177,7 +177,12 @@ def test_a_save_that_fails_leaves_the_ones_before(checkpoints: Checkpoints, fold
 def test_what_is_left_of_others_is_said(checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]) -> None:
     assert restored(checkpoints) is None
     assert capsys.readouterr().err == ""
-    (checkpoints.folder.parent / "other").mkdir()
+    other = checkpoints.folder.parent / "other"
+    other.mkdir()
+    (other / "lock").touch()
+    assert restored(checkpoints) is None
+    assert capsys.readouterr().err == "", "nothing to go on from lies there"
+    (other / "step-0000000004-0123456789abcdef.ckpt").touch()
     assert restored(checkpoints) is None
     assert f"{checkpoints.folder.parent} holds what is left of 1 other trainings" in capsys.readouterr().err
 

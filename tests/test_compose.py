@@ -335,6 +335,8 @@ HAVE_TO_BE_GIVEN = {
     "download=archive": ["download.urls=[a.zip]"],
     "download=fer2013": ["download.mirror=folder"],
     "experiment=fer2013": ["download.mirror=folder"],
+    "experiment=transfer": ["pretrained.source=folder"],
+    "pretrained=weights": ["pretrained.source=folder"],
     # With these comes what else has to fit.
     "model=autoencoder": ["train/task=denoise"],
     "model=forest": BY_SCIKIT_LEARN,
@@ -371,8 +373,9 @@ def test_an_experiment_as_it_stands_leaves_open_what_its_user_has_to_say(project
         name: values for name, values in compose_config(CONF, "digits", []).config.items() if name != "experiment"
     }
     assert compose_open(CONF, "fer2013")["download"]["mirror"] == "???"
-    with pytest.raises(UserError, match=r"^download\.mirror: is not set"):
-        compose_config(CONF, "fer2013", [])
+    for name, key in (("fer2013", "download.mirror"), ("transfer", "pretrained.source")):
+        with pytest.raises(UserError, match=rf"^{key}: is not set"):
+            compose_config(CONF, name, [])
 
 
 def test_composing_twice_gives_the_same_text(project: Path) -> None:

@@ -69,7 +69,7 @@ def test_stretch_shows_all():
 
 
 def test_none_refuses_another_size_and_names_both():
-    with pytest.raises(Fault, match=r"7×5 pixels, not 8×9, and prepare.resize=none"):
+    with pytest.raises(Fault, match=r"7×5 pixels, not 8×9; resize=none, not fit, crop or stretch"):
         decoded(encoded(Image.fromarray(COLOUR), "PNG"), (9, 8), 3, "none")
 
 

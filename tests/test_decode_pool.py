@@ -125,7 +125,7 @@ def test_what_is_not_set_follows_the_first_that_can_be_read(pictures, tmp_path):
     Image.new("L", (5, 4)).save(tmp_path / pictures.paths[1])
     found, _ = decode(pictures, tmp_path / "scratch")
     assert found.shape == (4, 5, 1)
-    assert found.faults[2] == "11×9 pixels, not 5×4, and prepare.resize=none"
+    assert found.faults[2] == "11×9 pixels, not 5×4; resize=none, not fit, crop or stretch"
     assert decode(pictures, tmp_path / "scratch", resize="fit", channels=3)[0].shape == (4, 5, 3)
 
 

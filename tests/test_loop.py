@@ -407,8 +407,3 @@ def test_rows_reach_the_step_as_they_are(precision: str, data: Data) -> None:
     fabric = make_fabric("cpu", 1, 1, "auto", precision)
     rows = torch.tensor([[2019.0], [2020.0]])
     assert torch.equal(fabric.strategy.precision.convert_input(rows), rows)
-
-
-def test_half_precision_with_scaled_losses_needs_a_gpu() -> None:
-    with fit_module.quiet(), pytest.raises(UserError, match=r"^train\.precision=16-mixed: needs a GPU; accepted on"):
-        make_fabric("cpu", 1, 1, "auto", "16-mixed")

@@ -107,7 +107,10 @@ def test_another_size_is_a_fault_where_nothing_was_resized(
     draw(project / "large.png", pixels((9, 9, 3)))
     draw(project / "right.png")
     done = sprout("predict", "large.png", "right.png")
-    assert (done.code, done.err) == (1, "large.png: 9×9 pixels, not 8×6, and prepare.resize=none\n")
+    assert (done.code, done.err) == (
+        1,
+        "large.png: 9×9 pixels, not 8×6; resize=none, not fit, crop or stretch\n",
+    )
     assert done.out.startswith("right.png")
 
 

@@ -19,7 +19,7 @@ from sprout.settings.augment import moving
 from sprout.training.batches import Examples
 from sprout.training.plans import CHECKED
 from sprout.training.tracked import train_tracked
-from sprout.training.trainable import check_settings, check_trainable
+from sprout.training.trainable import check_machine, check_settings, check_trainable
 
 STILL = {"flip": 0.0, "rotate": 0.0, "noise": 0.0, "fill": "border"}
 CLASSES = Description("class", ["ant", "bee", "cat"], [0.0, 0.0], [1.0, 1.0], ["a", "b"], [-1.0, 0.0], [2.0, 0.0])
@@ -219,3 +219,28 @@ def test_a_refusal_begins_no_run_and_leaves_nothing_behind(
 def test_what_moves_something() -> None:
     assert moving(STILL) == {}
     assert moving(STILL | {"crop": [0.5, 1.0], "flip": 1}) == {"crop": [0.5, 1.0], "flip": 1}
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "precision", "says"),
+    [
+        ("cuda", "32-true", r"^train\.accelerator=cuda: there is none here"),
+        ("mps", "32-true", r"^train\.accelerator=mps: there is none here"),
+        ("auto", "16-mixed", r"^train\.precision=16-mixed: needs a GPU; accepted on a CPU: 32-true"),
+    ],
+)
+def test_what_this_machine_lacks_is_refused(
+    monkeypatch: pytest.MonkeyPatch, accelerator: str, precision: str, says: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    with pytest.raises(UserError, match=says):
+        check_machine("train", accelerator, precision)
+    check_machine("train", "auto", "bf16-mixed")
+
+
+def test_a_gpu_takes_what_a_cpu_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    check_machine("train", "cuda", "16-mixed")
+    with pytest.raises(UserError, match="needs a GPU"):
+        check_machine("train", "cpu", "16-mixed")

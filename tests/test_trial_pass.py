@@ -29,6 +29,7 @@ CNN: dict[str, Any] = {
     "activation": "relu",
     "dropout": 0.0,
 }
+ADAM: dict[str, Any] = {"name": "adam", "weight_decay": 0.0, "decay": "weights", "args": {}}
 SETTINGS: dict[str, Any] = {
     "section": "train",
     "batch_size": 16,
@@ -38,6 +39,8 @@ SETTINGS: dict[str, Any] = {
     "task": {"kind": "classify"},
     "start": None,
     "unfreeze": None,
+    "lr": 0.01,
+    "optimizer": ADAM,
 }
 
 
@@ -185,3 +188,16 @@ def test_too_small_an_image_is_refused(tmp_path: Path) -> None:
 def test_the_section_is_the_one_that_was_set(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^retrain\.batch_size=1: .* take another retrain\.batch_size$"):
         check(tmp_path, NORMED, section="retrain", batch_size=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"args": {"momentun": 0.9}}, r"^train\.optimizer\.args=\{'momentun': 0\.9\}: adam does not take this"),
+        ({"name": "nowhere.Adam"}, r"^train\.optimizer\.name=nowhere\.Adam: cannot be imported"),
+        ({"name": "torch.nn.Linear"}, r"^train\.optimizer\.name=torch\.nn\.Linear: is no subclass of torch\.optim"),
+    ],
+)
+def test_an_optimizer_that_there_is_not_is_refused(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        check(tmp_path, MLP, optimizer=ADAM | changes)

@@ -42,8 +42,9 @@ def summary(conf: Path, params: Params, overrides: Sequence[str]) -> Iterator[Ta
     architecture = asdict(choice(Build(composed.text, composed.config), "model", "name", MODELS))
     if architecture["name"] in ESTIMATORS:
         raise UserError(f"model.name={architecture['name']}: is no network; its size is found in training")
+    described = describe(PREPARED)
     shape = network_shape(read_json(PREPARED / "summary.json")["shape"])
-    outputs, said = given(composed.config["train"]["task"], describe(PREPARED).classes)
+    outputs, said = given(composed.config["train"]["task"], described.classes)
     network = build(shape, outputs, **architecture)
     layers = layout(network, shape)
     yield f"{architecture['name']} on {sides(shape)}, {said}"

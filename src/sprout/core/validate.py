@@ -14,6 +14,8 @@ UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 """Pydantic's types of the fault that a key is not known."""
 TAGGED = ("form", "task")
 """Keys whose section says by its own key `kind` which keys it has."""
+TRIED = ("constrained-", "tuple[", "function-")
+"""How pydantic begins the names of types that it has tried."""
 WORDS = {
     "an object": "a section of keys",
     "a valid array": "a list",
@@ -57,7 +59,10 @@ def choice(name: str, values: Any, key: str, kinds: Mapping[str, type[T]]) -> T:
 def explain(name: str, error: ValidationError, kind: type) -> str:
     """A fault as `key=value: what is accepted`; an unknown key first, as it may be a missing one misspelt."""
     faults = error.errors(include_url=False)
-    fault = next((each for each in faults if each["type"] in UNKNOWN), faults[0])
+    of_first = [each for each in faults if each["loc"][:1] == faults[0]["loc"][:1]]
+    # Of several types that were tried, the one that came furthest.
+    furthest = max(of_first, key=lambda each: len(each["loc"]))
+    fault = next((each for each in faults if each["type"] in UNKNOWN), furthest)
     where = ".".join([name, *map(str, without_kinds(fault["loc"]))])
     message = fault["msg"].removeprefix("Input ").removeprefix("Value error, ")
     if fault["type"] in UNKNOWN:
@@ -82,8 +87,11 @@ def explain(name: str, error: ValidationError, kind: type) -> str:
 
 
 def without_kinds(path: tuple[int | str, ...]) -> list[int | str]:
-    """A fault's place as the config spells it: pydantic puts the kind of a section (`form.paths.file`) between."""
-    return [step for before, step in zip(("", *path), path, strict=False) if before not in TAGGED]
+    """A fault's place as the config spells it: pydantic puts the kind of a section (`form.paths.file`) between, and
+    which of several types it has tried (`constrained-int`).
+    """
+    places = [step for before, step in zip(("", *path), path, strict=False) if before not in TAGGED]
+    return [step for step in places if not (isinstance(step, str) and step.startswith(TRIED))]
 
 
 def inner(kind: Any, path: tuple[int | str, ...]) -> Any:

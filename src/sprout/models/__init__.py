@@ -39,8 +39,18 @@ def build(input_shape: tuple[int, ...], outputs: int, *, name: str, **options: A
         options: the section's further keys.
 
     Raises:
-        UserError: the settings do not fit the input, or the class cannot be used.
+        UserError: the settings do not fit the input, or the memory; or the class cannot be used.
     """
+    try:
+        return made(input_shape, outputs, name, **options)
+    except (RuntimeError, MemoryError) as error:
+        if "allocate memory" not in str(error):
+            raise
+        raise UserError(f"model.name={name}: there is too little memory for a network of such size") from None
+
+
+def made(input_shape: tuple[int, ...], outputs: int, name: str, **options: Any) -> nn.Module:
+    """The network, as long as there is memory for it."""
     if name != "target":
         return BUILDERS[name](input_shape, outputs, **options)
     kind = subclass("model.target", options["target"], nn.Module)

@@ -132,7 +132,9 @@ def finished(image: Image.Image, size: tuple[int, int] | None, channels: int | N
         image = image if image.mode == mode else image.convert(mode)
     if size is not None and image.size != (size[1], size[0]):
         if resize == "none":
-            raise Fault(f"{image.width}×{image.height} pixels, not {size[1]}×{size[0]}, and prepare.resize=none")
+            raise Fault(
+                f"{image.width}×{image.height} pixels, not {size[1]}×{size[0]}; resize=none, not fit, crop or stretch"
+            )
         image = resized(image, size, resize)
     levels = np.asarray(image)
     return levels[:, :, None] if levels.ndim == 2 else levels

@@ -74,7 +74,8 @@ def check_unfreezing(section: str, training: dict[str, Any]) -> None:
     """A part that joins after the last epoch would never learn."""
     unfreeze, epochs = training["unfreeze"], training["epochs"]
     if unfreeze is not None and max(unfreeze["epochs"]) >= epochs:
+        up_to = f"up to {epochs - 1}, or " if epochs > 1 else ""
         raise UserError(
             f"{section}.unfreeze.epochs={list(unfreeze['epochs'])}: the training has {epochs} epochs, counted from 0; "
-            f"accepted: up to {epochs - 1}, or more {section}.epochs"
+            f"accepted: {up_to}more {section}.epochs"
         )

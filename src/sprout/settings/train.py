@@ -107,7 +107,8 @@ class GradientDescent:
     batch_size: Count
     """Examples a step, over all devices together."""
     accumulate: Count
-    """In how many parts a step's batch passes the network, one after another: less memory, the same step."""
+    """In how many parts a step's batch passes the network, one after another: less memory, the same step but for batch
+    norm and dropout, which are those of each part."""
     lr: Positive
     """Learning rate; the schedule's peak."""
     optimizer: Optimizer
@@ -152,7 +153,12 @@ class GradientDescent:
     """Track loss and learning rate every so many steps; 0 means only once an epoch."""
 
     def __post_init__(self) -> None:
-        """An accuracy ends at 1."""
+        """An accuracy ends at 1; and each part of a step has an example."""
+        if self.accumulate > self.batch_size:
+            raise ValueError(
+                f"accumulate={self.accumulate} with batch_size={self.batch_size}: more parts than examples; accepted: "
+                f"up to {self.batch_size}"
+            )
         if self.monitor == "val_accuracy" and (self.stop_at or 0) > 1:
             raise ValueError(f"stop_at={self.stop_at} with monitor=val_accuracy: it is a share; accepted: up to 1")
 

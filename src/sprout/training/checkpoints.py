@@ -89,7 +89,7 @@ class Checkpoints:
                 continue
             self.say(f"goes on after step {int(path.name[5:15])}, from {path}")
             return True
-        others = [path for path in self.folder.parent.iterdir() if path != self.folder]
+        others = {path.parent for path in self.folder.parent.glob("*/step-*.ckpt")}
         if found:
             self.say("starts anew, as no checkpoint can be used")
         elif others:

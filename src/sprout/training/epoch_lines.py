@@ -10,6 +10,7 @@ from sprout.core.progress import bar
 from sprout.training.progress import Row
 
 SECONDS = 2.0
+LARGE = 1e4
 
 
 class EpochLines:
@@ -35,7 +36,7 @@ class EpochLines:
 
     def epoch(self, row: Row) -> None:
         """Say an epoch's figures on val."""
-        line = "  ".join(f"{key} {value:.4f}" for key, value in row.items() if key.startswith("val_"))
+        line = "  ".join(f"{key} {told(value)}" for key, value in row.items() if key.startswith("val_"))
         epoch = int(row["epoch"]) + 1
         if self.progress and self.task is not None:
             self.progress.update(self.task, note=f"epoch {epoch}/{self.epochs}  {line}")
@@ -47,3 +48,8 @@ class EpochLines:
         """Leave the terminal as it was."""
         if self.progress:
             self.progress.stop()
+
+
+def told(value: float) -> str:
+    """A figure with four decimals, or a number too large for them."""
+    return f"{value:.4f}" if abs(value) < LARGE else f"{value:.4g}"

@@ -178,8 +178,6 @@ def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, preci
     precision_of: Any = fabric.strategy.precision
     precision_of.convert_input = keep
     if fabric.device.type == "cpu":
-        if precision == "16-mixed":
-            raise UserError("train.precision=16-mixed: needs a GPU; accepted on a CPU: 32-true, 64-true, bf16-mixed")
         # Lightning sets it to 1: where there is no GPU, each step of Adam would then look for NVIDIA's library.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     return fabric

@@ -13,7 +13,7 @@ from sprout.models.model_file import ModelCard
 from sprout.training.batches import Examples
 from sprout.training.blank import blank_card
 from sprout.training.tasks import TASKS
-from sprout.training.trainable import check_settings, check_trainable
+from sprout.training.trainable import check_machine, check_settings, check_trainable
 from sprout.training.trial_pass import check_network
 
 WEIGHTS = Path("data/pretrained")
@@ -71,6 +71,7 @@ def plan(
     if method == "scikit_learn":
         return Plan(train, val, card, settings, by_scikit_learn)
     check_settings(train, section=section, **{key: settings[key] for key in CHECKED})
+    check_machine(section, settings["accelerator"], settings["precision"])
     check_network(card, train, section=section, **settings)
     return Plan(train, val, card, settings, by_gradient_descent)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from sprout.core.errors import UserError
 from sprout.core.prepared import Description
@@ -73,6 +74,23 @@ def check_settings(
         if kind == "reconstruct":
             raise UserError(f"{section}.task.kind=reconstruct: the examples are rows of a table; it takes images")
         check_transforms(section, transforms)
+
+
+def check_machine(section: str, accelerator: str, precision: str) -> None:
+    """Check that this machine has what is asked for.
+
+    Args:
+        section: train or retrain.
+        accelerator: see `settings.train.GradientDescent` for this and the next.
+
+    Raises:
+        UserError: it has no such accelerator, or none that computes so.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(accelerator, True):
+        raise UserError(f"{section}.accelerator={accelerator}: there is none here; accepted: auto, cpu")
+    if precision == "16-mixed" and (accelerator == "cpu" or not any(there.values())):
+        raise UserError(f"{section}.precision=16-mixed: needs a GPU; accepted on a CPU: 32-true, 64-true, bf16-mixed")
 
 
 def check_target(prepared: Path, target: str | None, kind: str, section: str) -> None:

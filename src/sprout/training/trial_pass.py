@@ -1,4 +1,4 @@
-"""A network that does not fit its data, or its batches, is refused before a training begins."""
+"""A network that does not fit its data, its batches or its optimizer is refused before a training begins."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from sprout.models.model_file import ModelCard
 from sprout.models.normalise import network_shape
 from sprout.training.batches import Batches, Examples
 from sprout.training.blank import blank_network
+from sprout.training.optimizers import optimizer as make_optimizer
 from sprout.training.tasks import numbers_out
 from sprout.training.unfreezing import Unfreezing
 
@@ -26,6 +27,8 @@ def check_network(
     task: dict[str, Any],
     start: dict[str, Any] | None,
     unfreeze: dict[str, Any] | None,
+    lr: float,
+    optimizer: dict[str, Any],
     **rest: Any,
 ) -> None:
     """Pass a batch, as small as the smallest of the training, through a network of this architecture.
@@ -41,15 +44,19 @@ def check_network(
         task: the subsection `task`.
         start: the weights that it starts from.
         unfreeze: when which part joins in.
+        lr: learning rate.
+        optimizer: the subsection `optimizer`.
         rest: further settings, which do not matter here.
 
     Raises:
-        UserError: the network cannot take such examples or so small a batch, or gives something else than it shall.
+        UserError: the network cannot take such examples or so small a batch, or gives something else than it shall;
+            or there is no such optimizer.
     """
     shape, outputs = network_shape(card.input_shape), numbers_out(task, card)
     network = blank_network(card, task, start).train()
+    unfreezing = Unfreezing(network, unfreeze)
     if start is not None:
-        Unfreezing(network, unfreeze).enter(max(unfreeze["epochs"]) if unfreeze else 0)
+        unfreezing.enter(max(unfreeze["epochs"]) if unfreeze else 0)
     world = devices * nodes
     smallest = Batches(train, batch_size, targets=train.targets, parts=accumulate, world=world).smallest()
     few = min(smallest, 2)  # more would tell no more
@@ -74,3 +81,7 @@ def check_network(
         raise UserError(
             f"model.name={card.architecture['name']}: gives {found[1:]} for an example; {card.task} needs {wanted[1:]}"
         )
+    try:
+        make_optimizer(unfreezing.parts, lr, **optimizer)
+    except UserError as error:
+        raise UserError(f"{section}.{error}") from None
