@@ -63,8 +63,9 @@ def check_against_marks(experiment: str, choices: Sequence[str]) -> None:
 
 @pytest.mark.parametrize("experiment", experiments(Path(__file__).parents[1] / "conf"))
 def test_every_file_is_the_one_that_decides(project: Path, experiment: str) -> None:
-    mirror = CONF / "download/fer2013.yaml"  # its user has to say where the files are
-    mirror.write_text(mirror.read_text().replace("???", "folder"))
+    for name in ("download/fer2013", "pretrained/weights"):  # their user has to say where the files are
+        path = CONF / f"{name}.yaml"
+        path.write_text(path.read_text().replace("???", "folder"))
     check_against_marks(experiment, [])
 
 
