@@ -73,8 +73,8 @@ def refuse_without_effect(composed: Composed, first: int, command: str, takes: S
         place = key_of(override).split("@")[-1].replace("/", ".")
         if place.split(".")[0] not in (*takes, *STAGES, "experiment"):
             raise UserError(
-                f"{override.input_line}: has no effect on one training; {command} takes overrides of {', '.join(takes)}, and "
-                "experiment"
+                f"{override.input_line}: has no effect on one training; {command} takes overrides of "
+                f"{', '.join(takes)}, and experiment"
             )
 
 

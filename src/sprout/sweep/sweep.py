@@ -86,8 +86,12 @@ def run(search: Search, study: Study, place: Place) -> list[Table | str]:
     git, data = git_state(Path.cwd()), data_hashes(Path.cwd(), DATA)
     with tracked_run(build, "sweep", tracking_uri(), data=data, git=git, sweep=key) as tracked:
         supervisor = supervisor_of(search, study, place, key, board)
-        with shown(board), ends_softly(supervisor):
-            supervisor.run()
+        try:
+            with shown(board), ends_softly(supervisor):
+                supervisor.run()
+        except Killed:
+            board.say(f"{place.name}: {board.standing()}; what ran is saved, the same command goes on")
+            raise
         said, pictures = conclude(study, search.metrics, place.folder / "pictures", place.results)
         log(tracked, study, search.metrics, pictures)
         if supervisor.asked_to_end:
