@@ -202,12 +202,12 @@ def test_architectures_against_two_objectives(prepared: Path) -> None:
 @pytest.mark.slow
 def test_a_model_that_is_no_network(prepared: Path) -> None:
     """scikit-learn's learn in one go, so nothing is pruned."""
-    given = ["model=forest", "train=scikit_learn", "retrain=scikit_learn", "~train.epochs", "~train.lr"]
-    space = [
-        "~sweep.space.train",
-        "~sweep.space.model",
-        "+sweep.space={model: {trees: {kind: int, low: 5, high: 9, step: 1}}}",
-    ]
-    run(prepared, "sprout", "sweep", *given, *space, "sweep.pruner=none", "sweep.trials=3", "sweep.name=forest")
+    forest = ["model=forest", "train=scikit_learn", "retrain=scikit_learn", "~train.epochs", "~train.lr"]
+    (prepared / "params.yaml").write_text(yaml.safe_dump({"experiment": "digits", "overrides": forest}))
+    space = ["~sweep.space.train", "~sweep.space.model.dropout"]
+    trees = "+sweep.space.model.trees={kind: int, low: 5, high: 9, step: 1}"
+    run(prepared, "sprout", "sweep", *space, trees, "sweep.pruner=none", "sweep.trials=3", "sweep.name=forest")
+    run(prepared, "git", "checkout", "-q", "params.yaml")
     study = study_of(prepared, "digits-forest")
     assert count(study) == {"COMPLETE": 3}
+    assert all(5 <= trial.params["model.trees"] <= 9 for trial in study.trials)
