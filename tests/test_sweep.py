@@ -139,6 +139,7 @@ def test_killed_at_random_no_trial_is_lost(prepared: Path, seed: int) -> None:
     sweep, trials = runs(prepared, f"digits-{name}")
     assert sweep.info.status == "FINISHED"
     assert [each.info.status for each in trials if each.info.status == "RUNNING"] == []
+    assert [each for each in trials if each.data.tags.get("sprout.trial_state") == "PRUNED"] == []
 
 
 @pytest.mark.slow

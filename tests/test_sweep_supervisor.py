@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,20 +53,19 @@ class Played(workers.Worker):
 
     def __init__(self, play: Play, results: Path, log: Path) -> None:
         self.channel, theirs = Pipe()
-        self.log, self.ready, self.trial = log, False, None
+        self.log, self.ready = log, False
         self.process = cast(Any, SimpleNamespace(terminate=self.channel.close))
-        self.ended = threading.Event()
         threading.Thread(target=self.work, args=(play, theirs, results), daemon=True).start()
 
     def work(self, play: Play, channel: Connection, results: Path) -> None:
-        send(channel, {"say": "ready"})
-        while (told := receive(channel)) is not None:
-            answer = play(Stage(channel, results), Order.read(told["order"]).number)
-            if answer is None:
-                break
-            send(channel, answer)
+        with suppress(OSError):  # the supervisor has ended it
+            send(channel, {"say": "ready"})
+            while (told := receive(channel)) is not None:
+                answer = play(Stage(channel, results), Order.read(told["order"]).number)
+                if answer is None:
+                    break
+                send(channel, answer)
         channel.close()
-        self.ended.set()
 
     def bury(self) -> str:
         self.channel.close()
@@ -92,7 +92,7 @@ def supervisor(study: Study, results: Path, play: Play, **changes: Any) -> Super
         "workers": 2,
         "total": 6,
         "epochs": EPOCHS,
-        "pruned_by": None,
+        "metric": "val_accuracy",
         "deadline": None,
         "board": Board("s", ["val_accuracy"], True, 6, 0, EPOCHS),
     }
@@ -152,7 +152,7 @@ def test_the_bad_are_pruned_and_count(study: Study, tmp_path: Path) -> None:
         return stage.complete(number, 1.0 - number / 10)
 
     study.pruner = make_pruner("successive_halving", EPOCHS)
-    supervisor(study, tmp_path / "results", play, pruned_by="val_accuracy", workers=1).run()
+    supervisor(study, tmp_path / "results", play, workers=1).run()
     assert count(study) == {"COMPLETE": 1, "PRUNED": 5}
     assert said == [(number, 0) for number in range(1, 6)]
 
@@ -164,7 +164,7 @@ def test_a_trial_is_not_pruned_after_its_last_epoch(study: Study, tmp_path: Path
         assert stage.epoch(0, -number)
         return stage.complete(number, -number)
 
-    supervisor(study, tmp_path / "results", play, pruned_by="val_accuracy", epochs=1).run()
+    supervisor(study, tmp_path / "results", play, epochs=1).run()
     assert count(study) == {"COMPLETE": 6}
 
 

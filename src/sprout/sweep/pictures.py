@@ -45,6 +45,8 @@ def draw(study: Study, metrics: list[str], folder: Path, importances: bool) -> l
             end = f"_{metric}" if len(metrics) > 1 else ""
             for name, plot in kinds.items():
                 files.append(save(plot(study, target=target, target_name=metric), folder / f"{name}{end}.png"))
+        if any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
+            files.append(save(drawn.plot_intermediate_values(study), folder / "curves.png"))
         if len(metrics) == 2:
             files.append(save(drawn.plot_pareto_front(study, target_names=metrics), folder / "pareto_front.png"))
     return files

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,9 +10,9 @@ from tempfile import TemporaryDirectory
 from sprout.core.errors import Pruned, UserError
 from sprout.core.ranks import rank, run_ranks
 from sprout.core.records import read_json, write_json
-from sprout.core.signals import die_with_parent, exit_codes
+from sprout.core.signals import Killed, die_with_parent, exit_codes
 from sprout.extra_training import train_beside
-from sprout.sweep.channel import receive, send
+from sprout.sweep.channel import ask, receive, send
 from sprout.sweep.order import Order
 from sprout.training.tracked import Report
 
@@ -40,7 +41,8 @@ def train_as_ranks(order: Order, index: int, model: Path, report: Report) -> Non
 
 def pass_on(listener: Listener, report: Report, answers: list[bool]) -> None:
     """Pass on what the first process reports, and what the sweep says to it, until that process ends."""
-    with listener.accept() as channel:
+    # Killed is for the main thread, which a signal will reach.
+    with suppress(Killed), listener.accept() as channel:
         while (told := receive(channel)) is not None:
             answers.append(report(told["row"], told["epoch"]))
             send(channel, {"go": answers[-1]})
@@ -56,9 +58,7 @@ def main() -> None:
             channel = Client(given["socket"])
 
         def report(row: dict[str, float], epoch: int) -> bool:
-            send(channel, {"row": row, "epoch": epoch})
-            answer = receive(channel)
-            return answer is not None and bool(answer["go"])
+            return bool(ask(channel, {"row": row, "epoch": epoch})["go"])
 
         # Only the first process is asked to report.
         train_beside(Path(given["model"]), order.build(given["index"]), "trial", order.trial(given["index"], report))

@@ -48,7 +48,7 @@ class Supervisor:
         workers: int,
         total: int,
         epochs: int,
-        pruned_by: str | None,
+        metric: str | None,
         deadline: float | None,
         board: Board,
     ) -> None:
@@ -64,13 +64,13 @@ class Supervisor:
             workers: how many there are at most.
             total: how many trials there shall be, complete or pruned.
             epochs: of a training, at most.
-            pruned_by: the metric; None where nothing is pruned.
+            metric: the one that is sought, by which trials are pruned; None where there are several.
             deadline: on the monotonic clock; no trial begins after it.
             board: shows what happens.
         """
         self.study, self.results, self.space, self.sampler, self.order = study, results, space, sampler, order
         self.start_worker, self.most, self.total, self.epochs = start_worker, workers, total, epochs
-        self.pruned_by, self.deadline, self.board = pruned_by, deadline, board
+        self.metric, self.deadline, self.board = metric, deadline, board
         self.workers: dict[int, Worker] = {}
         self.running: dict[Worker, Trial] = {}
         self.failures, self.asked_to_end, self.said_so = 0, False, False
@@ -146,9 +146,9 @@ class Supervisor:
         """Note an epoch's figures; whether the trial is worth another one."""
         epochs = message["epoch"] + 1
         self.board.epoch(trial, epochs, message["row"])
-        if self.pruned_by is None:
+        if self.metric not in message["row"]:
             return True
-        trial.report(message["row"][self.pruned_by], epochs)
+        trial.report(message["row"][self.metric], epochs)
         return epochs >= self.epochs or not trial.should_prune()
 
     def ended(self, trial: Trial, message: Message) -> None:

@@ -129,7 +129,7 @@ def supervisor_of(search: Search, study: Study, place: Place, key: InSweep, boar
         workers=settings.workers,
         total=settings.trials,
         epochs=search.epochs,
-        pruned_by=search.metrics[0] if settings.pruner != "none" else None,
+        metric=search.metrics[0] if len(search.metrics) == 1 else None,
         deadline=None if settings.timeout is None else time.monotonic() + 60 * settings.timeout,
         board=board,
     )

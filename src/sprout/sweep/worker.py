@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sprout.core.errors import Pruned, UserError, one_line
 from sprout.core.signals import die_with_parent, exit_codes
-from sprout.sweep.channel import Message, receive, send
+from sprout.sweep.channel import Message, ask, receive, send
 
 REASON = 500
 """Characters of a reason, at most."""
@@ -47,9 +47,7 @@ def imported() -> "Callable[[Connection, Message], Message]":
         print(f"trial {order.number}", file=sys.stderr, flush=True)
 
         def report(row: dict[str, float], epoch: int) -> bool:
-            send(channel, {"say": "epoch", "epoch": epoch, "row": row})
-            answer = receive(channel)
-            return answer is not None and bool(answer["go"])
+            return bool(ask(channel, {"say": "epoch", "epoch": epoch, "row": row})["go"])
 
         try:
             result = run_trial(order, report)

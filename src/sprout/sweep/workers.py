@@ -28,7 +28,8 @@ class Worker:
             devices: the GPUs that it may see, by the names that CUDA has for them; None for whatever there is.
         """
         ours, theirs = socket.socketpair()
-        env = os.environ | {"PYTHONPATH": os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")]).rstrip(":")}
+        path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
+        env = os.environ | {"PYTHONPATH": path, "PARENT_PID": str(os.getpid())}
         if devices is not None:
             env["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
         with log.open("ab") as file:
@@ -43,10 +44,7 @@ class Worker:
             )
         theirs.close()
         self.channel = Connection(ours.detach())
-        self.log, self.devices = log, devices
-        self.ready = False
-        self.trial: int | None = None
-        """The number of the trial that it runs."""
+        self.log, self.ready = log, False
 
     def tell(self, message: Message) -> None:
         """Send it a message; one that has died is noticed when it is listened to."""

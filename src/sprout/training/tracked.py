@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -78,8 +79,10 @@ def train_tracked(
     with only_one(checkpoints):
         with tracked_run(build, role, tracking_uri(), data=data, git=git, **place_of(role, trial)) as run:
             log = reporting(run, trial, checkpoints) if trial else run.log_metrics
+            began = time.monotonic()
             with whole_folder(folder) as beside:
                 planned.run(beside, *given, checkpoints=checkpoints, log=log, **planned.settings)
+            run.log_metrics({"training_seconds": time.monotonic() - began})
             figures = read_json(folder / "metrics.json")
             known = {key: value for key, value in leaves(figures, "") if value is not None}
             run.log_metrics(known, step=max(0, figures["epochs"] - 1))
