@@ -25,6 +25,7 @@ format: setup
 bench: setup
 	for name in $(BENCHMARKS); do python -m benchmarks.$$name || exit 1; done
 	python -m benchmarks.epoch --batch 32
+	$(if $(FASHION),for name in sweep_overhead sweep_pruning; do python -m benchmarks.$$name download.mirror=$(FASHION) || exit 1; done,@echo 'sweep_overhead, sweep_pruning: left out; make bench FASHION=/path/to/fashion-mnist (the official files) runs them, too')
 	$(if $(IMAGES),python -m benchmarks.decode $(IMAGES),@echo 'decode: left out; make bench IMAGES=cifar10.tar.xz (or a folder of images) runs it, too')
 
 setup: .venv/ready

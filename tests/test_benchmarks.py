@@ -278,3 +278,20 @@ def test_seeds_tell_both_splits_and_how_sure_the_difference_is(load, tmp_path: P
     assert summary["difference"] == pytest.approx(0.02)
     # Student's t with 2 degrees of freedom: 4.303 · 0.01 / √3 to both sides.
     assert summary["interval"] == pytest.approx([0.02 - 0.02484, 0.02 + 0.02484], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_sweep_overhead_runs(load, capsys):
+    load("sweep_overhead").measure(1, 2, "digits", ["train.epochs=1"])
+    figure = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (figure["name"], figure["goal"]) == ("sweep_overhead", 1.05)
+    assert figure["ratio"] == pytest.approx(figure["ours"][0] / figure["reference"][0], rel=0.02)
+
+
+@pytest.mark.slow
+def test_sweep_pruning_runs(load, capsys):
+    load("sweep_pruning").measure(["median"], 1, 2, 2, "digits", [])
+    figures = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [figure["pruner"] for figure in figures] == ["median", "top 1", "top 2"]
+    assert [figure["ratio"] for figure in figures[1:]] == [0.75, 1.0]
+    assert figures[2]["best_value_lost"] == [0.0]

@@ -197,9 +197,9 @@ def test_what_would_have_no_effect_is_refused(project: Path, override: str) -> N
 def test_overrides_in_params_may_be_of_any_section(project: Path) -> None:
     given = ["retrain.epochs=1", "report.examples=1"]
     composed = compose_config(CONF, "digits", [*given, "train.lr=0.1"])
-    refuse_without_effect(composed, first=len(given))
+    refuse_without_effect(composed, len(given), "sprout train", TAKES)
     with pytest.raises(UserError, match=r"^report\.examples=1: "):
-        refuse_without_effect(composed, first=1)
+        refuse_without_effect(composed, 1, "sprout train", TAKES)
 
 
 ACCEPTED = [
@@ -215,7 +215,7 @@ ACCEPTED = [
 def test_what_leaves_the_data_alone_is_accepted(project: Path, override: str) -> None:
     params, _ = workspace()
     composed = compose_config(CONF, "digits", [override])
-    refuse_without_effect(composed, first=0)
+    refuse_without_effect(composed, 0, "sprout train", TAKES)
     refuse_other_data(composed, made_with(), params)
 
 

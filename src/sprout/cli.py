@@ -67,6 +67,39 @@ def train(overrides: Overrides = None) -> None:
 
 
 @app.command()
+def sweep(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[OVERRIDE...]", help="such as sweep.trials=50, or train.epochs=4")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="begin anew; the study that is there is kept")] = False,
+    adopt: Annotated[
+        str | None, typer.Option(metavar="NAME", help="write conf/experiment/NAME.yaml from the winner")
+    ] = None,
+    trial: Annotated[
+        int | None, typer.Option(min=0, metavar="NUMBER", help="the trial that --adopt takes; the best, if not given")
+    ] = None,
+) -> None:
+    """Search settings of the current experiment on the prepared data; the same command goes on with its study."""
+    from sprout.core.errors import UserError
+    from sprout.core.workspace import read_params
+    from sprout.own_data.new import refuse_name
+    from sprout.sweep.adopt import refuse_taken
+    from sprout.sweep.supervisor import SweepFailedError
+    from sprout.sweep.sweep import sweep as search
+
+    if trial is not None and adopt is None:
+        raise UserError(f"--trial {trial}: says which trial --adopt takes; add --adopt NAME")
+    if adopt is not None:
+        refuse_name(adopt)
+        refuse_taken(CONF, adopt)
+    try:
+        print_all(search(CONF, read_params(), overrides or [], fresh=fresh, adopt_as=adopt, number=trial))
+    except SweepFailedError as error:
+        print("error:", error, file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@app.command()
 def summary(overrides: Overrides = None) -> None:
     """Print the network layer by layer, with what leaves each layer and how many numbers it trains."""
     from sprout import network_summary

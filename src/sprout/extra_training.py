@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sprout.core.build import Build
 from sprout.core.errors import UserError
@@ -19,6 +19,9 @@ from sprout.settings.made_with import STAGES, made_with
 from sprout.settings.model import MODELS
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import TRAININGS, Training
+
+if TYPE_CHECKING:
+    from sprout.training.tracked import Trial
 
 STORES = ("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
 TAKES = ("model", "train", "tracking")
@@ -37,34 +40,41 @@ def train_once(conf: Path, params: Params, overrides: Sequence[str]) -> None:
         UserError: the overrides would have no effect or need other data, or there is no data.
     """
     composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
-    refuse_without_effect(composed, len(params.overrides))
+    refuse_without_effect(composed, len(params.overrides), "sprout train", TAKES)
     refuse_other_data(composed, made_with(), params)
     build = Build(composed.text, composed.config)
     training: Training = choice(build, "train", "method", TRAININGS)
-    settings = asdict(training) | asdict(section(build, "tracking", Tracking))
-    settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
     for folder in STORES:
         open_store(Path(folder))  # refused here, before anything heavy is imported
-    if started_as_ranks(*training.processes):
-        return
+    if not started_as_ranks(*training.processes):
+        with TemporaryDirectory() as folder:
+            train_beside(Path(folder) / "model", build, role="train")
 
+
+def train_beside(folder: Path, build: Build, role: str, trial: "Trial | None" = None) -> None:
+    """Train on the prepared data into a model folder, beside the pipeline.
+
+    Raises:
+        UserError: the data, or settings on such data, are none that can be trained with.
+        Pruned: the trial's sweep has ended it.
+    """
     from sprout.training.batches import Examples
     from sprout.training.tracked import train_tracked
 
-    with TemporaryDirectory() as folder:
-        train_tracked(
-            Path(folder) / "model", Examples.open(*STORES), Path("data/prepared"), build, role="train", **settings
-        )
+    settings = asdict(choice(build, "train", "method", TRAININGS)) | asdict(section(build, "tracking", Tracking))
+    settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
+    examples = Examples.open(*STORES)
+    train_tracked(folder, examples, Path("data/prepared"), build, role=role, trial=trial, **settings)
 
 
-def refuse_without_effect(composed: Composed, first: int) -> None:
-    """Refuse, from this override on, to change a section that would only be recorded, not read."""
+def refuse_without_effect(composed: Composed, first: int, command: str, takes: Sequence[str]) -> None:
+    """Refuse, from this override on, to change a section that the command would only record, not read."""
     for override in composed.overrides[first:]:
         place = key_of(override).split("@")[-1].replace("/", ".")
-        if place.split(".")[0] not in (*TAKES, *STAGES, "experiment"):
+        if place.split(".")[0] not in (*takes, *STAGES, "experiment"):
             raise UserError(
-                f"{override.input_line}: has no effect on one training; sprout train takes overrides of "
-                f"{', '.join(TAKES)}, and experiment"
+                f"{override.input_line}: has no effect on one training; {command} takes overrides of "
+                f"{', '.join(takes)}, and experiment"
             )
 
 

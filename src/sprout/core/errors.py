@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this; and errors in one line."""
+"""The one exception that means: the user can mend this; the one that means: no use going on; and errors in one line."""
 
 
 class UserError(Exception):
@@ -7,6 +7,10 @@ class UserError(Exception):
     The message is one line and names the field or file, its value, what is accepted and what to do.
     At the edge it ends the process with exit code 2 and no traceback.
     """
+
+
+class Pruned(BaseException):
+    """A sweep does not go on with this trial: no error, but what it does ends here."""
 
 
 def one_line(said: object) -> str:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -45,7 +46,7 @@ def started_as_ranks(devices: int, nodes: int) -> bool:
         return False
     with TemporaryDirectory() as folder:
         told = Path(folder) / "error"
-        code = run_ranks(devices, told)
+        code = run_ranks(devices, told, sys.argv)
         if told.exists():
             raise UserError(told.read_text(encoding="utf-8"))
     if code:
@@ -64,12 +65,12 @@ def check_count(devices: int, nodes: int) -> None:
         )
 
 
-def run_ranks(devices: int, told: Path) -> int:
-    """torchrun's exit code; a rank leaves its user's mistake in the file `told`."""
+def run_ranks(devices: int, told: Path, command: Sequence[str]) -> int:
+    """torchrun's exit code for this Python command; a rank leaves its user's mistake in the file `told`."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
     # torchrun would set one thread and say so; the training sets its own number.
     ours = {"OMP_NUM_THREADS": "1", **os.environ, "STAGE_PID": str(os.getpid()), "RANK_ERROR": str(told)}
-    process = subprocess.Popen([*launcher, *sys.argv], env=ours)
+    process = subprocess.Popen([*launcher, *command], env=ours)
     try:
         return process.wait()
     except Killed:

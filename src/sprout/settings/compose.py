@@ -1,6 +1,7 @@
 """From an experiment's name and override strings to one checked, resolved config."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,16 @@ class Composed:
 
     experiment: str
     config: dict[str, Any]
-    """The resolved values, by section."""
+    """The resolved values, by section, of all that a build reads."""
+    sweep: dict[str, Any]
+    """Likewise of the section `sweep`, which no build reads."""
     unresolved: dict[str, Any]
     """The same with its interpolations as they were written."""
     lines: list[str]
     """What Hydra was told: the experiment and the overrides."""
     overrides: list[Override]
+    tree: DictConfig
+    """What Hydra made of it."""
 
     @property
     def text(self) -> str:
@@ -82,6 +87,27 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
     lines = [f"experiment={experiment}", *(hydra_line(conf, o) for o in rest)]
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         tree = compose_lines(lines)
+    return checked(experiment, tree, lines, parsed)
+
+
+def with_values(conf: Path, composed: Composed, overrides: Sequence[str]) -> Composed:
+    """The config with further overrides, as `compose_config` makes it; without Hydra where none chooses a file.
+
+    Raises:
+        UserError: as there.
+    """
+    parsed = [parse_override(text) for text in overrides]
+    if any(picks_file(conf, each) or str(each.input_line)[0] in "+~" for each in parsed):
+        return compose_config(conf, composed.experiment, [*map(input_line, composed.overrides), *overrides])
+    tree = deepcopy(composed.tree)
+    for each in parsed:
+        OmegaConf.update(tree, key_of(each), each.value(), force_add=True)
+    lines = [*composed.lines, *(hydra_line(conf, each) for each in parsed)]
+    return checked(composed.experiment, tree, lines, [*composed.overrides, *parsed])
+
+
+def checked(experiment: str, tree: DictConfig, lines: list[str], overrides: list[Override]) -> Composed:
+    """What Hydra composed, resolved and checked."""
     unresolved = OmegaConf.to_container(tree, resolve=False)
     assert isinstance(unresolved, dict)
     sections.check_names(unresolved)
@@ -90,7 +116,8 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
         config[name] = resolve(tree, name)
         check(name, config[name])
     check_together(config)
-    return Composed(experiment, config, {str(k): v for k, v in unresolved.items()}, lines, parsed)
+    sweep = config.pop("sweep")
+    return Composed(experiment, config, sweep, {str(k): v for k, v in unresolved.items()}, lines, overrides, tree)
 
 
 def compose_open(conf: Path, experiment: str) -> dict[str, Any]:
@@ -125,6 +152,11 @@ def parse_override(text: str) -> Override:
             f"override {written(text)}: several values; one build takes one (quote a text that has a comma)"
         )
     return override
+
+
+def input_line(override: Override) -> str:
+    """The override as it was given."""
+    return str(override.input_line)
 
 
 def key_of(override: Override) -> str:

@@ -12,6 +12,7 @@ from sprout.settings.prepare import Prepare
 from sprout.settings.pretrained import Pretrained
 from sprout.settings.pseudo_label import PseudoLabel
 from sprout.settings.results import Evaluate, Report
+from sprout.settings.sweep import check_sweep
 from sprout.settings.tracking import Tracking
 from sprout.settings.train import TRAININGS
 
@@ -38,6 +39,7 @@ SECTIONS: dict[str, Callable[[str, Any], Any]] = {
     "evaluate": just(Evaluate),
     "report": just(Report),
     "tracking": just(Tracking),
+    "sweep": check_sweep,
 }
 
 

@@ -9,6 +9,8 @@ from sprout.core.fields import STRICT, Count, Share
 
 Distance = Literal["mse", "mae", "huber"]
 """Mean squared error, mean absolute error, or squared near 0 and absolute beyond 1 (Huber, 1964)."""
+FIGURES: dict[str, str | None] = {"classify": "accuracy", "regress": "mae", "reconstruct": None, "cluster": None}
+"""What is known beside the loss after each epoch, by the kind of task."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -6,6 +6,7 @@ the store in the background (`sender.py`), so that a training never waits for a 
 """
 
 from sprout.core.build import Build
+from sprout.tracking.describe import TRIAL_STATE, InSweep
 from sprout.tracking.lineage import GitState, data_hashes, git_state
 from sprout.tracking.place import tracking_uri
 from sprout.tracking.restored import record_restored
@@ -13,8 +14,10 @@ from sprout.tracking.run import Run, build_run, tracked_run
 from sprout.tracking.ui import ui
 
 __all__ = [
+    "TRIAL_STATE",
     "Build",
     "GitState",
+    "InSweep",
     "Run",
     "build_run",
     "data_hashes",

@@ -10,7 +10,8 @@ from sprout.tracking.connection import experiment_id, store_lock
 from sprout.tracking.describe import BUILD, RESTORED, describe
 from sprout.tracking.journal import Record, mark_sent, read, sent
 from sprout.tracking.logged_model import log_model
-from sprout.tracking.parent import REASON, WAITING, find, find_or_create, find_or_create_parent, reopen, settle
+from sprout.tracking.parent import REASON, WAITING, find, find_or_create, find_or_create_parent, reopen, settle, tag
+from sprout.tracking.sweep import open_in_sweep
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,6 +42,10 @@ def open_run(client: "MlflowClient", uri: str, start: Record) -> OpenRun | None:
     """
     with store_lock(uri):
         experiment = experiment_id(client, uri, start["experiment"])
+        if start["sweep"]:
+            run = OpenRun(open_in_sweep(client, experiment, start), experiment, None, start["builder"])
+            describe(client, run.run_id, start, start["origin"] | start["tags"])
+            return run
         parent = find_or_create_parent(client, experiment, start) if start["nested"] else None
         if parent and RESTORED in start["tags"] and _has_other(client, experiment, parent, start):
             return None
@@ -103,6 +108,8 @@ def _send_group(client: "MlflowClient", folder: Path, run: OpenRun, records: lis
             pass  # open_run has done it
         case "metrics":
             _send_metrics(client, run.run_id, records)
+        case "tags":
+            tag(client, run.run_id, record["values"])
         case "artifact":
             for run_id in run.ids() if record["parent"] else {run.run_id}:
                 client.log_artifact(run_id, str(folder / record["file"]), record["folder"])

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from sprout.core.build import Build
@@ -18,8 +19,20 @@ if TYPE_CHECKING:
 
 BUILD = "build"  # the role of the build's own run
 BUILD_TAG = "sprout.build"  # the tag that names the build, on all its runs
+SWEEP_TAG = "sprout.sweep"  # the tag that names the sweep, on its own run and on its trials'
+TRIAL_STATE = "sprout.trial_state"  # the tag of a trial's run: COMPLETE, PRUNED or FAILED
 RESTORED = "sprout.restored"  # the tag of a run that was not trained here
 BATCH = 100  # params or tags; MLflow's limit for one request
+
+
+@dataclass(frozen=True)
+class InSweep:
+    """The sweep that a run belongs to; its own run has the role `sweep`."""
+
+    key: str
+    """No other sweep has it."""
+    name: str
+    """The name of the sweep's run."""
 
 
 def start_record(
@@ -30,15 +43,21 @@ def start_record(
     git: GitState | None,
     tags: Mapping[str, str],
     nested: bool,
+    name: str | None,
+    sweep: InSweep | None,
 ) -> Record:
     """The first record of a journal: all that makes the run; the arguments are `tracked_run`'s."""
+    if sweep:
+        tags = {**tags, SWEEP_TAG: sweep.key}
     return {
         "uri": uri,
         "time": now(),
         "experiment": build.experiment,
         "build": build.name,
         "role": role,
+        "name": name or role,
         "nested": nested,
+        "sweep": asdict(sweep) if sweep else None,
         "params": params_of(build.config),
         "origin": origin_tags(git, data),
         "tags": {legal_key(key): value for key, value in tags.items()},

@@ -48,12 +48,12 @@ def find_or_create(client: "MlflowClient", experiment: str, start: Record, paren
         return str(found[0].info.run_id)
     tags |= {BUILD_TAG: start["build"], **start["owner"]}
     tags |= {"mlflow.parentRunId": parent} if parent else {}
-    return str(client.create_run(experiment, start["time"], tags, start["role"]).info.run_id)
+    return str(client.create_run(experiment, start["time"], tags, start["name"]).info.run_id)
 
 
 def reopen(client: "MlflowClient", parent: str, start: Record) -> None:
     """Mark a build as running, by the process of the record."""
-    _tag(client, parent, {**start["owner"], "sprout.key": start["key"]})
+    tag(client, parent, {**start["owner"], "sprout.key": start["key"]})
     client.update_run(parent, "RUNNING")
     if REASON in client.get_run(parent).data.tags:
         client.delete_tag(parent, REASON)
@@ -81,7 +81,7 @@ def settle(
     if time >= int(last[0]):
         last = [str(time), status]
         tags = {LAST_END: " ".join(last), **(builder or {})} | ({EVALUATED: "true"} if status == "FINISHED" else {})
-        _tag(client, parent, tags)
+        tag(client, parent, tags)
     if find(client, experiment, {"mlflow.parentRunId": parent}, "RUNNING"):
         return
     if last[1] == WAITING:
@@ -90,7 +90,8 @@ def settle(
         client.set_terminated(parent, last[1], int(last[0]))
 
 
-def _tag(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
+def tag(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
+    """Give a run these tags."""
     from mlflow.entities import RunTag
 
     client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sprout.tracking.describe import BUILD, now
+from sprout.tracking.describe import BUILD, SWEEP_TAG, now
 from sprout.tracking.owner import alive, here
 from sprout.tracking.parent import EVALUATED, REASON, WAITING, find, settle
 
@@ -32,6 +32,8 @@ def _end(client: "MlflowClient", run: "MlflowRun") -> None:
         return
     client.set_tag(run.info.run_id, REASON, "the build ended before its evaluation" if waited else "the process died")
     parent = run.info.run_id if tags["sprout.role"] == BUILD else tags.get("mlflow.parentRunId")
+    if SWEEP_TAG in tags:  # a sweep has a status of its own, whatever becomes of its trials
+        parent = None
     if run.info.run_id != parent:
         client.set_terminated(run.info.run_id, "KILLED", now())
     if parent is not None:

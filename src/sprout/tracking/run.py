@@ -11,7 +11,7 @@ import numpy as np
 
 from sprout.core.build import Build
 from sprout.tracking.connection import load_mlflow
-from sprout.tracking.describe import BUILD, BUILD_TAG, now, start_record
+from sprout.tracking.describe import BUILD, BUILD_TAG, InSweep, now, start_record
 from sprout.tracking.journal import Journal, Record
 from sprout.tracking.lineage import GitState
 from sprout.tracking.params import legal_key
@@ -36,6 +36,10 @@ class Run:
         """
         values = {legal_key(name): float(value) for name, value in metrics.items() if value is not None}
         self._write(lambda: {"op": "metrics", "time": now(), "step": step, "values": values})
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Tag the run; a tag that is there gets the new value."""
+        self._write(lambda: {"op": "tags", "values": {legal_key(name): value for name, value in tags.items()}})
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Keep a file with the run, as it is now, in the artifact folder `folder`; None is the top."""
@@ -107,6 +111,8 @@ def tracked_run(
     git: GitState | None = None,
     tags: Mapping[str, str] | None = None,
     nested: bool = True,
+    name: str | None = None,
+    sweep: InSweep | None = None,
 ) -> Iterator[Run]:
     """Track the block as a run in the store at `uri`: of a stage of the build, or one of its own.
 
@@ -121,11 +127,13 @@ def tracked_run(
         git: the state of the code.
         tags: further tags.
         nested: whether it stands under the build's run.
+        name: of the run, if not its role.
+        sweep: the sweep that it belongs to, as the sweep's own run or under that; it is then not nested elsewhere.
     """
     load_mlflow()
     journal = Journal(outbox())
     run, sender = Run(journal, role, {BUILD_TAG: build.name, "sprout.role": role}), Sender(journal, uri)
-    if run._start(start_record(build, role, uri, data or {}, git, tags or {}, nested)):
+    if run._start(start_record(build, role, uri, data or {}, git, tags or {}, nested, name, sweep)):
         sender.start()
     status, reason = "FINISHED", None
     try:

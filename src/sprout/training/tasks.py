@@ -13,6 +13,7 @@ from sprout.core.store import Array
 from sprout.draws import Draw
 from sprout.models.model_file import ModelCard
 from sprout.noise import noisy
+from sprout.settings.task import FIGURES
 
 DISTANCES: dict[str, Callable[..., Tensor]] = {
     "mse": functional.mse_loss,
@@ -50,7 +51,7 @@ class Classify:
     weights: Tensor | None
     """(K,) what each class counts, 1 in the mean over the training examples."""
     column: ClassVar[str | None] = "label"
-    figure: ClassVar[str | None] = "accuracy"
+    figure: ClassVar[str | None] = FIGURES["classify"]
     views: ClassVar[int] = 1
 
     def shown(self, scaled: Tensor, draw: Draw) -> Tensor:
@@ -85,7 +86,7 @@ class Regress:
     std: float
     """What one unit of the network's scale is in the data's."""
     column: ClassVar[str | None] = "value"
-    figure: ClassVar[str | None] = "mae"
+    figure: ClassVar[str | None] = FIGURES["regress"]
     views: ClassVar[int] = 1
 
     def shown(self, scaled: Tensor, draw: Draw) -> Tensor:
@@ -108,7 +109,7 @@ class Reconstruct:
     loss: str
     noise: float
     column: ClassVar[str | None] = None
-    figure: ClassVar[str | None] = None
+    figure: ClassVar[str | None] = FIGURES["reconstruct"]
     views: ClassVar[int] = 1
 
     def shown(self, scaled: Tensor, draw: Draw) -> Tensor:
@@ -130,7 +131,7 @@ class Cluster:
 
     temperature: float
     column: ClassVar[str | None] = None
-    figure: ClassVar[str | None] = None
+    figure: ClassVar[str | None] = FIGURES["cluster"]
     views: ClassVar[int] = 2
 
     def shown(self, scaled: Tensor, draw: Draw) -> Tensor:

@@ -2,7 +2,9 @@
 
 import shutil
 import sys
-from dataclasses import asdict, replace
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +12,44 @@ import numpy as np
 
 from sprout.core.atomic import whole_folder
 from sprout.core.build import Build
+from sprout.core.errors import Pruned
 from sprout.core.ranks import rank
 from sprout.core.records import read_json
 from sprout.core.tree import leaves
 from sprout.models.model_file import load_card, write_card
-from sprout.tracking import data_hashes, git_state, tracked_run, tracking_uri
+from sprout.tracking import TRIAL_STATE, InSweep, Run, data_hashes, git_state, tracked_run, tracking_uri
 from sprout.training.batches import Examples
 from sprout.training.checkpoints import checkpoint_folder, only_one
 from sprout.training.fingerprint import fingerprint
-from sprout.training.plans import plan
+from sprout.training.plans import Log, plan
 
+Report = Callable[[dict[str, float], int], bool]
+"""Takes an epoch's row of history and the epoch; whether to go on."""
 DATA = ("data/prepared", "data/augmented", "data/pseudo_labels")
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What a training is to a sweep."""
+
+    sweep: InSweep
+    name: str
+    """Of its run."""
+    tags: dict[str, str]
+    """Of its run."""
+    report: Report
+
+
 def train_tracked(
-    folder: Path, examples: Examples, prepared: Path, build: Build, *, role: str, log_model: bool, **settings: Any
+    folder: Path,
+    examples: Examples,
+    prepared: Path,
+    build: Build,
+    *,
+    role: str,
+    log_model: bool,
+    trial: Trial | None = None,
+    **settings: Any,
 ) -> None:
     """Train into a model folder, as one MLflow run.
 
@@ -35,10 +60,12 @@ def train_tracked(
         build: the composed config.
         role: teacher or student, nested under the build's run; or train, a run of its own.
         log_model: whether MLflow keeps the model too.
+        trial: what it is to a sweep.
         settings: further keyword arguments of `plan`.
 
     Raises:
         UserError: the data, or settings on such data, are none that can be trained with.
+        Pruned: the sweep has ended it.
     """
     planned = plan(examples, prepared, role, **settings)
     name = fingerprint({"card": asdict(planned.card), **planned.settings}, [planned.train, planned.val])
@@ -50,16 +77,41 @@ def train_tracked(
     read = DATA if role == "student" else DATA[:2]
     data, git = data_hashes(Path.cwd(), read), git_state(Path.cwd())
     with only_one(checkpoints):
-        with tracked_run(build, role, tracking_uri(), data=data, git=git, nested=role != "train") as run:
+        with tracked_run(build, role, tracking_uri(), data=data, git=git, **place_of(role, trial)) as run:
+            log = reporting(run, trial, checkpoints) if trial else run.log_metrics
+            began = time.monotonic()
             with whole_folder(folder) as beside:
-                planned.run(beside, *given, checkpoints=checkpoints, log=run.log_metrics, **planned.settings)
+                planned.run(beside, *given, checkpoints=checkpoints, log=log, **planned.settings)
+            run.log_metrics({"training_seconds": time.monotonic() - began})
             figures = read_json(folder / "metrics.json")
             known = {key: value for key, value in leaves(figures, "") if value is not None}
             run.log_metrics(known, step=max(0, figures["epochs"] - 1))
+            if trial:
+                run.set_tags({TRIAL_STATE: "COMPLETE"})
             if log_model:
                 run.log_model(folder, planned.val.take(np.arange(1)))
         # Not before its result is in place and told: whoever is killed until here goes on from there.
         shutil.rmtree(checkpoints)
+
+
+def place_of(role: str, trial: Trial | None) -> dict[str, Any]:
+    """Where the run stands, as keyword arguments of `tracked_run`."""
+    if trial:
+        return {"name": trial.name, "tags": trial.tags, "sweep": trial.sweep}
+    return {"nested": role != "train"}
+
+
+def reporting(run: Run, trial: Trial, checkpoints: Path) -> Log:
+    """Log what a trial says, and end it where the sweep does not go on with it: nobody will come back to it then."""
+
+    def log(metrics: dict[str, float], step: int) -> None:
+        run.log_metrics(metrics, step)
+        if "val_loss" in metrics and not trial.report(metrics, step):
+            run.set_tags({TRIAL_STATE: "PRUNED"})
+            shutil.rmtree(checkpoints)
+            raise Pruned(f"after epoch {step + 1}")
+
+    return log
 
 
 def keep_teacher(teacher: Path, student: Path) -> None:

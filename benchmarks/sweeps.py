@@ -1,0 +1,39 @@
+"""Sweeps run as a user runs them, in a workspace of their own, for benchmarks to look at."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import optuna
+import yaml
+from optuna.study import Study
+
+from benchmarks.paired import cost
+from benchmarks.workspace import copy_project, environment
+
+FASHION = ["prepare.first=12500", "prepare.val=2500", "train/schedule=constant", "train.threads=1"]
+"""Of Fashion-MNIST, 10,000 images to train on and 2,500 to validate."""
+
+
+@contextmanager
+def workspace(experiment: str, overrides: Sequence[str]) -> Iterator[Path]:
+    """A copy of the project whose data lies prepared."""
+    with TemporaryDirectory(prefix="sprout-sweep-") as scratch:
+        folder = Path(scratch, "project")
+        copy_project(folder, environment(Path(scratch, "dvc")))
+        params = {"experiment": experiment, "overrides": [*overrides]}
+        (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+        cost(["dvc", "repro", "augment", "pretrained"], folder, environment(Path(scratch, "dvc")))
+        yield folder
+
+
+def run_sweep(folder: Path, name: str, overrides: Sequence[str]) -> Study:
+    """Run a sweep to its end; what it found."""
+    command = ["sprout", "sweep", f"sweep.name={name}", *overrides]
+    took = cost(command, folder, environment(folder.with_name("dvc")))
+    print(f"{name}: {took.wall:.0f} s", file=sys.stderr, flush=True)
+    (place,) = (folder / "mlruns" / "sweeps").glob(f"*-{name}")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.load_study(study_name=place.name, storage=f"sqlite:///{place}/study.db")

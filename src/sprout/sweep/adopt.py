@@ -1,0 +1,85 @@
+"""The winner of a sweep as an experiment of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sprout.core.atomic import whole_file
+from sprout.core.errors import UserError
+from sprout.settings.compose import Composed, compose_config, key_of, picks_file
+
+
+def refuse_taken(conf: Path, name: str) -> None:
+    """Refuse a name that is in use, before the first trial."""
+    path = conf / "experiment" / f"{name}.yaml"
+    if path.exists():
+        raise UserError(f"--adopt {name}: {path} is there already; choose another name")
+
+
+def adopt(conf: Path, name: str, trial: Composed, sentence: str, result: str) -> Path:
+    """Write `conf/experiment/NAME.yaml`; its build trains as the trial did.
+
+    Args:
+        conf: the folder of config groups.
+        name: of the new experiment.
+        trial: the config of the trial.
+        sentence: what it comes from.
+        result: what it has reached.
+
+    Raises:
+        UserError: the trial was made with an override that no file of an experiment can say.
+    """
+    path = conf / "experiment" / f"{name}.yaml"
+    with whole_file(path) as beside:
+        beside.write_text(text(conf, name, trial, sentence, result), encoding="utf-8")
+    made = compose_config(conf, name, [])
+    if made.config | {"experiment": trial.experiment} != trial.config:
+        path.unlink()
+        raise UserError(f"--adopt {name}: conf/ has changed since the trial; it would build something else")
+    return path
+
+
+def text(conf: Path, name: str, trial: Composed, sentence: str, result: str) -> str:
+    """The file: the experiment that was searched, with what was set beside it."""
+    files, values = split(conf, trial)
+    lines = [
+        "# @package _global_",
+        f"# {sentence}",
+        f"# command: dvc exp run -S experiment={name}",
+        f"# result: {result}",
+        "# time: not measured yet",
+    ]
+    defaults = [trial.experiment, *({f"override /{group}": file} for group, file in files.items()), "_self_"]
+    for part in ({"defaults": defaults}, *({section: inner} for section, inner in values.items())):
+        lines += ["", yaml.safe_dump(part, sort_keys=False, allow_unicode=True).rstrip()]
+    return "\n".join(lines).replace("yet\n\ndefaults", "yet\ndefaults") + "\n"
+
+
+def split(conf: Path, trial: Composed) -> tuple[dict[str, str], dict[str, Any]]:
+    """The files that the overrides choose, by group, and the values that they set, nested; the last word counts."""
+    files: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for override in trial.overrides:
+        key = key_of(override)
+        if key == "experiment" or key.split(".")[0].split("/")[0] == "sweep":
+            continue
+        if override.is_delete() or "@" in key:
+            raise UserError(f"--adopt: {override.input_line}: no file of an experiment can say this")
+        if picks_file(conf, override):
+            files[key] = str(override.value())
+        else:
+            put(values, key.replace("/", ".").split("."), override.value())
+    return files, values
+
+
+def put(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set a value in nested dictionaries; a dictionary adds to what is there."""
+    for step in path[:-1]:
+        tree = tree.setdefault(step, {})
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            put(tree, [*path[-1:], str(key)], inner)
+    else:
+        tree[path[-1]] = value

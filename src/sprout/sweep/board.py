@@ -1,0 +1,141 @@
+"""What one sees of a sweep while it runs: a live table on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from optuna.trial import FrozenTrial, Trial
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from sprout.core.validate import written
+
+SHOWN = 20
+"""Rows of the table, at most: the latest trials."""
+
+
+class Board:
+    """Shows the trials of a sweep."""
+
+    def __init__(
+        self, name: str, metrics: list[str], maximize: bool | None, total: int, done: int, epochs: int
+    ) -> None:
+        """Take what stands at the head.
+
+        Args:
+            name: the study's.
+            metrics: what is sought.
+            maximize: whether more is better; None with several objectives, where no value is the best.
+            total: how many trials there shall be.
+            done: how many there are already.
+            epochs: of a training, at most.
+        """
+        self.name, self.metrics, self.maximize, self.total, self.epochs = name, metrics, maximize, total, epochs
+        self.done, self.found, self.began = done, 0, time.monotonic()
+        self.best: tuple[float, int] | None = None
+        self.rows: dict[int, dict[str, Any]] = {}
+        console = Console(stderr=True)
+        self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+
+    def start(self) -> None:
+        """Open the table."""
+        if self.live:
+            self.live.start()
+
+    def close(self) -> None:
+        """Leave the table as it stands."""
+        if self.live:
+            self.live.stop()
+
+    def say(self, line: str) -> None:
+        """A line of its own, above the table."""
+        if self.live:
+            self.live.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def begun(self, trial: Trial) -> None:
+        """A trial runs."""
+        self.rows[trial.number] = {"state": "running", "epoch": "", "params": dict(trial.params), "values": []}
+
+    def epoch(self, trial: Trial, epochs: int, row: Mapping[str, float]) -> None:
+        """It has come so far."""
+        values = [row[metric] for metric in self.metrics if metric in row]
+        self.rows[trial.number] |= {"epoch": f"{epochs}/{self.epochs}", "values": values}
+
+    def ended(self, trial: FrozenTrial, done: int) -> None:
+        """It is complete or pruned."""
+        self.done, self.found = done, self.found + 1
+        values = list(trial.values or [])
+        self.rows.setdefault(trial.number, {"epoch": "", "params": dict(trial.params)})
+        self.rows[trial.number] |= {"state": trial.state.name.lower(), "values": values}
+        if trial.state.name == "COMPLETE":
+            self.note_best(values[0], trial.number)
+        if not self.live:
+            self.say(f"{self.name}: {self.told(trial.number)}; {self.standing()}")
+
+    def failed(self, trial: FrozenTrial, reason: str, again: bool) -> None:
+        """It has failed."""
+        self.rows.setdefault(trial.number, {"epoch": "", "params": dict(trial.params), "values": []})
+        self.rows[trial.number] |= {"state": "failed"}
+        self.say(f"{self.name}: {self.told(trial.number)}: {reason}{'; it is tried once more' if again else ''}")
+
+    def note_best(self, value: float, number: int) -> None:
+        """Keep the best value so far, where there is one."""
+        if self.maximize is not None and (
+            self.best is None or (value > self.best[0] if self.maximize else value < self.best[0])
+        ):
+            self.best = (value, number)
+
+    def told(self, number: int) -> str:
+        """A trial on one line."""
+        row = self.rows[number]
+        figures = [f"{metric} {value:.4g}" for metric, value in zip(self.metrics, row["values"], strict=False)]
+        settings = [f"{path}={short(value)}" for path, value in row["params"].items()]
+        return "  ".join([f"trial {number} {row['state']}", *figures, *settings])
+
+    def standing(self) -> str:
+        """How far the sweep is."""
+        parts = [f"{self.done} of {self.total}"]
+        if self.best:
+            parts.append(f"best {self.best[0]:.4g} (trial {self.best[1]})")
+        if self.found and self.done < self.total:
+            left = (time.monotonic() - self.began) / self.found * (self.total - self.done)
+            parts.append(f"{timedelta(seconds=round(left))} left")
+        return ", ".join(parts)
+
+    def show(self) -> None:
+        """Draw the table."""
+        if self.live:
+            self.live.update(self.table(), refresh=True)
+
+    def table(self) -> Table:
+        """The latest trials."""
+        latest = sorted(self.rows)[-SHOWN:]
+        paths = list(dict.fromkeys(path for number in latest for path in self.rows[number]["params"]))
+        title = f"{self.name}: {self.standing()}"
+        table = Table("trial", "state", "epoch", *self.metrics, *paths, title=title, title_justify="left", box=None)
+        for number in latest:
+            row = self.rows[number]
+            values = [f"{value:.4g}" for value in row["values"]]
+            values += [""] * (len(self.metrics) - len(values))
+            params = [short(row["params"].get(path, "")) for path in paths]
+            style = (
+                "bold"
+                if self.best and number == self.best[1]
+                else "dim"
+                if row["state"] in ("pruned", "failed")
+                else ""
+            )
+            table.add_row(str(number), row["state"], row["epoch"], *values, *params, style=style)
+        return table
+
+
+def short(value: Any) -> str:
+    """A setting in a few characters."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else written(value)

@@ -1,0 +1,83 @@
+"""What a sweep has found: the best settings, how much each parameter mattered, and pictures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from rich.table import Table
+
+from sprout.core.validate import written
+from sprout.sweep import trials
+from sprout.sweep.pictures import draw
+from sprout.sweep.results import kept_result
+
+FEWEST = 4
+"""Complete trials, of different values, before it can be said what mattered."""
+
+
+def conclude(study: Study, metrics: list[str], place: Path, results: Path) -> tuple[list[Table | str], list[Path]]:
+    """Sum up a study.
+
+    Args:
+        study: the study.
+        metrics: its objectives.
+        place: the folder that pictures go to.
+        results: the folder of results.
+
+    Returns:
+        what is said, and the pictures.
+    """
+    best = trials.best(study)
+    if not best:
+        return ["no trial is complete yet"], []
+    shares = [importances(study, index) for index in range(len(metrics))]
+    pictures = draw(study, metrics, place, all(shares))
+    title = "the best settings" if len(metrics) == 1 else f"the {len(best)} best compromises"
+    said: list[Table | str] = [title, best_table(best, metrics, results)]
+    for metric, share in zip(metrics, shares, strict=True):
+        said += [f"what mattered for {metric}", importance_table(share)] if share else []
+    return [*said, f"pictures: {place}"], pictures
+
+
+def importances(study: Study, index: int) -> dict[str, float]:
+    """How much of the spread of an objective each parameter explains (fANOVA: Hutter et al., 2014); empty where
+    too few trials are complete.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(complete) < FEWEST or len({trial.values[index] for trial in complete}) == 1:
+        return {}
+    evaluator = FanovaImportanceEvaluator(seed=0)
+    return get_param_importances(study, evaluator=evaluator, target=lambda trial: float(trial.values[index]))
+
+
+def best_table(best: list[FrozenTrial], metrics: list[str], results: Path) -> Table:
+    """The best trial; with several objectives, each that is the best compromise in its way."""
+    table = Table("trial", *metrics, *best[0].params, box=None)
+    for trial in best:
+        table.add_row(str(trial.number), *figures(trial, results), *map(told, trial.params.values()))
+    return table
+
+
+def figures(trial: FrozenTrial, results: Path) -> Iterator[str]:
+    """Each objective's value, with its spread over the seeds."""
+    result = kept_result(results, trial.number)
+    for index, value in enumerate(trial.values):
+        each = [values[index] for values in result.each] if result else []
+        spread = f" ({min(each):.5g} to {max(each):.5g}, {len(each)} seeds)" if len(each) > 1 else ""
+        yield f"{value:.5g}{spread}"
+
+
+def importance_table(shares: dict[str, float]) -> Table:
+    """How much each parameter mattered, most first."""
+    table = Table("parameter", "share", box=None)
+    for path, share in shares.items():
+        table.add_row(path, f"{share:.0%}")
+    return table
+
+
+def told(value: Any) -> str:
+    """A setting."""
+    return value if isinstance(value, str) else written(value)

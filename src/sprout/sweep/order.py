@@ -1,0 +1,50 @@
+"""What a worker is told to run: a trial."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from sprout.core.build import Build
+from sprout.tracking import InSweep
+
+if TYPE_CHECKING:
+    from sprout.training.tracked import Report, Trial
+
+
+@dataclass(frozen=True)
+class Order:
+    """One trial."""
+
+    number: int
+    """Its number in the study."""
+    builds: list[str]
+    """A composed config for each seed, as YAML."""
+    devices: int
+    """That each training takes."""
+    metrics: list[str]
+    """What is sought."""
+    sweep: InSweep
+    """The sweep's run."""
+
+    @classmethod
+    def read(cls, text: str) -> "Order":
+        """From JSON."""
+        given: dict[str, Any] = json.loads(text)
+        return cls(**given | {"sweep": InSweep(**given["sweep"])})
+
+    def write(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self))
+
+    def build(self, index: int) -> Build:
+        """The build of one seed."""
+        return Build(self.builds[index], yaml.load(self.builds[index], yaml.CSafeLoader))
+
+    def trial(self, index: int, report: "Report") -> "Trial":
+        """What the training of one seed is to the sweep."""
+        from sprout.training.tracked import Trial
+
+        name = f"trial {self.number}" + (f", seed {index}" if len(self.builds) > 1 else "")
+        return Trial(self.sweep, name, {"sprout.trial": str(self.number)}, report)

@@ -1,0 +1,68 @@
+"""A trial on several devices: a process for each, which torchrun starts, and the first one reports to the worker."""
+
+import sys
+import threading
+from contextlib import suppress
+from multiprocessing.connection import Client, Listener
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sprout.core.errors import Pruned, UserError
+from sprout.core.ranks import rank, run_ranks
+from sprout.core.records import read_json, write_json
+from sprout.core.signals import Killed, die_with_parent, exit_codes
+from sprout.extra_training import train_beside
+from sprout.sweep.channel import ask, receive, send
+from sprout.sweep.order import Order
+from sprout.training.tracked import Report
+
+
+def train_as_ranks(order: Order, index: int, model: Path, report: Report) -> None:
+    """Train the model of one seed.
+
+    Raises:
+        Pruned: the sweep has ended it.
+        UserError: what the first process to fail said.
+        RuntimeError: they ended otherwise.
+    """
+    with TemporaryDirectory() as scratch, Listener(str(Path(scratch, "socket"))) as listener:
+        place, told = Path(scratch, "order.json"), Path(scratch, "error")
+        write_json(place, {"order": order.write(), "index": index, "model": str(model), "socket": listener.address})
+        answers: list[bool] = []
+        threading.Thread(target=pass_on, args=(listener, report, answers), daemon=True).start()
+        code = run_ranks(order.devices, told, ["-m", "sprout.sweep.ranks", str(place)])
+        if answers and not answers[-1]:
+            raise Pruned(f"after epoch {len(answers)}")
+        if told.exists():
+            raise UserError(told.read_text(encoding="utf-8"))
+    if code:
+        raise RuntimeError(f"its processes ended with {code}; the worker's log says why")
+
+
+def pass_on(listener: Listener, report: Report, answers: list[bool]) -> None:
+    """Pass on what the first process reports, and what the sweep says to it, until that process ends."""
+    # Killed is for the main thread, which a signal will reach.
+    with suppress(Killed), listener.accept() as channel:
+        while (told := receive(channel)) is not None:
+            answers.append(report(told["row"], told["epoch"]))
+            send(channel, {"go": answers[-1]})
+
+
+def main() -> None:
+    """One of the processes."""
+    with exit_codes():
+        die_with_parent()
+        given = read_json(Path(sys.argv[1]))
+        order = Order.read(given["order"])
+        if rank() == 0:
+            channel = Client(given["socket"])
+
+        def report(row: dict[str, float], epoch: int) -> bool:
+            return bool(ask(channel, {"row": row, "epoch": epoch})["go"])
+
+        # Only the first process is asked to report.
+        train_beside(Path(given["model"]), order.build(given["index"]), "trial", order.trial(given["index"], report))
+
+
+if __name__ == "__main__":
+    main()

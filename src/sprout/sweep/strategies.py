@@ -1,0 +1,44 @@
+"""Optuna's samplers and pruners by the names that the section has for them."""
+
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+
+REDUCTION = 4
+"""One of so many trials goes on at each rung."""
+SMALLEST_GENERATION, LARGEST_GENERATION = 8, 50
+
+
+def make_sampler(name: str, seed: int, trials: int, workers: int) -> BaseSampler:
+    """A sampler for one draw: beside its seed it knows what is in the study, so that a sweep goes on as it would have.
+
+    Args:
+        name: tpe, random or nsga2.
+        seed: of this draw.
+        trials: how many there will be.
+        workers: how many trials run at once.
+    """
+    if name == "random":
+        return RandomSampler(seed=seed)
+    if name == "nsga2":
+        population = min(LARGEST_GENERATION, max(SMALLEST_GENERATION, trials // 5))
+        return NSGAIISampler(seed=seed, population_size=population)
+    # With several at once it takes those that run for bad ones, so that they are not all alike.
+    return TPESampler(seed=seed, constant_liar=workers > 1)
+
+
+def make_pruner(name: str, epochs: int) -> BasePruner:
+    """A pruner of trials of so many epochs; its steps count from 1.
+
+    Args:
+        name: successive_halving, hyperband, median or none.
+        epochs: of a trial, at most.
+    """
+    match name:
+        case "successive_halving":
+            return SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)
+        case "hyperband":
+            return HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=REDUCTION)
+        case "median":
+            return MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+        case _:
+            return NopPruner()

@@ -1,0 +1,207 @@
+"""The supervisor of a sweep: draws trials, gives them to workers, and notes what became of them.
+
+It alone touches the study. Workers do not wait for one another, nor does it for any.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+from sprout.core.errors import UserError
+from sprout.sweep import trials
+from sprout.sweep.board import Board
+from sprout.sweep.channel import Message
+from sprout.sweep.order import Order
+from sprout.sweep.results import kept_result
+from sprout.sweep.workers import Worker, end_all
+
+FAILURES = 6
+"""So many in a row are no chance."""
+LOOK = 0.5
+"""Seconds between two looks at the clock, where no worker says anything."""
+
+
+class SweepFailedError(Exception):
+    """Trial after trial fails; the message says why the last one did."""
+
+
+class Supervisor:
+    """One sweep, from where it stands to its total."""
+
+    def __init__(
+        self,
+        study: Study,
+        results: Path,
+        *,
+        space: dict[str, BaseDistribution],
+        sampler: Callable[[int], BaseSampler],
+        order: Callable[[int, dict[str, Any]], Order],
+        start_worker: Callable[[int], Worker],
+        workers: int,
+        total: int,
+        epochs: int,
+        metric: str | None,
+        deadline: float | None,
+        board: Board,
+    ) -> None:
+        """Take the parts of a sweep.
+
+        Args:
+            study: held by this process; nothing of it runs.
+            results: the folder of results.
+            space: what is drawn.
+            sampler: for a draw, which it takes the number of.
+            order: what a worker is told, from a trial's number and params; raises `UserError` where they do not fit.
+            start_worker: starts the worker of that number.
+            workers: how many there are at most.
+            total: how many trials there shall be, complete or pruned.
+            epochs: of a training, at most.
+            metric: the one that is sought, by which trials are pruned; None where there are several.
+            deadline: on the monotonic clock; no trial begins after it.
+            board: shows what happens.
+        """
+        self.study, self.results, self.space, self.sampler, self.order = study, results, space, sampler, order
+        self.start_worker, self.most, self.total, self.epochs = start_worker, workers, total, epochs
+        self.metric, self.deadline, self.board = metric, deadline, board
+        self.workers: dict[int, Worker] = {}
+        self.running: dict[Worker, Trial] = {}
+        self.failures, self.asked_to_end, self.said_so = 0, False, False
+        self.done = len(trials.done(study))
+
+    def end_soon(self) -> None:
+        """Begin no further trial; may be called from a signal's handler."""
+        self.asked_to_end = True
+
+    @property
+    def open(self) -> int:
+        """How many more trials are to begin."""
+        late = self.deadline is not None and time.monotonic() > self.deadline
+        return 0 if self.asked_to_end or late else max(0, self.total - self.done - len(self.running))
+
+    def run(self) -> None:
+        """Go on until the total is reached or no more is to begin, and all that runs has ended.
+
+        Raises:
+            SweepFailedError: so many trials failed in a row that it cannot be chance.
+        """
+        try:
+            while self.running or self.open:
+                self.assign()
+                for channel in wait([worker.channel for worker in self.workers.values()], LOOK):
+                    worker = next(each for each in self.workers.values() if each.channel is channel)
+                    self.listen(worker)
+                if self.asked_to_end and not self.said_so:
+                    self.said_so = True
+                    self.board.say(
+                        f"no more trials begin; waiting for {len(self.running)}; Ctrl-C again saves and ends them"
+                    )
+                self.board.show()
+        finally:
+            end_all(list(self.workers.values()))
+            for trial in self.running.values():
+                trials.interrupt(self.study, self.results, trial.number)
+
+    def assign(self) -> None:
+        """Start workers where there are too few, and give trials to those that have none."""
+        for number in range(min(self.most, self.open + len(self.running))):
+            if number not in self.workers:
+                self.workers[number] = self.start_worker(number)
+        for worker in self.workers.values():
+            if worker.ready and worker not in self.running and self.open:
+                self.begin(worker)
+
+    def begin(self, worker: Worker) -> None:
+        """Draw a trial, and have it run."""
+        trial = trials.ask(self.study, self.space, self.sampler(len(self.study.get_trials(deepcopy=False))))
+        try:
+            order = self.order(trial.number, trial.params)
+        except UserError as error:
+            self.failed(trial, str(error))
+            return
+        self.board.begun(trial)
+        self.running[worker] = trial
+        worker.tell({"order": order.write(), "results": str(self.results)})
+
+    def listen(self, worker: Worker) -> None:
+        """Act on what a worker says, or on its death."""
+        message = worker.hear()
+        if message is None:
+            self.lost(worker)
+        elif message["say"] == "ready":
+            worker.ready = True
+        elif message["say"] == "epoch":
+            worker.tell({"go": self.goes_on(self.running[worker], message)})
+        else:
+            self.ended(self.running.pop(worker), message)
+
+    def goes_on(self, trial: Trial, message: Message) -> bool:
+        """Note an epoch's figures; whether the trial is worth another one."""
+        epochs = message["epoch"] + 1
+        self.board.epoch(trial, epochs, message["row"])
+        if self.metric not in message["row"]:
+            return True
+        trial.report(message["row"][self.metric], epochs)
+        return epochs >= self.epochs or not trial.should_prune()
+
+    def ended(self, trial: Trial, message: Message) -> None:
+        """A worker says that its trial is over."""
+        if message["say"] == "pruned":
+            self.counted(trial, state=TrialState.PRUNED)
+        elif message["say"] == "complete":
+            self.finished(trial)
+        else:
+            self.failed(trial, message["reason"])
+
+    def finished(self, trial: Trial) -> None:
+        """A trial's result lies there."""
+        result = kept_result(self.results, trial.number)
+        assert result is not None, "it is written before it is told"
+        if all(math.isfinite(value) for value in result.values):
+            self.counted(trial, result.values)
+        else:
+            self.failed(trial, f"its value is no number: {result.values}")
+
+    def counted(self, trial: Trial, values: list[float] | None = None, state: TrialState | None = None) -> None:
+        """One more trial of the total."""
+        self.study.tell(trial, values, state)
+        self.done, self.failures = self.done + 1, 0
+        self.board.ended(trials.of_number(self.study, trial.number), self.done)
+
+    def lost(self, worker: Worker) -> None:
+        """A worker has died: another one takes its place."""
+        number = next(number for number, each in self.workers.items() if each is worker)
+        del self.workers[number]
+        how = worker.bury()
+        trial = self.running.pop(worker, None)
+        if trial is None:
+            self.note_failure(f"a worker ended {how} before its trial: {last_line(worker.log)}")
+        elif kept_result(self.results, trial.number) is not None:
+            self.finished(trial)
+        else:
+            self.failed(trial, f"its worker ended {how}")
+
+    def failed(self, trial: Trial, reason: str) -> None:
+        """A trial has failed; it is tried once more."""
+        again = trials.fail(self.study, trial, reason)
+        self.board.failed(trials.of_number(self.study, trial.number), reason, again)
+        self.note_failure(f"trial {trial.number}: {reason}")
+
+    def note_failure(self, reason: str) -> None:
+        """One more failure in a row."""
+        self.failures += 1
+        if self.failures >= FAILURES:
+            raise SweepFailedError(f"{FAILURES} failures in a row, the last: {reason}")
+
+
+def last_line(path: Path) -> str:
+    """What a worker said last."""
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")

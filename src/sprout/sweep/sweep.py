@@ -1,0 +1,208 @@
+"""`sprout sweep`: search settings of the current experiment, on data that the pipeline has prepared."""
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import optuna
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from rich.table import Table
+
+from sprout.core.build import Build
+from sprout.core.errors import UserError
+from sprout.core.signals import Killed, raise_killed
+from sprout.core.store import open_store
+from sprout.core.workspace import Params
+from sprout.extra_training import STORES, refuse_other_data, refuse_without_effect
+from sprout.settings.compose import compose_config
+from sprout.settings.made_with import made_with
+from sprout.sweep import trials
+from sprout.sweep.adopt import adopt
+from sprout.sweep.board import Board
+from sprout.sweep.conclusion import conclude
+from sprout.sweep.search import DATA, Search
+from sprout.sweep.space import distributions
+from sprout.sweep.strategies import make_pruner, make_sampler
+from sprout.sweep.study import KEY, Place, held, open_study
+from sprout.sweep.supervisor import Supervisor
+from sprout.sweep.workers import Worker, shares_of_devices
+from sprout.tracking import InSweep, Run, data_hashes, git_state, tracked_run, tracking_uri
+from sprout.tracking.place import workspace
+
+TAKES = ("model", "train", "sweep")
+"""The sections whose overrides a sweep takes."""
+
+
+def sweep(
+    conf: Path, params: Params, overrides: Sequence[str], *, fresh: bool, adopt_as: str | None, number: int | None
+) -> list[Table | str]:
+    """Search until the total is reached, going on with the study that is there.
+
+    Args:
+        conf: the folder of config groups.
+        params: what this workspace builds.
+        overrides: changes for all trials, and of the section `sweep`.
+        fresh: whether to begin a new study.
+        adopt_as: the name of an experiment to write from the winner.
+        number: of the trial that is the winner; None for the best one.
+
+    Returns:
+        what is to be said at the end.
+
+    Raises:
+        UserError: what was given does not fit.
+        SweepFailedError: trial after trial failed.
+        Killed: Ctrl-C, or another signal; what runs has been saved or has ended.
+    """
+    composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
+    refuse_without_effect(composed, len(params.overrides), "sprout sweep", TAKES)
+    refuse_other_data(composed, made_with(), params)
+    for folder in STORES:
+        open_store(Path(folder))
+    search = Search(conf, composed)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    name = f"{composed.experiment}-{search.sweep.name}"
+    with held(workspace() / "mlruns" / "sweeps", name, fresh) as place:
+        study = open_study(place, search.definition(), search.directions)
+        said = run(search, study, place)
+        if adopt_as is not None:
+            said.append(adopted(search, study, adopt_as, number))
+    return said
+
+
+def run(search: Search, study: Study, place: Place) -> list[Table | str]:
+    """Run what is missing of a study, as one MLflow run, and sum it up."""
+    key = InSweep(study.user_attrs[KEY], place.name)
+    build = Build(search.composed.text, search.composed.config | {"sweep": search.composed.sweep})
+    left = trials.recover(study, place.results)
+    board = board_of(search, study, place)
+    if left:
+        board.say(f"{place.name}: an earlier sweep was killed; trials {', '.join(map(str, left))} are taken up again")
+    git, data = git_state(Path.cwd()), data_hashes(Path.cwd(), DATA)
+    with tracked_run(build, "sweep", tracking_uri(), data=data, git=git, sweep=key) as tracked:
+        supervisor = supervisor_of(search, study, place, key, board)
+        try:
+            with shown(board), ends_softly(supervisor):
+                supervisor.run()
+        except Killed:
+            board.say(f"{place.name}: {board.standing()}; what ran is saved, the same command goes on")
+            raise
+        said, pictures = conclude(study, search.metrics, place.folder / "pictures", place.results)
+        log(tracked, study, search.metrics, pictures)
+        if supervisor.asked_to_end:
+            board.say(f"{place.name}: {board.standing()}; the same command goes on")
+            raise Killed(signal.SIGINT)
+    return said
+
+
+def board_of(search: Search, study: Study, place: Place) -> Board:
+    """The board, with what is done already."""
+    maximize = search.directions[0] == "maximize" if len(search.metrics) == 1 else None
+    done = trials.done(study)
+    board = Board(place.name, search.metrics, maximize, search.sweep.trials, len(done), search.epochs)
+    for best in trials.best(study):
+        board.note_best(best.values[0], best.number)
+    return board
+
+
+def supervisor_of(search: Search, study: Study, place: Place, key: InSweep, board: Board) -> Supervisor:
+    """The supervisor, with all that it needs."""
+    settings = search.sweep
+    study.pruner = make_pruner(settings.pruner, search.epochs)
+    devices = shares_of_devices(
+        settings.workers, getattr(search.training, "accelerator", "cpu"), search.training.processes[0]
+    )
+    return Supervisor(
+        study,
+        place.results,
+        space=distributions(search.space),
+        sampler=lambda drawn: make_sampler(
+            settings.sampler, (settings.seed * 1_000_003 + drawn) % 2**32, settings.trials, settings.workers
+        ),
+        order=partial(search.order, key),
+        start_worker=lambda number: Worker(place.logs / f"worker-{number}.log", devices[number]),
+        workers=settings.workers,
+        total=settings.trials,
+        epochs=search.epochs,
+        metric=search.metrics[0] if len(search.metrics) == 1 else None,
+        deadline=None if settings.timeout is None else time.monotonic() + 60 * settings.timeout,
+        board=board,
+    )
+
+
+@contextmanager
+def shown(board: Board) -> Iterator[None]:
+    """Show the board while the block runs."""
+    board.start()
+    try:
+        yield
+    finally:
+        board.show()
+        board.close()
+
+
+@contextmanager
+def ends_softly(supervisor: Supervisor) -> Iterator[None]:
+    """Ctrl-C lets what runs end and begins nothing more; a second one, or another signal, ends all at once."""
+
+    def soon(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, raise_killed)
+        supervisor.end_soon()
+
+    before = signal.signal(signal.SIGINT, soon)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def log(tracked: Run, study: Study, metrics: list[str], pictures: list[Path]) -> None:
+    """Give the sweep's run its pictures, its best values and the course of them."""
+    for picture in pictures:
+        tracked.log_artifact(picture, "pictures")
+    best: float | None = None
+    for trial in trials.done(study):
+        if trial.state == TrialState.COMPLETE and len(metrics) == 1:
+            better = max if study.direction == StudyDirection.MAXIMIZE else min
+            best = trial.values[0] if best is None else better(best, trial.values[0])
+            tracked.log_metrics({f"best_{metrics[0]}": best}, step=trial.number)
+    tracked.log_metrics(
+        {"trials": len(trials.done(study)), "pruned": sum(t.state == TrialState.PRUNED for t in trials.done(study))}
+    )
+
+
+def adopted(search: Search, study: Study, name: str, number: int | None) -> str:
+    """Write the winner as an experiment; what is said of it.
+
+    Raises:
+        UserError: there is no winner, or several, or that trial is not complete.
+    """
+    trial = winner(study, number)
+    figures = ", ".join(f"{metric} {value:.5g}" for metric, value in zip(search.metrics, trial.values, strict=True))
+    path = adopt(
+        search.conf,
+        name,
+        search.config_of(trial.params, 0),
+        f"Trial {trial.number} of the sweep {study.study_name}, {len(trials.done(study))} trials.",
+        f"{figures} on val, {search.sweep.seeds} seed{'s' if search.sweep.seeds > 1 else ''}",
+    )
+    return f"{path} builds it: dvc exp run -S experiment={name}"
+
+
+def winner(study: Study, number: int | None) -> FrozenTrial:
+    """The trial to adopt."""
+    best = trials.best(study)
+    if number is None:
+        if len(best) == 1:
+            return best[0]
+        named = ", ".join(str(trial.number) for trial in best) or "no trial is complete yet"
+        raise UserError(f"--adopt: there is no single best trial; choose one by --trial, of {named}")
+    complete = {t.number: t for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))}
+    if number not in complete:
+        raise UserError(f"--trial {number}: is no complete trial; there are: {', '.join(map(str, complete)) or 'none'}")
+    return complete[number]

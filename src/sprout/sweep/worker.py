@@ -1,0 +1,73 @@
+"""A worker of a sweep: a process that imports once and runs trial after trial, as the supervisor tells it.
+
+It speaks with the supervisor alone, over a socket that it is born with; it does not touch the study.
+"""
+
+import gc
+import sys
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from sprout.core.errors import Pruned, UserError, one_line
+from sprout.core.signals import die_with_parent, exit_codes
+from sprout.sweep.channel import Message, ask, receive, send
+
+REASON = 500
+"""Characters of a reason, at most."""
+
+
+def main() -> None:
+    """Run until the supervisor says no more, or is gone."""
+    channel = Connection(int(sys.argv[1]))
+    with exit_codes():
+        die_with_parent()
+        carry_out = imported()
+        send(channel, {"say": "ready"})
+        while (told := receive(channel)) is not None:
+            send(channel, carry_out(channel, told))
+
+
+def imported() -> "Callable[[Connection, Message], Message]":
+    """Import, once, all that a trial needs."""
+    import torch
+
+    from sprout.sweep.order import Order
+    from sprout.sweep.results import keep_result
+    from sprout.sweep.trial import run_trial
+    from sprout.tracking.connection import load_mlflow
+    from sprout.training import estimate, train_model  # noqa: F401
+
+    load_mlflow()
+
+    def carry_out(channel: Connection, told: Message) -> Message:
+        """Run a trial; what became of it."""
+        order = Order.read(told["order"])
+        print(f"trial {order.number}", file=sys.stderr, flush=True)
+
+        def report(row: dict[str, float], epoch: int) -> bool:
+            return bool(ask(channel, {"say": "epoch", "epoch": epoch, "row": row})["go"])
+
+        try:
+            result = run_trial(order, report)
+        except Pruned:
+            return {"say": "pruned"}
+        except UserError as error:
+            return {"say": "failed", "reason": one_line(error)[:REASON]}
+        except Exception as error:
+            traceback.print_exc()
+            return {"say": "failed", "reason": f"{type(error).__name__}: {one_line(error)}"[:REASON]}
+        finally:
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()  # the next trial may need all
+        # Before anyone is told: whoever dies next, it is not lost.
+        keep_result(Path(told["results"]), order.number, result)
+        return {"say": "complete"}
+
+    return carry_out
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The workers of a sweep, as the supervisor sees them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from sprout.core.errors import UserError
+from sprout.sweep.channel import Message, receive, send
+
+SOURCE = Path(__file__).parents[2]
+PATIENCE = 30.0
+"""Seconds that a worker has to write its checkpoint and end."""
+
+
+class Worker:
+    """One process, in a session of its own: Ctrl-C reaches the supervisor alone."""
+
+    def __init__(self, log: Path, devices: list[str] | None) -> None:
+        """Start it.
+
+        Args:
+            log: takes what it prints.
+            devices: the GPUs that it may see, by the names that CUDA has for them; None for whatever there is.
+        """
+        ours, theirs = socket.socketpair()
+        path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
+        env = os.environ | {"PYTHONPATH": path, "PARENT_PID": str(os.getpid())}
+        if devices is not None:
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sprout.sweep.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        theirs.close()
+        self.channel = Connection(ours.detach())
+        self.log, self.ready = log, False
+
+    def tell(self, message: Message) -> None:
+        """Send it a message; one that has died is noticed when it is listened to."""
+        try:
+            send(self.channel, message)
+        except OSError:
+            return
+
+    def hear(self) -> Message | None:
+        """Its next message; None where it is dead."""
+        return receive(self.channel)
+
+    def bury(self) -> str:
+        """Wait for the end of a worker that is dead or dying, and end what is left of its tree; how it ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=PATIENCE)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        code = self.process.wait()
+        self.channel.close()
+        return f"by {signal.Signals(-code).name}" if code < 0 else f"with {code}"
+
+
+def end_all(workers: list[Worker]) -> None:
+    """Ask all to write their checkpoints and end; end those that do not."""
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.bury()
+
+
+def shares_of_devices(workers: int, accelerator: str, devices: int) -> list[list[str] | None]:
+    """The GPUs of each worker; None for each where there are none to be used.
+
+    Args:
+        workers: how many there will be.
+        accelerator: the setting `train.accelerator`.
+        devices: that each trial takes.
+
+    Raises:
+        UserError: there are fewer GPUs than they would need.
+    """
+    visible = gpus() if accelerator in ("auto", "cuda") else []
+    if not visible:
+        return [None] * workers
+    if workers * devices > len(visible):
+        raise UserError(
+            f"sweep.workers={workers} with train.devices={devices}: there are {len(visible)} GPUs, and each belongs to "
+            f"one worker; accepted: up to {len(visible) // devices or 'none'}, or train.accelerator=cpu"
+        )
+    return [visible[first * devices : (first + 1) * devices] for first in range(workers)]
+
+
+def gpus() -> list[str]:
+    """The GPUs that this process may use, by the names that CUDA has for them."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return []
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
+
+
+def shared_threads(workers: int, asked: int) -> int:
+    """The CPU threads of each trial: the cores divided among the workers, or fewer where the setting says so."""
+    share = max(1, len(os.sched_getaffinity(0)) // workers)
+    return min(asked or share, share)

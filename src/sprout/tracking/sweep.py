@@ -1,0 +1,31 @@
+"""The run of a sweep, and those of its trials under it."""
+
+from typing import TYPE_CHECKING
+
+from sprout.tracking.describe import SWEEP_TAG
+from sprout.tracking.journal import Record
+from sprout.tracking.parent import find, find_or_create, reopen
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+SWEEP = "sweep"
+"""The role of the sweep's own run."""
+
+
+def open_in_sweep(client: "MlflowClient", experiment: str, start: Record) -> str:
+    """The id of the record's run: the sweep's own, running again, or one under it.
+
+    Whichever journal comes first makes the sweep's run: a store that was down may hear of a trial before.
+    """
+    tags = {SWEEP_TAG: start["sweep"]["key"], "sprout.role": SWEEP}
+    found = find(client, experiment, tags)
+    if found:
+        sweep = str(found[0].info.run_id)
+    else:
+        made = tags | {"sprout.key": start["key"], **start["owner"]}
+        sweep = str(client.create_run(experiment, start["time"], made, start["sweep"]["name"]).info.run_id)
+    if start["role"] != SWEEP:
+        return find_or_create(client, experiment, start, sweep)
+    reopen(client, sweep, start)
+    return sweep

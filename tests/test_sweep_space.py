@@ -1,0 +1,230 @@
+"""What a sweep searches: which spaces and objectives are refused, and that a draw comes to the config as it is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from sprout.core.errors import UserError
+from sprout.settings.compose import compose_config, with_values
+from sprout.settings.sweep import Choices, FloatRange, IntRange, LogRange, Sweep, check_sweep, space_of
+from sprout.sweep.objective import check_objective, known_after_epochs, known_at_the_end
+from sprout.sweep.space import check_space, distributions, drawn, override, stored
+
+CONF = Path("conf")
+
+
+def sweep_of(*overrides: str, experiment: str = "digits") -> Sweep:
+    return check_sweep("sweep", compose_config(CONF, experiment, overrides).sweep)
+
+
+def test_the_default_searches_rate_batch_and_dropout(project: Path) -> None:
+    assert distributions(space_of(sweep_of())) == {
+        "train.lr": FloatDistribution(1e-4, 3e-2, log=True),
+        "train.batch_size": CategoricalDistribution([16, 32, 64, 128]),
+        "model.dropout": FloatDistribution(0.0, 0.6, step=0.1),
+    }
+
+
+def test_a_whole_number_and_a_list(project: Path) -> None:
+    space = space_of(sweep_of("sweep=architecture"))
+    found = distributions(space)
+    assert found["model.kernel"] == IntDistribution(1, 5, step=2)
+    assert "[8, 16]" in found["model.channels"].choices  # type: ignore[attr-defined]
+    assert drawn(space, {"model.channels": "[8, 16]", "model.batch_norm": True}) == {
+        "model.channels": (8, 16),
+        "model.batch_norm": True,
+    }
+
+
+def test_a_parameter_is_added_and_left_out_from_the_command_line(project: Path) -> None:
+    space = space_of(
+        sweep_of("~sweep.space.model", "+sweep.space.train.ema={kind: float, low: 0.9, high: 0.99, step: null}")
+    )
+    assert list(space) == ["train.lr", "train.batch_size", "train.ema"]
+
+
+VALUES = [
+    0.1,
+    1e-05,
+    3,
+    True,
+    False,
+    None,
+    "relu",
+    "null",
+    "1e3",
+    "true",
+    "a b",
+    "it's, [so]",
+    'say "so"',
+    (8, 16),
+    (),
+    ("max", None, 0.5),
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_is_the_same_behind_hydras_grammar(project: Path, value: Any) -> None:
+    path = "train.optimizer.args.momentum"
+    composed = compose_config(CONF, "digits", ["train/optimizer=sgd"])
+    found = with_values(CONF, composed, [override(path, value)]).config["train"]["optimizer"]["args"]["momentum"]
+    wanted = list(value) if isinstance(value, tuple) else value
+    assert found == wanted
+    assert type(found) is type(wanted)
+    assert compose_config(CONF, "digits", ["train/optimizer=sgd", override(path, value)]).config["train"]["optimizer"][
+        "args"
+    ] == {"momentum": wanted, "nesterov": True}
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["train.lr=0.007", "model.channels=[4,8]"],
+        ["model=mlp", "train.batch_size=7"],
+        ["train/schedule=one_cycle"],
+        ["train.threads=2", "train.lr=0.1"],
+        ["++train.lr=0.2"],
+    ],
+)
+def test_further_overrides_give_what_composing_all_gives(project: Path, overrides: list[str]) -> None:
+    given = ["train.epochs=3", "model.dropout=0.1"] if "model=mlp" not in overrides else ["train.epochs=3"]
+    some, whole = compose_config(CONF, "digits", given), compose_config(CONF, "digits", [*given, *overrides])
+    found = with_values(CONF, some, overrides)
+    assert (found.config, found.text, found.sweep) == (whole.config, whole.text, whole.sweep)
+
+
+def test_a_config_is_not_changed_by_further_overrides(project: Path) -> None:
+    composed = compose_config(CONF, "digits", [])
+    text = composed.text
+    with_values(CONF, composed, ["train.lr=0.5"])
+    assert composed.text == text
+    assert with_values(CONF, composed, []).text == text
+
+
+def test_a_build_knows_nothing_of_the_sweep(project: Path) -> None:
+    plain, other = compose_config(CONF, "digits", []), compose_config(CONF, "digits", ["sweep.trials=7"])
+    assert plain.text == other.text
+    assert "sweep" not in plain.config
+    assert other.sweep["trials"] == 7
+
+
+REFUSED = [
+    (["sweep.trials=0"], "sweep.trials=0: should be greater than or equal to 1"),
+    (["sweep.sampler=grid"], "sweep.sampler=\"grid\": should be 'tpe', 'random' or 'nsga2'"),
+    (["sweep.space.train.lr.low=1"], "sweep.space.train.lr.low=1.0 with high=0.03: low is below high"),
+    (["sweep.space.train.lr.low=0"], "sweep.space.train.lr.low=0: should be greater than 0"),
+    (["sweep.space.train.lr.kind=lin"], 'sweep.space.train.lr.kind="lin": unknown (did you mean int?); accepted: '),
+    (["sweep.space.train.lr.step=1"], "sweep.space.train.lr.step=1: no such key; accepted: kind, low, high"),
+    (["~sweep.space.train.lr.kind"], "sweep.space.train.lr.kind=null: unknown; accepted: float, log, int, choice"),
+    (["sweep.space.train.lr=0.1"], "sweep.space.train.lr=0.1: is not a section; its key kind is one of float, log"),
+    (["sweep.space.train.batch_size.choices=[8]"], "sweep.space.train.batch_size.choices=[8]: "),
+    (["sweep.space.train.batch_size.choices=[8,9,8]"], "choices=[8, 9, 8]: one of them stands twice"),
+    (["~sweep.space.train", "~sweep.space.model"], "sweep.space: is empty; name a setting by its path"),
+    (
+        ["+sweep.space.prepare.val={kind: int, low: 1, high: 9, step: 1}"],
+        "sweep.space.prepare.val: a trial is one training on the data that is there; accepted: keys of model and train",
+    ),
+    (["sweep=architecture", "sweep.pruner=median"], "sweep.pruner=median with 2 objectives: trials are pruned by one"),
+    (["sweep.objective=[]"], "sweep.objective=[]: "),
+    (["sweep.objective=[{metric: val_loss, direction: down}]"], 'sweep.objective.0.direction="down": should be \'max'),
+]
+
+
+@pytest.mark.parametrize(("overrides", "says"), REFUSED)
+def test_a_section_that_cannot_be_searched_is_refused(project: Path, overrides: list[str], says: str) -> None:
+    with pytest.raises(UserError) as raised:
+        compose_config(CONF, "digits", overrides)
+    assert says in str(raised.value)
+
+
+OUT_OF_RANGE = [
+    ("~sweep.space.model", None),
+    ("sweep.space.model.dropout.high=1.0", "sweep.space.model.dropout: model.dropout=1.0: should be less than 1"),
+    ("sweep.space.train.batch_size.choices=[0,8]", "sweep.space.train.batch_size: train.batch_size=0: should be"),
+    (
+        "+sweep.space.model.dropot={kind: float, low: 0.0, high: 0.5, step: null}",
+        "sweep.space.model.dropot: model.dropot=0.0: no such key (did you mean dropout?)",
+    ),
+    ("+sweep.space.train.loss={kind: choice, choices: [a, b]}", 'sweep.space.train.loss: train.loss="a": no such key'),
+    (
+        "+sweep.space.model.kernel={kind: int, low: 2, high: 3, step: 1}",
+        "sweep.space.model.kernel: model.kernel=2 is even",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "says"), OUT_OF_RANGE)
+def test_what_a_setting_does_not_take_is_refused_before_the_first_trial(
+    project: Path, given: str, says: str | None
+) -> None:
+    composed = compose_config(CONF, "digits", [given])
+    space = space_of(check_sweep("sweep", composed.sweep))
+    if says is None:
+        check_space(CONF, composed, space)
+        return
+    with pytest.raises(UserError) as raised:
+        check_space(CONF, composed, space)
+    assert says in str(raised.value)
+
+
+def test_files_of_a_group_are_choices(project: Path) -> None:
+    composed = compose_config(CONF, "digits", [])
+    space = {"model": Choices("choice", ("cnn", "mlp", "nothing"))}
+    with pytest.raises(UserError, match=r'sweep\.space\.model: model="nothing": no such choice; accepted: '):
+        check_space(CONF, composed, space)
+    found = with_values(CONF, composed, [override("model", "mlp")])
+    assert found.config["model"]["name"] == "mlp"
+
+
+KNOWN = [
+    ("digits", "classify", ["val_loss", "val_accuracy"], "val_macro_f1"),
+    ("linear", "regress", ["val_loss", "val_mae"], "val_r2"),
+    ("denoise", "reconstruct", ["val_loss"], "val_mse"),
+    ("cluster", "cluster", ["val_loss"], "val_purity"),
+    ("baseline_forest", "none", [], "val_accuracy"),
+]
+
+
+@pytest.mark.parametrize(("experiment", "task", "after_epochs", "at_the_end"), KNOWN)
+def test_what_is_known_of_each_task(
+    project: Path, experiment: str, task: str, after_epochs: list[str], at_the_end: str
+) -> None:
+    config = compose_config(CONF, experiment, []).config
+    assert known_after_epochs(config) == after_epochs
+    assert at_the_end in known_at_the_end(config)
+
+
+@pytest.mark.parametrize(
+    ("metric", "pruner", "says"),
+    [
+        ("val_accuracy", "median", None),
+        ("val_macro_f1", "none", None),
+        ("parameters", "none", None),
+        ("val_acc", "none", r"metric=val_acc: not known of what is trained here \(did you mean val_accuracy\?\)"),
+        ("val_macro_f1", "median", r"sweep\.pruner=median: val_macro_f1 is not known after each epoch; accepted: none"),
+        ("test_accuracy", "none", r"metric=test_accuracy: not known"),
+    ],
+)
+def test_what_cannot_be_sought_is_refused(project: Path, metric: str, pruner: str, says: str | None) -> None:
+    given = [f"sweep.objective=[{{metric: {metric}, direction: maximize}}]", f"sweep.pruner={pruner}"]
+    composed = compose_config(CONF, "digits", given)
+    sweep = check_sweep("sweep", composed.sweep)
+    if says is None:
+        check_objective(sweep, composed.config)
+        return
+    with pytest.raises(UserError, match=says):
+        check_objective(sweep, composed.config)
+
+
+def test_ranges_as_they_are() -> None:
+    space = {
+        "a": FloatRange("float", 0.0, 1.0, None),
+        "b": LogRange("log", 0.1, 1.0),
+        "c": IntRange("int", 1, 4, 1),
+        "d": Choices("choice", ((1, 2), "x", None)),
+    }
+    assert distributions(space)["d"] == CategoricalDistribution(["[1, 2]", "x", None])
+    for choice in ((1, 2), "x", None):
+        assert drawn(space, {"d": stored(choice)}) == {"d": choice}

@@ -1,0 +1,289 @@
+"""The supervisor, with workers that are threads of this test and say what real ones say."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+from optuna.samplers import RandomSampler
+from optuna.storages import RDBStorage
+from optuna.study import Study
+
+from sprout.core.errors import UserError
+from sprout.sweep import workers
+from sprout.sweep.board import Board
+from sprout.sweep.channel import receive, send
+from sprout.sweep.order import Order
+from sprout.sweep.results import Result, keep_result
+from sprout.sweep.strategies import make_pruner
+from sprout.sweep.supervisor import FAILURES, Supervisor, SweepFailedError
+from sprout.tracking import InSweep
+
+EPOCHS = 4
+Play = Callable[["Stage", int], dict[str, Any] | None]
+"""What a worker does with the trial of that number; None is its death."""
+
+
+class Stage:
+    """What a played worker can do."""
+
+    def __init__(self, channel: Connection, results: Path) -> None:
+        self.channel, self.results = channel, results
+
+    def epoch(self, epoch: int, value: float) -> bool:
+        send(self.channel, {"say": "epoch", "epoch": epoch, "row": {"val_loss": 1.0, "val_accuracy": value}})
+        answer = receive(self.channel)
+        return answer is not None and answer["go"]
+
+    def complete(self, number: int, value: float) -> dict[str, Any]:
+        keep_result(self.results, number, Result([value], [[value]], 0.1, EPOCHS))
+        return {"say": "complete"}
+
+
+class Played(workers.Worker):
+    """A worker whose process is a thread."""
+
+    def __init__(self, play: Play, results: Path, log: Path) -> None:
+        self.channel, theirs = Pipe()
+        self.log, self.ready = log, False
+        self.process = cast(Any, SimpleNamespace(terminate=self.channel.close))
+        threading.Thread(target=self.work, args=(play, theirs, results), daemon=True).start()
+
+    def work(self, play: Play, channel: Connection, results: Path) -> None:
+        with suppress(OSError):  # the supervisor has ended it
+            send(channel, {"say": "ready"})
+            while (told := receive(channel)) is not None:
+                answer = play(Stage(channel, results), Order.read(told["order"]).number)
+                if answer is None:
+                    break
+                send(channel, answer)
+        channel.close()
+
+    def bury(self) -> str:
+        self.channel.close()
+        return "by SIGKILL"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(storage=RDBStorage(f"sqlite:///{tmp_path}/study.db"), directions=["maximize"])
+
+
+def supervisor(study: Study, results: Path, play: Play, **changes: Any) -> Supervisor:
+    results.mkdir(exist_ok=True)
+
+    def order(number: int, params: dict[str, Any]) -> Order:
+        return Order(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"))
+
+    given: dict[str, Any] = {
+        "space": {"train.lr": FloatDistribution(0.0, 1.0)},
+        "sampler": lambda number: RandomSampler(seed=number),
+        "order": order,
+        "start_worker": lambda number: Played(play, results, results / f"{number}.log"),
+        "workers": 2,
+        "total": 6,
+        "epochs": EPOCHS,
+        "metric": "val_accuracy",
+        "deadline": None,
+        "board": Board("s", ["val_accuracy"], True, 6, 0, EPOCHS),
+    }
+    return Supervisor(study, results, **(given | changes))
+
+
+def count(study: Study) -> dict[str, int]:
+    states = [trial.state.name for trial in study.trials]
+    return {state: states.count(state) for state in sorted(set(states))}
+
+
+def well(stage: Stage, number: int) -> dict[str, Any]:
+    for epoch in range(EPOCHS):
+        assert stage.epoch(epoch, 0.5)
+    return stage.complete(number, number / 10)
+
+
+def test_it_ends_with_the_total(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    supervisor(study, tmp_path / "results", well).run()
+    assert count(study) == {"COMPLETE": 6}
+    assert study.best_value == 0.5
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 6
+    assert "6 of 6, best 0.5 (trial 5)" in lines[-1]
+
+
+def test_it_goes_on_to_a_total(study: Study, tmp_path: Path) -> None:
+    supervisor(study, tmp_path / "results", well, total=2).run()
+    supervisor(study, tmp_path / "results", well, total=5).run()
+    supervisor(study, tmp_path / "results", well, total=5).run()
+    assert count(study) == {"COMPLETE": 5}
+
+
+def test_no_trial_waits_for_another(study: Study, tmp_path: Path) -> None:
+    """The first trial ends when all others have."""
+    others = threading.Event()
+
+    def play(stage: Stage, number: int) -> dict[str, Any]:
+        if number == 0:
+            assert others.wait(60)
+        elif number == 5:
+            others.set()
+        return stage.complete(number, 0.1)
+
+    supervisor(study, tmp_path / "results", play).run()
+    assert count(study) == {"COMPLETE": 6}
+
+
+def test_the_bad_are_pruned_and_count(study: Study, tmp_path: Path) -> None:
+    said: list[tuple[int, int]] = []
+
+    def play(stage: Stage, number: int) -> dict[str, Any]:
+        for epoch in range(EPOCHS):
+            if not stage.epoch(epoch, 1.0 - number / 10):
+                said.append((number, epoch))
+                return {"say": "pruned"}
+        return stage.complete(number, 1.0 - number / 10)
+
+    study.pruner = make_pruner("successive_halving", EPOCHS)
+    supervisor(study, tmp_path / "results", play, workers=1).run()
+    assert count(study) == {"COMPLETE": 1, "PRUNED": 5}
+    assert said == [(number, 0) for number in range(1, 6)]
+
+
+def test_a_trial_is_not_pruned_after_its_last_epoch(study: Study, tmp_path: Path) -> None:
+    study.pruner = make_pruner("median", 1)
+
+    def play(stage: Stage, number: int) -> dict[str, Any]:
+        assert stage.epoch(0, -number)
+        return stage.complete(number, -number)
+
+    supervisor(study, tmp_path / "results", play, epochs=1).run()
+    assert count(study) == {"COMPLETE": 6}
+
+
+def test_a_worker_that_dies_costs_one_trial(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def play(stage: Stage, number: int) -> dict[str, Any] | None:
+        return None if number in (1, 4) else stage.complete(number, 0.1)
+
+    supervisor(study, tmp_path / "results", play).run()
+    assert count(study) == {"COMPLETE": 6, "FAIL": 2}
+    assert study.trials[1].user_attrs["reason"] == "its worker ended by SIGKILL"
+    assert "trial 1 failed" in capsys.readouterr().err
+
+
+def test_what_a_worker_finished_before_it_died_is_not_lost(study: Study, tmp_path: Path) -> None:
+    def play(stage: Stage, number: int) -> dict[str, Any] | None:
+        stage.complete(number, 0.25)
+        return None
+
+    supervisor(study, tmp_path / "results", play).run()
+    assert count(study) == {"COMPLETE": 6}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_no_number_is_a_failure(study: Study, tmp_path: Path, value: float) -> None:
+    def play(stage: Stage, number: int) -> dict[str, Any]:
+        return stage.complete(number, value if number == 0 else 0.1)
+
+    supervisor(study, tmp_path / "results", play).run()
+    assert count(study) == {"COMPLETE": 6, "FAIL": 1}
+
+
+def test_failures_without_end_end_the_sweep(study: Study, tmp_path: Path) -> None:
+    def play(stage: Stage, number: int) -> dict[str, Any]:
+        return {"say": "failed", "reason": "no such luck"}
+
+    with pytest.raises(SweepFailedError, match=rf"^{FAILURES} failures in a row, the last: trial \d+: no such luck"):
+        supervisor(study, tmp_path / "results", play, workers=1).run()
+    assert count(study)["FAIL"] == FAILURES
+    assert "RUNNING" not in count(study)
+
+
+def test_failures_with_successes_between_do_not(study: Study, tmp_path: Path) -> None:
+    def play(stage: Stage, number: int) -> dict[str, Any]:
+        return {"say": "failed", "reason": "odd"} if number % 2 else stage.complete(number, 0.1)
+
+    supervisor(study, tmp_path / "results", play, total=12, workers=1).run()
+    assert count(study)["COMPLETE"] == 12
+    assert count(study)["FAIL"] > FAILURES
+
+
+def test_workers_that_never_start_end_the_sweep(study: Study, tmp_path: Path) -> None:
+    def start(number: int) -> workers.Worker:
+        worker = Played(well, tmp_path, tmp_path / "log")
+        worker.log.write_text("one\nImportError: no torch\n")
+        worker.channel.close()
+        worker.channel, theirs = Pipe()
+        theirs.close()
+        return worker
+
+    with pytest.raises(SweepFailedError, match="a worker ended by SIGKILL before its trial: ImportError: no torch"):
+        supervisor(study, tmp_path / "results", well, start_worker=start).run()
+    assert count(study) == {}
+
+
+def test_settings_that_do_not_fit_one_another_are_a_failed_trial(study: Study, tmp_path: Path) -> None:
+    def order(number: int, params: dict[str, Any]) -> Order:
+        if number < 2:
+            raise UserError("model.kernel=4: is even")
+        return Order(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"))
+
+    supervisor(study, tmp_path / "results", well, order=order).run()
+    assert count(study) == {"COMPLETE": 6, "FAIL": 2}
+    assert study.trials[0].user_attrs["reason"] == "model.kernel=4: is even"
+
+
+def test_asked_to_end_it_waits_for_what_runs(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = threading.Barrier(3)
+
+    def play(stage: Stage, number: int) -> dict[str, Any]:
+        both.wait(60)
+        time.sleep(2.0)
+        return stage.complete(number, 0.1)
+
+    searching = supervisor(study, tmp_path / "results", play)
+
+    def ask_to_end() -> None:
+        both.wait(60)
+        searching.end_soon()
+
+    threading.Thread(target=ask_to_end).start()
+    searching.run()
+    assert count(study) == {"COMPLETE": 2}
+    assert "no more trials begin; waiting for 2" in capsys.readouterr().err
+
+
+def test_an_error_leaves_nothing_running(study: Study, tmp_path: Path) -> None:
+    def play(stage: Stage, number: int) -> dict[str, Any] | None:
+        if number == 1:
+            return stage.complete(number, 0.1)
+        receive(stage.channel)  # for ever, as far as the sweep knows
+        return None
+
+    class Broken(Board):
+        def ended(self, *args: Any) -> None:
+            raise OSError("no terminal")
+
+    board = Broken("s", ["val_accuracy"], True, 6, 0, EPOCHS)
+    with pytest.raises(OSError, match="no terminal"):
+        supervisor(study, tmp_path / "results", play, board=board).run()
+    assert count(study) == {"COMPLETE": 1, "FAIL": 1, "WAITING": 1}
+
+
+def test_no_trial_begins_after_the_deadline(study: Study, tmp_path: Path) -> None:
+    supervisor(study, tmp_path / "results", well, deadline=time.monotonic() - 1).run()
+    assert count(study) == {}
+
+
+def test_an_order_is_read_as_it_was_written() -> None:
+    order = Order(3, ["a: 1\n", "b: [x, 'é']\n"], 2, ["val_loss"], InSweep("k", "n"))
+    assert Order.read(order.write()) == order
+    assert order.build(1).config == {"b": ["x", "é"]}
+    assert json.loads(order.write())["number"] == 3

@@ -1,0 +1,159 @@
+"""What becomes of trials: none is lost, none is left running, none is tried for ever."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+from optuna.samplers import RandomSampler
+from optuna.storages import RDBStorage
+from optuna.study import Study
+from optuna.trial import TrialState
+
+from sprout.core.errors import UserError
+from sprout.sweep import trials
+from sprout.sweep.results import Result, keep_result
+from sprout.sweep.strategies import make_pruner, make_sampler
+from sprout.sweep.study import held, open_study
+
+SPACE = {"train.lr": FloatDistribution(0.1, 1.0)}
+DEFINITION = {"train": {"epochs": 3}, "sweep": {"space": {"train": {"lr": {"low": 0.1}}}}}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return optuna.create_study(storage=RDBStorage(f"sqlite:///{tmp_path}/study.db"), directions=["maximize"])
+
+
+def ask(study: Study) -> optuna.trial.Trial:
+    return trials.ask(study, SPACE, RandomSampler(seed=len(study.trials)))
+
+
+def states(study: Study) -> list[str]:
+    return [trial.state.name for trial in study.trials]
+
+
+def test_a_failed_trial_is_tried_once_more_with_what_failed_noted(study: Study) -> None:
+    first = ask(study)
+    assert trials.fail(study, first, "out of memory")
+    second = ask(study)
+    assert second.number == 1
+    assert second.params == first.params
+    assert (second.user_attrs["again"], second.user_attrs["before"]) == (0, "out of memory")
+    assert not trials.fail(study, second, "out of memory, too")
+    third = ask(study)
+    assert third.params != first.params
+    assert states(study) == ["FAIL", "FAIL", "RUNNING"]
+    assert [trial.user_attrs.get("reason") for trial in study.trials] == ["out of memory", "out of memory, too", None]
+
+
+def test_what_a_killed_sweep_left_running_begins_again(study: Study, tmp_path: Path) -> None:
+    left = [ask(study) for _ in range(3)]
+    keep_result(tmp_path, 1, Result([0.75], [[0.75]], 1.0, 3))
+    assert trials.recover(study, tmp_path) == [0, 1, 2]
+    assert states(study) == ["FAIL", "COMPLETE", "FAIL", "WAITING", "WAITING"]
+    assert study.trials[1].values == [0.75]
+    again = [ask(study) for _ in range(2)]
+    assert [trial.params for trial in again] == [left[0].params, left[2].params]
+    assert trials.recover(study, tmp_path) == [3, 4]
+
+
+def test_a_kill_between_two_writes_makes_no_second_copy(study: Study, tmp_path: Path) -> None:
+    trial = ask(study)
+    trials.enqueue(study, trial.number, 1, "the sweep was ended")  # and killed before the trial is told
+    assert trials.recover(study, tmp_path) == [0]
+    assert states(study) == ["FAIL", "WAITING"]
+
+
+def test_an_ended_sweep_is_no_failure_of_the_trial(study: Study, tmp_path: Path) -> None:
+    for _ in range(4):
+        trials.interrupt(study, tmp_path, ask(study).number)
+    trial = ask(study)
+    assert trial.user_attrs["attempt"] == 1
+    assert trials.fail(study, trial, "its worker died")
+    assert len(trials.done(study)) == 0
+
+
+def test_the_best(study: Study) -> None:
+    assert trials.best(study) == []
+    for value in (0.1, 0.5, 0.3):
+        study.tell(ask(study), value)
+    study.tell(ask(study), state=TrialState.PRUNED)
+    assert [trial.number for trial in trials.best(study)] == [1]
+    assert len(trials.done(study)) == 4
+
+
+def test_a_study_goes_on_and_a_fresh_one_is_another(tmp_path: Path) -> None:
+    for fresh, name in ((False, "digits"), (False, "digits"), (True, "digits-2"), (False, "digits-2")):
+        with held(tmp_path, "digits", fresh) as place:
+            study = open_study(place, DEFINITION, ["maximize"])
+            ask(study)
+            assert place.name == name
+            assert study.study_name == name
+    assert len(study.trials) == 2
+
+
+def test_a_study_is_held_by_one(tmp_path: Path) -> None:
+    with held(tmp_path, "digits", fresh=False):
+        says = r"^sweep digits: process \d+, since 20\d\d-.* is at it"
+        with pytest.raises(UserError, match=says), held(tmp_path, "digits", fresh=True):
+            pass
+        with held(tmp_path, "other", fresh=False) as place:
+            assert place.name == "other"
+    with held(tmp_path, "digits", fresh=False):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"train": {"epochs": 4}}, "train.epochs was 3, is 4"),
+        ({"sweep": {"space": {"train": {"lr": {"low": 0.2}}}}}, "sweep.space.train.lr.low was 0.1, is 0.2"),
+        ({"data": {"data/prepared": "abc"}}, 'data.data/prepared was null, is "abc"'),
+    ],
+)
+def test_another_definition_is_refused_with_the_difference(
+    tmp_path: Path, changed: dict[str, object], says: str
+) -> None:
+    with held(tmp_path, "digits", fresh=False) as place:
+        open_study(place, DEFINITION, ["maximize"])
+        with pytest.raises(UserError) as raised:
+            open_study(place, DEFINITION | changed, ["maximize"])
+        open_study(place, DEFINITION, ["maximize"])
+    assert says in str(raised.value)
+    assert "--fresh" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["tpe", "random", "nsga2"])
+def test_a_sampler_draws_the_same_after_a_restart(tmp_path: Path, name: str) -> None:
+    def draws(*, restart: bool) -> list[float]:
+        path = tmp_path / f"{restart}-{len(list(tmp_path.iterdir()))}.db"
+        study = optuna.create_study(storage=RDBStorage(f"sqlite:///{path}"), study_name="s", directions=["maximize"])
+        found = []
+        for number in range(24):
+            if restart:
+                study = optuna.load_study(storage=RDBStorage(f"sqlite:///{path}"), study_name="s")
+            trial = trials.ask(study, SPACE, make_sampler(name, number, 24, 1))
+            found.append(trial.params["train.lr"])
+            study.tell(trial, -((found[-1] - 0.4) ** 2))
+        return found
+
+    found = draws(restart=True)
+    assert found == draws(restart=False)
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize(("name", "pruned"), [("successive_halving", True), ("median", True), ("none", False)])
+def test_the_worst_of_many_is_pruned(study: Study, name: str, pruned: bool) -> None:
+    study.pruner = make_pruner(name, 16)
+    for quality in range(16, 0, -1):
+        trial = ask(study)
+        for epoch in range(1, 5):
+            trial.report(quality * epoch, epoch)
+            trial.should_prune()
+        study.tell(trial, quality)
+    worst = ask(study)
+    worst.report(0.0, 1)
+    first = worst.should_prune()
+    worst.report(0.0, 2)
+    assert bool(first or worst.should_prune()) is pruned
