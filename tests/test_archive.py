@@ -195,7 +195,7 @@ ZEROS = [pack(bytes(2048)) for pack in PACKINGS.values()]
         b"\x93NUMPY" + bytes(1000),
         b"PAR1" + bytes(1000),
         *(pack(b"label,pixel1\n" * 100) for pack in PACKINGS.values()),
-        gzip.compress(b"a" * 1000)[:20],
+        gzip.compress(b"a" * 1000, mtime=0)[:20],
         lzma.compress(b"a" * 1000)[:20],
         b"BZh9" + bytes(1000),
         *ZEROS,

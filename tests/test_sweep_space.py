@@ -126,6 +126,7 @@ REFUSED = [
         ["+sweep.space.prepare.val={kind: int, low: 1, high: 9, step: 1}"],
         "sweep.space.prepare.val: a trial is one training on the data that is there; accepted: keys of model and train",
     ),
+    (["+sweep.space.train.seed={kind: int, low: 0, high: 9, step: 1}"], "sweep.space.train.seed: is the same for all"),
     (["sweep=architecture", "sweep.pruner=median"], "sweep.pruner=median with 2 objectives: trials are pruned by one"),
     (["sweep.objective=[]"], "sweep.objective=[]: "),
     (["sweep.objective=[{metric: val_loss, direction: down}]"], 'sweep.objective.0.direction="down": should be \'max'),

@@ -90,6 +90,7 @@ def supervisor(study: Study, results: Path, play: Play, **changes: Any) -> Super
         "order": order,
         "start_worker": lambda number: Played(play, results, results / f"{number}.log"),
         "workers": 2,
+        "threads": 1,
         "total": 6,
         "epochs": EPOCHS,
         "metric": "val_accuracy",

@@ -26,7 +26,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def ask(study: Study) -> optuna.trial.Trial:
-    return trials.ask(study, SPACE, RandomSampler(seed=len(study.trials)))
+    return trials.ask(study, SPACE, RandomSampler(seed=len(study.trials)), threads=1)
 
 
 def states(study: Study) -> list[str]:
@@ -133,7 +133,7 @@ def test_a_sampler_draws_the_same_after_a_restart(tmp_path: Path, name: str) -> 
         for number in range(24):
             if restart:
                 study = optuna.load_study(storage=RDBStorage(f"sqlite:///{path}"), study_name="s")
-            trial = trials.ask(study, SPACE, make_sampler(name, number, 24, 1))
+            trial = trials.ask(study, SPACE, make_sampler(name, number, 24, 1), threads=1)
             found.append(trial.params["train.lr"])
             study.tell(trial, -((found[-1] - 0.4) ** 2))
         return found

@@ -16,6 +16,8 @@ Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
 Scalar = bool | int | float | str | None
 SEARCHED = ("model", "train")
 """The sections that a trial reads; another one would ask for other data."""
+NOT_SEARCHED = ("train.accelerator", "train.devices", "train.nodes", "train.seed", "train.threads")
+"""What the sweep itself sets or needs to be the same for all trials."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -156,6 +158,8 @@ def space_of(sweep: Sweep) -> Space:
                 f"sweep.space.{path}: a trial is one training on the data that is there; accepted: keys of "
                 f"{' and '.join(SEARCHED)}"
             )
+        if path in NOT_SEARCHED:
+            raise UserError(f"sweep.space.{path}: is the same for all trials, or the sweep's own to set; leave it out")
     return space
 
 

@@ -15,7 +15,7 @@ from sprout.sweep.study import Direction
 from sprout.sweep.workers import shared_threads
 from sprout.tracking import InSweep, data_hashes
 
-DATA = ("data/prepared", "data/augmented")
+DATA = ("data/prepared", "data/augmented", "data/pretrained")
 EPOCHS = "train.epochs"
 
 
@@ -61,17 +61,22 @@ class Search:
         searched = {key: self.composed.sweep[key] for key in ("space", "objective", "seeds")}
         return {**fixed, "sweep": searched, "data": data_hashes(Path.cwd(), DATA)}
 
-    def config_of(self, params: dict[str, Any], seed: int) -> Composed:
+    def config_of(self, params: dict[str, Any], seed: int, threads: int) -> Composed:
         """The config of one training of a trial.
+
+        Args:
+            params: what was drawn.
+            seed: counted from that of the section `train`.
+            threads: on a CPU, the same value takes the same number of them.
 
         Raises:
             UserError: settings that do not fit one another.
         """
         found = [override(path, value) for path, value in drawn(self.space, params).items()]
-        chance = [f"train.threads={self.threads}", f"train.seed={self.training.seed + seed}"]
+        chance = [f"train.threads={threads}", f"train.seed={self.training.seed + seed}"]
         return with_values(self.conf, self.composed, [*found, *chance])
 
     def order(self, key: InSweep, number: int, params: dict[str, Any]) -> Order:
         """What a worker is told of a trial."""
-        builds = [self.config_of(params, seed).text for seed in range(self.sweep.seeds)]
+        builds = [self.config_of(params, seed, self.threads).text for seed in range(self.sweep.seeds)]
         return Order(number, builds, self.training.processes[0], self.metrics, key)

@@ -46,6 +46,7 @@ class Supervisor:
         order: Callable[[int, dict[str, Any]], Order],
         start_worker: Callable[[int], Worker],
         workers: int,
+        threads: int,
         total: int,
         epochs: int,
         metric: str | None,
@@ -62,6 +63,7 @@ class Supervisor:
             order: what a worker is told, from a trial's number and params; raises `UserError` where they do not fit.
             start_worker: starts the worker of that number.
             workers: how many there are at most.
+            threads: that each trial has.
             total: how many trials there shall be, complete or pruned.
             epochs: of a training, at most.
             metric: the one that is sought, by which trials are pruned; None where there are several.
@@ -69,7 +71,13 @@ class Supervisor:
             board: shows what happens.
         """
         self.study, self.results, self.space, self.sampler, self.order = study, results, space, sampler, order
-        self.start_worker, self.most, self.total, self.epochs = start_worker, workers, total, epochs
+        self.start_worker, self.most, self.threads, self.total, self.epochs = (
+            start_worker,
+            workers,
+            threads,
+            total,
+            epochs,
+        )
         self.metric, self.deadline, self.board = metric, deadline, board
         self.workers: dict[int, Worker] = {}
         self.running: dict[Worker, Trial] = {}
@@ -120,7 +128,8 @@ class Supervisor:
 
     def begin(self, worker: Worker) -> None:
         """Draw a trial, and have it run."""
-        trial = trials.ask(self.study, self.space, self.sampler(len(self.study.get_trials(deepcopy=False))))
+        drawn = len(self.study.get_trials(deepcopy=False))
+        trial = trials.ask(self.study, self.space, self.sampler(drawn), self.threads)
         try:
             order = self.order(trial.number, trial.params)
         except UserError as error:

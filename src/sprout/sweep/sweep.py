@@ -127,6 +127,7 @@ def supervisor_of(search: Search, study: Study, place: Place, key: InSweep, boar
         order=partial(search.order, key),
         start_worker=lambda number: Worker(place.logs / f"worker-{number}.log", devices[number]),
         workers=settings.workers,
+        threads=search.threads,
         total=settings.trials,
         epochs=search.epochs,
         metric=search.metrics[0] if len(search.metrics) == 1 else None,
@@ -187,7 +188,7 @@ def adopted(search: Search, study: Study, name: str, number: int | None) -> str:
     path = adopt(
         search.conf,
         name,
-        search.config_of(trial.params, 0),
+        search.config_of(trial.params, 0, trial.user_attrs[trials.THREADS]),
         f"Trial {trial.number} of the sweep {study.study_name}, {len(trials.done(study))} trials.",
         f"{figures} on val, {search.sweep.seeds} seed{'s' if search.sweep.seeds > 1 else ''}",
     )

@@ -9,18 +9,20 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sprout.sweep.results import kept_result
 
-REASON, ATTEMPT, AGAIN, BEFORE = "reason", "attempt", "again", "before"
+REASON, ATTEMPT, AGAIN, BEFORE, THREADS = "reason", "attempt", "again", "before", "threads"
 """Attributes of a trial: why it failed; which attempt at its settings it is; the trial of the attempt before, and what
-became of that."""
+became of that; the CPU threads that it has, without which its value cannot be had again."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 INTERRUPTED = "the sweep was ended"
 ATTEMPTS = 2
 
 
-def ask(study: Study, space: dict[str, BaseDistribution], sampler: BaseSampler) -> Trial:
+def ask(study: Study, space: dict[str, BaseDistribution], sampler: BaseSampler, threads: int) -> Trial:
     """The next trial: one that waits to be tried again, or a new draw."""
     study.sampler = sampler
-    return study.ask(space)
+    trial = study.ask(space)
+    trial.set_user_attr(THREADS, threads)
+    return trial
 
 
 def fail(study: Study, trial: Trial, reason: str) -> bool:
