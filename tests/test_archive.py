@@ -12,6 +12,7 @@ import sys
 import tarfile
 import unicodedata
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ FILES = {
     "empty": b"",
     "large": NOISE,
 }
-PACKINGS = {"tar": bytes, "tar.gz": gzip.compress, "tar.bz2": bz2.compress, "tar.xz": lzma.compress}
+PACKINGS = {"tar": bytes, "tar.gz": partial(gzip.compress, mtime=0), "tar.bz2": bz2.compress, "tar.xz": lzma.compress}
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, **fields) -> tarfile.TarInfo:
