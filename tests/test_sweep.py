@@ -98,8 +98,7 @@ def test_a_sweep_and_the_experiment_of_its_winner(prepared: Path) -> None:
     assert study.best_value in [float(line.split(",")[column]) for line in history[1:]]
     run(prepared, "git", "checkout", "-q", "params.yaml", "dvc.lock")
 
-    # The same command has nothing left to do; more trials go on; another definition is another study.
-    assert "the best settings" in run(prepared, *given)
+    # More trials go on; another definition is another study.
     run(prepared, *given, "sweep.trials=7")
     assert sum(count(study_of(prepared, NAME)).values()) == 7
     said = run(prepared, *given, "train.epochs=4", code=2)
@@ -178,10 +177,6 @@ def test_a_trial_on_two_devices_with_two_seeds(prepared: Path) -> None:
     _, trials = runs(prepared, "digits-two")
     names = {f"trial {trial.number}, seed {seed}" for trial in done for seed in range(2)}
     assert names <= {each.info.run_name for each in trials}
-    alone = run(prepared, "sprout", "sweep", *given[2:], "sweep.name=one", "sweep.trials=1")
-    one, two = study_of(prepared, "digits-one").trials[0], study.trials[0]
-    assert one.params == two.params
-    assert "the best settings" in alone
 
 
 @pytest.mark.slow

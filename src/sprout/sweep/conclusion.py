@@ -1,5 +1,6 @@
 """What a sweep has found: the best settings, how much each parameter mattered, and pictures."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def conclude(study: Study, metrics: list[str], place: Path, results: Path) -> tu
     said: list[Table | str] = [title, best_table(best, metrics, results)]
     for metric, share in zip(metrics, shares, strict=True):
         said += [f"what mattered for {metric}", importance_table(share)] if share else []
-    return [*said, f"pictures: {place}"], pictures
+    return [*said, f"pictures: {os.path.relpath(place)}"], pictures
 
 
 def importances(study: Study, index: int) -> dict[str, float]:

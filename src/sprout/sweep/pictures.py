@@ -16,6 +16,8 @@ from optuna.visualization import matplotlib as drawn
 from sprout.core.atomic import whole_file
 
 DPI = 130
+SIZE, WIDTH_OF_AXES = (7.0, 4.5), 1.6
+"""In inches."""
 PLOTS: dict[str, Callable[..., Any]] = {
     "history": drawn.plot_optimization_history,
     "importances": drawn.plot_param_importances,
@@ -61,7 +63,7 @@ def save(drawing: Any, path: Path) -> Path:
     """Write a drawing's figure to a file, wide enough for its parameters."""
     axes = np.atleast_1d(np.asarray(drawing, dtype=object))
     figure = axes.flat[0].figure
-    figure.set_size_inches(max(7.0, 1.6 * len(figure.axes)), 4.5)
+    figure.set_size_inches(max(SIZE[0], WIDTH_OF_AXES * len(figure.axes)), SIZE[1])
     if len(axes) > 1:
         for each in axes:
             each.tick_params("x", labelrotation=60)
