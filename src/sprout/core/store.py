@@ -32,12 +32,28 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class Store:
-    """One split, opened. Nothing is copied until examples are taken."""
+    """One split, opened. Nothing is copied until examples are taken, nor read of the table until it is asked for."""
 
     shards: list[Array]
-    labels: pa.Table
+    folder: Path
     checksum: str
     """SHA-256 of all examples."""
+
+    @cached_property
+    def labels(self) -> pa.Table:
+        """The label table."""
+        return self.columns(*LABELS.names)
+
+    def columns(self, *names: str) -> pa.Table:
+        """Some columns of the label table, which costs less than all: of two million examples these take 150 MB.
+
+        Raises:
+            UserError: the table is damaged.
+        """
+        try:
+            return read_labels(self.folder, names)
+        except ValueError as error:
+            raise damaged(self.folder, error) from None
 
     def __len__(self) -> int:
         return sum(len(shard) for shard in self.shards)
@@ -75,12 +91,18 @@ def open_store(folder: Path) -> Store:
         raise UserError(f"{folder}: no prepared examples here; `dvc repro` makes them")
     try:
         checksum = read_json(folder / "store.json")["sha256"]
-        store = Store([np.load(path, mmap_mode="r") for path in paths], read_labels(folder), checksum)
+        store = Store([np.load(path, mmap_mode="r") for path in paths], folder, checksum)
+        rows = pq.read_metadata(folder / "labels.parquet").num_rows
     except (ValueError, EOFError, KeyError) as error:
-        raise UserError(f"{folder}: damaged ({one_line(error)}); run `dvc repro`") from None
-    if store.labels.num_rows != len(store):
-        raise UserError(f"{folder}: {store.labels.num_rows} rows of labels for {len(store)} examples; run `dvc repro`")
+        raise damaged(folder, error) from None
+    if rows != len(store):
+        raise UserError(f"{folder}: {rows} rows of labels for {len(store)} examples; run `dvc repro`")
     return store
+
+
+def damaged(folder: Path, error: Exception) -> UserError:
+    """What is said of a store that is not as it was written."""
+    return UserError(f"{folder}: damaged ({one_line(error)}); run `dvc repro`")
 
 
 class StoreWriter:
@@ -159,9 +181,9 @@ def write_store(folder: Path, examples: Array, labels: pa.Table, shard_bytes: in
         writer.close(labels)
 
 
-def read_labels(folder: Path) -> pa.Table:
-    """The label table of a folder."""
-    return pq.read_table(folder / "labels.parquet", schema=LABELS)
+def read_labels(folder: Path, columns: Sequence[str] = LABELS.names) -> pa.Table:
+    """The label table of a folder, or some of its columns."""
+    return pq.read_table(folder / "labels.parquet", columns=list(columns), schema=LABELS)
 
 
 def write_labels(folder: Path, labels: pa.Table) -> None:

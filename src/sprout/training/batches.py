@@ -45,7 +45,7 @@ class Examples:
         self.parts = parts = [(store, table) for store, table in known if table.num_rows]
         self.stores = [store for store, _ in parts]
         self.arrays = [plain(store) for store in self.stores]
-        self.part = np.repeat(np.arange(len(parts)), [table.num_rows for _, table in parts])
+        self.part = np.repeat(np.arange(len(parts), dtype=np.int16), [table.num_rows for _, table in parts])
         self.rows = joined([table["row"].to_numpy() for _, table in parts], np.int64)
         self.targets = (
             np.zeros(len(self.rows), np.int64)
@@ -56,7 +56,7 @@ class Examples:
     @classmethod
     def of(cls, *stores: Store, target: str | None = None) -> "Examples":
         """The examples of these stores, by their own tables."""
-        return cls([(store, store.labels) for store in stores], target)
+        return cls([(store, store.columns("row", *TARGETS)) for store in stores], target)
 
     @classmethod
     def open(cls, *folders: str) -> "Examples":
@@ -108,7 +108,7 @@ def take(array: Array | None, store: Store, rows: Array) -> Array:
 
 def joined(columns: list[Array], dtype: type) -> Array:
     """One array out of several; none give an empty one."""
-    return np.concatenate([np.zeros(0, dtype), *columns]).astype(dtype)
+    return np.concatenate([np.zeros(0, dtype), *columns], dtype=dtype)
 
 
 class Batches:
@@ -146,9 +146,8 @@ class Batches:
 
     def steps(self, epoch: int, start: int = 0) -> Iterator[list[Batch]]:
         """The steps of an epoch from this one on, each as its parts."""
-        order = np.arange(len(self.examples))
-        if self.seed is not None:
-            order = np.random.default_rng([self.seed, epoch]).permutation(order)
+        count = len(self.examples)
+        order = np.arange(count) if self.seed is None else np.random.default_rng([self.seed, epoch]).permutation(count)
         for first in range(start * self.batch_size, len(order), self.batch_size):
             step = order[first : first + self.batch_size]
             yield [self.batch(step, epoch, part) for part in range(self.parts)]
