@@ -370,7 +370,7 @@ def test_each_experiment_composes_alone(project: Path) -> None:
 
 def test_an_experiment_as_it_stands_leaves_open_what_its_user_has_to_say(project: Path) -> None:
     composed = compose_config(CONF, "digits", [])
-    assert compose_open(CONF, "digits") | {"experiment": "digits"} == composed.config | {"sweep": composed.sweep}
+    assert compose_open(CONF, "digits") | {"experiment": "digits"} == composed.whole
     assert compose_open(CONF, "fer2013")["download"]["mirror"] == "???"
     for name, key in (("fer2013", "download.mirror"), ("transfer", "pretrained.source")):
         with pytest.raises(UserError, match=rf"^{key}: is not set"):

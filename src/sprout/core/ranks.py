@@ -44,12 +44,7 @@ def started_as_ranks(devices: int, nodes: int) -> bool:
         raise UserError(f"train.nodes={nodes}: start this command on each node under torchrun or SLURM")
     if devices == 1:
         return False
-    with TemporaryDirectory() as folder:
-        told = Path(folder) / "error"
-        code = run_ranks(devices, told, sys.argv)
-        if told.exists():
-            raise UserError(told.read_text(encoding="utf-8"))
-    if code:
+    if code := run_ranks(devices, sys.argv):
         sys.exit(code)
     return True
 
@@ -65,15 +60,25 @@ def check_count(devices: int, nodes: int) -> None:
         )
 
 
-def run_ranks(devices: int, told: Path, command: Sequence[str]) -> int:
-    """torchrun's exit code for this Python command; a rank leaves its user's mistake in the file `told`."""
+def run_ranks(devices: int, command: Sequence[str]) -> int:
+    """Run a Python command once per device, by torchrun; its exit code.
+
+    Raises:
+        UserError: what the first rank to fail said.
+        Killed: this process was asked to end; the ranks have ended.
+    """
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
-    # torchrun would set one thread and say so; the training sets its own number.
-    ours = {"OMP_NUM_THREADS": "1", **os.environ, "STAGE_PID": str(os.getpid()), "RANK_ERROR": str(told)}
-    process = subprocess.Popen([*launcher, *command], env=ours)
-    try:
-        return process.wait()
-    except Killed:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-        raise
+    with TemporaryDirectory() as folder:
+        told = Path(folder) / "error"
+        # torchrun would set one thread and say so; the training sets its own number.
+        ours = {"OMP_NUM_THREADS": "1", **os.environ, "STAGE_PID": str(os.getpid()), "RANK_ERROR": str(told)}
+        process = subprocess.Popen([*launcher, *command], env=ours)
+        try:
+            code = process.wait()
+        except Killed:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+            raise
+        if told.exists():
+            raise UserError(told.read_text(encoding="utf-8"))
+    return code

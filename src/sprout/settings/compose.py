@@ -43,6 +43,11 @@ class Composed:
     """What Hydra made of it."""
 
     @property
+    def whole(self) -> dict[str, Any]:
+        """All sections."""
+        return self.config | {"sweep": self.sweep}
+
+    @property
     def text(self) -> str:
         """The config as YAML; what `build/config.yaml` holds."""
         return str(yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True))

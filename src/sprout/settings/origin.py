@@ -36,7 +36,7 @@ def origins(conf: Path, composed: Composed, given_in: Mapping[str, str]) -> Iter
         *file_layers(conf, composed),
         (str(PARAMS), "experiment", composed.experiment),
     ]
-    for key, value in leaves(composed.config | {"sweep": composed.sweep}):
+    for key, value in leaves(composed.whole):
         source = next(name for name, package, tree in layers if sets(tree, package, key))
         written = lookup(composed.unresolved, key)
         through = f" {written}" if is_interpolation(written) else ""

@@ -13,6 +13,7 @@ from sprout.core.fields import STRICT, Count, Positive, Seed
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+Direction = Literal["maximize", "minimize"]
 Scalar = bool | int | float | str | None
 SEARCHED = ("model", "train")
 """The sections that a trial reads; another one would ask for other data."""
@@ -90,7 +91,7 @@ Space = dict[str, Parameter]
 class Objective:
     metric: str
     """A figure of the trained model on val, such as val_accuracy, val_loss or val_mae; or parameters, their number."""
-    direction: Literal["maximize", "minimize"]
+    direction: Direction
     """Which way is better."""
 
 

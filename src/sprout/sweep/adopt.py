@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
 
 from sprout.core.atomic import whole_file
 from sprout.core.errors import UserError
 from sprout.settings.compose import Composed, compose_config, key_of, picks_file
+from sprout.sweep import trials
 
 
 def refuse_taken(conf: Path, name: str) -> None:
@@ -16,6 +19,24 @@ def refuse_taken(conf: Path, name: str) -> None:
     path = conf / "experiment" / f"{name}.yaml"
     if path.exists():
         raise UserError(f"--adopt {name}: {path} is there already; choose another name")
+
+
+def winner(study: Study, number: int | None) -> FrozenTrial:
+    """The trial to adopt: that of the number, or the best.
+
+    Raises:
+        UserError: there is none, or several, or that trial is not complete.
+    """
+    best = trials.best(study)
+    if number is None:
+        if len(best) == 1:
+            return best[0]
+        named = ", ".join(str(trial.number) for trial in best) or "no trial is complete yet"
+        raise UserError(f"--adopt: there is no single best trial; choose one by --trial, of {named}")
+    complete = {t.number: t for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))}
+    if number not in complete:
+        raise UserError(f"--trial {number}: is no complete trial; there are: {', '.join(map(str, complete)) or 'none'}")
+    return complete[number]
 
 
 def adopt(conf: Path, name: str, trial: Composed, sentence: str, result: str) -> Path:

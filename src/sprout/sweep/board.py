@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from sprout.core.validate import written
+from sprout.sweep.space import told
 
 SHOWN = 20
 """Rows of the table, at most: the latest trials."""
@@ -40,15 +41,14 @@ class Board:
         console = Console(stderr=True)
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
-    def start(self) -> None:
-        """Open the table."""
-        if self.live:
-            self.live.start()
-
-    def close(self) -> None:
-        """Leave the table as it stands."""
-        if self.live:
-            self.live.stop()
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the table while the block runs; it is left as it stands."""
+        with self.live or nullcontext():
+            try:
+                yield
+            finally:
+                self.show()
 
     def say(self, line: str) -> None:
         """A line of its own, above the table."""
@@ -123,19 +123,16 @@ class Board:
             values = [f"{value:.4g}" for value in row["values"]]
             values += [""] * (len(self.metrics) - len(values))
             params = [short(row["params"].get(path, "")) for path in paths]
-            style = (
-                "bold"
-                if self.best and number == self.best[1]
-                else "dim"
-                if row["state"] in ("pruned", "failed")
-                else ""
-            )
-            table.add_row(str(number), row["state"], row["epoch"], *values, *params, style=style)
+            table.add_row(str(number), row["state"], row["epoch"], *values, *params, style=self.style(number))
         return table
+
+    def style(self, number: int) -> str:
+        """The best trial stands out, and those that came to nothing stand back."""
+        if self.best and number == self.best[1]:
+            return "bold"
+        return "dim" if self.rows[number]["state"] in ("pruned", "failed") else ""
 
 
 def short(value: Any) -> str:
     """A setting in a few characters."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return value if isinstance(value, str) else written(value)
+    return f"{value:.4g}" if isinstance(value, float) else told(value)

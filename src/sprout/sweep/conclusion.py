@@ -3,17 +3,16 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
-from sprout.core.validate import written
 from sprout.sweep import trials
 from sprout.sweep.pictures import draw
 from sprout.sweep.results import kept_result
+from sprout.sweep.space import told
 
 FEWEST = 4
 """Complete trials, of different values, before it can be said what mattered."""
@@ -77,8 +76,3 @@ def importance_table(shares: dict[str, float]) -> Table:
     for path, share in shares.items():
         table.add_row(path, f"{share:.0%}")
     return table
-
-
-def told(value: Any) -> str:
-    """A setting."""
-    return value if isinstance(value, str) else written(value)

@@ -1,6 +1,5 @@
 """What a worker is told to run: a trial."""
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +28,13 @@ class Order:
     """The sweep's run."""
 
     @classmethod
-    def read(cls, text: str) -> "Order":
-        """From JSON."""
-        given: dict[str, Any] = json.loads(text)
+    def from_dict(cls, given: dict[str, Any]) -> "Order":
+        """What `as_dict` has given."""
         return cls(**given | {"sweep": InSweep(**given["sweep"])})
 
-    def write(self) -> str:
-        """As JSON."""
-        return json.dumps(asdict(self))
+    def as_dict(self) -> dict[str, Any]:
+        """As a message holds it."""
+        return asdict(self)
 
     def build(self, index: int) -> Build:
         """The build of one seed."""

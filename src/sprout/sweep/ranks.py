@@ -7,7 +7,7 @@ from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sprout.core.errors import Pruned, UserError
+from sprout.core.errors import Pruned
 from sprout.core.ranks import rank, run_ranks
 from sprout.core.records import read_json, write_json
 from sprout.core.signals import Killed, die_with_parent, exit_codes
@@ -26,15 +26,13 @@ def train_as_ranks(order: Order, index: int, model: Path, report: Report) -> Non
         RuntimeError: they ended otherwise.
     """
     with TemporaryDirectory() as scratch, Listener(str(Path(scratch, "socket"))) as listener:
-        place, told = Path(scratch, "order.json"), Path(scratch, "error")
-        write_json(place, {"order": order.write(), "index": index, "model": str(model), "socket": listener.address})
+        place = Path(scratch, "order.json")
+        write_json(place, {"order": order.as_dict(), "index": index, "model": str(model), "socket": listener.address})
         answers: list[bool] = []
         threading.Thread(target=pass_on, args=(listener, report, answers), daemon=True).start()
-        code = run_ranks(order.devices, told, ["-m", "sprout.sweep.ranks", str(place)])
-        if answers and not answers[-1]:
-            raise Pruned(f"after epoch {len(answers)}")
-        if told.exists():
-            raise UserError(told.read_text(encoding="utf-8"))
+        code = run_ranks(order.devices, ["-m", "sprout.sweep.ranks", str(place)])
+    if answers and not answers[-1]:
+        raise Pruned(f"after epoch {len(answers)}")
     if code:
         raise RuntimeError(f"its processes ended with {code}; the worker's log says why")
 
@@ -53,7 +51,7 @@ def main() -> None:
     with exit_codes():
         die_with_parent()
         given = read_json(Path(sys.argv[1]))
-        order = Order.read(given["order"])
+        order = Order.from_dict(given["order"])
         if rank() == 0:
             channel = Client(given["socket"])
 

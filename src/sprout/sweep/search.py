@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from sprout.core.errors import UserError
-from sprout.core.validate import choice
+from sprout.core.validate import choice, section
 from sprout.settings.compose import Composed, with_values
-from sprout.settings.sweep import Space, Sweep, check_sweep, space_of
+from sprout.settings.sweep import Direction, Space, Sweep, space_of
 from sprout.settings.train import TRAININGS, Training
 from sprout.sweep.objective import check_objective
 from sprout.sweep.order import Order
 from sprout.sweep.space import check_space, drawn, ends, override
-from sprout.sweep.study import Direction
 from sprout.sweep.workers import shared_threads
 from sprout.tracking import InSweep, data_hashes
 
@@ -29,7 +28,7 @@ class Search:
             UserError: the section `sweep` and the rest of the config do not fit one another.
         """
         self.conf, self.composed = conf, composed
-        self.sweep: Sweep = check_sweep("sweep", composed.sweep)
+        self.sweep: Sweep = section("sweep", composed.sweep, Sweep)
         self.space: Space = space_of(self.sweep)
         self.training: Training = choice("train", composed.config["train"], "method", TRAININGS)
         if self.training.processes[1] > 1:

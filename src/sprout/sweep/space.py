@@ -86,3 +86,8 @@ def check_space(conf: Path, composed: Composed, space: Space) -> None:
                 with_values(conf, composed, [override(path, value)])
             except UserError as error:
                 raise UserError(f"sweep.space.{path}: {error} (leave it out: ~sweep.space.{path})") from None
+
+
+def told(value: Any) -> str:
+    """A drawn setting as people read it."""
+    return value if isinstance(value, str) else written(value)

@@ -7,21 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
 from optuna.study import Study
-from optuna.trial import TrialState
 
 from sprout.core.errors import UserError
 from sprout.core.tree import leaves
 from sprout.core.validate import written
+from sprout.settings.sweep import Direction
 
 DEFINITION, KEY = "sprout:definition", "sprout:key"
 """Attributes of a study: what its trials have in common, and the name that no other study has."""
-Direction = Literal["maximize", "minimize"]
 SHOWN = 5
 
 
@@ -45,6 +44,11 @@ class Place:
     def logs(self) -> Path:
         """What workers have printed."""
         return self.folder / "logs"
+
+    @property
+    def pictures(self) -> Path:
+        """How the search went."""
+        return self.folder / "pictures"
 
     @property
     def database(self) -> Path:
@@ -124,8 +128,3 @@ def refuse_another(place: Place, had: dict[str, Any], given: dict[str, Any]) -> 
             f"sweep {place.name}: was begun with something else: {shown}{more}; begin a new one by --fresh, or name it "
             "by sweep.name=…"
         )
-
-
-def count_done(study: Study) -> int:
-    """The trials that count: complete or pruned."""
-    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))

@@ -137,7 +137,7 @@ class Supervisor:
             return
         self.board.begun(trial)
         self.running[worker] = trial
-        worker.tell({"order": order.write(), "results": str(self.results)})
+        worker.tell({"order": order.as_dict(), "results": str(self.results)})
 
     def listen(self, worker: Worker) -> None:
         """Act on what a worker says, or on its death."""

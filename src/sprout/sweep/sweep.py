@@ -5,16 +5,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from types import FrameType
 
 import optuna
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from rich.table import Table
 
 from sprout.core.build import Build
-from sprout.core.errors import UserError
 from sprout.core.signals import Killed, raise_killed
 from sprout.core.store import open_store
 from sprout.core.workspace import Params
@@ -22,7 +22,7 @@ from sprout.extra_training import STORES, refuse_other_data, refuse_without_effe
 from sprout.settings.compose import compose_config
 from sprout.settings.made_with import made_with
 from sprout.sweep import trials
-from sprout.sweep.adopt import adopt
+from sprout.sweep.adopt import adopt, winner
 from sprout.sweep.board import Board
 from sprout.sweep.conclusion import conclude
 from sprout.sweep.search import DATA, Search
@@ -78,7 +78,7 @@ def sweep(
 def run(search: Search, study: Study, place: Place) -> list[Table | str]:
     """Run what is missing of a study, as one MLflow run, and sum it up."""
     key = InSweep(study.user_attrs[KEY], place.name)
-    build = Build(search.composed.text, search.composed.config | {"sweep": search.composed.sweep})
+    build = Build(search.composed.text, search.composed.whole)
     left = trials.recover(study, place.results)
     board = board_of(search, study, place)
     if left:
@@ -87,12 +87,12 @@ def run(search: Search, study: Study, place: Place) -> list[Table | str]:
     with tracked_run(build, "sweep", tracking_uri(), data=data, git=git, sweep=key) as tracked:
         supervisor = supervisor_of(search, study, place, key, board)
         try:
-            with shown(board), ends_softly(supervisor):
+            with board.shown(), ends_softly(supervisor):
                 supervisor.run()
         except Killed:
             board.say(f"{place.name}: {board.standing()}; what ran is saved, the same command goes on")
             raise
-        said, pictures = conclude(study, search.metrics, place.folder / "pictures", place.results)
+        said, pictures = conclude(study, search.metrics, place.pictures, place.results)
         log(tracked, study, search.metrics, pictures)
         if supervisor.asked_to_end:
             board.say(f"{place.name}: {board.standing()}; the same command goes on")
@@ -137,17 +137,6 @@ def supervisor_of(search: Search, study: Study, place: Place, key: InSweep, boar
 
 
 @contextmanager
-def shown(board: Board) -> Iterator[None]:
-    """Show the board while the block runs."""
-    board.start()
-    try:
-        yield
-    finally:
-        board.show()
-        board.close()
-
-
-@contextmanager
 def ends_softly(supervisor: Supervisor) -> Iterator[None]:
     """Ctrl-C lets what runs end and begins nothing more; a second one, or another signal, ends all at once."""
 
@@ -166,15 +155,14 @@ def log(tracked: Run, study: Study, metrics: list[str], pictures: list[Path]) ->
     """Give the sweep's run its pictures, its best values and the course of them."""
     for picture in pictures:
         tracked.log_artifact(picture, "pictures")
-    best: float | None = None
-    for trial in trials.done(study):
-        if trial.state == TrialState.COMPLETE and len(metrics) == 1:
-            better = max if study.direction == StudyDirection.MAXIMIZE else min
-            best = trial.values[0] if best is None else better(best, trial.values[0])
+    done = trials.done(study)
+    complete = [trial for trial in done if trial.state == TrialState.COMPLETE]
+    if len(metrics) == 1:
+        better = max if study.direction == StudyDirection.MAXIMIZE else min
+        course = accumulate((trial.values[0] for trial in complete), better)
+        for trial, best in zip(complete, course, strict=True):
             tracked.log_metrics({f"best_{metrics[0]}": best}, step=trial.number)
-    tracked.log_metrics(
-        {"trials": len(trials.done(study)), "pruned": sum(t.state == TrialState.PRUNED for t in trials.done(study))}
-    )
+    tracked.log_metrics({"trials": len(done), "pruned": len(done) - len(complete)})
 
 
 def adopted(search: Search, study: Study, name: str, number: int | None) -> str:
@@ -193,17 +181,3 @@ def adopted(search: Search, study: Study, name: str, number: int | None) -> str:
         f"{figures} on val, {search.sweep.seeds} seed{'s' if search.sweep.seeds > 1 else ''}",
     )
     return f"{path} builds it: dvc exp run -S experiment={name}"
-
-
-def winner(study: Study, number: int | None) -> FrozenTrial:
-    """The trial to adopt."""
-    best = trials.best(study)
-    if number is None:
-        if len(best) == 1:
-            return best[0]
-        named = ", ".join(str(trial.number) for trial in best) or "no trial is complete yet"
-        raise UserError(f"--adopt: there is no single best trial; choose one by --trial, of {named}")
-    complete = {t.number: t for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))}
-    if number not in complete:
-        raise UserError(f"--trial {number}: is no complete trial; there are: {', '.join(map(str, complete)) or 'none'}")
-    return complete[number]

@@ -6,13 +6,15 @@ It speaks with the supervisor alone, over a socket that it is born with; it does
 import gc
 import sys
 import traceback
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from sprout.core.errors import Pruned, UserError, one_line
 from sprout.core.signals import die_with_parent, exit_codes
 from sprout.sweep.channel import Message, ask, receive, send
+from sprout.sweep.order import Order
+from sprout.sweep.results import keep_result
 
 REASON = 500
 """Characters of a reason, at most."""
@@ -23,50 +25,55 @@ def main() -> None:
     channel = Connection(int(sys.argv[1]))
     with exit_codes():
         die_with_parent()
-        carry_out = imported()
+        import_all()
         send(channel, {"say": "ready"})
         while (told := receive(channel)) is not None:
             send(channel, carry_out(channel, told))
 
 
-def imported() -> "Callable[[Connection, Message], Message]":
-    """Import, once, all that a trial needs."""
-    import torch
-
-    from sprout.sweep.order import Order
-    from sprout.sweep.results import keep_result
-    from sprout.sweep.trial import run_trial
+def import_all() -> None:
+    """Once, before the first trial; a signal is heard from before."""
+    from sprout.sweep import trial
     from sprout.tracking.connection import load_mlflow
-    from sprout.training import estimate, train_model  # noqa: F401
+    from sprout.training import estimate, train_model
 
     load_mlflow()
+    del trial, estimate, train_model
 
-    def carry_out(channel: Connection, told: Message) -> Message:
-        """Run a trial; what became of it."""
-        order = Order.read(told["order"])
-        print(f"trial {order.number}", file=sys.stderr, flush=True)
 
-        def report(row: dict[str, float], epoch: int) -> bool:
-            return bool(ask(channel, {"say": "epoch", "epoch": epoch, "row": row})["go"])
+def carry_out(channel: "Connection[Any, Any]", told: Message) -> Message:
+    """Run a trial; what became of it."""
+    from sprout.sweep.trial import run_trial
 
-        try:
-            result = run_trial(order, report)
-        except Pruned:
-            return {"say": "pruned"}
-        except UserError as error:
-            return {"say": "failed", "reason": one_line(error)[:REASON]}
-        except Exception as error:
-            traceback.print_exc()
-            return {"say": "failed", "reason": f"{type(error).__name__}: {one_line(error)}"[:REASON]}
-        finally:
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()  # the next trial may need all
-        # Before anyone is told: whoever dies next, it is not lost.
-        keep_result(Path(told["results"]), order.number, result)
-        return {"say": "complete"}
+    order = Order.from_dict(told["order"])
+    print(f"trial {order.number}", file=sys.stderr, flush=True)
 
-    return carry_out
+    def report(row: dict[str, float], epoch: int) -> bool:
+        return bool(ask(channel, {"say": "epoch", "epoch": epoch, "row": row})["go"])
+
+    try:
+        result = run_trial(order, report)
+    except Pruned:
+        return {"say": "pruned"}
+    except UserError as error:
+        return {"say": "failed", "reason": one_line(error)[:REASON]}
+    except Exception as error:
+        traceback.print_exc()
+        return {"say": "failed", "reason": f"{type(error).__name__}: {one_line(error)}"[:REASON]}
+    finally:
+        free_memory()
+    # Before anyone is told: whoever dies next, it is not lost.
+    keep_result(Path(told["results"]), order.number, result)
+    return {"say": "complete"}
+
+
+def free_memory() -> None:
+    """The next trial may need all, also on the GPU."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from sprout.core.errors import UserError
 from sprout.core.signals import Killed, Request
-from sprout.tensor_file import save_tensors
 from sprout.training.agreement import Agreement
 from sprout.training.batches import Batch, Batches
 from sprout.training.checkpoints import Checkpoints
@@ -27,7 +26,8 @@ from sprout.training.epoch_lines import EpochLines
 from sprout.training.module import Learner
 from sprout.training.plans import Log
 from sprout.training.progress import NOTHING, Progress, Row
-from sprout.training.standing import Standing, finite
+from sprout.training.standing import Standing
+from sprout.training.step_log import StepLog
 from sprout.training.stopping import Stopping
 from sprout.training.unfreezing import Unfreezing
 
@@ -85,11 +85,10 @@ class Loop:
         self.optimizer = cast(Any, fabric.setup_optimizers(optimizer))
         self.rate, self.factor, self.stopping, self.unfreezing = rate, factor, stopping, unfreezing
         self.average, self.clip, self.seed = average, clip, seed
-        self.log_steps, self.log, self.lines = log_steps, log, lines
+        self.log, self.lines, self.steps = log, lines, StepLog(log, log_steps, train.parts, self.current_rate)
         self.checkpoints, self.checkpoint_seconds, self.saved = checkpoints, checkpoint_seconds, time.monotonic()
         self.standing = Standing(fabric, learner, self.optimizer, average)
         self.unread: list[tuple[int, Tensor, int]] = []
-        self.step_parts: list[tuple[float, int]] = []
         self.read_late = UNREAD_STEPS if fabric.device.type != "cpu" else 1
         self.agreement = Agreement(fabric)
 
@@ -185,19 +184,10 @@ class Loop:
                 self.unread.clear()
                 self.fail(step, loss)
             self.progress.add(loss, figure, count)
-            if self.log_steps and step % self.log_steps == 0:
-                self.log_part(step, loss, count)
+            self.steps.part(step, loss, count)
         self.unread.clear()
         if self.read_late > 1:
             self.standing.keep_finite()
-
-    def log_part(self, step: int, loss: float, count: int) -> None:
-        """Log a step as soon as all of its parts are read."""
-        self.step_parts.append((loss, count))
-        if len(self.step_parts) == self.train.parts:
-            loss, count = (sum(column) for column in zip(*self.step_parts, strict=True))
-            self.log({"step_loss": loss / max(1, count), "step_lr": self.current_rate(step)}, step)
-            self.step_parts.clear()
 
     def current_rate(self, step: int) -> float:
         """The learning rate of a step."""
@@ -205,14 +195,7 @@ class Loop:
 
     def fail(self, step: int, loss: float) -> None:
         """The loss of this step is no number: keep the last finite weights, and say so."""
-        kept, rank = "there are no finite weights to keep", self.fabric.global_rank
-        for which, weights in self.standing.candidates():
-            if weights and finite(weights):
-                # The process that meets it first ends all others.
-                path = self.checkpoints.folder / f"last_finite{f'-{rank}' if rank else ''}.safetensors"
-                save_tensors(path, weights)
-                kept = f"{which} lie in {path}"
-                break
+        kept = self.standing.save_last_finite(self.checkpoints.folder)
         raise UserError(
             f"{self.checkpoints.what}: the loss is {loss} in step {step + 1} (epoch {self.progress.epoch + 1}): lower "
             f"train.lr={self.rate}, or cut the gradients by train.clip; {kept}"

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from sprout.core.errors import UserError
+from sprout.tensor_file import save_tensors
 from sprout.training.checkpoints import State
 from sprout.training.ema import WeightAverage
 from sprout.training.module import Learner
@@ -42,6 +44,19 @@ class Standing:
         """All losses until here are numbers: remember the network's state, on its device, where they are read late."""
         weights = self.learner.network.state_dict()
         self.kept = self.progress.step, {name: tensor.detach().clone() for name, tensor in weights.items()}
+
+    def save_last_finite(self, folder: Path) -> str:
+        """Write the last weights that are numbers; what is said of them.
+
+        A file for each process: the one that meets the fault first ends all others.
+        """
+        rank = self.fabric.global_rank
+        for which, weights in self.candidates():
+            if weights and finite(weights):
+                path = folder / f"last_finite{f'-{rank}' if rank else ''}.safetensors"
+                save_tensors(path, weights)
+                return f"{which} lie in {path}"
+        return "there are no finite weights to keep"
 
     def candidates(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """States of the network, the latest first, each with what it is; some may hold what is no number."""
