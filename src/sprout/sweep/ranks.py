@@ -14,6 +14,7 @@ from sprout.core.signals import Killed, die_with_parent, exit_codes
 from sprout.extra_training import train_beside
 from sprout.sweep.channel import ask, receive, send
 from sprout.sweep.order import Order
+from sprout.tracking import all_sent
 from sprout.training.tracked import Report
 
 
@@ -59,7 +60,10 @@ def main() -> None:
             return bool(ask(channel, {"row": row, "epoch": epoch})["go"])
 
         # Only the first process is asked to report.
-        train_beside(Path(given["model"]), order.build(given["index"]), "trial", order.trial(given["index"], report))
+        with all_sent():
+            train_beside(
+                Path(given["model"]), order.build(given["index"]), "trial", order.trial(given["index"], report)
+            )
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ class Supervisor:
                     )
                 self.board.show()
         finally:
-            end_all(list(self.workers.values()))
+            end_all(self.workers.values(), self.running)
             for trial in self.running.values():
                 trials.interrupt(self.study, self.results, trial.number)
 

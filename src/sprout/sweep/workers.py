@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -68,10 +69,13 @@ class Worker:
         return f"by {signal.Signals(-code).name}" if code < 0 else f"with {code}"
 
 
-def end_all(workers: list[Worker]) -> None:
-    """Ask all to write their checkpoints and end; end those that do not."""
+def end_all(workers: Iterable[Worker], at_work: Container[Worker]) -> None:
+    """Let the idle ones end and ask those at work to write their checkpoints and end; end those that do not."""
     for worker in workers:
-        worker.process.terminate()
+        if worker in at_work or not worker.ready:
+            worker.process.terminate()
+        else:
+            worker.channel.close()
     for worker in workers:
         worker.bury()
 

@@ -11,6 +11,7 @@ from sprout.tracking.lineage import GitState, data_hashes, git_state
 from sprout.tracking.place import tracking_uri
 from sprout.tracking.restored import record_restored
 from sprout.tracking.run import Run, build_run, tracked_run
+from sprout.tracking.sender import all_sent
 from sprout.tracking.ui import ui
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "GitState",
     "InSweep",
     "Run",
+    "all_sent",
     "build_run",
     "data_hashes",
     "git_state",

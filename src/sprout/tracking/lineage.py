@@ -42,7 +42,7 @@ def data_hashes(root: Path, paths: Iterable[str]) -> dict[str, str]:
     lock = root / "dvc.lock"
     if not lock.is_file():
         return {}
-    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages") or {}
+    stages = (yaml.load(lock.read_bytes(), yaml.CSafeLoader) or {}).get("stages") or {}
     outs = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", []) if "md5" in out}
     return {path: outs[path] for path in paths if path in outs}
 

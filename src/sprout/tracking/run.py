@@ -113,11 +113,12 @@ def tracked_run(
     nested: bool = True,
     name: str | None = None,
     sweep: InSweep | None = None,
+    waits: bool = True,
 ) -> Iterator[Run]:
     """Track the block as a run in the store at `uri`: of a stage of the build, or one of its own.
 
     The run ends FINISHED, FAILED where an `Exception` leaves the block, KILLED where anything else does
-    (Ctrl-C, a signal). What could not be sent by then waits in the outbox for the next tracked run.
+    (Ctrl-C, a signal). What could not be sent by then lies in the outbox for the next tracked run.
 
     Args:
         build: what is built; its settings become the run's params.
@@ -129,10 +130,11 @@ def tracked_run(
         nested: whether it stands under the build's run.
         name: of the run, if not its role.
         sweep: the sweep that it belongs to, as the sweep's own run or under that; it is then not nested elsewhere.
+        waits: whether the block's end waits until the store has taken all; if not, `all_sent` is to do so.
     """
     load_mlflow()
     journal = Journal(outbox())
-    run, sender = Run(journal, role, {BUILD_TAG: build.name, "sprout.role": role}), Sender(journal, uri)
+    run, sender = Run(journal, role, {BUILD_TAG: build.name, "sprout.role": role}), Sender(journal, uri, waits)
     if run._start(start_record(build, role, uri, data or {}, git, tags or {}, nested, name, sweep)):
         sender.start()
     status, reason = "FINISHED", None
@@ -146,7 +148,7 @@ def tracked_run(
         raise
     finally:
         end = {"op": "end", "time": now(), "status": status, "reason": reason}
-        sender.finish(unwritten=None if run._end(end) else end, hurried=status == "KILLED")
+        sender.end(unwritten=None if run._end(end) else end, hurried=status == "KILLED")
 
 
 def build_run(

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sprout.tracking.connection import connect
@@ -21,9 +23,17 @@ PATIENCE = 4.0  # seconds that a run's end waits for a store that has failed, or
 class Sender(threading.Thread):
     """Sends a journal as it grows. Ends when the run's end has been sent, or when nobody waits any longer."""
 
-    def __init__(self, journal: Journal, uri: str) -> None:
+    def __init__(self, journal: Journal, uri: str, waited_for: bool) -> None:
+        """Take the journal.
+
+        Args:
+            journal: of one run.
+            uri: of the store.
+            waited_for: whether the run's end waits; if not, the store has one try from there on, and the next
+                tracked run sends what it did not take.
+        """
         super().__init__(name="sprout-tracking", daemon=True)
-        self._journal, self._uri = journal, uri
+        self._journal, self._uri, self._waited_for = journal, uri, waited_for
         self._client: MlflowClient | None = None
         self._open: OpenRun | None = None
         self._unwritten: Record | None = None
@@ -31,14 +41,24 @@ class Sender(threading.Thread):
         self._ended = threading.Event()  # nothing more will be written
         self._given_up = threading.Event()
 
-    def finish(self, unwritten: Record | None, hurried: bool) -> None:
-        """Wait until all is sent: as long as it goes on, but `PATIENCE` seconds once the store has failed.
+    def end(self, unwritten: Record | None, hurried: bool) -> None:
+        """Nothing more will be written; waits until all is sent, where the run is waited for.
 
-        unwritten: the run's end, where the journal could not take it.
-        hurried: the process was told to die, so wait no longer than that in any case.
+        Args:
+            unwritten: the run's end, where the journal could not take it.
+            hurried: as for `wait`.
         """
         self._unwritten = unwritten
         self._ended.set()
+        if self._waited_for:
+            self.wait(hurried)
+
+    def wait(self, hurried: bool) -> None:
+        """Wait until all is sent: as long as it goes on, but `PATIENCE` seconds once the store has failed.
+
+        Args:
+            hurried: the process was told to die, so wait no longer than that in any case.
+        """
         deadline = time.monotonic() + PATIENCE
         while self.is_alive() and not ((hurried or self._failed) and time.monotonic() > deadline):
             self.join(0.05)
@@ -57,6 +77,8 @@ class Sender(threading.Thread):
                     self._ended.wait(INTERVAL)
                 except Exception as error:  # whatever a broken store raises, the training goes on
                     self._fail(error)
+                    if self._ended.is_set() and not self._waited_for:
+                        return
                     (self._given_up if self._ended.is_set() else self._ended).wait(pause)
                     pause = min(2 * pause, PAUSES[1])
         finally:
@@ -83,3 +105,18 @@ class Sender(threading.Thread):
         if not self._said:
             say_kept(self._journal.folder.parent, self._uri, error)
         self._failed = self._said = True  # once it is said: the run's end may wait for just this
+
+
+@contextmanager
+def all_sent() -> Iterator[None]:
+    """The end of the block waits for the runs that have ended in this process and were not waited for then."""
+    hurried = False
+    try:
+        yield
+    except BaseException:
+        hurried = True
+        raise
+    finally:
+        for thread in threading.enumerate():
+            if isinstance(thread, Sender):
+                thread.wait(hurried)

@@ -97,7 +97,7 @@ def train_tracked(
 def place_of(role: str, trial: Trial | None) -> dict[str, Any]:
     """Where the run stands, as keyword arguments of `tracked_run`."""
     if trial:
-        return {"name": trial.name, "tags": trial.tags, "sweep": trial.sweep}
+        return {"name": trial.name, "tags": trial.tags, "sweep": trial.sweep, "waits": False}
     return {"nested": role != "train"}
 
 
