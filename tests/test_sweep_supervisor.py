@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import RandomSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
@@ -239,6 +239,25 @@ def test_settings_that_do_not_fit_one_another_are_a_failed_trial(study: Study, t
     supervisor(study, tmp_path / "results", well, order=order).run()
     assert count(study) == {"COMPLETE": 6, "FAIL": 2}
     assert study.trials[0].user_attrs["reason"] == "model.kernel=4: is even"
+
+
+def test_a_draw_that_is_complete_already_is_not_trained_again(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained: list[int] = []
+
+    def play(stage: Stage, number: int) -> dict[str, Any]:
+        trained.append(number)
+        return stage.complete(number, number / 10)
+
+    space = {"model.pooling": CategoricalDistribution(["max", "average"])}
+    supervisor(study, tmp_path / "results", play, space=space, workers=1, total=8).run()
+    assert count(study) == {"COMPLETE": 8}
+    assert len(trained) == 2, "one for each choice"
+    values = {trial.params["model.pooling"]: trial.value for trial in study.trials if trial.number in trained}
+    assert all(trial.value == values[trial.params["model.pooling"]] for trial in study.trials)
+    said = capsys.readouterr().err
+    assert f"same as {trained[0]}" in said
 
 
 def test_asked_to_end_it_waits_for_what_runs(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

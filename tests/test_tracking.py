@@ -27,6 +27,7 @@ from sprout.core.errors import UserError
 from sprout.tracked_evaluation import track_evaluation
 from sprout.tracking import (
     GitState,
+    all_sent,
     build_run,
     data_hashes,
     git_state,
@@ -35,6 +36,7 @@ from sprout.tracking import (
     tracking_uri,
     ui,
 )
+from sprout.tracking.connection import store_lock
 from sprout.tracking.journal import waiting
 from sprout.tracking.logged_model import REQUIREMENTS
 from sprout.tracking.owner import here
@@ -328,6 +330,35 @@ def test_run_of_its_own_has_no_parent(root):
     (run,) = runs_of(tracking_uri(), build=make_build().name)
     assert (run.info.run_name, run.info.status) == ("train", "FINISHED")
     assert "mlflow.parentRunId" not in run.data.tags
+
+
+def test_run_that_is_not_waited_for_is_sent_by_the_end_of_the_block(root):
+    uri = tracking_uri()
+    with store_lock(uri):  # the store takes nothing while this is held
+        sent = contextlib.ExitStack()
+        sent.enter_context(all_sent())
+        for _ in range(2):
+            with tracked_run(make_build(), "trial", uri, nested=False, waits=False) as run:
+                run.log_metrics({"loss": 1.0})
+        assert len(outbox(root)) == 2
+    sent.close()
+    assert outbox(root) == []
+    assert [run.info.status for run in runs_of(uri, role="trial")] == ["FINISHED"] * 2
+
+
+def test_run_that_is_not_waited_for_is_kept_where_the_store_fails(root, monkeypatch, capfd):
+    uri = tracking_uri()
+    with monkeypatch.context() as broken:
+        broken.setattr("sprout.tracking.sender.connect", raise_os_error)
+        with all_sent(), tracked_run(make_build(), "trial", uri, nested=False, waits=False):
+            pass
+    assert len(outbox(root)) == 1
+    assert "cannot be used now" in capfd.readouterr().err
+    with tracked_run(make_build(), "train", uri, nested=False):
+        pass
+    (trial,) = runs_of(uri, role="trial")
+    assert trial.info.status == "FINISHED"
+    assert outbox(root) == []
 
 
 def test_restored_stage_is_recorded_once(root):

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from sprout.sweep.space import told
+from sprout.sweep.trials import REPEATS
 
 SHOWN = 20
 """Rows of the table, at most: the latest trials."""
@@ -71,7 +72,9 @@ class Board:
         self.done, self.found = done, self.found + 1
         values = list(trial.values or [])
         self.rows.setdefault(trial.number, {"epoch": "", "params": dict(trial.params)})
-        self.rows[trial.number] |= {"state": trial.state.name.lower(), "values": values}
+        repeats = trial.user_attrs.get(REPEATS)
+        state = trial.state.name.lower() if repeats is None else f"same as {repeats}"
+        self.rows[trial.number] |= {"state": state, "values": values}
         if trial.state.name == "COMPLETE":
             self.note_best(values[0], trial.number)
         if not self.live:

@@ -20,7 +20,7 @@ from sprout.sweep import trials
 from sprout.sweep.board import Board
 from sprout.sweep.channel import Message
 from sprout.sweep.order import Order
-from sprout.sweep.results import kept_result
+from sprout.sweep.results import keep_result, kept_result
 from sprout.sweep.workers import Worker, end_all
 
 FAILURES = 6
@@ -123,13 +123,16 @@ class Supervisor:
             if number not in self.workers:
                 self.workers[number] = self.start_worker(number)
         for worker in self.workers.values():
-            if worker.ready and worker not in self.running and self.open:
+            while worker.ready and worker not in self.running and self.open:
                 self.begin(worker)
 
     def begin(self, worker: Worker) -> None:
-        """Draw a trial, and have it run."""
+        """Draw a trial, and have it run, unless its result is known."""
         drawn = len(self.study.get_trials(deepcopy=False))
         trial = trials.ask(self.study, self.space, self.sampler(drawn), self.threads)
+        if self.known(trial):
+            self.finished(trial)
+            return
         try:
             order = self.order(trial.number, trial.params)
         except UserError as error:
@@ -138,6 +141,17 @@ class Supervisor:
         self.board.begun(trial)
         self.running[worker] = trial
         worker.tell({"order": order.as_dict(), "results": str(self.results)})
+
+    def known(self, trial: Trial) -> bool:
+        """Whether another trial had these settings; takes over its result then."""
+        same = trials.repeated(self.study, trial)
+        result = kept_result(self.results, same.number) if same else None
+        if same is None or result is None:
+            return False
+        trial.set_user_attr(trials.THREADS, same.user_attrs[trials.THREADS])
+        trial.set_user_attr(trials.REPEATS, same.number)
+        keep_result(self.results, trial.number, result)
+        return True
 
     def listen(self, worker: Worker) -> None:
         """Act on what a worker says, or on its death."""

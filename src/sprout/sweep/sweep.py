@@ -94,7 +94,7 @@ def run(search: Search, study: Study, place: Place) -> list[Table | str]:
             raise
         said, pictures = conclude(study, search.metrics, place.pictures, place.results)
         log(tracked, study, search.metrics, pictures)
-        if supervisor.asked_to_end:
+        if supervisor.asked_to_end and supervisor.done < supervisor.total:
             board.say(f"{place.name}: {board.standing()}; the same command goes on")
             raise Killed(signal.SIGINT)
     return said

@@ -9,9 +9,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sprout.sweep.results import kept_result
 
-REASON, ATTEMPT, AGAIN, BEFORE, THREADS = "reason", "attempt", "again", "before", "threads"
+REASON, ATTEMPT, AGAIN, BEFORE = "reason", "attempt", "again", "before"
 """Attributes of a trial: why it failed; which attempt at its settings it is; the trial of the attempt before, and what
-became of that; the CPU threads that it has, without which its value cannot be had again."""
+became of that."""
+THREADS, REPEATS = "threads", "repeats"
+"""Further ones: the CPU threads that it has, without which its value cannot be had again; the trial whose result it
+has taken over."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 INTERRUPTED = "the sweep was ended"
 ATTEMPTS = 2
@@ -23,6 +26,12 @@ def ask(study: Study, space: dict[str, BaseDistribution], sampler: BaseSampler, 
     trial = study.ask(space)
     trial.set_user_attr(THREADS, threads)
     return trial
+
+
+def repeated(study: Study, trial: Trial) -> FrozenTrial | None:
+    """A complete trial of the same settings: trained again, with the same seeds, it would come to the same."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return next((each for each in complete if each.params == trial.params), None)
 
 
 def fail(study: Study, trial: Trial, reason: str) -> bool:
