@@ -104,7 +104,7 @@ def test_a_sweep_and_the_experiment_of_its_winner(prepared: Path) -> None:
     said = run(prepared, *given, "train.epochs=4", code=2)
     assert "train.epochs was 3, is 4" in said
     run(prepared, *given, "train.epochs=1", "sweep.trials=1", "--fresh")
-    assert count(study_of(prepared, f"{NAME}-2")) == {"COMPLETE": 1}
+    assert count(study_of(prepared, f"{NAME}+2")) == {"COMPLETE": 1}
     assert sum(count(study_of(prepared, NAME)).values()) == 7
     assert "is there already" in run(prepared, *given, "--adopt", "digits_swept", code=2)
 

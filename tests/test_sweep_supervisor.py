@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import FloatDistribution
 from optuna.samplers import RandomSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
@@ -24,7 +24,7 @@ from sprout.sweep.channel import receive, send
 from sprout.sweep.order import Order
 from sprout.sweep.results import Result, keep_result
 from sprout.sweep.strategies import make_pruner
-from sprout.sweep.supervisor import FAILURES, Supervisor, SweepFailedError
+from sprout.sweep.supervisor import FAILURES, REFUSALS, Supervisor, SweepFailedError, Terms
 from sprout.tracking import InSweep
 
 EPOCHS = 4
@@ -44,8 +44,8 @@ class Stage:
         return answer is not None and answer["go"]
 
     def complete(self, number: int, value: float) -> dict[str, Any]:
-        keep_result(self.results, number, Result([value], [[value]], 0.1, EPOCHS))
-        return {"say": "complete"}
+        keep_result(self.results, number, Result([[value]]))
+        return {"say": "complete", "trained": 1}
 
 
 class Played(workers.Worker):
@@ -58,14 +58,13 @@ class Played(workers.Worker):
         threading.Thread(target=self.work, args=(play, theirs, results), daemon=True).start()
 
     def work(self, play: Play, channel: Connection, results: Path) -> None:
-        with suppress(OSError):  # the supervisor has ended it
+        with channel, suppress(OSError):  # the supervisor has ended it
             send(channel, {"say": "ready"})
             while (told := receive(channel)) is not None:
                 answer = play(Stage(channel, results), Order.from_dict(told["order"]).number)
                 if answer is None:
                     break
                 send(channel, answer)
-        channel.close()
 
     def bury(self) -> str:
         self.channel.close()
@@ -82,22 +81,22 @@ def supervisor(study: Study, results: Path, play: Play, **changes: Any) -> Super
     results.mkdir(exist_ok=True)
 
     def order(number: int, params: dict[str, Any]) -> Order:
-        return Order(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"))
+        return Order(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"), str(results))
 
+    board = changes.pop("board", Board("s", ["val_accuracy"], True, 6, 0))
+    start_worker = changes.pop("start_worker", lambda number: Played(play, results, results / f"{number}.log"))
     given: dict[str, Any] = {
         "space": {"train.lr": FloatDistribution(0.0, 1.0)},
         "sampler": lambda number: RandomSampler(seed=number),
         "order": order,
-        "start_worker": lambda number: Played(play, results, results / f"{number}.log"),
         "workers": 2,
         "threads": 1,
         "total": 6,
-        "epochs": EPOCHS,
+        "epochs": lambda params: EPOCHS,
         "metric": "val_accuracy",
         "deadline": None,
-        "board": Board("s", ["val_accuracy"], True, 6, 0, EPOCHS),
     }
-    return Supervisor(study, results, **(given | changes))
+    return Supervisor(study, results, Terms(**(given | changes)), start_worker, board)
 
 
 def count(study: Study) -> dict[str, int]:
@@ -165,7 +164,7 @@ def test_a_trial_is_not_pruned_after_its_last_epoch(study: Study, tmp_path: Path
         assert stage.epoch(0, -number)
         return stage.complete(number, -number)
 
-    supervisor(study, tmp_path / "results", play, epochs=1).run()
+    supervisor(study, tmp_path / "results", play, epochs=lambda params: 1).run()
     assert count(study) == {"COMPLETE": 6}
 
 
@@ -188,22 +187,15 @@ def test_what_a_worker_finished_before_it_died_is_not_lost(study: Study, tmp_pat
     assert count(study) == {"COMPLETE": 6}
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_value_that_is_no_number_is_a_failure(study: Study, tmp_path: Path, value: float) -> None:
-    def play(stage: Stage, number: int) -> dict[str, Any]:
-        return stage.complete(number, value if number == 0 else 0.1)
-
-    supervisor(study, tmp_path / "results", play).run()
-    assert count(study) == {"COMPLETE": 6, "FAIL": 1}
-
-
 def test_failures_without_end_end_the_sweep(study: Study, tmp_path: Path) -> None:
     def play(stage: Stage, number: int) -> dict[str, Any]:
         return {"say": "failed", "reason": "no such luck"}
 
-    with pytest.raises(SweepFailedError, match=rf"^{FAILURES} failures in a row, the last: trial \d+: no such luck"):
+    with pytest.raises(
+        SweepFailedError, match=rf"^{FAILURES + 1} failures in a row, the last: trial \d+: no such luck"
+    ):
         supervisor(study, tmp_path / "results", play, workers=1).run()
-    assert count(study)["FAIL"] == FAILURES
+    assert count(study)["FAIL"] == FAILURES + 1
     assert "RUNNING" not in count(study)
 
 
@@ -230,34 +222,63 @@ def test_workers_that_never_start_end_the_sweep(study: Study, tmp_path: Path) ->
     assert count(study) == {}
 
 
-def test_settings_that_do_not_fit_one_another_are_a_failed_trial(study: Study, tmp_path: Path) -> None:
+def test_settings_that_do_not_fit_one_another_are_not_tried_again(study: Study, tmp_path: Path) -> None:
+    """However many there are, with others between."""
+
     def order(number: int, params: dict[str, Any]) -> Order:
-        if number < 2:
+        if number % 10 and number < 40:
             raise UserError("model.kernel=4: is even")
-        return Order(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"))
+        return Order(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"), str(tmp_path / "results"))
 
     supervisor(study, tmp_path / "results", well, order=order).run()
-    assert count(study) == {"COMPLETE": 6, "FAIL": 2}
-    assert study.trials[0].user_attrs["reason"] == "model.kernel=4: is even"
+    assert count(study) == {"COMPLETE": 6, "FAIL": 36}
+    assert study.trials[1].user_attrs["reason"] == "model.kernel=4: is even"
 
 
-def test_a_draw_that_is_complete_already_is_not_trained_again(
-    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    trained: list[int] = []
+def test_settings_that_never_fit_one_another_end_the_sweep(study: Study, tmp_path: Path) -> None:
+    def play(stage: Stage, number: int) -> dict[str, Any]:
+        return {"say": "refused", "reason": "the images are too small"}
+
+    with pytest.raises(
+        SweepFailedError, match=r"trials in a row whose settings .*, the last: the images are too small"
+    ):
+        supervisor(study, tmp_path / "results", play, workers=1).run()
+    assert count(study) == {"FAIL": REFUSALS + 1}
+
+
+def test_a_trial_of_fewer_epochs_is_not_pruned_after_its_last(study: Study, tmp_path: Path) -> None:
+    study.pruner = make_pruner("median", EPOCHS)
 
     def play(stage: Stage, number: int) -> dict[str, Any]:
-        trained.append(number)
-        return stage.complete(number, number / 10)
+        assert stage.epoch(0, 0.5)
+        assert stage.epoch(1, -number)
+        return stage.complete(number, -number)
 
-    space = {"model.pooling": CategoricalDistribution(["max", "average"])}
-    supervisor(study, tmp_path / "results", play, space=space, workers=1, total=8).run()
-    assert count(study) == {"COMPLETE": 8}
-    assert len(trained) == 2, "one for each choice"
-    values = {trial.params["model.pooling"]: trial.value for trial in study.trials if trial.number in trained}
-    assert all(trial.value == values[trial.params["model.pooling"]] for trial in study.trials)
-    said = capsys.readouterr().err
-    assert f"same as {trained[0]}" in said
+    supervisor(study, tmp_path / "results", play, epochs=lambda params: 2).run()
+    assert count(study) == {"COMPLETE": 6}
+
+
+def test_no_more_workers_start_than_there_are_trials(study: Study, tmp_path: Path) -> None:
+    """The first one dies when all has begun; the second one needs no other."""
+    started: list[int] = []
+    died = threading.Event()
+
+    def play(stage: Stage, number: int) -> dict[str, Any] | None:
+        if number == 0:
+            stage.complete(number, 0.1)
+            died.set()
+            return None
+        assert died.wait(60)
+        time.sleep(1.0)
+        return stage.complete(number, 0.1)
+
+    def start(number: int) -> workers.Worker:
+        started.append(number)
+        return Played(play, tmp_path / "results", tmp_path / "log")
+
+    supervisor(study, tmp_path / "results", play, start_worker=start, workers=4, total=2).run()
+    assert count(study) == {"COMPLETE": 2}
+    assert sorted(started) == [0, 1]
 
 
 def test_asked_to_end_it_waits_for_what_runs(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -291,7 +312,7 @@ def test_an_error_leaves_nothing_running(study: Study, tmp_path: Path) -> None:
         def ended(self, *args: Any) -> None:
             raise OSError("no terminal")
 
-    board = Broken("s", ["val_accuracy"], True, 6, 0, EPOCHS)
+    board = Broken("s", ["val_accuracy"], True, 6, 0)
     with pytest.raises(OSError, match="no terminal"):
         supervisor(study, tmp_path / "results", play, board=board).run()
     assert count(study) == {"COMPLETE": 1, "FAIL": 1, "WAITING": 1}
@@ -303,6 +324,6 @@ def test_no_trial_begins_after_the_deadline(study: Study, tmp_path: Path) -> Non
 
 
 def test_an_order_comes_through_json_as_it_was() -> None:
-    order = Order(3, ["a: 1\n", "b: [x, 'é']\n"], 2, ["val_loss"], InSweep("k", "n"))
+    order = Order(3, ["a: 1\n", "b: [x, 'é']\n"], 2, ["val_loss"], InSweep("k", "n"), "results")
     assert Order.from_dict(json.loads(json.dumps(order.as_dict()))) == order
     assert order.build(1).config == {"b": ["x", "é"]}

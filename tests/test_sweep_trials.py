@@ -39,7 +39,7 @@ def test_a_failed_trial_is_tried_once_more_with_what_failed_noted(study: Study) 
     second = ask(study)
     assert second.number == 1
     assert second.params == first.params
-    assert (second.user_attrs["again"], second.user_attrs["before"]) == (0, "out of memory")
+    assert (second.user_attrs["retry_of"], second.user_attrs["earlier_reason"]) == (0, "out of memory")
     assert not trials.fail(study, second, "out of memory, too")
     third = ask(study)
     assert third.params != first.params
@@ -49,7 +49,7 @@ def test_a_failed_trial_is_tried_once_more_with_what_failed_noted(study: Study) 
 
 def test_what_a_killed_sweep_left_running_begins_again(study: Study, tmp_path: Path) -> None:
     left = [ask(study) for _ in range(3)]
-    keep_result(tmp_path, 1, Result([0.75], [[0.75]], 1.0, 3))
+    keep_result(tmp_path, 1, Result([[0.75]]))
     assert trials.recover(study, tmp_path) == [0, 1, 2]
     assert states(study) == ["FAIL", "COMPLETE", "FAIL", "WAITING", "WAITING"]
     assert study.trials[1].values == [0.75]
@@ -84,7 +84,7 @@ def test_the_best(study: Study) -> None:
 
 
 def test_a_study_goes_on_and_a_fresh_one_is_another(tmp_path: Path) -> None:
-    for fresh, name in ((False, "digits"), (False, "digits"), (True, "digits-2"), (False, "digits-2")):
+    for fresh, name in ((False, "digits"), (False, "digits"), (True, "digits+2"), (False, "digits+2")):
         with held(tmp_path, "digits", fresh) as place:
             study = open_study(place, DEFINITION, ["maximize"])
             ask(study)

@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this; the one that means: no use going on; and errors in one line."""
+"""What means: the user can mend this; what means: no use going on; and errors in one line."""
 
 
 class UserError(Exception):
@@ -7,6 +7,10 @@ class UserError(Exception):
     The message is one line and names the field or file, its value, what is accepted and what to do.
     At the edge it ends the process with exit code 2 and no traceback.
     """
+
+
+class TrainingFailedError(UserError):
+    """A training that had begun has failed: with other chance, or another try, it might not."""
 
 
 class Pruned(BaseException):

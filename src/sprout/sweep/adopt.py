@@ -21,6 +21,18 @@ def refuse_taken(conf: Path, name: str) -> None:
         raise UserError(f"--adopt {name}: {path} is there already; choose another name")
 
 
+def refuse_unadoptable(conf: Path, searched: Composed, study: Study, number: int | None) -> None:
+    """Refuse what is sure not to be adopted in the end, before the search.
+
+    Raises:
+        UserError: which of several best trials is not said, or an override is one that no experiment can say.
+    """
+    if number is None and len(study.directions) > 1:
+        named = ", ".join(str(trial.number) for trial in trials.best(study)) or "those that are complete by then"
+        raise UserError(f"--adopt: with several objectives there is no single best; choose one by --trial, of {named}")
+    split(conf, searched)
+
+
 def winner(study: Study, number: int | None) -> FrozenTrial:
     """The trial to adopt: that of the number, or the best.
 

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from sprout.sweep.space import told
-from sprout.sweep.trials import REPEATS
+from sprout.sweep.trials import AS_BEFORE
 
 SHOWN = 20
 """Rows of the table, at most: the latest trials."""
@@ -22,9 +22,7 @@ SHOWN = 20
 class Board:
     """Shows the trials of a sweep."""
 
-    def __init__(
-        self, name: str, metrics: list[str], maximize: bool | None, total: int, done: int, epochs: int
-    ) -> None:
+    def __init__(self, name: str, metrics: list[str], maximize: bool | None, total: int, done: int) -> None:
         """Take what stands at the head.
 
         Args:
@@ -33,9 +31,8 @@ class Board:
             maximize: whether more is better; None with several objectives, where no value is the best.
             total: how many trials there shall be.
             done: how many there are already.
-            epochs: of a training, at most.
         """
-        self.name, self.metrics, self.maximize, self.total, self.epochs = name, metrics, maximize, total, epochs
+        self.name, self.metrics, self.maximize, self.total = name, metrics, maximize, total
         self.done, self.found, self.began = done, 0, time.monotonic()
         self.best: tuple[float, int] | None = None
         self.rows: dict[int, dict[str, Any]] = {}
@@ -62,18 +59,17 @@ class Board:
         """A trial runs."""
         self.rows[trial.number] = {"state": "running", "epoch": "", "params": dict(trial.params), "values": []}
 
-    def epoch(self, trial: Trial, epochs: int, row: Mapping[str, float]) -> None:
-        """It has come so far."""
+    def epoch(self, trial: Trial, epochs: int, most: int, row: Mapping[str, float]) -> None:
+        """It has come so far, of so many at most."""
         values = [row[metric] for metric in self.metrics if metric in row]
-        self.rows[trial.number] |= {"epoch": f"{epochs}/{self.epochs}", "values": values}
+        self.rows[trial.number] |= {"epoch": f"{epochs}/{most}", "values": values}
 
     def ended(self, trial: FrozenTrial, done: int) -> None:
         """It is complete or pruned."""
         self.done, self.found = done, self.found + 1
         values = list(trial.values or [])
         self.rows.setdefault(trial.number, {"epoch": "", "params": dict(trial.params)})
-        repeats = trial.user_attrs.get(REPEATS)
-        state = trial.state.name.lower() if repeats is None else f"same as {repeats}"
+        state = "as before" if trial.user_attrs.get(AS_BEFORE) else trial.state.name.lower()
         self.rows[trial.number] |= {"state": state, "values": values}
         if trial.state.name == "COMPLETE":
             self.note_best(values[0], trial.number)

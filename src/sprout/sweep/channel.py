@@ -27,9 +27,9 @@ def ask(channel: "Connection[Any, Any]", message: Message) -> Message:
     """
     try:
         send(channel, message)
-        answer = receive(channel)
     except OSError:
-        answer = None
+        raise Killed(signal.SIGTERM) from None
+    answer = receive(channel)
     if answer is None:
         raise Killed(signal.SIGTERM)
     return answer
@@ -39,6 +39,6 @@ def receive(channel: "Connection[Any, Any]") -> Message | None:
     """The next message, or None where there will be no more."""
     try:
         message: Message = json.loads(channel.recv_bytes())
-    except (EOFError, ConnectionResetError):
+    except (EOFError, OSError):  # also one that was cut off in the middle
         return None
     return message

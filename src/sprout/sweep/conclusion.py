@@ -34,7 +34,7 @@ def conclude(study: Study, metrics: list[str], place: Path, results: Path) -> tu
     if not best:
         return ["no trial is complete yet"], []
     shares = [importances(study, index) for index in range(len(metrics))]
-    pictures = draw(study, metrics, place, all(shares))
+    pictures = draw(study, metrics, place, shares)
     title = "the best settings" if len(metrics) == 1 else f"the {len(best)} best compromises"
     said: list[Table | str] = [title, best_table(best, metrics, results)]
     for metric, share in zip(metrics, shares, strict=True):
@@ -49,15 +49,21 @@ def importances(study: Study, index: int) -> dict[str, float]:
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(complete) < FEWEST or len({trial.values[index] for trial in complete}) == 1:
         return {}
-    evaluator = FanovaImportanceEvaluator(seed=0)
-    return get_param_importances(study, evaluator=evaluator, target=lambda trial: float(trial.values[index]))
+    try:
+        return get_param_importances(
+            study, evaluator=FanovaImportanceEvaluator(seed=0), target=lambda trial: float(trial.values[index])
+        )
+    except RuntimeError:  # the values hardly differ
+        return {}
 
 
 def best_table(best: list[FrozenTrial], metrics: list[str], results: Path) -> Table:
     """The best trial; with several objectives, each that is the best compromise in its way."""
     table = Table("trial", *metrics, *best[0].params, box=None)
     for trial in best:
-        table.add_row(str(trial.number), *figures(trial, results), *map(told, trial.params.values()))
+        table.add_row(
+            str(trial.number), *figures(trial, results), *(told(trial.params[path]) for path in best[0].params)
+        )
     return table
 
 

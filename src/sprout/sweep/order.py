@@ -1,11 +1,15 @@
 """What a worker is told to run: a trial."""
 
+import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from sprout.core.build import Build
+from sprout.core.errors import TrainingFailedError
+from sprout.sweep.results import keep_training
 from sprout.tracking import InSweep
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ class Order:
     """What is sought."""
     sweep: InSweep
     """The sweep's run."""
+    results: str
+    """The folder of results."""
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> "Order":
@@ -42,7 +48,14 @@ class Order:
 
     def trial(self, index: int, report: "Report") -> "Trial":
         """What the training of one seed is to the sweep."""
+        from sprout.sweep.objective import values_of
         from sprout.training.tracked import Trial
 
+        def keep(model: Path) -> None:
+            values = values_of(model, self.metrics)
+            if not all(map(math.isfinite, values)):
+                raise TrainingFailedError(f"its value is no number: {values}")
+            keep_training(Path(self.results), self.builds[index], values)
+
         name = f"trial {self.number}" + (f", seed {index}" if len(self.builds) > 1 else "")
-        return Trial(self.sweep, name, {"sprout.trial": str(self.number)}, report)
+        return Trial(self.sweep, name, {"sprout.trial": str(self.number)}, report, keep)

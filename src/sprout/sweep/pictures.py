@@ -20,38 +20,49 @@ SIZE, WIDTH_OF_AXES = (7.0, 4.5), 1.6
 """In inches."""
 PLOTS: dict[str, Callable[..., Any]] = {
     "history": drawn.plot_optimization_history,
-    "importances": drawn.plot_param_importances,
     "parallel_coordinates": drawn.plot_parallel_coordinate,
     "slices": drawn.plot_slice,
 }
 
 
-def draw(study: Study, metrics: list[str], folder: Path, importances: bool) -> list[Path]:
+def draw(study: Study, metrics: list[str], folder: Path, shares: list[dict[str, float]]) -> list[Path]:
     """Draw how the search went and what mattered.
 
     Args:
         study: with complete trials.
         metrics: its objectives.
         folder: where the files go; older ones of the same names are replaced.
-        importances: whether it is known how much each parameter mattered.
+        shares: how much each parameter mattered, for each objective; empty where that is not known.
 
     Returns:
         the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    kinds = PLOTS if importances else {name: plot for name, plot in PLOTS.items() if name != "importances"}
     files = []
     with quiet():
         for index, metric in enumerate(metrics):
             target = of(index) if len(metrics) > 1 else None
             end = f"_{metric}" if len(metrics) > 1 else ""
-            for name, plot in kinds.items():
+            for name, plot in PLOTS.items():
                 files.append(save(plot(study, target=target, target_name=metric), folder / f"{name}{end}.png"))
+            if shares[index]:
+                files.append(save(bars(shares[index], metric), folder / f"importances{end}.png"))
         if any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
             files.append(save(drawn.plot_intermediate_values(study), folder / "curves.png"))
         if len(metrics) == 2:
             files.append(save(drawn.plot_pareto_front(study, target_names=metrics), folder / "pareto_front.png"))
     return files
+
+
+def bars(shares: dict[str, float], metric: str) -> Any:
+    """How much each parameter mattered, the most on top."""
+    axes = plt.figure().subplots()
+    paths = list(shares)[::-1]
+    drawn_bars = axes.barh(paths, [shares[path] for path in paths])
+    axes.bar_label(drawn_bars, [f"{shares[path]:.0%}" for path in paths], padding=3)
+    axes.set(title="What mattered", xlabel=f"share of the spread of {metric} that it explains")
+    axes.margins(x=0.1)
+    return axes
 
 
 def of(index: int) -> Callable[[Any], float]:

@@ -7,7 +7,7 @@ from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sprout.core.errors import Pruned
+from sprout.core.errors import Pruned, TrainingFailedError, UserError
 from sprout.core.ranks import rank, run_ranks
 from sprout.core.records import read_json, write_json
 from sprout.core.signals import Killed, die_with_parent, exit_codes
@@ -23,15 +23,22 @@ def train_as_ranks(order: Order, index: int, model: Path, report: Report) -> Non
 
     Raises:
         Pruned: the sweep has ended it.
-        UserError: what the first process to fail said.
+        TrainingFailedError: what the first process to fail said.
         RuntimeError: they ended otherwise.
     """
     with TemporaryDirectory() as scratch, Listener(str(Path(scratch, "socket"))) as listener:
         place = Path(scratch, "order.json")
         write_json(place, {"order": order.as_dict(), "index": index, "model": str(model), "socket": listener.address})
         answers: list[bool] = []
-        threading.Thread(target=pass_on, args=(listener, report, answers), daemon=True).start()
-        code = run_ranks(order.devices, ["-m", "sprout.sweep.ranks", str(place)])
+        reporter = threading.Thread(target=pass_on, args=(listener, report, answers), daemon=True)
+        reporter.start()
+        try:
+            code = run_ranks(order.devices, ["-m", "sprout.sweep.ranks", str(place)])
+        except UserError as error:
+            raise TrainingFailedError(str(error)) from None
+        finally:
+            Client(listener.address).close()  # where no process came so far as to call
+            reporter.join()
     if answers and not answers[-1]:
         raise Pruned(f"after epoch {len(answers)}")
     if code:

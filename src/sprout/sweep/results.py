@@ -1,7 +1,12 @@
-"""What workers have found: a file for each finished trial, so that nothing of it is lost on the way to the study."""
+"""What workers have found, in files, so that nothing of it is lost on the way to the study."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+
+from filelock import FileLock
 
 from sprout.core.atomic import whole_file
 from sprout.core.records import read_json, write_json
@@ -11,28 +16,49 @@ from sprout.core.records import read_json, write_json
 class Result:
     """What a worker found in a trial that it finished."""
 
-    values: list[float]
-    """Of each objective, the mean over the seeds."""
     each: list[list[float]]
-    """The same of each seed."""
-    seconds: float
-    """What the trainings took."""
-    epochs: int
-    """Of all its trainings."""
+    """The value of each objective, for each seed."""
+
+    @property
+    def values(self) -> list[float]:
+        """Of each objective, the mean over the seeds."""
+        return [sum(column) / len(column) for column in zip(*self.each, strict=True)]
 
 
 def keep_result(folder: Path, number: int, result: Result) -> None:
-    """Note what was found before anyone is told: whoever dies next, it is not lost."""
-    with whole_file(result_path(folder, number)) as path:
-        write_json(path, vars(result))
+    """Note what was found in a trial before anyone is told: whoever dies next, it is not lost."""
+    with whole_file(folder / f"{number}.json") as path:
+        write_json(path, result.each)
 
 
 def kept_result(folder: Path, number: int) -> Result | None:
     """What a worker has noted of a trial; None where it did not come so far."""
-    path = result_path(folder, number)
-    return Result(**read_json(path)) if path.is_file() else None
+    path = folder / f"{number}.json"
+    return Result(read_json(path)) if path.is_file() else None
 
 
-def result_path(folder: Path, number: int) -> Path:
-    """The file of one trial, in the folder of results."""
-    return folder / f"{number}.json"
+def keep_training(folder: Path, build: str, values: list[float]) -> None:
+    """Likewise of one training: a trial of several may be killed between them, and settings may be drawn twice."""
+    with whole_file(training_path(folder, build)) as path:
+        write_json(path, values)
+
+
+def kept_training(folder: Path, build: str) -> list[float] | None:
+    """The objectives' values of the training of a composed config; None where it has not ended well."""
+    path = training_path(folder, build)
+    values: list[float] | None = read_json(path) if path.is_file() else None
+    return values
+
+
+@contextmanager
+def only_one(folder: Path, build: str) -> Iterator[None]:
+    """While this block runs no other worker trains by that composed config."""
+    with FileLock(training_path(folder, build).with_suffix(".lock")):
+        yield
+
+
+def training_path(folder: Path, build: str) -> Path:
+    """The file of one training, in the folder of results."""
+    path = folder / "trainings" / f"{sha256(build.encode()).hexdigest()[:16]}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

@@ -35,7 +35,7 @@ class Search:
             raise UserError(f"train.nodes={self.training.processes[1]}: a sweep runs on one machine; set 1")
         check_objective(self.sweep, composed.config)
         check_space(conf, composed, self.space)
-        self.threads = shared_threads(self.sweep.workers, self.training.threads)
+        self.threads = shared_threads(self.sweep.workers * self.training.processes[0], self.training.threads)
 
     @property
     def metrics(self) -> list[str]:
@@ -75,7 +75,11 @@ class Search:
         chance = [f"train.threads={threads}", f"train.seed={self.training.seed + seed}"]
         return with_values(self.conf, self.composed, [*found, *chance])
 
-    def order(self, key: InSweep, number: int, params: dict[str, Any]) -> Order:
-        """What a worker is told of a trial."""
+    def epochs_of(self, params: dict[str, Any]) -> int:
+        """Of a training of a trial, at most."""
+        return int(params.get(EPOCHS, self.epochs))
+
+    def order(self, key: InSweep, results: Path, number: int, params: dict[str, Any]) -> Order:
+        """What a worker is told of a trial, which notes what it finds in the folder of results."""
         builds = [self.config_of(params, seed, self.threads).text for seed in range(self.sweep.seeds)]
-        return Order(number, builds, self.training.processes[0], self.metrics, key)
+        return Order(number, builds, self.training.processes[0], self.metrics, key, str(results))

@@ -62,7 +62,7 @@ def held(root: Path, name: str, fresh: bool) -> Iterator[Place]:
 
     Args:
         root: the folder of all studies.
-        name: of the study; later ones of the name are numbered.
+        name: of the study; later ones of the name are numbered, by what no name holds.
         fresh: whether to begin a new one.
 
     Raises:
@@ -79,20 +79,18 @@ def held(root: Path, name: str, fresh: bool) -> Iterator[Place]:
         ) from None
     try:
         holder.write_text(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')},", encoding="utf-8")
-        found = numbered(root, name)
-        count = len(found) + 1 if fresh or not found else len(found)
-        yield Place(root / (name if count == 1 else f"{name}-{count}"))
+        number = newest(root, name)
+        number += fresh or number == 0
+        yield Place(root / (name if number == 1 else f"{name}+{number}"))
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
 
 
-def numbered(root: Path, name: str) -> list[Path]:
-    """The studies of this name: itself, then those with a number."""
-    found: list[Path] = []
-    while (path := root / (name if not found else f"{name}-{len(found) + 1}")).is_dir():
-        found.append(path)
-    return found
+def newest(root: Path, name: str) -> int:
+    """The number of the newest study of this name; 0 where there is none."""
+    numbers = [path.name.rpartition("+")[2] for path in root.glob(f"{name}+*") if path.is_dir()]
+    return max([int((root / name).is_dir()), *(int(number) for number in numbers if number.isdecimal())])
 
 
 def open_study(place: Place, definition: dict[str, Any], directions: list[Direction]) -> Study:

@@ -3,9 +3,9 @@
 It alone touches the study. Workers do not wait for one another, nor does it for any.
 """
 
-import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from sprout.sweep import trials
 from sprout.sweep.board import Board
 from sprout.sweep.channel import Message
 from sprout.sweep.order import Order
-from sprout.sweep.results import keep_result, kept_result
+from sprout.sweep.results import kept_result
 from sprout.sweep.workers import Worker, end_all
 
-FAILURES = 6
-"""So many in a row are no chance."""
+FAILURES, REFUSALS = 5, 50
+"""So many in a row, and one for each worker, are no chance: trials that failed, and settings that do not fit."""
 LOOK = 0.5
 """Seconds between two looks at the clock, where no worker says anything."""
 
@@ -33,55 +33,50 @@ class SweepFailedError(Exception):
     """Trial after trial fails; the message says why the last one did."""
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What a sweep runs by."""
+
+    space: dict[str, BaseDistribution]
+    """What is drawn."""
+    sampler: Callable[[int], BaseSampler]
+    """For a draw, which it takes the number of."""
+    order: Callable[[int, dict[str, Any]], Order]
+    """What a worker is told, from a trial's number and params; raises `UserError` where they do not fit."""
+    epochs: Callable[[dict[str, Any]], int]
+    """Of a training, at most, from a trial's params."""
+    metric: str | None
+    """The one that is sought, by which trials are pruned; None where there are several."""
+    workers: int
+    """How many there are at most."""
+    threads: int
+    """That each process of a trial has."""
+    total: int
+    """How many trials there shall be, complete or pruned."""
+    deadline: float | None
+    """On the monotonic clock; no trial begins after it."""
+
+
 class Supervisor:
     """One sweep, from where it stands to its total."""
 
     def __init__(
-        self,
-        study: Study,
-        results: Path,
-        *,
-        space: dict[str, BaseDistribution],
-        sampler: Callable[[int], BaseSampler],
-        order: Callable[[int, dict[str, Any]], Order],
-        start_worker: Callable[[int], Worker],
-        workers: int,
-        threads: int,
-        total: int,
-        epochs: int,
-        metric: str | None,
-        deadline: float | None,
-        board: Board,
+        self, study: Study, results: Path, terms: Terms, start_worker: Callable[[int], Worker], board: Board
     ) -> None:
         """Take the parts of a sweep.
 
         Args:
             study: held by this process; nothing of it runs.
             results: the folder of results.
-            space: what is drawn.
-            sampler: for a draw, which it takes the number of.
-            order: what a worker is told, from a trial's number and params; raises `UserError` where they do not fit.
+            terms: what it runs by.
             start_worker: starts the worker of that number.
-            workers: how many there are at most.
-            threads: that each trial has.
-            total: how many trials there shall be, complete or pruned.
-            epochs: of a training, at most.
-            metric: the one that is sought, by which trials are pruned; None where there are several.
-            deadline: on the monotonic clock; no trial begins after it.
             board: shows what happens.
         """
-        self.study, self.results, self.space, self.sampler, self.order = study, results, space, sampler, order
-        self.start_worker, self.most, self.threads, self.total, self.epochs = (
-            start_worker,
-            workers,
-            threads,
-            total,
-            epochs,
-        )
-        self.metric, self.deadline, self.board = metric, deadline, board
+        self.study, self.results, self.terms, self.start_worker, self.board = study, results, terms, start_worker, board
         self.workers: dict[int, Worker] = {}
         self.running: dict[Worker, Trial] = {}
-        self.failures, self.asked_to_end, self.said_so = 0, False, False
+        self.failures = self.refusals = 0
+        self.asked_to_end = self.said_so = False
         self.done = len(trials.done(study))
 
     def end_soon(self) -> None:
@@ -91,8 +86,8 @@ class Supervisor:
     @property
     def open(self) -> int:
         """How many more trials are to begin."""
-        late = self.deadline is not None and time.monotonic() > self.deadline
-        return 0 if self.asked_to_end or late else max(0, self.total - self.done - len(self.running))
+        late = self.terms.deadline is not None and time.monotonic() > self.terms.deadline
+        return 0 if self.asked_to_end or late else max(0, self.terms.total - self.done - len(self.running))
 
     def run(self) -> None:
         """Go on until the total is reached or no more is to begin, and all that runs has ended.
@@ -114,44 +109,29 @@ class Supervisor:
                 self.board.show()
         finally:
             end_all(self.workers.values(), self.running)
-            for trial in self.running.values():
-                trials.interrupt(self.study, self.results, trial.number)
+            trials.recover(self.study, self.results)
 
     def assign(self) -> None:
         """Start workers where there are too few, and give trials to those that have none."""
-        for number in range(min(self.most, self.open + len(self.running))):
-            if number not in self.workers:
+        for number in range(self.terms.workers):
+            if number not in self.workers and len(self.workers) < len(self.running) + self.open:
                 self.workers[number] = self.start_worker(number)
         for worker in self.workers.values():
             while worker.ready and worker not in self.running and self.open:
                 self.begin(worker)
 
     def begin(self, worker: Worker) -> None:
-        """Draw a trial, and have it run, unless its result is known."""
-        drawn = len(self.study.get_trials(deepcopy=False))
-        trial = trials.ask(self.study, self.space, self.sampler(drawn), self.threads)
-        if self.known(trial):
-            self.finished(trial)
-            return
+        """Draw a trial, and have it run."""
+        sampler = self.terms.sampler(trials.asked(self.study))
+        trial = trials.ask(self.study, self.terms.space, sampler, self.terms.threads)
         try:
-            order = self.order(trial.number, trial.params)
+            order = self.terms.order(trial.number, trial.params)
         except UserError as error:
-            self.failed(trial, str(error))
+            self.refused(trial, str(error))
             return
         self.board.begun(trial)
         self.running[worker] = trial
-        worker.tell({"order": order.as_dict(), "results": str(self.results)})
-
-    def known(self, trial: Trial) -> bool:
-        """Whether another trial had these settings; takes over its result then."""
-        same = trials.repeated(self.study, trial)
-        result = kept_result(self.results, same.number) if same else None
-        if same is None or result is None:
-            return False
-        trial.set_user_attr(trials.THREADS, same.user_attrs[trials.THREADS])
-        trial.set_user_attr(trials.REPEATS, same.number)
-        keep_result(self.results, trial.number, result)
-        return True
+        worker.tell({"order": order.as_dict()})
 
     def listen(self, worker: Worker) -> None:
         """Act on what a worker says, or on its death."""
@@ -168,34 +148,36 @@ class Supervisor:
     def goes_on(self, trial: Trial, message: Message) -> bool:
         """Note an epoch's figures; whether the trial is worth another one."""
         epochs = message["epoch"] + 1
-        self.board.epoch(trial, epochs, message["row"])
-        if self.metric not in message["row"]:
+        self.board.epoch(trial, epochs, self.terms.epochs(trial.params), message["row"])
+        if self.terms.metric not in message["row"]:
             return True
-        trial.report(message["row"][self.metric], epochs)
-        return epochs >= self.epochs or not trial.should_prune()
+        trial.report(message["row"][self.terms.metric], epochs)
+        return epochs >= self.terms.epochs(trial.params) or not trial.should_prune()
 
     def ended(self, trial: Trial, message: Message) -> None:
         """A worker says that its trial is over."""
-        if message["say"] == "pruned":
-            self.counted(trial, state=TrialState.PRUNED)
-        elif message["say"] == "complete":
-            self.finished(trial)
-        else:
-            self.failed(trial, message["reason"])
+        match message["say"]:
+            case "complete":
+                if not message["trained"]:
+                    trial.set_user_attr(trials.AS_BEFORE, True)
+                self.finished(trial)
+            case "pruned":
+                self.counted(trial, state=TrialState.PRUNED)
+            case "refused":
+                self.refused(trial, message["reason"])
+            case _:
+                self.failed(trial, message["reason"])
 
     def finished(self, trial: Trial) -> None:
         """A trial's result lies there."""
         result = kept_result(self.results, trial.number)
         assert result is not None, "it is written before it is told"
-        if all(math.isfinite(value) for value in result.values):
-            self.counted(trial, result.values)
-        else:
-            self.failed(trial, f"its value is no number: {result.values}")
+        self.counted(trial, result.values)
 
     def counted(self, trial: Trial, values: list[float] | None = None, state: TrialState | None = None) -> None:
         """One more trial of the total."""
         self.study.tell(trial, values, state)
-        self.done, self.failures = self.done + 1, 0
+        self.done, self.failures, self.refusals = self.done + 1, 0, 0
         self.board.ended(trials.of_number(self.study, trial.number), self.done)
 
     def lost(self, worker: Worker) -> None:
@@ -220,8 +202,18 @@ class Supervisor:
     def note_failure(self, reason: str) -> None:
         """One more failure in a row."""
         self.failures += 1
-        if self.failures >= FAILURES:
-            raise SweepFailedError(f"{FAILURES} failures in a row, the last: {reason}")
+        if self.failures >= FAILURES + self.terms.workers:
+            raise SweepFailedError(f"{self.failures} failures in a row, the last: {reason}")
+
+    def refused(self, trial: Trial, reason: str) -> None:
+        """The settings of a trial do not fit one another; others are drawn."""
+        trials.refuse(self.study, trial, reason)
+        self.board.failed(trials.of_number(self.study, trial.number), reason, again=False)
+        self.refusals += 1
+        if self.refusals >= REFUSALS + self.terms.workers:
+            raise SweepFailedError(
+                f"{self.refusals} trials in a row whose settings do not fit one another, the last: {reason}"
+            )
 
 
 def last_line(path: Path) -> str:

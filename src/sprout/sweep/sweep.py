@@ -22,14 +22,14 @@ from sprout.extra_training import STORES, refuse_other_data, refuse_without_effe
 from sprout.settings.compose import compose_config
 from sprout.settings.made_with import made_with
 from sprout.sweep import trials
-from sprout.sweep.adopt import adopt, winner
+from sprout.sweep.adopt import adopt, refuse_unadoptable, winner
 from sprout.sweep.board import Board
 from sprout.sweep.conclusion import conclude
 from sprout.sweep.search import DATA, Search
 from sprout.sweep.space import distributions
 from sprout.sweep.strategies import make_pruner, make_sampler
 from sprout.sweep.study import KEY, Place, held, open_study
-from sprout.sweep.supervisor import Supervisor
+from sprout.sweep.supervisor import Supervisor, Terms
 from sprout.sweep.workers import Worker, shares_of_devices
 from sprout.tracking import InSweep, Run, data_hashes, git_state, tracked_run, tracking_uri
 from sprout.tracking.place import workspace
@@ -40,7 +40,7 @@ TAKES = ("model", "train", "sweep")
 
 def sweep(
     conf: Path, params: Params, overrides: Sequence[str], *, fresh: bool, adopt_as: str | None, number: int | None
-) -> list[Table | str]:
+) -> Iterator[Table | str]:
     """Search until the total is reached, going on with the study that is there.
 
     Args:
@@ -51,7 +51,7 @@ def sweep(
         adopt_as: the name of an experiment to write from the winner.
         number: of the trial that is the winner; None for the best one.
 
-    Returns:
+    Yields:
         what is to be said at the end.
 
     Raises:
@@ -69,10 +69,11 @@ def sweep(
     name = f"{composed.experiment}-{search.sweep.name}"
     with held(workspace() / "mlruns" / "sweeps", name, fresh) as place:
         study = open_study(place, search.definition(), search.directions)
-        said = run(search, study, place)
         if adopt_as is not None:
-            said.append(adopted(search, study, adopt_as, number))
-    return said
+            refuse_unadoptable(conf, composed, study, number)
+        yield from run(search, study, place)
+        if adopt_as is not None:
+            yield adopted(search, study, adopt_as, number)
 
 
 def run(search: Search, study: Study, place: Place) -> list[Table | str]:
@@ -94,7 +95,7 @@ def run(search: Search, study: Study, place: Place) -> list[Table | str]:
             raise
         said, pictures = conclude(study, search.metrics, place.pictures, place.results)
         log(tracked, study, search.metrics, pictures)
-        if supervisor.asked_to_end and supervisor.done < supervisor.total:
+        if supervisor.asked_to_end and supervisor.done < supervisor.terms.total:
             board.say(f"{place.name}: {board.standing()}; the same command goes on")
             raise Killed(signal.SIGINT)
     return said
@@ -104,7 +105,7 @@ def board_of(search: Search, study: Study, place: Place) -> Board:
     """The board, with what is done already."""
     maximize = search.directions[0] == "maximize" if len(search.metrics) == 1 else None
     done = trials.done(study)
-    board = Board(place.name, search.metrics, maximize, search.sweep.trials, len(done), search.epochs)
+    board = Board(place.name, search.metrics, maximize, search.sweep.trials, len(done))
     for best in trials.best(study):
         board.note_best(best.values[0], best.number)
     return board
@@ -117,22 +118,25 @@ def supervisor_of(search: Search, study: Study, place: Place, key: InSweep, boar
     devices = shares_of_devices(
         settings.workers, getattr(search.training, "accelerator", "cpu"), search.training.processes[0]
     )
-    return Supervisor(
-        study,
-        place.results,
+    terms = Terms(
         space=distributions(search.space),
         sampler=lambda drawn: make_sampler(
             settings.sampler, (settings.seed * 1_000_003 + drawn) % 2**32, settings.trials, settings.workers
         ),
-        order=partial(search.order, key),
-        start_worker=lambda number: Worker(place.logs / f"worker-{number}.log", devices[number]),
+        order=partial(search.order, key, place.results),
+        epochs=search.epochs_of,
+        metric=search.metrics[0] if len(search.metrics) == 1 else None,
         workers=settings.workers,
         threads=search.threads,
         total=settings.trials,
-        epochs=search.epochs,
-        metric=search.metrics[0] if len(search.metrics) == 1 else None,
         deadline=None if settings.timeout is None else time.monotonic() + 60 * settings.timeout,
-        board=board,
+    )
+    return Supervisor(
+        study,
+        place.results,
+        terms,
+        lambda number: Worker(place.logs / f"worker-{number}.log", devices[number]),
+        board,
     )
 
 
@@ -144,7 +148,9 @@ def ends_softly(supervisor: Supervisor) -> Iterator[None]:
         signal.signal(signal.SIGINT, raise_killed)
         supervisor.end_soon()
 
-    before = signal.signal(signal.SIGINT, soon)
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:  # as of a job in the background
+        signal.signal(signal.SIGINT, soon)
     try:
         yield
     finally:

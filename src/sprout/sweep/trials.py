@@ -9,15 +9,20 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sprout.sweep.results import kept_result
 
-REASON, ATTEMPT, AGAIN, BEFORE = "reason", "attempt", "again", "before"
-"""Attributes of a trial: why it failed; which attempt at its settings it is; the trial of the attempt before, and what
-became of that."""
-THREADS, REPEATS = "threads", "repeats"
-"""Further ones: the CPU threads that it has, without which its value cannot be had again; the trial whose result it
-has taken over."""
+REASON, ATTEMPT, RETRY_OF, EARLIER_REASON = "reason", "attempt", "retry_of", "earlier_reason"
+"""Attributes of a trial: why it failed; which attempt at its settings it is; the trial of the attempt before, and why
+that failed."""
+THREADS, AS_BEFORE = "threads", "as_before"
+"""Further ones: the CPU threads that it has, without which its value cannot be had again; whether its trainings had
+all been done for other trials."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 INTERRUPTED = "the sweep was ended"
 ATTEMPTS = 2
+
+
+def asked(study: Study) -> int:
+    """How many trials have been drawn so far."""
+    return sum(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))
 
 
 def ask(study: Study, space: dict[str, BaseDistribution], sampler: BaseSampler, threads: int) -> Trial:
@@ -26,12 +31,6 @@ def ask(study: Study, space: dict[str, BaseDistribution], sampler: BaseSampler, 
     trial = study.ask(space)
     trial.set_user_attr(THREADS, threads)
     return trial
-
-
-def repeated(study: Study, trial: Trial) -> FrozenTrial | None:
-    """A complete trial of the same settings: trained again, with the same seeds, it would come to the same."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return next((each for each in complete if each.params == trial.params), None)
 
 
 def fail(study: Study, trial: Trial, reason: str) -> bool:
@@ -48,18 +47,30 @@ def fail(study: Study, trial: Trial, reason: str) -> bool:
     return bool(attempt < ATTEMPTS)
 
 
+def refuse(study: Study, trial: Trial, reason: str) -> None:
+    """Note that settings do not fit one another; another try would come to the same."""
+    trial.set_user_attr(ATTEMPT, ATTEMPTS)
+    trial.set_user_attr(REASON, reason)
+    study.tell(trial, state=TrialState.FAIL)
+
+
 def interrupt(study: Study, results: Path, number: int) -> None:
     """A trial that ran when the sweep was ended: it counts if it had finished, else it begins again the next time."""
     if (result := kept_result(results, number)) is not None:
         study.tell(number, result.values)
         return
+    had = of_number(study, number).user_attrs
+    attempt = had.get(ATTEMPT, 1)
+    if REASON in had:  # killed while its failure was noted
+        attempt += 1
     # In this order: a kill between the two leaves it to be found, and it is enqueued once all the same.
-    enqueue(study, number, of_number(study, number).user_attrs.get(ATTEMPT, 1), INTERRUPTED)
+    if attempt <= ATTEMPTS:
+        enqueue(study, number, attempt, had.get(REASON, INTERRUPTED))
     study.tell(number, state=TrialState.FAIL)
 
 
 def recover(study: Study, results: Path) -> list[int]:
-    """Settle the trials that a killed sweep left running; nobody runs them, as this process holds the study.
+    """Settle the trials that are running on paper: nobody runs them, as this process holds the study.
 
     Returns:
         their numbers.
@@ -70,12 +81,14 @@ def recover(study: Study, results: Path) -> list[int]:
     return left
 
 
-def enqueue(study: Study, number: int, attempt: int, before: str) -> None:
+def enqueue(study: Study, number: int, attempt: int, reason: str) -> None:
     """Have the settings of a trial tried again; once, however often this is said."""
     waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    if not any(trial.user_attrs.get(AGAIN) == number for trial in waiting):
-        attributes = {ATTEMPT: attempt, AGAIN: number, BEFORE: before}
-        study.enqueue_trial(of_number(study, number).params, attributes)
+    trial = of_number(study, number)
+    # One that was killed while it was drawn has not all its params; what it was to have, it shall have.
+    params = trial.system_attrs.get("fixed_params", {}) | trial.params
+    if params and not any(each.user_attrs.get(RETRY_OF) == number for each in waiting):
+        study.enqueue_trial(params, {ATTEMPT: attempt, RETRY_OF: number, EARLIER_REASON: reason})
 
 
 def of_number(study: Study, number: int) -> FrozenTrial:

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from sprout.core.errors import Pruned, UserError, one_line
+from sprout.core.errors import Pruned, TrainingFailedError, UserError, one_line
 from sprout.core.signals import die_with_parent, exit_codes
 from sprout.sweep.channel import Message, ask, receive, send
 from sprout.sweep.order import Order
@@ -56,19 +56,20 @@ def carry_out(channel: "Connection[Any, Any]", told: Message) -> Message:
         return bool(ask(channel, {"say": "epoch", "epoch": epoch, "row": row})["go"])
 
     try:
-        result = run_trial(order, report)
+        result, trained = run_trial(order, report)
     except Pruned:
         return {"say": "pruned"}
     except UserError as error:
-        return {"say": "failed", "reason": one_line(error)[:REASON]}
+        said = "failed" if isinstance(error, TrainingFailedError) else "refused"
+        return {"say": said, "reason": one_line(error)[:REASON]}
     except Exception as error:
         traceback.print_exc()
         return {"say": "failed", "reason": f"{type(error).__name__}: {one_line(error)}"[:REASON]}
     finally:
         free_memory()
     # Before anyone is told: whoever dies next, it is not lost.
-    keep_result(Path(told["results"]), order.number, result)
-    return {"say": "complete"}
+    keep_result(Path(order.results), order.number, result)
+    return {"say": "complete", "trained": trained}
 
 
 def free_memory() -> None:

@@ -74,8 +74,7 @@ def end_all(workers: Iterable[Worker], at_work: Container[Worker]) -> None:
     for worker in workers:
         if worker in at_work or not worker.ready:
             worker.process.terminate()
-        else:
-            worker.channel.close()
+        worker.channel.close()  # what waits for an answer will have none
     for worker in workers:
         worker.bury()
 
@@ -109,10 +108,11 @@ def gpus() -> list[str]:
     if not torch.cuda.is_available():
         return []
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
+    count = torch.cuda.device_count()  # CUDA takes the names up to the first one that it does not know
+    return named.split(",")[:count] if named else [str(number) for number in range(count)]
 
 
-def shared_threads(workers: int, asked: int) -> int:
-    """The CPU threads of each trial: the cores divided among the workers, or fewer where the setting says so."""
-    share = max(1, len(os.sched_getaffinity(0)) // workers)
+def shared_threads(processes: int, asked: int) -> int:
+    """The CPU threads of each process that trains: the cores divided among them, or fewer where the setting says so."""
+    share = max(1, len(os.sched_getaffinity(0)) // processes)
     return min(asked or share, share)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BUILD = "build"  # the role of the build's own run
 BUILD_TAG = "sprout.build"  # the tag that names the build, on all its runs
 SWEEP_TAG = "sprout.sweep"  # the tag that names the sweep, on its own run and on its trials'
-TRIAL_STATE = "sprout.trial_state"  # the tag of a trial's run: COMPLETE, PRUNED or FAILED
+TRIAL_STATE = "sprout.trial_state"  # the tag of a trial's run: COMPLETE or PRUNED; none where it did not end well
 RESTORED = "sprout.restored"  # the tag of a run that was not trained here
 BATCH = 100  # params or tags; MLflow's limit for one request
 

@@ -21,7 +21,8 @@ def send_leftovers(outbox: Path) -> None:
         if lock is None:
             continue
         try:
-            if (folder / "journal.jsonl").is_file() and _send(folder, unreachable):
+            sent_by_another = not (folder / "journal.jsonl").is_file()
+            if sent_by_another or _send(folder, unreachable):
                 discard(folder)
         except Exception as error:  # one journal must not keep the others back
             print(f"sprout: {folder} cannot be sent now ({error}); it is kept", file=sys.stderr, flush=True)

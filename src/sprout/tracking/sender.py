@@ -29,8 +29,8 @@ class Sender(threading.Thread):
         Args:
             journal: of one run.
             uri: of the store.
-            waited_for: whether the run's end waits; if not, the store has one try from there on, and the next
-                tracked run sends what it did not take.
+            waited_for: whether the run's end waits for this journal; if not, it waits for those of earlier runs, so
+                that no more than one is behind.
         """
         super().__init__(name="sprout-tracking", daemon=True)
         self._journal, self._uri, self._waited_for = journal, uri, waited_for
@@ -42,16 +42,19 @@ class Sender(threading.Thread):
         self._given_up = threading.Event()
 
     def end(self, unwritten: Record | None, hurried: bool) -> None:
-        """Nothing more will be written; waits until all is sent, where the run is waited for.
+        """Nothing more will be written; waits for what is to be waited for.
 
         Args:
             unwritten: the run's end, where the journal could not take it.
             hurried: as for `wait`.
         """
         self._unwritten = unwritten
-        self._ended.set()
         if self._waited_for:
+            self._ended.set()
             self.wait(hurried)
+        else:
+            wait_for_ended(hurried)
+            self._ended.set()
 
     def wait(self, hurried: bool) -> None:
         """Wait until all is sent: as long as it goes on, but `PATIENCE` seconds once the store has failed.
@@ -77,8 +80,6 @@ class Sender(threading.Thread):
                     self._ended.wait(INTERVAL)
                 except Exception as error:  # whatever a broken store raises, the training goes on
                     self._fail(error)
-                    if self._ended.is_set() and not self._waited_for:
-                        return
                     (self._given_up if self._ended.is_set() else self._ended).wait(pause)
                     pause = min(2 * pause, PAUSES[1])
         finally:
@@ -99,6 +100,8 @@ class Sender(threading.Thread):
             send(self._client, self._journal.folder, self._open)
             if final and self._unwritten:
                 end(self._client, self._open, self._unwritten)
+        if final:
+            send_leftovers(self._journal.folder.parent)  # of processes that died meanwhile, as a sweep's workers may
         return final
 
     def _fail(self, error: Exception) -> None:
@@ -117,6 +120,11 @@ def all_sent() -> Iterator[None]:
         hurried = True
         raise
     finally:
-        for thread in threading.enumerate():
-            if isinstance(thread, Sender):
-                thread.wait(hurried)
+        wait_for_ended(hurried)
+
+
+def wait_for_ended(hurried: bool) -> None:
+    """Wait for the senders of runs that have ended."""
+    for thread in threading.enumerate():
+        if isinstance(thread, Sender) and thread._ended.is_set():
+            thread.wait(hurried)

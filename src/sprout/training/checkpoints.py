@@ -40,9 +40,15 @@ def checkpoint_folder(role: str, name: str) -> Path:
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Two builds of the same training at once would write one another's checkpoints: the second one waits."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
-        yield
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_suffix(".lock")  # beside it, as the first one removes the folder
+    with FileLock(lock):
+        folder.mkdir(exist_ok=True)
+        try:
+            yield
+        finally:
+            if not folder.exists():
+                lock.unlink(missing_ok=True)  # who waits for it makes a new one
 
 
 class Checkpoints:

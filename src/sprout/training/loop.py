@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from sprout.core.errors import UserError
+from sprout.core.errors import TrainingFailedError, UserError
 from sprout.core.signals import Killed, Request
 from sprout.training.agreement import Agreement
 from sprout.training.batches import Batch, Batches
@@ -113,7 +113,7 @@ class Loop:
         finally:
             self.lines.close()
         if not self.standing.best:
-            raise UserError(
+            raise TrainingFailedError(
                 f"{self.checkpoints.what}: {self.stopping.monitor} was no number in any epoch: lower "
                 f"train.lr={self.rate}, or cut the gradients by train.clip"
             )
@@ -196,7 +196,7 @@ class Loop:
     def fail(self, step: int, loss: float) -> None:
         """The loss of this step is no number: keep the last finite weights, and say so."""
         kept = self.standing.save_last_finite(self.checkpoints.folder)
-        raise UserError(
+        raise TrainingFailedError(
             f"{self.checkpoints.what}: the loss is {loss} in step {step + 1} (epoch {self.progress.epoch + 1}): lower "
             f"train.lr={self.rate}, or cut the gradients by train.clip; {kept}"
         )

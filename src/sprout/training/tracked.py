@@ -38,6 +38,8 @@ class Trial:
     tags: dict[str, str]
     """Of its run."""
     report: Report
+    keep: Callable[[Path], None]
+    """Takes the model folder of a training that has ended well, before its checkpoints go."""
 
 
 def train_tracked(
@@ -87,6 +89,7 @@ def train_tracked(
             known = {key: value for key, value in leaves(figures, "") if value is not None}
             run.log_metrics(known, step=max(0, figures["epochs"] - 1))
             if trial:
+                trial.keep(folder)
                 run.set_tags({TRIAL_STATE: "COMPLETE"})
             if log_model:
                 run.log_model(folder, planned.val.take(np.arange(1)))
