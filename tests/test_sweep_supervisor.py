@@ -13,6 +13,7 @@ from typing import Any, cast
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
+from optuna.pruners import SuccessiveHalvingPruner
 from optuna.samplers import RandomSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
@@ -38,10 +39,10 @@ class Stage:
     def __init__(self, channel: Connection, results: Path) -> None:
         self.channel, self.results = channel, results
 
-    def epoch(self, epoch: int, value: float) -> bool:
+    def epoch(self, epoch: int, value: float) -> str | None:
         send(self.channel, {"say": "epoch", "epoch": epoch, "row": {"val_loss": 1.0, "val_accuracy": value}})
         answer = receive(self.channel)
-        return answer is not None and answer["go"]
+        return answer and answer["answer"]
 
     def complete(self, number: int, value: float) -> dict[str, Any]:
         keep_result(self.results, number, Result([[value]]))
@@ -94,6 +95,7 @@ def supervisor(study: Study, results: Path, play: Play, **changes: Any) -> Super
         "total": 6,
         "epochs": lambda params: EPOCHS,
         "metric": "val_accuracy",
+        "halving": False,
         "deadline": None,
     }
     return Supervisor(study, results, Terms(**(given | changes)), start_worker, board)
@@ -106,7 +108,7 @@ def count(study: Study) -> dict[str, int]:
 
 def well(stage: Stage, number: int) -> dict[str, Any]:
     for epoch in range(EPOCHS):
-        assert stage.epoch(epoch, 0.5)
+        assert stage.epoch(epoch, 0.5) == "go"
     return stage.complete(number, number / 10)
 
 
@@ -146,22 +148,73 @@ def test_the_bad_are_pruned_and_count(study: Study, tmp_path: Path) -> None:
 
     def play(stage: Stage, number: int) -> dict[str, Any]:
         for epoch in range(EPOCHS):
-            if not stage.epoch(epoch, 1.0 - number / 10):
+            if stage.epoch(epoch, 1.0 - number / 10) == "prune":
                 said.append((number, epoch))
                 return {"say": "pruned"}
         return stage.complete(number, 1.0 - number / 10)
 
-    study.pruner = make_pruner("successive_halving", EPOCHS)
+    study.pruner = SuccessiveHalvingPruner(min_resource=1, reduction_factor=4)
     supervisor(study, tmp_path / "results", play, workers=1).run()
     assert count(study) == {"COMPLETE": 1, "PRUNED": 5}
     assert said == [(number, 0) for number in range(1, 6)]
+
+
+class Learner:
+    """Plays trials whose values are known, and which go on from where they were left."""
+
+    def __init__(self, values: dict[int, float], epochs: int) -> None:
+        self.values, self.epochs = values, epochs
+        self.ran: list[tuple[int, int]] = []
+        self.left: dict[int, int] = {}
+
+    def play(self, stage: Stage, number: int) -> dict[str, Any]:
+        for epoch in range(self.left.get(number, 0)):
+            assert stage.epoch(epoch, self.values[number]) == "known"
+        for epoch in range(self.left.get(number, 0), self.epochs):
+            self.ran.append((number, epoch))
+            answer = stage.epoch(epoch, self.values[number])
+            if answer == "pause":
+                self.left[number] = epoch + 1
+                return {"say": "paused"}
+            assert answer == "go"
+        return stage.complete(number, self.values[number])
+
+
+def test_trials_wait_at_a_rung_until_they_are_among_the_best(study: Study, tmp_path: Path) -> None:
+    """The best one of 15 comes first, the second best last but one of the first ten; each epoch runs once."""
+    values = {number: (number * 7 % 15) / 100 for number in range(15)} | {0: 0.9, 2: 0.8}
+    learner = Learner(values, 3)
+    given: dict[str, Any] = {"halving": True, "workers": 1, "total": 15, "epochs": lambda params: 3}
+    supervisor(study, tmp_path / "results", learner.play, **given).run()
+    assert count(study) == {"COMPLETE": 3, "PRUNED": 12}
+    assert len(set(learner.ran)) == len(learner.ran) == 15 + 3 * 2
+    complete = [trial.number for trial in study.trials if trial.state.name == "COMPLETE"]
+    best = sorted(values, key=values.__getitem__)[-3:]
+    assert complete == sorted(best)
+    assert learner.ran.index((2, 1)) > learner.ran.index((9, 0)), "it waited until ten were there"
+
+
+def test_what_waits_is_pruned_where_the_sweep_ends_early(study: Study, tmp_path: Path) -> None:
+    class Broken(Board):
+        def begun(self, trial: Any) -> None:
+            if trial.number == 3:
+                raise OSError("no terminal")
+            super().begun(trial)
+
+    learner = Learner({0: 0.5, 1: 0.1, 2: 0.2}, 3)
+    board = Broken("s", ["val_accuracy"], True, 6, 0)
+    given: dict[str, Any] = {"halving": True, "workers": 1, "epochs": lambda params: 3}
+    with pytest.raises(OSError, match="no terminal"):
+        supervisor(study, tmp_path / "results", learner.play, board=board, **given).run()
+    states = [trial.state.name for trial in study.trials]
+    assert states == ["COMPLETE", "PRUNED", "PRUNED", "FAIL", "WAITING"]
 
 
 def test_a_trial_is_not_pruned_after_its_last_epoch(study: Study, tmp_path: Path) -> None:
     study.pruner = make_pruner("median", 1)
 
     def play(stage: Stage, number: int) -> dict[str, Any]:
-        assert stage.epoch(0, -number)
+        assert stage.epoch(0, -number) == "go"
         return stage.complete(number, -number)
 
     supervisor(study, tmp_path / "results", play, epochs=lambda params: 1).run()
@@ -250,8 +303,8 @@ def test_a_trial_of_fewer_epochs_is_not_pruned_after_its_last(study: Study, tmp_
     study.pruner = make_pruner("median", EPOCHS)
 
     def play(stage: Stage, number: int) -> dict[str, Any]:
-        assert stage.epoch(0, 0.5)
-        assert stage.epoch(1, -number)
+        assert stage.epoch(0, 0.5) == "go"
+        assert stage.epoch(1, -number) == "go"
         return stage.complete(number, -number)
 
     supervisor(study, tmp_path / "results", play, epochs=lambda params: 2).run()

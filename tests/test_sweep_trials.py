@@ -143,7 +143,7 @@ def test_a_sampler_draws_the_same_after_a_restart(tmp_path: Path, name: str) -> 
     assert len(set(found)) == len(found)
 
 
-@pytest.mark.parametrize(("name", "pruned"), [("successive_halving", True), ("median", True), ("none", False)])
+@pytest.mark.parametrize(("name", "pruned"), [("hyperband", True), ("median", True), ("none", False)])
 def test_the_worst_of_many_is_pruned(study: Study, name: str, pruned: bool) -> None:
     study.pruner = make_pruner(name, 16)
     for quality in range(16, 0, -1):

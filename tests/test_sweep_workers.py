@@ -1,6 +1,5 @@
 """The workers of a sweep, as the supervisor sees them: what each may use, and that none is left."""
 
-import os
 import time
 from pathlib import Path
 
@@ -67,17 +66,20 @@ def test_a_worker_that_still_starts_is_ended(tmp_path: Path) -> None:
     assert worker.process.returncode in (-15, 143)
 
 
-def test_nothing_is_left_of_the_tree_of_a_worker_that_died(tmp_path: Path) -> None:
+def test_nothing_is_left_of_the_tree_of_a_worker_that_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker is played by a shell that has started another process."""
+    shell = tmp_path / "shell"
+    shell.write_text(
+        f"#!/bin/sh\nsleep 600 &\necho $! > {tmp_path}/child.new\nmv {tmp_path}/child.new {tmp_path}/child\nwait\n"
+    )
+    shell.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(shell))
     worker = Worker(tmp_path / "log", None)
-    worker.hear()
-    child = os.fork()
-    if child == 0:
-        os.setpgid(0, worker.process.pid)
-        time.sleep(600)
-        os._exit(0)
-    while os.getpgid(child) != worker.process.pid:
+    while not (tmp_path / "child").exists():
         time.sleep(0.01)
+    child = psutil.Process(int((tmp_path / "child").read_text()))
     worker.process.kill()
     assert worker.hear() is None
     assert worker.bury() == "by SIGKILL"
-    assert os.waitpid(child, 0)[1] == 9
+    psutil.wait_procs([child], timeout=30)
+    assert not child.is_running()

@@ -21,7 +21,7 @@ from sprout.settings.tracking import Tracking
 from sprout.settings.train import TRAININGS, Training
 
 if TYPE_CHECKING:
-    from sprout.training.tracked import Trial
+    from sprout.training.reporting import Trial
 
 STORES = ("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
 TAKES = ("model", "train", "tracking")
@@ -56,7 +56,7 @@ def train_beside(folder: Path, build: Build, role: str, trial: "Trial | None" = 
 
     Raises:
         UserError: the data, or settings on such data, are none that can be trained with.
-        Pruned: the trial's sweep has ended it.
+        Paused, Pruned: the trial's sweep has left it.
     """
     from sprout.training.batches import Examples
     from sprout.training.tracked import train_tracked

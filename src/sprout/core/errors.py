@@ -13,6 +13,10 @@ class TrainingFailedError(UserError):
     """A training that had begun has failed: with other chance, or another try, it might not."""
 
 
+class Paused(BaseException):
+    """A sweep leaves this trial for now: no error, and it goes on from its checkpoint or not."""
+
+
 class Pruned(BaseException):
     """A sweep does not go on with this trial: no error, but what it does ends here."""
 

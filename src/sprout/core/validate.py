@@ -72,7 +72,7 @@ def explain(name: str, error: ValidationError, kind: type) -> str:
     if fault["type"] in ("missing", "missing_argument"):
         if isinstance(fault["loc"][-1], int):
             return f"{where}: is missing; the list has too few values"
-        return f"{where}: is missing; add it to the section's file in conf/{name}/"
+        return f"{where}: is missing; add it to the section's file in conf/{name.split('.')[0]}/"
     if fault["type"] == "union_tag_invalid":
         context = fault["ctx"]
         key, tag = context["discriminator"].strip("'"), context["tag"]

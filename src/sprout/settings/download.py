@@ -13,7 +13,7 @@ from sprout.settings.forms import Form
 class Local:
     source: Literal["local"]
     """Files of your own, brought to `data/source/` by `sprout new`."""
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
     """The folder in `data/source/`."""
     form: Form
     """In which form they lie there; a single archive is unpacked."""

@@ -1,7 +1,9 @@
 """Section `sweep`: what the command `sprout sweep` searches, and how; no build reads it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields
+from math import isclose
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -12,7 +14,7 @@ from sprout.core.errors import UserError
 from sprout.core.fields import STRICT, Count, Positive, Seed
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 Direction = Literal["maximize", "minimize"]
 Scalar = bool | int | float | str | None
 SEARCHED = ("model", "train")
@@ -33,8 +35,10 @@ class FloatRange:
     """The numbers are low, low + step, …; null takes any between."""
 
     def __post_init__(self) -> None:
-        """Something lies between."""
+        """Something lies between, and the steps lead to the end."""
         check_bounds(self.low, self.high)
+        if self.step is not None:
+            check_step(self.low, self.high, self.step)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -63,19 +67,22 @@ class IntRange:
     """The numbers are low, low + step, …"""
 
     def __post_init__(self) -> None:
-        """Something lies between."""
+        """Something lies between, and the steps lead to the end."""
         check_bounds(self.low, self.high)
+        check_step(self.low, self.high, self.step)
 
 
 @dataclass(frozen=True, config=STRICT)
 class Choices:
     kind: Literal["choice"]
     """One of a list."""
-    choices: Annotated[tuple[Scalar | tuple[Scalar, ...], ...], Field(min_length=2)]
+    choices: tuple[Scalar | tuple[Scalar, ...], ...]
     """Values, lists of values, or names of files in `conf/` where the key is a group such as `model`."""
 
     def __post_init__(self) -> None:
-        """Each once."""
+        """Two at least, each once."""
+        if len(self.choices) < 2:
+            raise ValueError(f"choices={validate.written(list(self.choices))}: at least two")
         told = [validate.written(choice) for choice in self.choices]
         if len(set(told)) != len(told):
             raise ValueError(f"choices=[{', '.join(told)}]: one of them stands twice")
@@ -97,7 +104,7 @@ class Objective:
 
 @dataclass(frozen=True, config=STRICT)
 class Sweep:
-    name: Word
+    name: str
     """Of the study, beside the experiment's: the same names go on with the same study."""
     trials: Count
     """How many shall be complete or pruned in all, however often the sweep is ended and begun again."""
@@ -121,7 +128,11 @@ class Sweep:
     """What is searched: nested like the config itself, a parameter (float, log, int, choice) in place of each value."""
 
     def __post_init__(self) -> None:
-        """Optuna prunes by one figure; and a metric has one direction."""
+        """The name is that of a folder; Optuna prunes by one figure; and a metric has one direction."""
+        if not NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name={self.name}: accepted are up to 64 letters, digits, `_`, `.` and `-`, a letter or digit first"
+            )
         metrics = [objective.metric for objective in self.objective]
         if len(set(metrics)) != len(metrics):
             raise ValueError(f"objective=[{', '.join(metrics)}]: a metric stands twice")
@@ -135,6 +146,13 @@ def check_bounds(low: float, high: float) -> None:
     """Check that a range has more than one number."""
     if not low < high:
         raise ValueError(f"low={low} with high={high}: low is below high")
+
+
+def check_step(low: float, high: float, step: float) -> None:
+    """Check that so many steps lead from one end to the other."""
+    steps = (high - low) / step
+    if not isclose(steps, round(steps), rel_tol=1e-6) or round(steps) < 1:
+        raise ValueError(f"step={step} with low={low} and high={high}: high is low + a whole number of steps")
 
 
 def check_sweep(name: str, values: Any) -> Sweep:

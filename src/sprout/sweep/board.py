@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from sprout.sweep.space import told
+from sprout.sweep.space import last_words, told
 from sprout.sweep.trials import AS_BEFORE
 
 SHOWN = 20
@@ -64,10 +64,14 @@ class Board:
         values = [row[metric] for metric in self.metrics if metric in row]
         self.rows[trial.number] |= {"epoch": f"{epochs}/{most}", "values": values}
 
+    def paused(self, trial: Trial) -> None:
+        """It waits until it is among the best."""
+        self.rows[trial.number] |= {"state": "paused"}
+
     def ended(self, trial: FrozenTrial, done: int) -> None:
         """It is complete or pruned."""
         self.done, self.found = done, self.found + 1
-        values = list(trial.values or [])
+        values = list(trial.values or self.rows.get(trial.number, {}).get("values", []))
         self.rows.setdefault(trial.number, {"epoch": "", "params": dict(trial.params)})
         state = "as before" if trial.user_attrs.get(AS_BEFORE) else trial.state.name.lower()
         self.rows[trial.number] |= {"state": state, "values": values}
@@ -92,7 +96,7 @@ class Board:
     def told(self, number: int) -> str:
         """A trial on one line."""
         row = self.rows[number]
-        figures = [f"{metric} {value:.4g}" for metric, value in zip(self.metrics, row["values"], strict=False)]
+        figures = [f"{metric} {figure(value)}" for metric, value in zip(self.metrics, row["values"], strict=False)]
         settings = [f"{path}={short(value)}" for path, value in row["params"].items()]
         return "  ".join([f"trial {number} {row['state']}", *figures, *settings])
 
@@ -100,7 +104,9 @@ class Board:
         """How far the sweep is."""
         parts = [f"{self.done} of {self.total}"]
         if self.best:
-            parts.append(f"best {self.best[0]:.4g} (trial {self.best[1]})")
+            parts.append(f"best {figure(self.best[0])} (trial {self.best[1]})")
+        if not self.rows and self.done < self.total:
+            parts.append("workers start")
         if self.found and self.done < self.total:
             left = (time.monotonic() - self.began) / self.found * (self.total - self.done)
             parts.append(f"{timedelta(seconds=round(left))} left")
@@ -116,10 +122,20 @@ class Board:
         latest = sorted(self.rows)[-SHOWN:]
         paths = list(dict.fromkeys(path for number in latest for path in self.rows[number]["params"]))
         title = f"{self.name}: {self.standing()}"
-        table = Table("trial", "state", "epoch", *self.metrics, *paths, title=title, title_justify="left", box=None)
+        words = last_words(paths)
+        table = Table(
+            "trial",
+            "state",
+            "epoch",
+            *self.metrics,
+            *words.values(),
+            title=title,
+            title_justify="left",
+            box=None,
+        )
         for number in latest:
             row = self.rows[number]
-            values = [f"{value:.4g}" for value in row["values"]]
+            values = [figure(value) for value in row["values"]]
             values += [""] * (len(self.metrics) - len(values))
             params = [short(row["params"].get(path, "")) for path in paths]
             table.add_row(str(number), row["state"], row["epoch"], *values, *params, style=self.style(number))
@@ -129,7 +145,12 @@ class Board:
         """The best trial stands out, and those that came to nothing stand back."""
         if self.best and number == self.best[1]:
             return "bold"
-        return "dim" if self.rows[number]["state"] in ("pruned", "failed") else ""
+        return "dim" if self.rows[number]["state"] in ("paused", "pruned", "failed") else ""
+
+
+def figure(value: float) -> str:
+    """A value in a few characters; a count is told in full."""
+    return str(int(value)) if value.is_integer() else f"{value:.4g}"
 
 
 def short(value: Any) -> str:

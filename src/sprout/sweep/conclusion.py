@@ -12,7 +12,7 @@ from rich.table import Table
 from sprout.sweep import trials
 from sprout.sweep.pictures import draw
 from sprout.sweep.results import kept_result
-from sprout.sweep.space import told
+from sprout.sweep.space import last_words, told
 
 FEWEST = 4
 """Complete trials, of different values, before it can be said what mattered."""
@@ -59,7 +59,8 @@ def importances(study: Study, index: int) -> dict[str, float]:
 
 def best_table(best: list[FrozenTrial], metrics: list[str], results: Path) -> Table:
     """The best trial; with several objectives, each that is the best compromise in its way."""
-    table = Table("trial", *metrics, *best[0].params, box=None)
+    words = last_words(best[0].params)
+    table = Table("trial", *metrics, *words.values(), box=None)
     for trial in best:
         table.add_row(
             str(trial.number), *figures(trial, results), *(told(trial.params[path]) for path in best[0].params)

@@ -9,11 +9,11 @@ import yaml
 
 from sprout.core.build import Build
 from sprout.core.errors import TrainingFailedError
-from sprout.sweep.results import keep_training
+from sprout.sweep.results import checkpoints_of, keep_training
 from sprout.tracking import InSweep
 
 if TYPE_CHECKING:
-    from sprout.training.tracked import Report, Trial
+    from sprout.training.reporting import Report, Trial
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Order:
     def trial(self, index: int, report: "Report") -> "Trial":
         """What the training of one seed is to the sweep."""
         from sprout.sweep.objective import values_of
-        from sprout.training.tracked import Trial
+        from sprout.training.reporting import Trial
 
         def keep(model: Path) -> None:
             values = values_of(model, self.metrics)
@@ -58,4 +58,5 @@ class Order:
             keep_training(Path(self.results), self.builds[index], values)
 
         name = f"trial {self.number}" + (f", seed {index}" if len(self.builds) > 1 else "")
-        return Trial(self.sweep, name, {"sprout.trial": str(self.number)}, report, keep)
+        place = checkpoints_of(Path(self.results), self.builds[index])
+        return Trial(self.sweep, name, {"sprout.trial": str(self.number)}, place, report, keep)

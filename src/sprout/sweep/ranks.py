@@ -6,8 +6,9 @@ from contextlib import suppress
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from sprout.core.errors import Pruned, TrainingFailedError, UserError
+from sprout.core.errors import Paused, Pruned, TrainingFailedError, UserError
 from sprout.core.ranks import rank, run_ranks
 from sprout.core.records import read_json, write_json
 from sprout.core.signals import Killed, die_with_parent, exit_codes
@@ -15,21 +16,23 @@ from sprout.extra_training import train_beside
 from sprout.sweep.channel import ask, receive, send
 from sprout.sweep.order import Order
 from sprout.tracking import all_sent
-from sprout.training.tracked import Report
+from sprout.training.reporting import Answer, Report
+
+LEFT = {"pause": Paused, "prune": Pruned}
 
 
 def train_as_ranks(order: Order, index: int, model: Path, report: Report) -> None:
     """Train the model of one seed.
 
     Raises:
-        Pruned: the sweep has ended it.
+        Paused, Pruned: the sweep has left it.
         TrainingFailedError: what the first process to fail said.
         RuntimeError: they ended otherwise.
     """
     with TemporaryDirectory() as scratch, Listener(str(Path(scratch, "socket"))) as listener:
         place = Path(scratch, "order.json")
         write_json(place, {"order": order.as_dict(), "index": index, "model": str(model), "socket": listener.address})
-        answers: list[bool] = []
+        answers: list[Answer] = []
         reporter = threading.Thread(target=pass_on, args=(listener, report, answers), daemon=True)
         reporter.start()
         try:
@@ -39,19 +42,19 @@ def train_as_ranks(order: Order, index: int, model: Path, report: Report) -> Non
         finally:
             Client(listener.address).close()  # where no process came so far as to call
             reporter.join()
-    if answers and not answers[-1]:
-        raise Pruned(f"after epoch {len(answers)}")
+    if answers and answers[-1] in LEFT:
+        raise LEFT[answers[-1]](f"after epoch {len(answers)}")
     if code:
         raise RuntimeError(f"its processes ended with {code}; the worker's log says why")
 
 
-def pass_on(listener: Listener, report: Report, answers: list[bool]) -> None:
+def pass_on(listener: Listener, report: Report, answers: list[Answer]) -> None:
     """Pass on what the first process reports, and what the sweep says to it, until that process ends."""
     # Killed is for the main thread, which a signal will reach.
     with suppress(Killed), listener.accept() as channel:
         while (told := receive(channel)) is not None:
             answers.append(report(told["row"], told["epoch"]))
-            send(channel, {"go": answers[-1]})
+            send(channel, {"answer": answers[-1]})
 
 
 def main() -> None:
@@ -63,8 +66,8 @@ def main() -> None:
         if rank() == 0:
             channel = Client(given["socket"])
 
-        def report(row: dict[str, float], epoch: int) -> bool:
-            return bool(ask(channel, {"row": row, "epoch": epoch})["go"])
+        def report(row: dict[str, float], epoch: int) -> Any:
+            return ask(channel, {"row": row, "epoch": epoch})["answer"]
 
         # Only the first process is asked to report.
         with all_sent():

@@ -1,5 +1,6 @@
 """What workers have found, in files, so that nothing of it is lost on the way to the study."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,18 @@ def only_one(folder: Path, build: str) -> Iterator[None]:
     """While this block runs no other worker trains by that composed config."""
     with FileLock(training_path(folder, build).with_suffix(".lock")):
         yield
+
+
+def checkpoints_of(folder: Path, build: str) -> Path:
+    """Where a training keeps what it would go on from."""
+    return training_path(folder, build).with_suffix("")
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of all trainings, once none of them is to go on."""
+    for path in (folder / "trainings").glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path)
 
 
 def training_path(folder: Path, build: str) -> Path:

@@ -71,7 +71,7 @@ class Search:
         Raises:
             UserError: settings that do not fit one another.
         """
-        found = [override(path, value) for path, value in drawn(self.space, params).items()]
+        found = [override(self.conf, path, value) for path, value in drawn(self.space, params).items()]
         chance = [f"train.threads={threads}", f"train.seed={self.training.seed + seed}"]
         return with_values(self.conf, self.composed, [*found, *chance])
 

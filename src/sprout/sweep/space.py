@@ -1,5 +1,6 @@
 """The search space: from the section's parameters to Optuna's distributions, and from a draw to overrides."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,11 @@ def value_of(parameter: Parameter, value: Any) -> Any:
     )
 
 
-def override(path: str, value: Any) -> str:
-    """A setting as an override, in Hydra's grammar."""
-    return f"{path}={in_grammar(value)}"
+def override(conf: Path, path: str, value: Any) -> str:
+    """A setting as an override, in Hydra's grammar; a text chooses a file where the setting is a group of `conf`."""
+    group = path.replace(".", "/")
+    key = group if isinstance(value, str) and (conf / group).is_dir() else path
+    return f"{key}={in_grammar(value)}"
 
 
 def in_grammar(value: Any) -> str:
@@ -83,11 +86,19 @@ def check_space(conf: Path, composed: Composed, space: Space) -> None:
     for path, parameter in space.items():
         for value in ends(parameter):
             try:
-                with_values(conf, composed, [override(path, value)])
+                with_values(conf, composed, [override(conf, path, value)])
             except UserError as error:
                 raise UserError(f"sweep.space.{path}: {error} (leave it out: ~sweep.space.{path})") from None
 
 
 def told(value: Any) -> str:
     """A drawn setting as people read it."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return value if isinstance(value, str) else written(value)
+
+
+def last_words(paths: Iterable[str]) -> dict[str, str]:
+    """The last word of each path, where no other path has it, else all of it."""
+    words = {path: path.rpartition(".")[2] for path in paths}
+    return {path: word if list(words.values()).count(word) == 1 else path for path, word in words.items()}

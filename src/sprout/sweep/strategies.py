@@ -1,10 +1,10 @@
 """Optuna's samplers and pruners by the names that the section has for them."""
 
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
 REDUCTION = 4
-"""One of so many trials goes on at each rung."""
+"""Of Hyperband: one of so many trials goes on at each rung."""
 SMALLEST_GENERATION, LARGEST_GENERATION = 8, 50
 
 
@@ -30,12 +30,10 @@ def make_pruner(name: str, epochs: int) -> BasePruner:
     """A pruner of trials of so many epochs; its steps count from 1.
 
     Args:
-        name: successive_halving, hyperband, median or none.
+        name: successive_halving, which has trials wait instead (`halving.py`), hyperband, median or none.
         epochs: of a trial, at most.
     """
     match name:
-        case "successive_halving":
-            return SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)
         case "hyperband":
             return HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=REDUCTION)
         case "median":

@@ -1,6 +1,7 @@
 """The study of a sweep on disk: held by one supervisor, and what an earlier one left of it."""
 
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import Study
+from sqlalchemy.exc import DatabaseError
 
-from sprout.core.errors import UserError
+from sprout.core.errors import UserError, one_line
 from sprout.core.tree import leaves
 from sprout.core.validate import written
 from sprout.settings.sweep import Direction
@@ -102,13 +105,20 @@ def open_study(place: Place, definition: dict[str, Any], directions: list[Direct
         directions: of the objectives.
 
     Raises:
-        UserError: it was begun with another definition.
+        UserError: it was begun with another definition, or its file cannot be read.
     """
     for folder in (place.results, place.logs):
         folder.mkdir(parents=True, exist_ok=True)
-    storage = RDBStorage(f"sqlite:///{place.database.absolute()}")
-    study = optuna.create_study(study_name=place.name, storage=storage, directions=directions, load_if_exists=True)
+    try:
+        storage = RDBStorage(f"sqlite:///{place.database.absolute()}")
+        study = optuna.create_study(study_name=place.name, storage=storage, directions=directions, load_if_exists=True)
+    except (DatabaseError, StorageInternalError) as error:
+        said = one_line(error.__cause__ or error)
+        raise UserError(f"{place.database}: cannot be read: {said[:200]}; begin a new one by --fresh") from None
     if DEFINITION not in study.user_attrs:
+        # Results that lie there belong to trials of a study that is lost.
+        shutil.rmtree(place.results)
+        place.results.mkdir()
         study.set_user_attr(KEY, uuid.uuid4().hex)
         study.set_user_attr(DEFINITION, definition)
     refuse_another(place, study.user_attrs[DEFINITION], definition)

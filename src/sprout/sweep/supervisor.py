@@ -8,20 +8,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import Trial, TrialState
 
 from sprout.core.errors import UserError
 from sprout.sweep import trials
 from sprout.sweep.board import Board
 from sprout.sweep.channel import Message
+from sprout.sweep.halving import goes_past, next_past, rungs
 from sprout.sweep.order import Order
-from sprout.sweep.results import kept_result
+from sprout.sweep.results import discard_checkpoints, kept_result
 from sprout.sweep.workers import Worker, end_all
+
+if TYPE_CHECKING:
+    from sprout.training.reporting import Answer
 
 FAILURES, REFUSALS = 5, 50
 """So many in a row, and one for each worker, are no chance: trials that failed, and settings that do not fit."""
@@ -46,7 +50,9 @@ class Terms:
     epochs: Callable[[dict[str, Any]], int]
     """Of a training, at most, from a trial's params."""
     metric: str | None
-    """The one that is sought, by which trials are pruned; None where there are several."""
+    """The one that is sought, by which trials are pruned; None where there are several, or nothing is pruned."""
+    halving: bool
+    """Whether trials wait at the rungs of successive halving; else the study's pruner ends them."""
     workers: int
     """How many there are at most."""
     threads: int
@@ -75,19 +81,37 @@ class Supervisor:
         self.study, self.results, self.terms, self.start_worker, self.board = study, results, terms, start_worker, board
         self.workers: dict[int, Worker] = {}
         self.running: dict[Worker, Trial] = {}
+        self.paused: dict[int, Trial] = {}
         self.failures = self.refusals = 0
         self.asked_to_end = self.said_so = False
         self.done = len(trials.done(study))
+
+    @property
+    def maximize(self) -> bool:
+        """Whether more is better, of one objective."""
+        return self.study.direction == StudyDirection.MAXIMIZE
 
     def end_soon(self) -> None:
         """Begin no further trial; may be called from a signal's handler."""
         self.asked_to_end = True
 
     @property
+    def ending(self) -> bool:
+        """Whether what runs is the last."""
+        return self.asked_to_end or (self.terms.deadline is not None and time.monotonic() > self.terms.deadline)
+
+    @property
     def open(self) -> int:
         """How many more trials are to begin."""
-        late = self.terms.deadline is not None and time.monotonic() > self.terms.deadline
-        return 0 if self.asked_to_end or late else max(0, self.terms.total - self.done - len(self.running))
+        begun = self.done + len(self.running) + len(self.paused)
+        return 0 if self.ending else max(0, self.terms.total - begun)
+
+    @property
+    def next_past(self) -> int | None:
+        """The paused trial that is to go on."""
+        if self.ending or not self.paused:
+            return None
+        return next_past(self.study.get_trials(deepcopy=False), self.paused, maximize=self.maximize)
 
     def run(self) -> None:
         """Go on until the total is reached or no more is to begin, and all that runs has ended.
@@ -96,7 +120,7 @@ class Supervisor:
             SweepFailedError: so many trials failed in a row that it cannot be chance.
         """
         try:
-            while self.running or self.open:
+            while self.running or self.open or self.next_past is not None:
                 self.assign()
                 for channel in wait([worker.channel for worker in self.workers.values()], LOOK):
                     worker = next(each for each in self.workers.values() if each.channel is channel)
@@ -107,18 +131,33 @@ class Supervisor:
                         f"no more trials begin; waiting for {len(self.running)}; Ctrl-C again saves and ends them"
                     )
                 self.board.show()
+            for trial in self.paused.values():
+                self.counted(trial, state=TrialState.PRUNED)
+            if self.done >= self.terms.total:
+                discard_checkpoints(self.results)
         finally:
             end_all(self.workers.values(), self.running)
             trials.recover(self.study, self.results)
 
     def assign(self) -> None:
         """Start workers where there are too few, and give trials to those that have none."""
+        wanted = len(self.running) + self.open + (self.next_past is not None)
         for number in range(self.terms.workers):
-            if number not in self.workers and len(self.workers) < len(self.running) + self.open:
+            if number not in self.workers and len(self.workers) < wanted:
                 self.workers[number] = self.start_worker(number)
         for worker in self.workers.values():
-            while worker.ready and worker not in self.running and self.open:
-                self.begin(worker)
+            while worker.ready and worker not in self.running:
+                if (best := self.next_past) is not None:
+                    self.take_up(worker, self.paused.pop(best))
+                elif self.open:
+                    self.begin(worker)
+                else:
+                    break
+
+    def take_up(self, worker: Worker, trial: Trial) -> None:
+        """Have a paused trial go on."""
+        trial.set_user_attr(trials.PAUSED, False)
+        self.give(worker, trial, self.terms.order(trial.number, trial.params))
 
     def begin(self, worker: Worker) -> None:
         """Draw a trial, and have it run."""
@@ -129,6 +168,10 @@ class Supervisor:
         except UserError as error:
             self.refused(trial, str(error))
             return
+        self.give(worker, trial, order)
+
+    def give(self, worker: Worker, trial: Trial, order: Order) -> None:
+        """Have a trial run."""
         self.board.begun(trial)
         self.running[worker] = trial
         worker.tell({"order": order.as_dict()})
@@ -141,18 +184,26 @@ class Supervisor:
         elif message["say"] == "ready":
             worker.ready = True
         elif message["say"] == "epoch":
-            worker.tell({"go": self.goes_on(self.running[worker], message)})
+            worker.tell({"answer": self.answer(self.running[worker], message)})
         else:
             self.ended(self.running.pop(worker), message)
 
-    def goes_on(self, trial: Trial, message: Message) -> bool:
-        """Note an epoch's figures; whether the trial is worth another one."""
-        epochs = message["epoch"] + 1
-        self.board.epoch(trial, epochs, self.terms.epochs(trial.params), message["row"])
+    def answer(self, trial: Trial, message: Message) -> "Answer":
+        """Note an epoch's figures; what becomes of the trial."""
+        epochs, most = message["epoch"] + 1, self.terms.epochs(trial.params)
+        self.board.epoch(trial, epochs, most, message["row"])
         if self.terms.metric not in message["row"]:
-            return True
+            return "go"
+        if epochs in trials.of_number(self.study, trial.number).intermediate_values:
+            return "known"
         trial.report(message["row"][self.terms.metric], epochs)
-        return epochs >= self.terms.epochs(trial.params) or not trial.should_prune()
+        if epochs >= most:
+            return "go"
+        if not self.terms.halving:
+            return "prune" if trial.should_prune() else "go"
+        known = self.study.get_trials(deepcopy=False)
+        waits = epochs in rungs(most) and not goes_past(known, trial.number, epochs, maximize=self.maximize)
+        return "pause" if waits else "go"
 
     def ended(self, trial: Trial, message: Message) -> None:
         """A worker says that its trial is over."""
@@ -161,6 +212,10 @@ class Supervisor:
                 if not message["trained"]:
                     trial.set_user_attr(trials.AS_BEFORE, True)
                 self.finished(trial)
+            case "paused":
+                trial.set_user_attr(trials.PAUSED, True)
+                self.paused[trial.number] = trial
+                self.board.paused(trial)
             case "pruned":
                 self.counted(trial, state=TrialState.PRUNED)
             case "refused":

@@ -10,11 +10,13 @@ from pathlib import Path
 from types import FrameType
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 from rich.table import Table
 
 from sprout.core.build import Build
+from sprout.core.errors import one_line
 from sprout.core.signals import Killed, raise_killed
 from sprout.core.store import open_store
 from sprout.core.workspace import Params
@@ -29,7 +31,7 @@ from sprout.sweep.search import DATA, Search
 from sprout.sweep.space import distributions
 from sprout.sweep.strategies import make_pruner, make_sampler
 from sprout.sweep.study import KEY, Place, held, open_study
-from sprout.sweep.supervisor import Supervisor, Terms
+from sprout.sweep.supervisor import Supervisor, SweepFailedError, Terms
 from sprout.sweep.workers import Worker, shares_of_devices
 from sprout.tracking import InSweep, Run, data_hashes, git_state, tracked_run, tracking_uri
 from sprout.tracking.place import workspace
@@ -90,14 +92,19 @@ def run(search: Search, study: Study, place: Place) -> list[Table | str]:
         try:
             with board.shown(), ends_softly(supervisor):
                 supervisor.run()
+        except StorageInternalError as error:
+            reason = one_line(error.__cause__ or error)[:200]
+            raise SweepFailedError(f"{place.database}: cannot be written any more: {reason}") from None
         except Killed:
             board.say(f"{place.name}: {board.standing()}; what ran is saved, the same command goes on")
             raise
         said, pictures = conclude(study, search.metrics, place.pictures, place.results)
         log(tracked, study, search.metrics, pictures)
-        if supervisor.asked_to_end and supervisor.done < supervisor.terms.total:
-            board.say(f"{place.name}: {board.standing()}; the same command goes on")
-            raise Killed(signal.SIGINT)
+        if supervisor.done < supervisor.terms.total:
+            why = "" if supervisor.asked_to_end else f" after {search.sweep.timeout:g} minutes"
+            board.say(f"{place.name}: {board.standing()}{why}; the same command goes on")
+            if supervisor.asked_to_end:
+                raise Killed(signal.SIGINT)
     return said
 
 
@@ -126,6 +133,7 @@ def supervisor_of(search: Search, study: Study, place: Place, key: InSweep, boar
         order=partial(search.order, key, place.results),
         epochs=search.epochs_of,
         metric=search.metrics[0] if len(search.metrics) == 1 else None,
+        halving=settings.pruner == "successive_halving",
         workers=settings.workers,
         threads=search.threads,
         total=settings.trials,

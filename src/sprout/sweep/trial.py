@@ -7,7 +7,7 @@ from sprout.extra_training import train_beside
 from sprout.sweep.order import Order
 from sprout.sweep.ranks import train_as_ranks
 from sprout.sweep.results import Result, kept_training, only_one
-from sprout.training.tracked import Report
+from sprout.training.reporting import Answer, Report, Row
 
 
 def run_trial(order: Order, report: Report) -> tuple[Result, int]:
@@ -21,7 +21,7 @@ def run_trial(order: Order, report: Report) -> tuple[Result, int]:
         what was found, and how many trainings it took.
 
     Raises:
-        Pruned: the sweep has ended it.
+        Paused, Pruned: the sweep has left it.
         TrainingFailedError: a training has failed.
         UserError: the data, or settings on such data, are none that can be trained with.
     """
@@ -37,9 +37,9 @@ def run_trial(order: Order, report: Report) -> tuple[Result, int]:
     return Result(each), trained
 
 
-def go_on(row: dict[str, float], epoch: int) -> bool:
-    """The report of a training that is not pruned."""
-    return True
+def go_on(row: Row, epoch: int) -> Answer:
+    """The report of a training that goes on in any case."""
+    return "go"
 
 
 def train(order: Order, index: int, report: Report) -> None:

@@ -12,9 +12,9 @@ from sprout.sweep.results import kept_result
 REASON, ATTEMPT, RETRY_OF, EARLIER_REASON = "reason", "attempt", "retry_of", "earlier_reason"
 """Attributes of a trial: why it failed; which attempt at its settings it is; the trial of the attempt before, and why
 that failed."""
-THREADS, AS_BEFORE = "threads", "as_before"
+THREADS, AS_BEFORE, PAUSED = "threads", "as_before", "paused"
 """Further ones: the CPU threads that it has, without which its value cannot be had again; whether its trainings had
-all been done for other trials."""
+all been done for other trials; whether it waits at a rung."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 INTERRUPTED = "the sweep was ended"
 ATTEMPTS = 2
@@ -55,11 +55,17 @@ def refuse(study: Study, trial: Trial, reason: str) -> None:
 
 
 def interrupt(study: Study, results: Path, number: int) -> None:
-    """A trial that ran when the sweep was ended: it counts if it had finished, else it begins again the next time."""
+    """A trial that ran when the sweep was ended: it counts if it had finished, else it begins again the next time.
+
+    One that was waiting at a rung is pruned: others were better.
+    """
     if (result := kept_result(results, number)) is not None:
         study.tell(number, result.values)
         return
     had = of_number(study, number).user_attrs
+    if had.get(PAUSED):
+        study.tell(number, state=TrialState.PRUNED)
+        return
     attempt = had.get(ATTEMPT, 1)
     if REASON in had:  # killed while its failure was noted
         attempt += 1
@@ -102,7 +108,8 @@ def done(study: Study) -> list[FrozenTrial]:
 
 
 def best(study: Study) -> list[FrozenTrial]:
-    """The best trial; with several objectives, those that none beats in all, by number."""
+    """The best trial, the first of several; with several objectives, those that none beats in all, by number."""
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         return []
-    return sorted(study.best_trials, key=lambda trial: trial.number)
+    found = sorted(study.best_trials, key=lambda trial: trial.number)
+    return found[:1] if len(study.directions) == 1 else found

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from sprout.core.errors import Pruned, TrainingFailedError, UserError, one_line
+from sprout.core.errors import Paused, Pruned, TrainingFailedError, UserError, one_line
 from sprout.core.signals import die_with_parent, exit_codes
 from sprout.sweep.channel import Message, ask, receive, send
 from sprout.sweep.order import Order
@@ -52,11 +52,13 @@ def carry_out(channel: "Connection[Any, Any]", told: Message) -> Message:
     order = Order.from_dict(told["order"])
     print(f"trial {order.number}", file=sys.stderr, flush=True)
 
-    def report(row: dict[str, float], epoch: int) -> bool:
-        return bool(ask(channel, {"say": "epoch", "epoch": epoch, "row": row})["go"])
+    def report(row: dict[str, float], epoch: int) -> Any:
+        return ask(channel, {"say": "epoch", "epoch": epoch, "row": row})["answer"]
 
     try:
         result, trained = run_trial(order, report)
+    except Paused:
+        return {"say": "paused"}
     except Pruned:
         return {"say": "pruned"}
     except UserError as error:

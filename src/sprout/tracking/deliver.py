@@ -11,7 +11,7 @@ from sprout.tracking.describe import BUILD, RESTORED, describe
 from sprout.tracking.journal import Record, mark_sent, read, sent
 from sprout.tracking.logged_model import log_model
 from sprout.tracking.parent import REASON, WAITING, find, find_or_create, find_or_create_parent, reopen, settle, tag
-from sprout.tracking.sweep import open_in_sweep
+from sprout.tracking.sweep import ended_after, open_in_sweep
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -78,7 +78,7 @@ def end(client: "MlflowClient", run: OpenRun, record: Record) -> None:
     status, parent = record["status"], run.parent_id
     if record["reason"]:
         client.set_tag(run.run_id, REASON, record["reason"])
-    if run.run_id != parent:
+    if run.run_id != parent and not ended_after(client, run.run_id, record["time"]):
         client.set_terminated(run.run_id, status, record["time"])
         status = WAITING if status == "FINISHED" else status
     if parent is not None:

@@ -25,7 +25,19 @@ def open_in_sweep(client: "MlflowClient", experiment: str, start: Record) -> str
     else:
         made = tags | {"sprout.key": start["key"], **start["owner"]}
         sweep = str(client.create_run(experiment, start["time"], made, start["sweep"]["name"]).info.run_id)
-    if start["role"] != SWEEP:
-        return find_or_create(client, experiment, start, sweep)
-    reopen(client, sweep, start)
-    return sweep
+    run = sweep if start["role"] == SWEEP else trial_run(client, experiment, start, sweep)
+    if not ended_after(client, run, start["time"]):
+        reopen(client, run, start)
+    return run
+
+
+def trial_run(client: "MlflowClient", experiment: str, start: Record, sweep: str) -> str:
+    """The id of a trial's run; one that was paused goes on in the same."""
+    tags = {SWEEP_TAG: start["sweep"]["key"], "sprout.role": start["role"], "mlflow.runName": start["name"]}
+    found = find(client, experiment, tags)
+    return str(found[0].info.run_id) if found else find_or_create(client, experiment, start, sweep)
+
+
+def ended_after(client: "MlflowClient", run: str, time: int) -> bool:
+    """Whether a run has ended since: a journal may come late."""
+    return (client.get_run(run).info.end_time or 0) > time

@@ -18,7 +18,7 @@ class Stopping:
     @property
     def less_is_better(self) -> bool:
         """Of what is monitored."""
-        return self.monitor.endswith("loss")
+        return less_is_better(self.monitor)
 
     def over(self, progress: Progress) -> bool:
         """Whether the epoch that has just been closed was the last one."""
@@ -29,3 +29,8 @@ class Stopping:
         if self.stop_at is None or progress.best is None:
             return False
         return progress.best <= self.stop_at if self.less_is_better else progress.best >= self.stop_at
+
+
+def less_is_better(monitor: str) -> bool:
+    """Of a figure by its name."""
+    return monitor.endswith("loss")

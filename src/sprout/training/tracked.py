@@ -3,8 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +11,18 @@ import numpy as np
 
 from sprout.core.atomic import whole_folder
 from sprout.core.build import Build
-from sprout.core.errors import Pruned
 from sprout.core.ranks import rank
 from sprout.core.records import read_json
 from sprout.core.tree import leaves
 from sprout.models.model_file import load_card, write_card
-from sprout.tracking import TRIAL_STATE, InSweep, Run, data_hashes, git_state, tracked_run, tracking_uri
+from sprout.tracking import TRIAL_STATE, data_hashes, git_state, tracked_run, tracking_uri
 from sprout.training.batches import Examples
 from sprout.training.checkpoints import checkpoint_folder, only_one
 from sprout.training.fingerprint import fingerprint
-from sprout.training.plans import Log, plan
+from sprout.training.plans import plan
+from sprout.training.reporting import Reporter, Trial
 
-Report = Callable[[dict[str, float], int], bool]
-"""Takes an epoch's row of history and the epoch; whether to go on."""
 DATA = ("data/prepared", "data/augmented", "data/pseudo_labels")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What a training is to a sweep."""
-
-    sweep: InSweep
-    name: str
-    """Of its run."""
-    tags: dict[str, str]
-    """Of its run."""
-    report: Report
-    keep: Callable[[Path], None]
-    """Takes the model folder of a training that has ended well, before its checkpoints go."""
 
 
 def train_tracked(
@@ -67,11 +50,11 @@ def train_tracked(
 
     Raises:
         UserError: the data, or settings on such data, are none that can be trained with.
-        Pruned: the sweep has ended it.
+        Paused, Pruned: the sweep has left it.
     """
     planned = plan(examples, prepared, role, **settings)
     name = fingerprint({"card": asdict(planned.card), **planned.settings}, [planned.train, planned.val])
-    checkpoints = checkpoint_folder(role, name)
+    checkpoints = trial.checkpoints / name if trial else checkpoint_folder(role, name)
     given = (planned.train, planned.val, planned.card)
     if rank() > 0:
         planned.run(folder, *given, checkpoints=checkpoints, log=lambda metrics, step: None, **planned.settings)
@@ -80,7 +63,7 @@ def train_tracked(
     data, git = data_hashes(Path.cwd(), read), git_state(Path.cwd())
     with only_one(checkpoints):
         with tracked_run(build, role, tracking_uri(), data=data, git=git, **place_of(role, trial)) as run:
-            log = reporting(run, trial, checkpoints) if trial else run.log_metrics
+            log = Reporter(run, trial, settings.get("monitor")).log if trial else run.log_metrics
             began = time.monotonic()
             with whole_folder(folder) as beside:
                 planned.run(beside, *given, checkpoints=checkpoints, log=log, **planned.settings)
@@ -102,19 +85,6 @@ def place_of(role: str, trial: Trial | None) -> dict[str, Any]:
     if trial:
         return {"name": trial.name, "tags": trial.tags, "sweep": trial.sweep, "waits": False}
     return {"nested": role != "train"}
-
-
-def reporting(run: Run, trial: Trial, checkpoints: Path) -> Log:
-    """Log what a trial says, and end it where the sweep does not go on with it: nobody will come back to it then."""
-
-    def log(metrics: dict[str, float], step: int) -> None:
-        run.log_metrics(metrics, step)
-        if "val_loss" in metrics and not trial.report(metrics, step):
-            run.set_tags({TRIAL_STATE: "PRUNED"})
-            shutil.rmtree(checkpoints)
-            raise Pruned(f"after epoch {step + 1}")
-
-    return log
 
 
 def keep_teacher(teacher: Path, student: Path) -> None:
