@@ -69,13 +69,13 @@ VALUES = [
 def test_a_value_is_the_same_behind_hydras_grammar(project: Path, value: Any) -> None:
     path = "train.optimizer.args.momentum"
     composed = compose_config(CONF, "digits", ["train/optimizer=sgd"])
-    found = with_values(CONF, composed, [override(path, value)]).config["train"]["optimizer"]["args"]["momentum"]
+    found = with_values(CONF, composed, [override(CONF, path, value)]).config["train"]["optimizer"]["args"]["momentum"]
     wanted = list(value) if isinstance(value, tuple) else value
     assert found == wanted
     assert type(found) is type(wanted)
-    assert compose_config(CONF, "digits", ["train/optimizer=sgd", override(path, value)]).config["train"]["optimizer"][
-        "args"
-    ] == {"momentum": wanted, "nesterov": True}
+    assert compose_config(CONF, "digits", ["train/optimizer=sgd", override(CONF, path, value)]).config["train"][
+        "optimizer"
+    ]["args"] == {"momentum": wanted, "nesterov": True}
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_files_of_a_group_are_choices(project: Path) -> None:
     space = {"model": Choices("choice", ("cnn", "mlp", "nothing"))}
     with pytest.raises(UserError, match=r'sweep\.space\.model: model="nothing": no such choice; accepted: '):
         check_space(CONF, composed, space)
-    found = with_values(CONF, composed, [override("model", "mlp")])
+    found = with_values(CONF, composed, [override(CONF, "model", "mlp")])
     assert found.config["model"]["name"] == "mlp"
 
 

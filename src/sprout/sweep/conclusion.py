@@ -4,18 +4,20 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, create_trial
 from rich.table import Table
 
 from sprout.sweep import trials
 from sprout.sweep.pictures import draw
 from sprout.sweep.results import kept_result
 from sprout.sweep.space import last_words, told
+from sprout.sweep.worth import worths
 
 FEWEST = 4
-"""Complete trials, of different values, before it can be said what mattered."""
+"""Trials, of different values, before it can be said what mattered."""
 
 
 def conclude(study: Study, metrics: list[str], place: Path, results: Path) -> tuple[list[Table | str], list[Path]]:
@@ -44,15 +46,18 @@ def conclude(study: Study, metrics: list[str], place: Path, results: Path) -> tu
 
 def importances(study: Study, index: int) -> dict[str, float]:
     """How much of the spread of an objective each parameter explains (fANOVA: Hutter et al., 2014); empty where
-    too few trials are complete.
+    too few trials are known. A pruned one counts with its last value: of the complete ones alone, where many are
+    pruned, one would learn what matters among the best.
     """
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(complete) < FEWEST or len({trial.values[index] for trial in complete}) == 1:
+    known = worths(study, index)
+    if len(known) < FEWEST or len({worth.value for worth in known}) == 1:
         return {}
+    judged = optuna.create_study()
+    for worth in known:
+        params, distributions = worth.trial.params, worth.trial.distributions
+        judged.add_trial(create_trial(params=params, distributions=distributions, value=worth.value))
     try:
-        return get_param_importances(
-            study, evaluator=FanovaImportanceEvaluator(seed=0), target=lambda trial: float(trial.values[index])
-        )
+        return get_param_importances(judged, evaluator=FanovaImportanceEvaluator(seed=0))
     except RuntimeError:  # the values hardly differ
         return {}
 

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sprout.core.atomic import whole_file
 from sprout.sweep.space import last_words, told
+from sprout.sweep.worth import Worth, worths
 
 DPI = 130
 WIDTH, HEIGHT, PANEL, BESIDE = 7.5, 4.5, 3.0, 4
@@ -31,21 +32,34 @@ class Values:
 
     def __init__(self, study: Study, index: int, metric: str) -> None:
         """Take the objective of that index."""
-        known = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        self.index, self.metric = index, metric
-        self.maximize = study.directions[index] == StudyDirection.MAXIMIZE
-        self.complete = [trial for trial in known if trial.state == TrialState.COMPLETE]
-        self.pruned = [trial for trial in known if trial.state == TrialState.PRUNED and trial.intermediate_values]
-        self.best = (max if self.maximize else min)(self.complete, key=self.of)
-
-    def of(self, trial: FrozenTrial) -> float:
-        """Of a complete trial."""
-        return float(trial.values[self.index])
+        self.metric, self.maximize = metric, study.directions[index] == StudyDirection.MAXIMIZE
+        self.complete = [worth for worth in worths(study, index) if worth.trial.state == TrialState.COMPLETE]
+        self.pruned = [worth for worth in worths(study, index) if worth.trial.state == TrialState.PRUNED]
+        self.best = (max if self.maximize else min)(self.complete, key=lambda worth: worth.value)
+        found = [worth.value for worth in self.all]
+        low, high = fences(found)
+        # The good ones are looked for, however few they are.
+        self.low, self.high = (low, max(found)) if self.maximize else (min(found), high)
+        outliers = min(found) < self.low or max(found) > self.high
+        self.label = f"{metric}, far ones at the edge" if outliers else metric
 
     @property
-    def worst_first(self) -> list[FrozenTrial]:
-        """The complete trials; what is drawn last lies on top."""
-        return sorted(self.complete, key=self.of, reverse=not self.maximize)
+    def all(self) -> list[Worth]:
+        """Those of all trials; what is drawn last lies on top."""
+        return self.pruned + sorted(self.complete, key=lambda worth: worth.value, reverse=not self.maximize)
+
+    def shown(self, value: float) -> float:
+        """A value where it can be drawn beside the others."""
+        if not math.isfinite(value):
+            return self.low if self.maximize else self.high
+        return float(min(max(value, self.low), self.high))
+
+
+def fences(found: list[float]) -> tuple[float, float]:
+    """The ends beyond which a value is far from the others (Tukey, 1977): a few failures shall not hide the rest."""
+    quarter, three = np.quantile(found, [0.25, 0.75])
+    reach = 1.5 * (three - quarter)
+    return float(quarter - reach), float(three + reach)
 
 
 def draw(study: Study, metrics: list[str], folder: Path, shares: list[dict[str, float]]) -> list[Path]:
@@ -54,7 +68,7 @@ def draw(study: Study, metrics: list[str], folder: Path, shares: list[dict[str, 
     Args:
         study: with complete trials.
         metrics: its objectives.
-        folder: where the files go; older ones of the same names are replaced.
+        folder: where the files go; older ones are replaced.
         shares: how much each parameter mattered, for each objective; empty where that is not known.
 
     Returns:
@@ -68,12 +82,16 @@ def draw(study: Study, metrics: list[str], folder: Path, shares: list[dict[str, 
         drawings[f"parallel_coordinates{end}"] = parallel_coordinates(values)
         if shares[index]:
             drawings[f"importances{end}"] = importances(shares[index], metric)
-        if len(metrics) == 1 and any(trial.intermediate_values for trial in values.complete):
+        if len(metrics) == 1 and values.best.trial.intermediate_values:
             drawings["curves"] = curves(values)
     if len(metrics) == 2:
-        drawings["pareto_front"] = pareto_front(values.complete, study.best_trials, metrics)
+        complete = [worth.trial for worth in values.complete]
+        drawings["pareto_front"] = pareto_front(complete, study.best_trials, metrics)
     folder.mkdir(parents=True, exist_ok=True)
-    return [save(figure, folder / f"{name}.png") for name, figure in drawings.items()]
+    files = [save(figure, folder / f"{name}.png") for name, figure in drawings.items()]
+    for path in {*folder.glob("*.png")} - {*files}:
+        path.unlink()  # of an earlier sum
+    return files
 
 
 def save(figure: Figure, path: Path) -> Path:
@@ -93,29 +111,34 @@ def axes_of(title: str, **labels: str) -> Axes:
 
 def history(values: Values) -> Figure:
     """The value of each trial, and the best one so far."""
-    axes = axes_of("How the search went", xlabel="trial", ylabel=values.metric)
-    numbers, found = [trial.number for trial in values.complete], [values.of(trial) for trial in values.complete]
+    axes = axes_of("How the search went", xlabel="trial", ylabel=values.label)
+    numbers, found = numbers_of(values.complete), [worth.value for worth in values.complete]
     best_so_far = (np.maximum if values.maximize else np.minimum).accumulate(found)
-    axes.plot(numbers, best_so_far, color=BEST, drawstyle="steps-post", label="best so far")
-    axes.scatter(numbers, found, color=OTHER, zorder=2, label="complete")
-    if len(values.complete[0].values) == 1 and values.pruned:
-        last = [trial.intermediate_values[max(trial.intermediate_values)] for trial in values.pruned]
-        axes.scatter([trial.number for trial in values.pruned], last, color="0.6", marker="x", label="pruned, its last")
+    axes.plot(numbers, list(map(values.shown, best_so_far)), color=BEST, drawstyle="steps-post", label="best so far")
+    axes.scatter(numbers, list(map(values.shown, found)), color=OTHER, zorder=2, label="complete")
+    if values.pruned:
+        last = [values.shown(worth.value) for worth in values.pruned]
+        axes.scatter(numbers_of(values.pruned), last, color="0.6", marker="x", label="pruned, when it was left")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure_of(axes)
 
 
+def numbers_of(worths: list[Worth]) -> list[int]:
+    """The numbers of trials."""
+    return [worth.trial.number for worth in worths]
+
+
 def curves(values: Values) -> Figure:
     """What each trial was worth after each epoch."""
-    axes = axes_of("What each trial was worth after each epoch", xlabel="epoch", ylabel=values.metric)
+    axes = axes_of("What each trial was worth after each epoch", xlabel="epoch", ylabel=values.label)
     styles = [(values.pruned, FAINT, "pruned"), (values.complete, OTHER, "complete"), ([values.best], BEST, "the best")]
-    for trials, colour, label in styles:
-        for number, trial in enumerate(trials):
-            epochs, found = (
-                zip(*sorted(trial.intermediate_values.items()), strict=True) if trial.intermediate_values else ((), ())
-            )
-            axes.plot(epochs, found, color=colour, marker="." if len(epochs) < 3 else "", label="" if number else label)
+    for group, colour, label in styles:
+        for number, worth in enumerate(group):
+            after = worth.trial.intermediate_values
+            found = [values.shown(after[epoch]) for epoch in sorted(after)]
+            marker = "" if len(after) > 1 else "."
+            axes.plot(sorted(after), found, color=colour, marker=marker, label="" if number else label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure_of(axes)
@@ -123,40 +146,45 @@ def curves(values: Values) -> Figure:
 
 def slices(values: Values) -> Figure:
     """The value of each trial by each of its settings."""
-    paths = list(values.best.params)
+    paths = list(values.best.trial.params)
     columns = min(BESIDE, len(paths))
     rows = -(-len(paths) // columns)
     figure = Figure(figsize=(max(WIDTH, PANEL * columns), PANEL * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
-    for panel, path in zip(panels, paths, strict=False):
-        scale = Scale(values.complete, path)
-        numbers = [trial.number for trial in values.complete]
-        found = [values.of(trial) for trial in values.complete]
-        dots = panel.scatter([scale.place(t) for t in values.complete], found, c=numbers, cmap="Blues", edgecolor="0.4")
-        panel.scatter(scale.place(values.best), values.of(values.best), color=BEST, marker="*", s=120)
+    panels = iter(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    found = [values.shown(worth.value) for worth in values.complete]
+    for path, panel in zip(paths, panels, strict=False):
+        scale = Scale(values.best.trial, path)
+        for worth in values.pruned:
+            panel.scatter(scale.place(worth.trial), values.shown(worth.value), color=FAINT, marker="x")
+        places = [scale.place(worth.trial) for worth in values.complete]
+        dots = panel.scatter(places, found, c=numbers_of(values.complete), cmap="Blues", edgecolor="0.4")
+        panel.scatter(scale.place(values.best.trial), values.shown(values.best.value), color=BEST, marker="*", s=120)
         panel.set_xlabel(path)
         scale.mark(panel)
         panel.grid(alpha=0.3)
-    for panel in list(panels):
+    for panel in panels:
         panel.set_visible(False)
-    figure.supylabel(values.metric)
+    figure.supylabel(values.label)
+    if values.pruned:
+        figure.suptitle("x: pruned, with the value that it had then", fontsize="medium")
     figure.colorbar(dots, ax=figure.axes, label="trial", ticks=MaxNLocator(integer=True))
     return figure
 
 
 def parallel_coordinates(values: Values) -> Figure:
     """A line for each trial through all of its settings, the brighter the better."""
-    paths = list(values.best.params)
+    paths = list(values.best.trial.params)
     axes = axes_of(f"Which settings lead to which {values.metric}")
     figure_of(axes).set_size_inches(max(WIDTH, 1.6 * len(paths)), HEIGHT)
     axes.grid(visible=False)
-    scales = [Scale(values.complete, path) for path in paths]
-    found = [values.of(trial) for trial in values.complete]
+    scales = [Scale(values.best.trial, path) for path in paths]
+    found = [values.shown(worth.value) for worth in values.all]
     colours = ScalarMappable(Normalize(min(found), max(found)), "viridis" if values.maximize else "viridis_r")
-    for trial in values.worst_first:
-        heights = [scale.share(trial) for scale in scales]
-        (colour,) = colours.to_rgba(np.array([values.of(trial)]))
-        axes.plot(range(len(paths)), heights, color=colour, alpha=0.8)
+    for worth in values.all:
+        heights = [scale.share(worth.trial) for scale in scales]
+        (colour,) = colours.to_rgba(np.array([values.shown(worth.value)]))
+        style = ":" if worth.trial.state == TrialState.PRUNED else "-"
+        axes.plot(range(len(paths)), heights, color=colour, alpha=0.8, linestyle=style)
     for number, scale in enumerate(scales):
         axes.axvline(number, color="0.3", linewidth=0.8)
         for height, text in scale.ends():
@@ -164,7 +192,9 @@ def parallel_coordinates(values: Values) -> Figure:
     short = last_words(paths)
     axes.set_xticks(range(len(paths)), [short[path] for path in paths], rotation=20 if len(paths) > 4 else 0)
     axes.set(yticks=[], ylim=(-0.08, 1.08), xlim=(-0.2, len(paths) - 0.5))
-    figure_of(axes).colorbar(colours, ax=axes, label=values.metric)
+    if values.pruned:
+        axes.set_xlabel("dotted: pruned, with the value that it had then")
+    figure_of(axes).colorbar(colours, ax=axes, label=values.label)
     return figure_of(axes)
 
 
@@ -195,10 +225,10 @@ def pareto_front(complete: list[FrozenTrial], front: list[FrozenTrial], metrics:
 class Scale:
     """Where the values of one parameter stand on an axis."""
 
-    def __init__(self, trials: list[FrozenTrial], path: str) -> None:
-        """Take the parameter of that path, of trials that have it."""
+    def __init__(self, trial: FrozenTrial, path: str) -> None:
+        """Take the parameter of that path, as a trial has drawn it."""
         self.path = path
-        distribution: Any = trials[0].distributions[path]
+        distribution: Any = trial.distributions[path]
         self.choices = list(distribution.choices) if isinstance(distribution, CategoricalDistribution) else None
         self.log = bool(getattr(distribution, "log", False))
         self.whole = isinstance(distribution, IntDistribution)
@@ -232,6 +262,7 @@ class Scale:
             )
         elif self.log:
             axes.set_xscale("log")
+            axes.set_xlim(self.low / 1.2, self.high * 1.2)
         else:
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=self.whole))
 
