@@ -42,6 +42,7 @@ def measure(pruners: list[str], seeds: int, trials: int, epochs: int, experiment
                 study = run_sweep(folder, f"{pruner}{seed}", [*given, f"sweep.pruner={pruner}"])
                 share = sum(map(last_epoch, study.trials)) / (trials * epochs)
                 found.setdefault(pruner, []).append((share, unpruned.best_value - study.best_value))
+                print(f"{pruner}{seed}: {share:.3f} of the epochs", file=sys.stderr, flush=True)
             for kept in [kept for kept in KEPT if kept <= trials]:
                 found.setdefault(f"top {kept}", []).append(simple_rule(unpruned, kept, epochs))
     for rule, pairs in found.items():

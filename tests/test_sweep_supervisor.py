@@ -55,7 +55,7 @@ class Played(workers.Worker):
     def __init__(self, play: Play, results: Path, log: Path) -> None:
         self.channel, theirs = Pipe()
         self.log, self.ready = log, False
-        self.process = cast(Any, SimpleNamespace(terminate=self.channel.close))
+        self.process = cast(Any, SimpleNamespace(terminate=self.channel.close, poll=lambda: None))
         threading.Thread(target=self.work, args=(play, theirs, results), daemon=True).start()
 
     def work(self, play: Play, channel: Connection, results: Path) -> None:

@@ -114,9 +114,9 @@ class Sweep:
     """What picks the settings to try: a Parzen estimator of good and bad ones (Bergstra et al., 2011), chance, or
     evolution (NSGA-II: Deb et al., 2002)."""
     pruner: Literal["successive_halving", "hyperband", "median", "none"]
-    """What leaves a trial early: after 1, 8, 64, … epochs it waits until it is among the best fifth, and is pruned where
+    """What ends a trial early: after 1, 8, 64, … epochs it waits until it is among the best fifth, and is pruned where
     that does not come (asynchronous successive halving: Li et al., 2020); several ladders that prune at once
-    (Hyperband: Li et al., 2018); being worse than the median; or nothing."""
+    (Hyperband: Li et al., 2018); a value worse than the median; or nothing."""
     workers: Count
     """Trials at the same time, a process each; the cores are divided among them, a GPU belongs to one."""
     seeds: Count

@@ -36,6 +36,7 @@ class Board:
         self.done, self.found, self.began = done, 0, time.monotonic()
         self.best: tuple[float, int] | None = None
         self.rows: dict[int, dict[str, Any]] = {}
+        self.waiting: set[int] = set()
         console = Console(stderr=True)
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
@@ -57,6 +58,7 @@ class Board:
 
     def begun(self, trial: Trial) -> None:
         """A trial runs."""
+        self.waiting.discard(trial.number)
         self.rows[trial.number] = {"state": "running", "epoch": "", "params": dict(trial.params), "values": []}
 
     def epoch(self, trial: Trial, epochs: int, most: int, row: Mapping[str, float]) -> None:
@@ -66,10 +68,14 @@ class Board:
 
     def paused(self, trial: Trial) -> None:
         """It waits until it is among the best."""
-        self.rows[trial.number] |= {"state": "paused"}
+        self.rows[trial.number] |= {"state": "waiting"}
+        self.waiting.add(trial.number)
+        if not self.live:
+            self.say(f"{self.name}: {self.told(trial.number)}; {self.standing()}")
 
     def ended(self, trial: FrozenTrial, done: int) -> None:
         """It is complete or pruned."""
+        self.waiting.discard(trial.number)
         self.done, self.found = done, self.found + 1
         values = list(trial.values or self.rows.get(trial.number, {}).get("values", []))
         self.rows.setdefault(trial.number, {"epoch": "", "params": dict(trial.params)})
@@ -103,12 +109,15 @@ class Board:
     def standing(self) -> str:
         """How far the sweep is."""
         parts = [f"{self.done} of {self.total}"]
+        if self.waiting:
+            parts.append(f"{len(self.waiting)} waiting")
         if self.best:
             parts.append(f"best {figure(self.best[0])} (trial {self.best[1]})")
         if not self.rows and self.done < self.total:
             parts.append("workers start")
-        if self.found and self.done < self.total:
-            left = (time.monotonic() - self.began) / self.found * (self.total - self.done)
+        begun, over = self.found + len(self.waiting), self.done + len(self.waiting)
+        if begun and over < self.total:
+            left = (time.monotonic() - self.began) / begun * (self.total - over)
             parts.append(f"{timedelta(seconds=round(left))} left")
         return ", ".join(parts)
 
@@ -145,7 +154,7 @@ class Board:
         """The best trial stands out, and those that came to nothing stand back."""
         if self.best and number == self.best[1]:
             return "bold"
-        return "dim" if self.rows[number]["state"] in ("paused", "pruned", "failed") else ""
+        return "dim" if self.rows[number]["state"] in ("waiting", "pruned", "failed") else ""
 
 
 def figure(value: float) -> str:

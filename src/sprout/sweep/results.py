@@ -64,10 +64,12 @@ def checkpoints_of(folder: Path, build: str) -> Path:
 
 
 def discard_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of all trainings, once none of them is to go on."""
+    """Remove the checkpoints of all trainings, once none of them is to go on; and the locks."""
     for path in (folder / "trainings").glob("*"):
         if path.is_dir():
             shutil.rmtree(path)
+        elif path.suffix == ".lock":
+            path.unlink()
 
 
 def training_path(folder: Path, build: str) -> Path:

@@ -6,7 +6,6 @@ It alone touches the study. Workers do not wait for one another, nor does it for
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +21,13 @@ from sprout.sweep.channel import Message
 from sprout.sweep.halving import goes_past, next_past, rungs
 from sprout.sweep.order import Order
 from sprout.sweep.results import discard_checkpoints, kept_result
-from sprout.sweep.workers import Worker, end_all
+from sprout.sweep.workers import Worker, end_all, speaking
 
 if TYPE_CHECKING:
     from sprout.training.reporting import Answer
 
 FAILURES, REFUSALS = 5, 50
 """So many in a row, and one for each worker, are no chance: trials that failed, and settings that do not fit."""
-LOOK = 0.5
-"""Seconds between two looks at the clock, where no worker says anything."""
 
 
 class SweepFailedError(Exception):
@@ -122,8 +119,7 @@ class Supervisor:
         try:
             while self.running or self.open or self.next_past is not None:
                 self.assign()
-                for channel in wait([worker.channel for worker in self.workers.values()], LOOK):
-                    worker = next(each for each in self.workers.values() if each.channel is channel)
+                for worker in speaking(self.workers.values()):
                     self.listen(worker)
                 if self.asked_to_end and not self.said_so:
                     self.said_so = True

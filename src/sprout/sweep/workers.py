@@ -5,9 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 from contextlib import suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from sprout.core.errors import UserError
@@ -16,6 +16,8 @@ from sprout.sweep.channel import Message, receive, send
 SOURCE = Path(__file__).parents[2]
 PATIENCE = 30.0
 """Seconds that a worker has to write its checkpoint and end."""
+LOOK = 0.5
+"""Seconds between two looks, where no worker says anything."""
 
 
 class Worker:
@@ -55,7 +57,10 @@ class Worker:
             return
 
     def hear(self) -> Message | None:
-        """Its next message; None where it is dead."""
+        """Its next message; None where it is dead, be its end of the socket still held by a process that it started."""
+        while not self.channel.poll(LOOK):
+            if self.process.poll() is not None and not self.channel.poll():
+                return None
         return receive(self.channel)
 
     def bury(self) -> str:
@@ -67,6 +72,12 @@ class Worker:
         code = self.process.wait()
         self.channel.close()
         return f"by {signal.Signals(-code).name}" if code < 0 else f"with {code}"
+
+
+def speaking(workers: Collection[Worker]) -> list[Worker]:
+    """Those that have said something, or have died; after a while none."""
+    ready = wait([worker.channel for worker in workers], LOOK)
+    return [worker for worker in workers if worker.channel in ready or worker.process.poll() is not None]
 
 
 def end_all(workers: Iterable[Worker], at_work: Container[Worker]) -> None:
