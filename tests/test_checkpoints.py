@@ -1,5 +1,8 @@
 """What a training goes on from: whole, or refused aloud."""
 
+import shutil
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +207,26 @@ def test_they_lie_in_the_main_workspace(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_the_folder_is_there_while_it_is_held(folder: Path) -> None:
     with only_one(folder / "inner"):
         assert (folder / "inner").is_dir()
+
+
+def test_the_second_training_of_the_same_settings_waits_and_finds_all_done(folder: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with only_one(folder):
+            order.append("second" if folder.is_dir() else "no folder")
+
+    with only_one(folder):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        time.sleep(0.3)
+        order.append("first")
+        shutil.rmtree(folder)
+    waiting.join(60)
+    assert order == ["first", "second"]
+    with only_one(folder):
+        shutil.rmtree(folder)
+    assert list(folder.parent.iterdir()) == [], "the lock goes, too"
 
 
 def test_the_fingerprint_reads_the_code_that_trains_and_no_other() -> None:

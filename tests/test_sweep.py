@@ -115,9 +115,9 @@ def test_killed_at_random_no_trial_is_lost(prepared: Path, seed: int) -> None:
     name, chance = "killed", random.Random(seed)
     given = ["sprout", "sweep", "train.epochs=12", "sweep.trials=8", "sweep.workers=2", f"sweep.name={name}"]
     process, kills = start(prepared, *given, "sweep.pruner=none"), 0
-    while kills < 5:
-        finished = len(list((prepared / f"mlruns/sweeps/digits-{name}/results").glob("*.json")))
-        wait_for(prepared, f"digits-{name}", min(finished + 1, 7), process)
+    results = prepared / f"mlruns/sweeps/digits-{name}/results"
+    while kills < 5 and (finished := len(list(results.glob("*.json")))) < 6:
+        wait_for(prepared, f"digits-{name}", finished + 1, process)
         time.sleep(chance.uniform(0.0, 2.0))
         victim = chance.choice([process.pid, *(child.pid for child in children(process))])
         try:
@@ -129,6 +129,7 @@ def test_killed_at_random_no_trial_is_lost(prepared: Path, seed: int) -> None:
             process.wait()
             process = start(prepared, *given, "sweep.pruner=none")
     assert process.wait(timeout=400) == 0
+    assert kills >= 3
     study = study_of(prepared, f"digits-{name}")
     assert count(study)["COMPLETE"] == 8
     assert set(count(study)) <= {"COMPLETE", "FAIL"}
@@ -156,6 +157,9 @@ def test_ctrl_c(prepared: Path, times: int) -> None:
     workers = children(process)
     assert process.wait(timeout=100) == 130
     assert psutil.wait_procs(workers, timeout=30)[1] == []
+    if times == 2:
+        log = (prepared / "mlruns/sweeps" / name / "logs/worker-0.log").read_text()
+        assert "ended by SIGTERM" in log, "it was not killed"
     study = study_of(prepared, name)
     assert "RUNNING" not in count(study)
     done = count(study)["COMPLETE"]
@@ -198,13 +202,19 @@ def test_architectures_against_two_objectives(prepared: Path) -> None:
 
 @pytest.mark.slow
 def test_a_model_that_is_no_network(prepared: Path) -> None:
-    """scikit-learn's learn in one go, so nothing is pruned."""
+    """scikit-learn's learn in one go, so nothing is pruned. Of two settings each is trained once."""
     forest = ["model=forest", "train=scikit_learn", "retrain=scikit_learn", "~train.epochs", "~train.lr"]
     (prepared / "params.yaml").write_text(yaml.safe_dump({"experiment": "digits", "overrides": forest}))
     space = ["~sweep.space.train", "~sweep.space.model.dropout"]
-    trees = "+sweep.space.model.trees={kind: int, low: 5, high: 9, step: 1}"
-    run(prepared, "sprout", "sweep", *space, trees, "sweep.pruner=none", "sweep.trials=3", "sweep.name=forest")
+    trees = "+sweep.space.model.trees={kind: int, low: 5, high: 6, step: 1}"
+    run(prepared, "sprout", "sweep", *space, trees, "sweep.pruner=none", "sweep.trials=5", "sweep.name=forest")
     run(prepared, "git", "checkout", "-q", "params.yaml")
     study = study_of(prepared, "digits-forest")
-    assert count(study) == {"COMPLETE": 3}
-    assert all(5 <= trial.params["model.trees"] <= 9 for trial in study.trials)
+    assert count(study) == {"COMPLETE": 5}
+    values: dict[int, set[float]] = {}
+    for trial in study.trials:
+        values.setdefault(trial.params["model.trees"], set()).add(trial.values[0])
+    assert set(values) <= {5, 6}
+    assert all(len(found) == 1 for found in values.values())
+    assert len(runs(prepared, "digits-forest")[1]) == len(values)
+    assert sum(trial.user_attrs.get("as_before", False) for trial in study.trials) == 5 - len(values)

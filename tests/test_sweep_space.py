@@ -128,6 +128,13 @@ REFUSED = [
     ),
     (["+sweep.space.train.seed={kind: int, low: 0, high: 9, step: 1}"], "sweep.space.train.seed: is the same for all"),
     (["sweep=architecture", "sweep.pruner=median"], "sweep.pruner=median with 2 objectives: trials are pruned by one"),
+    (
+        ["sweep.space.model.dropout.step=0.25"],
+        "sweep.space.model.dropout.step=0.25 with low=0.0 and high=0.6: high is low",
+    ),
+    (["sweep.space.model.dropout.step=7"], "sweep.space.model.dropout.step=7.0 with low=0.0 and high=0.6: high is low"),
+    ([f"sweep.name={'a' * 65}"], "accepted are up to 64 letters, digits"),
+    (["sweep.name=a/b"], "sweep.name=a/b: accepted are up to 64 letters, digits"),
     (["sweep.objective=[]"], "sweep.objective=[]: "),
     (["sweep.objective=[{metric: val_loss, direction: down}]"], 'sweep.objective.0.direction="down": should be \'max'),
 ]
@@ -172,6 +179,8 @@ def test_what_a_setting_does_not_take_is_refused_before_the_first_trial(
 
 def test_files_of_a_group_are_choices(project: Path) -> None:
     composed = compose_config(CONF, "digits", [])
+    found = with_values(CONF, composed, [override(CONF, "train.optimizer", "sgd")])
+    assert "momentum" in found.config["train"]["optimizer"]["args"]
     space = {"model": Choices("choice", ("cnn", "mlp", "nothing"))}
     with pytest.raises(UserError, match=r'sweep\.space\.model: model="nothing": no such choice; accepted: '):
         check_space(CONF, composed, space)

@@ -65,6 +65,43 @@ def test_a_kill_between_two_writes_makes_no_second_copy(study: Study, tmp_path: 
     assert states(study) == ["FAIL", "WAITING"]
 
 
+def test_a_kill_while_a_second_failure_is_noted_makes_no_third_attempt(study: Study, tmp_path: Path) -> None:
+    trials.fail(study, ask(study), "out of memory")
+    second = ask(study)
+    second.set_user_attr(trials.REASON, "out of memory, too")  # and killed before the trial is told
+    assert trials.recover(study, tmp_path) == [1]
+    assert states(study) == ["FAIL", "FAIL"]
+
+
+def test_a_kill_before_anything_was_drawn_leaves_nothing_to_try_again(study: Study, tmp_path: Path) -> None:
+    study.ask()
+    assert trials.recover(study, tmp_path) == [0]
+    assert states(study) == ["FAIL"]
+
+
+def test_a_kill_while_a_second_attempt_is_drawn_loses_no_setting(study: Study, tmp_path: Path) -> None:
+    first = ask(study)
+    trials.interrupt(study, tmp_path, first.number)
+    study.ask()  # and killed before its settings were noted
+    trials.recover(study, tmp_path)
+    assert ask(study).params == first.params
+
+
+def test_settings_that_do_not_fit_are_not_tried_again(study: Study) -> None:
+    trials.refuse(study, ask(study), "an even kernel")
+    assert states(study) == ["FAIL"]
+    assert study.trials[0].user_attrs["reason"] == "an even kernel"
+
+
+def test_what_waits_at_a_rung_is_pruned_after_a_kill(study: Study, tmp_path: Path) -> None:
+    trial = ask(study)
+    trial.report(0.5, 1)
+    trial.set_user_attr(trials.PAUSED, True)
+    trials.recover(study, tmp_path)
+    assert states(study) == ["PRUNED"]
+    assert study.trials[0].value == 0.5
+
+
 def test_an_ended_sweep_is_no_failure_of_the_trial(study: Study, tmp_path: Path) -> None:
     for _ in range(4):
         trials.interrupt(study, tmp_path, ask(study).number)
@@ -79,8 +116,9 @@ def test_the_best(study: Study) -> None:
     for value in (0.1, 0.5, 0.3):
         study.tell(ask(study), value)
     study.tell(ask(study), state=TrialState.PRUNED)
-    assert [trial.number for trial in trials.best(study)] == [1]
-    assert len(trials.done(study)) == 4
+    study.tell(ask(study), 0.5)
+    assert [trial.number for trial in trials.best(study)] == [1], "the first of several"
+    assert len(trials.done(study)) == 5
 
 
 def test_a_study_goes_on_and_a_fresh_one_is_another(tmp_path: Path) -> None:
@@ -91,6 +129,35 @@ def test_a_study_goes_on_and_a_fresh_one_is_another(tmp_path: Path) -> None:
             assert place.name == name
             assert study.study_name == name
     assert len(study.trials) == 2
+
+
+def test_the_newest_study_is_gone_on_with_though_one_before_it_is_gone(tmp_path: Path) -> None:
+    for name in ("digits", "digits+3", "digits-2", "digits+x"):
+        (tmp_path / name).mkdir()
+    with held(tmp_path, "digits", fresh=False) as place:
+        assert place.name == "digits+3"
+    with held(tmp_path, "digits", fresh=True) as place:
+        assert place.name == "digits+4"
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\x00 and then nothing" * 300])
+def test_a_damaged_study_is_said_in_one_line(tmp_path: Path, content: bytes) -> None:
+    with held(tmp_path, "digits", fresh=False) as place:
+        place.folder.mkdir()
+        place.database.write_bytes(content)
+        with pytest.raises(UserError, match=r"study.db: cannot be read: .*; begin a new one by --fresh"):
+            open_study(place, DEFINITION, ["maximize"])
+
+
+def test_results_of_a_study_that_is_lost_are_not_taken_for_those_of_a_new_one(tmp_path: Path) -> None:
+    with held(tmp_path, "digits", fresh=False) as place:
+        open_study(place, DEFINITION, ["maximize"])
+        keep_result(place.results, 0, Result([[0.75]]))
+        place.database.unlink()
+        study = open_study(place, DEFINITION, ["maximize"])
+        ask(study)
+        trials.recover(study, place.results)
+    assert states(study) == ["FAIL", "WAITING"]
 
 
 def test_a_study_is_held_by_one(tmp_path: Path) -> None:

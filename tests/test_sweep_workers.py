@@ -53,9 +53,9 @@ def test_the_cores_are_divided(monkeypatch: pytest.MonkeyPatch, workers: int, as
 
 def test_a_worker_sees_its_gpus_and_ends_when_it_is_let_go(tmp_path: Path) -> None:
     worker = Worker(tmp_path / "log", ["GPU-5ce1"])
-    assert psutil.Process(worker.process.pid).environ()["CUDA_VISIBLE_DEVICES"] == "GPU-5ce1"
     assert worker.hear() == {"say": "ready"}
     worker.ready = True
+    assert psutil.Process(worker.process.pid).environ()["CUDA_VISIBLE_DEVICES"] == "GPU-5ce1"
     end_all([worker], at_work=[])
     assert worker.process.returncode == 0
 
