@@ -1,11 +1,13 @@
 """The trials of a study, from one draw to what became of it; only the supervisor comes here."""
 
 from pathlib import Path
+from typing import Any
 
+import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from sprout.sweep.results import kept_result
 
@@ -28,9 +30,32 @@ def asked(study: Study) -> int:
 def ask(study: Study, space: dict[str, BaseDistribution], sampler: BaseSampler, threads: int) -> Trial:
     """The next trial: one that waits to be tried again, or a new draw."""
     study.sampler = sampler
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    if not waiting and isinstance(sampler, TPESampler) and len(study.directions) == 1:
+        study.enqueue_trial(estimated(study, space, sampler))
     trial = study.ask(space)
     trial.set_user_attr(THREADS, threads)
     return trial
+
+
+def estimated(study: Study, space: dict[str, BaseDistribution], sampler: TPESampler) -> dict[str, Any]:
+    """What the estimator draws if it takes trials that run or wait at a rung for pruned ones, as far as they have come.
+
+    It would pass over the values that they have so far, and draw by chance until trials have ended, which with
+    successive halving are few.
+    """
+    seen = optuna.create_study(direction=study.direction, sampler=sampler)
+    for trial in study.get_trials(deepcopy=False, states=(*DONE, TrialState.RUNNING)):
+        seen.add_trial(
+            create_trial(
+                state=TrialState.COMPLETE if trial.state == TrialState.COMPLETE else TrialState.PRUNED,
+                value=trial.value if trial.state == TrialState.COMPLETE else None,
+                params=trial.params,
+                distributions=trial.distributions,
+                intermediate_values=trial.intermediate_values,
+            )
+        )
+    return seen.ask(space).params
 
 
 def fail(study: Study, trial: Trial, reason: str) -> bool:
