@@ -22,7 +22,7 @@ def make_sampler(name: str, seed: int, trials: int, workers: int) -> BaseSampler
     if name == "nsga2":
         population = min(LARGEST_GENERATION, max(SMALLEST_GENERATION, trials // 5))
         return NSGAIISampler(seed=seed, population_size=population)
-    # Of several objectives it takes those that run for bad ones, so that they are not all alike; of one, see `trials.py`.
+    # Of several objectives it takes those that run for bad ones, lest all be alike; of one, see `trials.estimated`.
     return TPESampler(seed=seed, constant_liar=workers > 1)
 
 
