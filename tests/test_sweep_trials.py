@@ -50,18 +50,18 @@ def test_a_failed_trial_is_tried_once_more_with_what_failed_noted(study: Study) 
 def test_what_a_killed_sweep_left_running_begins_again(study: Study, tmp_path: Path) -> None:
     left = [ask(study) for _ in range(3)]
     keep_result(tmp_path, 1, Result([[0.75]]))
-    assert trials.recover(study, tmp_path) == [0, 1, 2]
+    assert trials.recover(study, tmp_path) == ([0, 1, 2], [])
     assert states(study) == ["FAIL", "COMPLETE", "FAIL", "WAITING", "WAITING"]
     assert study.trials[1].values == [0.75]
     again = [ask(study) for _ in range(2)]
     assert [trial.params for trial in again] == [left[0].params, left[2].params]
-    assert trials.recover(study, tmp_path) == [3, 4]
+    assert trials.recover(study, tmp_path) == ([3, 4], [])
 
 
 def test_a_kill_between_two_writes_makes_no_second_copy(study: Study, tmp_path: Path) -> None:
     trial = ask(study)
     trials.enqueue(study, trial.number, 1, "the sweep was ended")  # and killed before the trial is told
-    assert trials.recover(study, tmp_path) == [0]
+    assert trials.recover(study, tmp_path) == ([0], [])
     assert states(study) == ["FAIL", "WAITING"]
 
 
@@ -69,13 +69,13 @@ def test_a_kill_while_a_second_failure_is_noted_makes_no_third_attempt(study: St
     trials.fail(study, ask(study), "out of memory")
     second = ask(study)
     second.set_user_attr(trials.REASON, "out of memory, too")  # and killed before the trial is told
-    assert trials.recover(study, tmp_path) == [1]
+    assert trials.recover(study, tmp_path) == ([1], [])
     assert states(study) == ["FAIL", "FAIL"]
 
 
 def test_a_kill_before_anything_was_drawn_leaves_nothing_to_try_again(study: Study, tmp_path: Path) -> None:
     study.ask()
-    assert trials.recover(study, tmp_path) == [0]
+    assert trials.recover(study, tmp_path) == ([0], [])
     assert states(study) == ["FAIL"]
 
 
@@ -97,7 +97,7 @@ def test_what_waits_at_a_rung_is_pruned_after_a_kill(study: Study, tmp_path: Pat
     trial = ask(study)
     trial.report(0.5, 1)
     trial.set_user_attr(trials.PAUSED, True)
-    trials.recover(study, tmp_path)
+    assert trials.recover(study, tmp_path) == ([], [0])
     assert states(study) == ["PRUNED"]
     assert study.trials[0].value == 0.5
 

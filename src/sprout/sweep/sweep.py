@@ -82,10 +82,12 @@ def run(search: Search, study: Study, place: Place) -> list[Table | str]:
     """Run what is missing of a study, as one MLflow run, and sum it up."""
     key = InSweep(study.user_attrs[KEY], place.name)
     build = Build(search.composed.text, search.composed.whole)
-    left = trials.recover(study, place.results)
+    at_work, waited = trials.recover(study, place.results)
     board = board_of(search, study, place)
-    if left:
-        board.say(f"{place.name}: an earlier sweep was killed; trials {', '.join(map(str, left))} are taken up again")
+    if at_work or waited:
+        parts = [f"trials {', '.join(map(str, at_work))} are taken up again"] if at_work else []
+        parts += [f"{len(waited)} that waited are pruned"] if waited else []
+        board.say(f"{place.name}: an earlier sweep was killed; {', '.join(parts)}")
     git, data = git_state(Path.cwd()), data_hashes(Path.cwd(), DATA)
     with tracked_run(build, "sweep", tracking_uri(), data=data, git=git, sweep=key) as tracked:
         supervisor = supervisor_of(search, study, place, key, board)

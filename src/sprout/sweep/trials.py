@@ -100,16 +100,17 @@ def interrupt(study: Study, results: Path, number: int) -> None:
     study.tell(number, state=TrialState.FAIL)
 
 
-def recover(study: Study, results: Path) -> list[int]:
+def recover(study: Study, results: Path) -> tuple[list[int], list[int]]:
     """Settle the trials that are running on paper: nobody runs them, as this process holds the study.
 
     Returns:
-        their numbers.
+        the numbers of those that were at work, and of those that waited at a rung.
     """
-    left = [trial.number for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))]
-    for number in left:
-        interrupt(study, results, number)
-    return left
+    left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for trial in left:
+        interrupt(study, results, trial.number)
+    waited = [trial.number for trial in left if trial.user_attrs.get(PAUSED)]
+    return [trial.number for trial in left if trial.number not in waited], waited
 
 
 def enqueue(study: Study, number: int, attempt: int, reason: str) -> None:
