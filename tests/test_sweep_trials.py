@@ -22,7 +22,10 @@ DEFINITION = {"train": {"epochs": 3}, "sweep": {"space": {"train": {"lr": {"low"
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    return optuna.create_study(storage=RDBStorage(f"sqlite:///{tmp_path}/study.db"), directions=["maximize"])
+    """Named, as a trial's ladder of Hyperband follows from the name."""
+    return optuna.create_study(
+        storage=RDBStorage(f"sqlite:///{tmp_path}/study.db"), study_name="s", directions=["maximize"]
+    )
 
 
 def ask(study: Study) -> optuna.trial.Trial:
