@@ -114,11 +114,13 @@ def history(values: Values) -> Figure:
     axes = axes_of("How the search went", xlabel="trial", ylabel=values.label)
     numbers, found = numbers_of(values.complete), [worth.value for worth in values.complete]
     best_so_far = (np.maximum if values.maximize else np.minimum).accumulate(found)
-    axes.plot(numbers, list(map(values.shown, best_so_far)), color=BEST, drawstyle="steps-post", label="best so far")
+    last = max(numbers_of(values.all))  # the best one stands to the end
+    line = [*map(values.shown, best_so_far), values.shown(best_so_far[-1])]
+    axes.plot([*numbers, last], line, color=BEST, drawstyle="steps-post", label="best so far")
     axes.scatter(numbers, list(map(values.shown, found)), color=OTHER, zorder=2, label="complete")
     if values.pruned:
-        last = [values.shown(worth.value) for worth in values.pruned]
-        axes.scatter(numbers_of(values.pruned), last, color="0.6", marker="x", label="pruned, when it was left")
+        left = [values.shown(worth.value) for worth in values.pruned]
+        axes.scatter(numbers_of(values.pruned), left, color="0.6", marker="x", label="pruned, when it was left")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure_of(axes)
