@@ -113,8 +113,6 @@ class Board:
             parts.append(f"{len(self.waiting)} waiting")
         if self.best:
             parts.append(f"best {figure(self.best[0])} (trial {self.best[1]})")
-        if not self.rows and self.done < self.total:
-            parts.append("workers start")
         begun, over = self.found + len(self.waiting), self.done + len(self.waiting)
         if begun and over < self.total:
             left = (time.monotonic() - self.began) / begun * (self.total - over)
@@ -130,7 +128,7 @@ class Board:
         """The latest trials."""
         latest = sorted(self.rows)[-SHOWN:]
         paths = list(dict.fromkeys(path for number in latest for path in self.rows[number]["params"]))
-        title = f"{self.name}: {self.standing()}"
+        title = f"{self.name}: {self.standing()}{'' if self.rows else ', workers start'}"
         words = last_words(paths)
         table = Table(
             "trial",
