@@ -138,6 +138,7 @@ class Board:
             *words.values(),
             title=title,
             title_justify="left",
+            min_width=len(title),
             box=None,
         )
         for number in latest:
