@@ -25,7 +25,8 @@ from sprout.sweep.channel import receive, send
 from sprout.sweep.order import Order
 from sprout.sweep.results import Result, keep_result
 from sprout.sweep.strategies import make_pruner
-from sprout.sweep.supervisor import FAILURES, REFUSALS, Supervisor, SweepFailedError, Terms
+from sprout.sweep.supervisor import FAILURES, REFUSALS, Supervisor, SweepFailedError
+from sprout.sweep.terms import Terms
 from sprout.tracking import InSweep
 
 EPOCHS = 4

@@ -6,7 +6,7 @@ from what is in the study, so that it goes on after any kill.
 """
 
 import math
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -31,16 +31,11 @@ def leaders(trials: Sequence[FrozenTrial], rung: int, *, maximize: bool) -> list
     return best[: max(1, len(reached) // KEPT)]
 
 
-def goes_past(trials: Sequence[FrozenTrial], number: int, rung: int, *, maximize: bool) -> bool:
-    """Whether a trial that has reached a rung need not wait there."""
-    return number in leaders(trials, rung, maximize=maximize)
-
-
-def next_past(trials: Sequence[FrozenTrial], waiting: Container[int], *, maximize: bool) -> int | None:
+def next_past(trials: Sequence[FrozenTrial], waiting: Collection[int], *, maximize: bool) -> int | None:
     """The trial, of those that wait, to be taken up: one at the highest rung that is now among the best there."""
-    reached = sorted({max(trials[n].intermediate_values) for n in range(len(trials)) if n in waiting}, reverse=True)
-    for rung in reached:
+    reached = {number: max(trials[number].intermediate_values) for number in waiting}
+    for rung in sorted(set(reached.values()), reverse=True):
         for number in leaders(trials, rung, maximize=maximize):
-            if number in waiting and max(trials[number].intermediate_values) == rung:
+            if reached.get(number) == rung:
                 return number
     return None

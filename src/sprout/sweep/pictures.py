@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,19 +9,17 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from sprout.core.atomic import whole_file
-from sprout.sweep.space import last_words, told
+from sprout.sweep.scale import Scale
+from sprout.sweep.space import last_words
 from sprout.sweep.worth import Worth, worths
 
 DPI = 130
 WIDTH, HEIGHT, PANEL, BESIDE = 7.5, 4.5, 3.0, 4
 """In inches; and so many panels stand side by side."""
-LETTERS = 16
-"""That the choices of a panel may have, to stand side by side."""
 BEST, OTHER, FAINT = "tab:red", "tab:blue", "0.8"
 PAPER = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5}
 
@@ -33,8 +30,9 @@ class Values:
     def __init__(self, study: Study, index: int, metric: str) -> None:
         """Take the objective of that index."""
         self.metric, self.maximize = metric, study.directions[index] == StudyDirection.MAXIMIZE
-        self.complete = [worth for worth in worths(study, index) if worth.trial.state == TrialState.COMPLETE]
-        self.pruned = [worth for worth in worths(study, index) if worth.trial.state == TrialState.PRUNED]
+        known = worths(study, index)
+        self.complete = [worth for worth in known if worth.trial.state == TrialState.COMPLETE]
+        self.pruned = [worth for worth in known if worth.trial.state == TrialState.PRUNED]
         self.best = (max if self.maximize else min)(self.complete, key=lambda worth: worth.value)
         found = [worth.value for worth in self.all]
         low, high = fences(found)
@@ -222,51 +220,6 @@ def pareto_front(complete: list[FrozenTrial], front: list[FrozenTrial], metrics:
     if min(second) > 0 and max(second) > 20 * min(second):
         axes.set_xscale("log")
     return figure_of(axes)
-
-
-class Scale:
-    """Where the values of one parameter stand on an axis."""
-
-    def __init__(self, trial: FrozenTrial, path: str) -> None:
-        """Take the parameter of that path, as a trial has drawn it."""
-        self.path = path
-        distribution: Any = trial.distributions[path]
-        self.choices = list(distribution.choices) if isinstance(distribution, CategoricalDistribution) else None
-        self.log = bool(getattr(distribution, "log", False))
-        self.whole = isinstance(distribution, IntDistribution)
-        self.low: float = 0 if self.choices is not None else distribution.low
-        self.high: float = len(self.choices) - 1 if self.choices is not None else distribution.high
-
-    def place(self, trial: FrozenTrial) -> float:
-        """Of a trial's value, in the axis's own unit."""
-        value = trial.params[self.path]
-        return float(value if self.choices is None else self.choices.index(value))
-
-    def share(self, trial: FrozenTrial) -> float:
-        """The same between 0 and 1."""
-        ends = (self.low, self.high, self.place(trial))
-        low, high, here = map(math.log, ends) if self.log else ends
-        return float((here - low) / (high - low))
-
-    def ends(self) -> list[tuple[float, str]]:
-        """What stands at which height between 0 and 1."""
-        if self.choices is None:
-            return [(0.0, f"{self.low:.4g}"), (1.0, f"{self.high:.4g}")]
-        return [(number / self.high, told(choice)) for number, choice in enumerate(self.choices)]
-
-    def mark(self, axes: Axes) -> None:
-        """Mark the axis."""
-        if self.choices is not None:
-            labels = [told(choice) for choice in self.choices]
-            slanted = sum(map(len, labels)) > LETTERS
-            axes.set_xticks(
-                range(len(labels)), labels, rotation=60 if slanted else 0, ha="right" if slanted else "center"
-            )
-        elif self.log:
-            axes.set_xscale("log")
-            axes.set_xlim(self.low / 1.2, self.high * 1.2)
-        else:
-            axes.xaxis.set_major_locator(MaxNLocator(5, integer=self.whole))
 
 
 def figure_of(axes: Axes) -> Figure:

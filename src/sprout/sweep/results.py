@@ -1,13 +1,9 @@
 """What workers have found, in files, so that nothing of it is lost on the way to the study."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-
-from filelock import FileLock
 
 from sprout.core.atomic import whole_file
 from sprout.core.records import read_json, write_json
@@ -49,13 +45,6 @@ def kept_training(folder: Path, build: str) -> list[float] | None:
     path = training_path(folder, build)
     values: list[float] | None = read_json(path) if path.is_file() else None
     return values
-
-
-@contextmanager
-def only_one(folder: Path, build: str) -> Iterator[None]:
-    """While this block runs no other worker trains by that composed config."""
-    with FileLock(training_path(folder, build).with_suffix(".lock")):
-        yield
 
 
 def checkpoints_of(folder: Path, build: str) -> Path:

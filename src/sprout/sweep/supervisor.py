@@ -5,12 +5,9 @@ It alone touches the study. Workers do not wait for one another, nor does it for
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import Trial, TrialState
 
@@ -18,9 +15,10 @@ from sprout.core.errors import UserError
 from sprout.sweep import trials
 from sprout.sweep.board import Board
 from sprout.sweep.channel import Message
-from sprout.sweep.halving import goes_past, next_past, rungs
+from sprout.sweep.halving import leaders, next_past, rungs
 from sprout.sweep.order import Order
 from sprout.sweep.results import discard_checkpoints, kept_result
+from sprout.sweep.terms import Terms
 from sprout.sweep.workers import Worker, end_all, speaking
 
 if TYPE_CHECKING:
@@ -32,32 +30,6 @@ FAILURES, REFUSALS = 5, 50
 
 class SweepFailedError(Exception):
     """Trial after trial fails; the message says why the last one did."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a sweep runs by."""
-
-    space: dict[str, BaseDistribution]
-    """What is drawn."""
-    sampler: Callable[[int], BaseSampler]
-    """For a draw, which it takes the number of."""
-    order: Callable[[int, dict[str, Any]], Order]
-    """What a worker is told, from a trial's number and params; raises `UserError` where they do not fit."""
-    epochs: Callable[[dict[str, Any]], int]
-    """Of a training, at most, from a trial's params."""
-    metric: str | None
-    """The one that is sought, by which trials are pruned; None where there are several, or nothing is pruned."""
-    halving: bool
-    """Whether trials wait at the rungs of successive halving; else the study's pruner ends them."""
-    workers: int
-    """How many there are at most."""
-    threads: int
-    """That each process of a trial has."""
-    total: int
-    """How many trials there shall be, complete or pruned."""
-    deadline: float | None
-    """On the monotonic clock; no trial begins after it."""
 
 
 class Supervisor:
@@ -198,7 +170,7 @@ class Supervisor:
         if not self.terms.halving:
             return "prune" if trial.should_prune() else "go"
         known = self.study.get_trials(deepcopy=False)
-        waits = epochs in rungs(most) and not goes_past(known, trial.number, epochs, maximize=self.maximize)
+        waits = epochs in rungs(most) and trial.number not in leaders(known, epochs, maximize=self.maximize)
         return "pause" if waits else "go"
 
     def ended(self, trial: Trial, message: Message) -> None:

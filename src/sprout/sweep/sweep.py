@@ -31,7 +31,8 @@ from sprout.sweep.search import DATA, Search
 from sprout.sweep.space import distributions
 from sprout.sweep.strategies import make_pruner, make_sampler
 from sprout.sweep.study import KEY, Place, held, open_study
-from sprout.sweep.supervisor import Supervisor, SweepFailedError, Terms
+from sprout.sweep.supervisor import Supervisor, SweepFailedError
+from sprout.sweep.terms import Terms
 from sprout.sweep.workers import Worker, shares_of_devices
 from sprout.tracking import InSweep, Run, data_hashes, git_state, tracked_run, tracking_uri
 from sprout.tracking.place import workspace

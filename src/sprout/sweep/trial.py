@@ -6,7 +6,8 @@ from tempfile import TemporaryDirectory
 from sprout.extra_training import train_beside
 from sprout.sweep.order import Order
 from sprout.sweep.ranks import train_as_ranks
-from sprout.sweep.results import Result, kept_training, only_one
+from sprout.sweep.results import Result, checkpoints_of, kept_training
+from sprout.training.checkpoints import only_one
 from sprout.training.reporting import Answer, Report, Row
 
 
@@ -27,7 +28,7 @@ def run_trial(order: Order, report: Report) -> tuple[Result, int]:
     """
     results, each, trained = Path(order.results), [], 0
     for index, build in enumerate(order.builds):
-        with only_one(results, build):
+        with only_one(checkpoints_of(results, build)):  # the same settings may have been drawn twice
             if kept_training(results, build) is None:
                 train(order, index, report if index == 0 else go_on)
                 trained += 1
