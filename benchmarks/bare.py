@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.training import CLASSES, MEAN, STD, Data
-from sprout.training.batches import Examples
+from sprout.data.dataset import Examples
 
 VAL_BATCH = 1000
 alone = patch.dict(os.environ, PYTORCH_NVML_BASED_CUDA_CHECK="0")

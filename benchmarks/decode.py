@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.paired import cost, in_turn, parser, print_figure
 from benchmarks.workspace import copy_project, environment
-from sprout.sources.archive import unpack
+from sprout.data.sources.archive import unpack
 
 GOAL, GOAL_NEAR = 1.2, 3.0
 

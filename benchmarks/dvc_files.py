@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.open_store import write
 from benchmarks.paired import Cost, cost, in_turn, parser, positive, print_figure
 from benchmarks.workspace import commit, environment
-from sprout.core.store import open_store
+from sprout.data.store import open_store
 
 GOAL = 0.2
 

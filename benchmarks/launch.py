@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.paired import Cost, cost, in_turn, parser, print_figure
 from benchmarks.workspace import copy_project, environment
-from sprout.settings.made_with import STAGES
+from sprout.config.made_with import STAGES
 
 GOAL = 1.5
 ONE_STEP = """\

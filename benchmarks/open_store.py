@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.paired import Cost, in_turn, parser, positive, print_figure, timed
-from sprout.core.store import StoreWriter, label_table, open_store
+from sprout.data.store import StoreWriter, label_table, open_store
 
 GOAL = 1.2
 SHAPE = (32, 32, 3)

@@ -15,24 +15,23 @@ import torch
 from benchmarks.open_store import write
 from benchmarks.paired import Cost, in_turn, timed
 from benchmarks.workspace import PROJECT
-from sprout.core.build import Build
-from sprout.core.signals import requests
-from sprout.core.store import open_store
-from sprout.core.workspace import choice
+from sprout.config.compose import compose_config
+from sprout.config.model import MODELS
+from sprout.config.train import TRAININGS
+from sprout.config.workspace import Build, choice
+from sprout.data.dataset import Examples
+from sprout.data.store import open_store
+from sprout.engine.fit import deterministic, make_loop, quiet
+from sprout.engine.loop import Loop
+from sprout.engine.plan import Log
+from sprout.engine.tasks import make_task
 from sprout.models import build as build_network
-from sprout.models.inference import use_threads
 from sprout.models.normalise import network_shape
-from sprout.settings.compose import compose_config
-from sprout.settings.model import MODELS
-from sprout.settings.train import TRAININGS
+from sprout.models.predictor import use_threads
+from sprout.runtime.signals import requests
 from sprout.tracking import Run, tracked_run
-from sprout.tracking.journal import count_waiting
-from sprout.tracking.place import outbox
-from sprout.training.batches import Examples
-from sprout.training.fit import deterministic, make_loop, quiet
-from sprout.training.loop import Loop
-from sprout.training.plans import Log
-from sprout.training.tasks import make_task
+from sprout.tracking.connection import outbox
+from sprout.tracking.outbox.journal import count_waiting
 
 CLASSES = 10
 MEAN, STD = 0.5, 0.29

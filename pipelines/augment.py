@@ -3,20 +3,18 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.copies import draw_copies, write_copies
-from sprout.core.atomic import whole_folder
-from sprout.core.lean_arrow import leave_pandas_out
-from sprout.core.stage import run_stage
-from sprout.core.store import open_store
-from sprout.core.workspace import read_build, section
-from sprout.settings.augment import Augment
+from sprout.augment.copies import draw_copies, write_copies
+from sprout.config.augment import Augment
+from sprout.config.workspace import read_build, section
+from sprout.data.store import open_store
+from sprout.runtime.files import atomic_folder
+from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
-    leave_pandas_out()
     settings = asdict(section(read_build(), "augment", Augment))
     train = open_store(Path("data/prepared/train"))
-    with whole_folder(Path("data/augmented")) as folder:
+    with atomic_folder(Path("data/augmented")) as folder:
         write_copies(train, folder, **settings)
         draw_copies(train, folder)
 

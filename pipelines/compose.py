@@ -3,16 +3,16 @@
 import sys
 from pathlib import Path
 
-from sprout.core.atomic import whole_file
-from sprout.core.stage import run_stage
-from sprout.core.workspace import BUILD, read_params
-from sprout.settings.compose import compose_config
+from sprout.config.compose import compose_config
+from sprout.config.workspace import BUILD, read_params
+from sprout.runtime.files import atomic_write
+from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
     params = read_params()
     composed = compose_config(Path("conf"), params.experiment, params.overrides)
-    with whole_file(BUILD) as path:
+    with atomic_write(BUILD) as path:
         path.write_text(composed.text, encoding="utf-8")
     if params.overrides:
         print(f"compose: {params.experiment} with {', '.join(params.overrides)} (params.yaml)", file=sys.stderr)

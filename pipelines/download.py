@@ -3,17 +3,17 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.core.atomic import whole_folder
-from sprout.core.stage import run_stage
-from sprout.core.workspace import choice, read_build
-from sprout.settings.download import DOWNLOADS
-from sprout.sources import fetch
-from sprout.sources.manifest import write_manifest
+from sprout.config.download import DOWNLOADS
+from sprout.config.workspace import choice, read_build
+from sprout.data.sources import fetch
+from sprout.data.sources.manifest import write_manifest
+from sprout.runtime.files import atomic_folder
+from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
     source = asdict(choice(read_build(), "download", "source", DOWNLOADS))
-    with whole_folder(Path("data/raw")) as folder:
+    with atomic_folder(Path("data/raw")) as folder:
         fetch(folder, Path("build/downloads"), **source)
         write_manifest(folder, source["source"])
 

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from sprout.core.atomic import whole_folder
-from sprout.core.stage import run_stage
-from sprout.core.store import open_store
-from sprout.core.workspace import choice, read_build, section
-from sprout.evaluate import evaluate, pseudo_label_quality, write_curves
-from sprout.models.inference import load_predictor, use_threads
-from sprout.settings.results import Evaluate, Report
-from sprout.settings.train import TRAININGS
-from sprout.tracked_evaluation import track_evaluation
+from sprout.config.results import Evaluate, Report
+from sprout.config.train import TRAININGS
+from sprout.config.workspace import choice, read_build, section
+from sprout.data.store import open_store
+from sprout.evaluate.curves import write_curves
+from sprout.evaluate.evaluate import evaluate
+from sprout.evaluate.pseudo_labels import pseudo_label_quality
+from sprout.evaluate.record import track_evaluation
+from sprout.models.predictor import load_predictor, use_threads
+from sprout.runtime.files import atomic_folder
+from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
@@ -20,7 +22,7 @@ def main() -> None:
     models = {role: load_predictor(folder) for role, folder in folders.items()}
     accepted = pseudo_label_quality(Path("data/pseudo_labels"), prepared / "truth.parquet")
     bins, examples = section(build, "evaluate", Evaluate).bins, section(build, "report", Report).examples
-    with whole_folder(Path("reports/evaluation")) as folder:
+    with atomic_folder(Path("reports/evaluation")) as folder:
         evaluate(folder, models, open_store(prepared / "test"), bins=bins, examples=examples, accepted=accepted)
         write_curves(folder / "curves", {role: model / "history.csv" for role, model in folders.items()})
     track_evaluation(build, Path("reports/evaluation"))

@@ -3,23 +3,21 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.core.atomic import scratch_folder, whole_folder
-from sprout.core.lean_arrow import leave_pandas_out
-from sprout.core.stage import run_stage
-from sprout.core.workspace import choice, read_build, section
-from sprout.prepare.stores import prepare
-from sprout.settings.download import DOWNLOADS
-from sprout.settings.prepare import Prepare
-from sprout.sources import read
-from sprout.sources.manifest import verify
+from sprout.config.download import DOWNLOADS
+from sprout.config.prepare import Prepare
+from sprout.config.workspace import choice, read_build, section
+from sprout.data.prepare.stores import prepare
+from sprout.data.sources import read
+from sprout.data.sources.manifest import verify
+from sprout.runtime.files import atomic_folder, scratch_folder
+from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
-    leave_pandas_out()
     build, raw = read_build(), Path("data/raw")
     verify(raw)
     source = asdict(choice(build, "download", "source", DOWNLOADS))
-    with whole_folder(Path("data/prepared")) as folder, scratch_folder(Path("build/scratch")) as scratch:
+    with atomic_folder(Path("data/prepared")) as folder, scratch_folder(Path("build/scratch")) as scratch:
         prepare(read(raw, scratch, **source), folder, scratch, **asdict(section(build, "prepare", Prepare)))
 
 

@@ -3,16 +3,16 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.core.atomic import whole_folder
-from sprout.core.stage import run_stage
-from sprout.core.workspace import read_build, section
-from sprout.pretrained import bring_pretrained
-from sprout.settings.pretrained import Pretrained
+from sprout.config.pretrained import Pretrained
+from sprout.config.workspace import read_build, section
+from sprout.models.weights.fetch import bring_pretrained
+from sprout.runtime.files import atomic_folder
+from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
     settings = asdict(section(read_build(), "pretrained", Pretrained))
-    with whole_folder(Path("data/pretrained")) as folder:
+    with atomic_folder(Path("data/pretrained")) as folder:
         bring_pretrained(folder, Path("build/downloads"), **settings)
 
 

@@ -3,24 +3,22 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.core.atomic import whole_folder
-from sprout.core.lean_arrow import leave_pandas_out
-from sprout.core.stage import run_stage
-from sprout.core.store import open_store
-from sprout.core.workspace import choice, read_build, section
-from sprout.models.inference import load_predictor, use_threads
-from sprout.pseudo_label import label_pool
-from sprout.settings.pseudo_label import PseudoLabel
-from sprout.settings.train import TRAININGS
+from sprout.config.pseudo_label import PseudoLabel
+from sprout.config.train import TRAININGS
+from sprout.config.workspace import choice, read_build, section
+from sprout.data.store import open_store
+from sprout.models.predictor import load_predictor, use_threads
+from sprout.runtime.files import atomic_folder
+from sprout.runtime.stage import run_stage
+from sprout.selftraining.pseudo_labels import label_pool
 
 
 def main() -> None:
-    leave_pandas_out()
     build = read_build()
     settings = asdict(section(build, "pseudo_label", PseudoLabel))
     use_threads(choice(build, "train", "method", TRAININGS).threads)
     teacher, pool = load_predictor(Path("models/teacher")), open_store(Path("data/prepared/unlabelled"))
-    with whole_folder(Path("data/pseudo_labels")) as folder:
+    with atomic_folder(Path("data/pseudo_labels")) as folder:
         print(label_pool(folder, teacher, pool, **settings))
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sprout.core.stage import run_stage
-from sprout.core.workspace import read_build, section
+from sprout.config.results import Report
+from sprout.config.workspace import read_build, section
 from sprout.report import write_report
-from sprout.settings.results import Report
+from sprout.runtime.stage import run_stage
 
 
 def main() -> None:

@@ -3,15 +3,15 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.core.ranks import started_as_ranks
-from sprout.core.stage import run_stage
-from sprout.core.store import read_labels
-from sprout.core.workspace import choice, read_build, section
-from sprout.settings.model import MODELS
-from sprout.settings.tracking import Tracking
-from sprout.settings.train import TRAININGS, Training
-from sprout.training.batches import Examples
-from sprout.training.tracked import keep_teacher, train_tracked
+from sprout.config.model import MODELS
+from sprout.config.results import Tracking
+from sprout.config.train import TRAININGS, Training
+from sprout.config.workspace import choice, read_build, section
+from sprout.data.dataset import Examples
+from sprout.data.store import read_labels
+from sprout.engine.tracked import keep_teacher, train_tracked
+from sprout.runtime.launch import started_as_ranks
+from sprout.runtime.stage import run_stage
 
 
 def main() -> None:

@@ -3,14 +3,14 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from sprout.core.ranks import started_as_ranks
-from sprout.core.stage import run_stage
-from sprout.core.workspace import choice, read_build, section
-from sprout.settings.model import MODELS
-from sprout.settings.tracking import Tracking
-from sprout.settings.train import TRAININGS, Training
-from sprout.training.batches import Examples
-from sprout.training.tracked import train_tracked
+from sprout.config.model import MODELS
+from sprout.config.results import Tracking
+from sprout.config.train import TRAININGS, Training
+from sprout.config.workspace import choice, read_build, section
+from sprout.data.dataset import Examples
+from sprout.engine.tracked import train_tracked
+from sprout.runtime.launch import started_as_ranks
+from sprout.runtime.stage import run_stage
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from commands import Ended
 from sprout.cli import main
-from sprout.core.store import SHARD_BYTES, Store, label_table, open_store, write_store
+from sprout.data.store import SHARD_BYTES, Store, label_table, open_store, write_store
 
 # Before torch is imported: one thread, since tests may share the machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from sprout.models import build, parameters
-from sprout.models.inference import Predictor
-from sprout.models.model_file import ModelCard, save_model
+from sprout.models.card import ModelCard, save_model
 from sprout.models.normalise import network_shape
+from sprout.models.predictor import Predictor
 
 MLP = {"name": "mlp", "hidden": [6], "batch_norm": False, "activation": "tanh", "dropout": 0.0}
 CLUSTERS = 4

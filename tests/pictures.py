@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from sprout.prepare.decode import unhindered
-from sprout.prepare.image_file import decode_file
+from sprout.data.prepare.decode import unhindered
+from sprout.data.prepare.image_file import decode_file
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 7), dtype=np.uint8)

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sprout.core import progress
-from sprout.core.errors import UserError
-from sprout.sources import archive, members, tar_members
-from sprout.sources.archive import is_archive, unpack
+from sprout.data.sources import archive, members, tar_members
+from sprout.data.sources.archive import is_archive, unpack
+from sprout.runtime import progress
+from sprout.runtime.errors import UserError
 
 NOISE = np.random.default_rng(0).bytes(1_500_000)
 FILES = {

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sprout.core.atomic import scratch_folder, whole_file, whole_folder
-from sprout.core.signals import Killed
+from sprout.runtime.files import atomic_folder, atomic_write, scratch_folder
+from sprout.runtime.signals import Killed
 
 
 def content(root: Path) -> dict[str, str]:
@@ -28,7 +28,7 @@ OLD = {"out/b": "old", "out/deep/a": "old"}
 
 def test_a_folder_takes_the_place_of_the_older_one(tmp_path: Path) -> None:
     write_old(tmp_path)
-    with whole_folder(tmp_path / "out") as folder:
+    with atomic_folder(tmp_path / "out") as folder:
         assert list(folder.iterdir()) == []
         (folder / "c").write_text("new")
         assert content(tmp_path / "out") == {"b": "old", "deep/a": "old"}
@@ -37,7 +37,7 @@ def test_a_folder_takes_the_place_of_the_older_one(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
-    with whole_folder(tmp_path / "a" / "b") as folder:
+    with atomic_folder(tmp_path / "a" / "b") as folder:
         (folder / "c").write_text("new")
     assert content(tmp_path) == {"a/b/c": "new"}
 
@@ -45,7 +45,7 @@ def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fault", [ValueError("x"), KeyboardInterrupt(), Killed(15), SystemExit(1)])
 def test_a_fault_leaves_the_older_folder_and_nothing_else(tmp_path: Path, fault: BaseException) -> None:
     def half() -> None:
-        with whole_folder(tmp_path / "out") as folder:
+        with atomic_folder(tmp_path / "out") as folder:
             (folder / "c").write_text("half")
             raise fault
 
@@ -60,7 +60,7 @@ def test_a_fault_leaves_the_older_folder_and_nothing_else(tmp_path: Path, fault:
 def test_what_a_killed_attempt_left_is_removed(tmp_path: Path, left: str) -> None:
     (tmp_path / left).mkdir()
     (tmp_path / left / "torn").write_text("torn")
-    with whole_folder(tmp_path / "out") as folder:
+    with atomic_folder(tmp_path / "out") as folder:
         (folder / "c").write_text("new")
     assert content(tmp_path) == {"out/c": "new"}
 
@@ -77,7 +77,7 @@ def test_the_older_folder_is_never_there_in_part(tmp_path: Path, monkeypatch: py
         delete(path, *args, **kwargs)
 
     def replace() -> None:
-        with whole_folder(tmp_path / "out") as folder:
+        with atomic_folder(tmp_path / "out") as folder:
             (folder / "c").write_text("new")
 
     monkeypatch.setattr(shutil, "rmtree", killed)
@@ -88,10 +88,10 @@ def test_the_older_folder_is_never_there_in_part(tmp_path: Path, monkeypatch: py
 
 def test_a_file_takes_the_place_of_the_older_one(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
-    with whole_file(tmp_path / "a") as path:
+    with atomic_write(tmp_path / "a") as path:
         path.write_text("new")
         assert (tmp_path / "a").read_text() == "old"
-    with whole_file(tmp_path / "deep" / "b") as path:
+    with atomic_write(tmp_path / "deep" / "b") as path:
         path.write_text("new")
     assert content(tmp_path) == {"a": "new", "deep/b": "new"}
 
@@ -99,7 +99,7 @@ def test_a_file_takes_the_place_of_the_older_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fault", [ValueError("x"), KeyboardInterrupt(), Killed(15)])
 def test_a_fault_leaves_the_older_file_and_nothing_else(tmp_path: Path, fault: BaseException) -> None:
     def half() -> None:
-        with whole_file(tmp_path / "a") as path:
+        with atomic_write(tmp_path / "a") as path:
             path.write_text("half")
             raise fault
 
@@ -114,7 +114,7 @@ def test_the_older_file_stays_where_the_change_of_place_fails(tmp_path: Path, mo
         raise OSError("no space left")
 
     def write() -> None:
-        with whole_file(tmp_path / "a") as path:
+        with atomic_write(tmp_path / "a") as path:
             path.write_text("new")
 
     (tmp_path / "a").write_text("old")

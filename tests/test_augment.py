@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sprout.augment import augment
-from sprout.draws import draws, mix, normal, signed
+from sprout.augment.draws import draws, mix, normal, signed
+from sprout.augment.transforms import augment
 
 NOTHING: dict[str, Any] = {
     "flip": 0.0,

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from sprout.core.errors import UserError
 from sprout.models import build
+from sprout.runtime.errors import UserError
 
 PLAIN = {"name": "autoencoder", "channels": [4, 6], "kernel": 3, "code": None, "activation": "relu"}
 

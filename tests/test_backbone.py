@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional
 from torchvision import models
 
-from sprout.core.errors import UserError
+from sprout.config.compose import compose_config
 from sprout.models import build
-from sprout.settings.compose import compose_config
+from sprout.runtime.errors import UserError
 
 SMALL = "shufflenet_v2_x0_5"
 

@@ -23,11 +23,11 @@ import bad_inputs as make
 from bad_inputs import CLASSES, FILES, IMAGES, LABELS, LARGE, PICTURES, Bad, Group, bad, every, faulty, put
 from pictures import encoded
 from servers import babble, hang_up, redirect, refuse, short, site
-from sprout.core.signals import exit_codes
-from sprout.core.stage import alone
-from sprout.core.workspace import BUILD, PARAMS
-from sprout.prepare import image_file
-from sprout.sources import archive, http
+from sprout.config.workspace import BUILD, PARAMS
+from sprout.data.prepare import image_file
+from sprout.data.sources import archive, http
+from sprout.runtime.signals import exit_codes
+from sprout.runtime.stage import alone
 from test_archive import moded, tar, zipped
 
 Mains = dict[str, Callable[[], None]]

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from sprout.core.store import label_table, open_store, write_store
-from sprout.training.batches import Batches, Examples
+from sprout.data.dataset import Batches, Examples
+from sprout.data.store import label_table, open_store, write_store
 
 
 @pytest.fixture

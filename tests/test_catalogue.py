@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.settings.catalogue import catalogue, describe_model, read_head
-from sprout.settings.compose import experiments
+from sprout.config.catalogue import catalogue, describe_model, read_head
+from sprout.config.compose import experiments
+from sprout.runtime.errors import UserError
 
 CONF = Path("conf")
 HEAD = """\

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from sprout.core.errors import UserError
-from sprout.training.checkpoints import KEPT, Checkpoints, State, checkpoint_folder, checksum, only_one
-from sprout.training.fingerprint import code, fingerprint
+from sprout.engine.checkpoints import KEPT, Checkpoints, State, checkpoint_folder, checksum, only_one
+from sprout.engine.fingerprint import code, fingerprint
+from sprout.runtime.errors import UserError
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from sprout.sources.class_names import named, natural_order
+from sprout.data.sources.class_names import named, natural_order
 
 
 @pytest.mark.parametrize(

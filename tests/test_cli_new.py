@@ -15,12 +15,12 @@ import yaml
 from PIL import Image
 
 from commands import Ended
-from sprout.core.errors import UserError
-from sprout.own_data import new as own_data_new
-from sprout.prepare.stores import prepare
-from sprout.settings.catalogue import read_head
-from sprout.settings.compose import compose_config
-from sprout.sources import read
+from sprout.config.catalogue import read_head
+from sprout.config.compose import compose_config
+from sprout.data.importing import new as own_data_new
+from sprout.data.prepare.stores import prepare
+from sprout.data.sources import read
+from sprout.runtime.errors import UserError
 
 
 @pytest.fixture
@@ -122,20 +122,20 @@ def test_another_file_system_gets_copies_with_their_times(
 def test_a_killed_attempt_leaves_no_data_set_and_is_taken_up(
     project: Path, sprout: Callable[..., Ended], shots: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    whole_file, calls = own_data_new.whole_file, []
+    atomic_write, calls = own_data_new.atomic_write, []
 
     def killed(*_: object) -> None:
         raise UserError("killed")
 
     def killed_file(path: Path) -> object:
         calls.append(path)
-        return killed() if len(calls) == (1 if moment == "config" else 2) else whole_file(path)
+        return killed() if len(calls) == (1 if moment == "config" else 2) else atomic_write(path)
 
     with monkeypatch.context() as patch:
         if moment == "bring":
             patch.setattr(own_data_new, "bring", killed)
         else:
-            patch.setattr(own_data_new, "whole_file", killed_file)
+            patch.setattr(own_data_new, "atomic_write", killed_file)
         assert sprout("new", "shots", "--from", shots).err == "error: killed\n"
     (project / "data/source/shots.tmp-new").mkdir(parents=True)
     (project / "data/source/shots.tmp-new/half.png").write_text("half")

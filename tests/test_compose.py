@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sprout.core.errors import UserError
-from sprout.core.signals import exit_codes
-from sprout.core.workspace import read_build
-from sprout.settings.compose import choices, compose_config, compose_open, experiments, merged_files
-from sprout.settings.model import MODELS
+from sprout.config.compose import choices, compose_config, compose_open, experiments, merged_files
+from sprout.config.model import MODELS
+from sprout.config.workspace import read_build
+from sprout.runtime.errors import UserError
+from sprout.runtime.signals import exit_codes
 
 CONF = Path("conf")
 STAGE = Path(__file__).parents[1] / "pipelines/compose.py"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sprout.core.contact_sheet import GAP, LINE, SIDE, sheet, write_sheet
+from sprout.data.contact_sheet import GAP, LINE, SIDE, sheet, write_sheet
 
 
 def flat(value: int, height: int = 8, width: int = 8, channels: int = 1) -> np.ndarray:

@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from sprout import copies
-from sprout.augment import augment
-from sprout.copies import draw_copies, write_copies
-from sprout.core.errors import UserError
-from sprout.core.store import Array, Store, label_table, open_store, write_store
-from sprout.draws import draws
+from sprout.augment import copies
+from sprout.augment.copies import draw_copies, write_copies
+from sprout.augment.draws import draws
+from sprout.augment.transforms import augment
+from sprout.data.store import Array, Store, label_table, open_store, write_store
+from sprout.runtime.errors import UserError
 
 PLACES = ("flip", "flip_vertical", "shift", "rotate", "zoom", "shear", "crop")
 VALUES = ("brightness", "contrast", "colour", "noise", "erase")

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from pictures import COLOUR, DEEP, GREY, RNG, decoded, encoded, luma
-from sprout.prepare.decode import decode_array
-from sprout.prepare.pixels import Fault
+from sprout.data.prepare.decode import decode_array
+from sprout.data.prepare.pixels import Fault
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "MPO", "AVIF"])

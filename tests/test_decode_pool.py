@@ -13,10 +13,10 @@ import psutil
 import pytest
 from PIL import Image
 
-from sprout.core.errors import UserError
-from sprout.prepare import pool
-from sprout.prepare.processes import in_processes
-from sprout.sources.listing import Files
+from sprout.data.prepare import pool
+from sprout.data.prepare.processes import in_processes
+from sprout.data.sources.listing import Files
+from sprout.runtime.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 RNG = np.random.default_rng(0)
@@ -168,9 +168,9 @@ import sys
 with open("imported", "a") as file:
     file.write(__name__ + chr(10))
 from pathlib import Path
-from sprout.core.signals import exit_codes
-from sprout.prepare.pool import decode_all
-from sprout.sources.listing import Files
+from sprout.runtime.signals import exit_codes
+from sprout.data.prepare.pool import decode_all
+from sprout.data.sources.listing import Files
 if __name__ == "__main__":
     with exit_codes():
         decode_all(Files(Path.cwd(), ["picture.png"] * int(sys.argv[1])), Path("scratch"), known=(), size=None,
@@ -207,7 +207,7 @@ def test_processes_import_neither_the_script_nor_what_it_imports(tmp_path):
     _, err = start(tmp_path, 600).communicate(timeout=60)
     assert (tmp_path / "imported").read_text() == "__main__\n"
     assert "Traceback" not in err
-    heavy = "import sys, sprout.prepare.worker; print(*sys.modules)"
+    heavy = "import sys, sprout.data.prepare.worker; print(*sys.modules)"
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", heavy], env=env, capture_output=True, text=True, check=True)
     assert not {"pyarrow", "scipy", "sklearn", "torch", "pandas", "imagehash"} & set(done.stdout.split())
@@ -232,8 +232,8 @@ def test_no_process_outlives_its_stage(tmp_path, signum, code):
 MEMORY = """
 import resource
 from pathlib import Path
-from sprout.prepare.pool import decode_all
-from sprout.sources.listing import Files
+from sprout.data.prepare.pool import decode_all
+from sprout.data.sources.listing import Files
 if __name__ == "__main__":
     for count in (1000, 8000):
         decode_all(Files(Path.cwd(), ["picture.png"] * count), Path("scratch"), known=(), size=(64, 64), channels=3,

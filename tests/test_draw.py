@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sprout.prepare.draw import draw, proportional
+from sprout.data.prepare.draw import draw, proportional
 
 GENERATOR = np.random.default_rng(0)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sprout.core.records import write_json
-from sprout.evaluate import write_curves
 from sprout.evaluate.confusion import write_confusion
+from sprout.evaluate.curves import write_curves
+from sprout.runtime.files import write_json
 from workspaces import git, run
 
 HISTORIES = {

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sprout.training.ema import WeightAverage
+from sprout.engine.ema import WeightAverage
 
 
 def network() -> nn.Sequential:

@@ -16,13 +16,13 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from sprout.core.errors import UserError
+from sprout.config.compose import compose_config
+from sprout.engine import estimators, one_go
+from sprout.engine.estimators import fit_estimator, one_start, starts
+from sprout.engine.one_go import in_one_go
 from sprout.models import build
-from sprout.models.model_file import ModelCard, load_model, save_model
-from sprout.settings.compose import compose_config
-from sprout.training import estimators, one_go
-from sprout.training.estimators import fit_estimator, one_start, starts
-from sprout.training.one_go import in_one_go
+from sprout.models.card import ModelCard, load_model, save_model
+from sprout.runtime.errors import UserError
 
 CARD = ModelCard(
     task="classify",
@@ -314,7 +314,7 @@ def test_other_warnings_are_not_swallowed():
 
 
 def test_scikit_learn_is_imported_when_it_is_used():
-    code = "import sys, sprout.training.estimators; print([name for name in sys.modules if name.startswith('sklearn')])"
+    code = "import sys, sprout.engine.estimators; print([name for name in sys.modules if name.startswith('sklearn')])"
     environment = os.environ | {"PYTHONPATH": "src"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

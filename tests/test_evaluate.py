@@ -8,12 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from handmade import model
-from sprout.calibration import calibration_error
-from sprout.core.records import read_json
-from sprout.core.store import label_table, open_store, write_labels, write_store
-from sprout.evaluate import evaluate, pseudo_label_quality, write_curves, write_evaluation
+from sprout.data.store import label_table, open_store, write_labels, write_store
+from sprout.evaluate.calibration import calibration_error
+from sprout.evaluate.curves import write_curves
+from sprout.evaluate.evaluate import evaluate, write_evaluation
+from sprout.evaluate.pseudo_labels import pseudo_label_quality
 from sprout.measure import measure, restore
 from sprout.metrics import classification_metrics
+from sprout.runtime.files import read_json
 
 CLASSES = ["ant", "bee", "cat"]
 LABELS = np.array([0, 1, 2, 0, 1, 2])

@@ -12,14 +12,13 @@ from dvc.utils.cli_parse import to_path_overrides
 from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import dump_yaml
 
-from sprout.core.build import Build
-from sprout.core.errors import UserError
-from sprout.core.workspace import Params, read_params
-from sprout.extra_training import TAKES, refuse_other_data, refuse_without_effect, train_once
-from sprout.settings.compose import compose_config
-from sprout.settings.exp_run import exp_run
-from sprout.settings.made_with import STAGES, made_with
-from sprout.settings.sections import SECTIONS
+from sprout.commands.train import TAKES, refuse_other_data, refuse_without_effect, train_once
+from sprout.config.compose import compose_config
+from sprout.config.exp_run import exp_run
+from sprout.config.made_with import STAGES, made_with
+from sprout.config.sections import SECTIONS
+from sprout.config.workspace import Build, Params, read_params
+from sprout.runtime.errors import UserError
 from workspaces import run
 
 CONF = Path("conf")

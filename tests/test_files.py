@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.sources.files import read_files
+from sprout.data.sources.files import read_files
+from sprout.runtime.errors import UserError
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from sprout.core.errors import UserError
-from sprout.training.batches import Batches
+from sprout.data.dataset import Batches
+from sprout.runtime.errors import UserError
 from trainings import SGD, Data, data_in, inputs_of, network_of, same, train
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.sources.forms import npy, read_form, room
-from sprout.sources.listing import Listing
+from sprout.data.formats import npy, read_form, room
+from sprout.data.sources.listing import Listing
+from sprout.runtime.errors import UserError
 
 Array = np.ndarray[Any, Any]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.sources.forms import read_form
-from sprout.sources.listing import Files, Listing
+from sprout.data.formats import read_form
+from sprout.data.sources.listing import Files, Listing
+from sprout.runtime.errors import UserError
 
 
 def make(root: Path, *paths: str) -> Path:

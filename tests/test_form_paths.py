@@ -8,9 +8,9 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.sources.forms import read_form
-from sprout.sources.listing import Files, Listing
+from sprout.data.formats import read_form
+from sprout.data.sources.listing import Files, Listing
+from sprout.runtime.errors import UserError
 
 OPTIONS: dict[str, Any] = {"file": "labels.csv", "path": "path", "label": "label"}
 OPTIONS |= {"split": None, "group": None, "classes": None}

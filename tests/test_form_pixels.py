@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.sources.forms import csv_file, read_form, room
-from sprout.sources.listing import Listing
+from sprout.data.formats import csv_file, read_form, room
+from sprout.data.sources.listing import Listing
+from sprout.runtime.errors import UserError
 
 WIDE = "label,p1,p2,p3,p4"
 PACKED = "emotion, pixels, Usage"

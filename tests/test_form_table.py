@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.sources.forms import csv_file, features, read_form, room
-from sprout.sources.listing import Listing
+from sprout.data.formats import csv_file, features, read_form, room
+from sprout.data.sources.listing import Listing
+from sprout.runtime.errors import UserError
 
 
 def listed(root: Path, **options: Any) -> Listing:

@@ -6,8 +6,8 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 
-from sprout.settings.download import Generated
-from sprout.sources import generated
+from sprout.config.download import Generated
+from sprout.data.sources import generated
 
 
 def made(folder, name, seed=0):

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from sprout.prepare.groups import equal_pictures, given_groups, joined
+from sprout.data.prepare.groups import equal_pictures, given_groups, joined
 
 
 def test_given_groups_are_named_by_their_first_row_and_null_stands_alone() -> None:

@@ -6,9 +6,10 @@ import torch
 from scipy.special import softmax as reference
 
 from handmade import CLUSTERS, MLP, card, model, save
-from sprout.core.errors import UserError
-from sprout.models import build, inference
-from sprout.models.inference import Predictor, at_once, batches, load_predictor, outputs_of, softmax, use_threads
+from sprout.models import build
+from sprout.models import predictor as inference
+from sprout.models.predictor import Predictor, at_once, batches, load_predictor, outputs_of, softmax, use_threads
+from sprout.runtime.errors import UserError
 
 SHAPE = (4, 3, 2)
 MEAN, STD = [0.25, 0.5], [0.5, 2.0]

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from pictures import LARGE, encoded
-from sprout.prepare.decode import unhindered
-from sprout.prepare.jpeg import plain_jpeg
+from sprout.data.prepare.decode import unhindered
+from sprout.data.prepare.jpeg import plain_jpeg
 
 RNG = np.random.default_rng(0)
 SMOOTH = Image.fromarray(RNG.integers(0, 256, (5, 4, 3), dtype=np.uint8)).resize((61, 43), Image.Resampling.BICUBIC)

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from sprout.predict import late_progress
-from sprout.predict.late_progress import track_late
+from sprout.runtime import progress as late_progress
+from sprout.runtime.progress import track_late
 
 
 @pytest.fixture

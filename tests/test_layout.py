@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sprout.layout import layout
+from sprout.commands.summary import layout
 from sprout.models import build, parameters
 
 CNN = {

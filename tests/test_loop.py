@@ -17,13 +17,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from sprout.core.errors import UserError
-from sprout.core.signals import Killed, raise_killed
-from sprout.training import fit as fit_module
-from sprout.training.checkpoints import Checkpoints
-from sprout.training.fit import Fitted, make_fabric
-from sprout.training.loop import Loop
-from sprout.training.module import Learner
+from sprout.engine import fit as fit_module
+from sprout.engine.checkpoints import Checkpoints
+from sprout.engine.fit import Fitted, make_fabric
+from sprout.engine.loop import Loop
+from sprout.engine.module import Learner
+from sprout.runtime.errors import UserError
+from sprout.runtime.signals import Killed, raise_killed
 from trainings import MLP, SGD, STILL, Data, data_in, inputs_of, network_of, same, train
 
 NORMED = MLP | {"batch_norm": True}
@@ -152,7 +152,7 @@ def test_a_signal_lets_the_step_end_and_says_where_it_goes_on(
 SCRIPT = """
 import sys
 from pathlib import Path
-from sprout.core.signals import exit_codes
+from sprout.runtime.signals import exit_codes
 from test_loop import ALL_ON
 from trainings import data_in, train
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import torch
 
-from sprout.training import fit as fit_module
+from sprout.engine import fit as fit_module
 from trainings import MLP, SGD, STILL, data_in, train
 
 pytestmark = pytest.mark.slow
@@ -41,9 +41,9 @@ SCRIPT = """
 import os, sys, time
 from pathlib import Path
 import torch
-from sprout.core.ranks import rank, started_as_ranks
-from sprout.core.stage import run_stage
-from sprout.training import fit as fit_module
+from sprout.runtime.launch import rank, started_as_ranks
+from sprout.runtime.stage import run_stage
+from sprout.engine import fit as fit_module
 import test_loop_ranks
 from trainings import arguments, data_in, network_of
 

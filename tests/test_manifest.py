@@ -4,11 +4,11 @@ import hashlib
 
 import pytest
 
-from sprout.core import progress
-from sprout.core.errors import UserError
-from sprout.core.records import read_json
-from sprout.sources import manifest
-from sprout.sources.manifest import MANIFEST, checksum, checksums, verify, write_manifest
+from sprout.data.sources import manifest
+from sprout.data.sources.manifest import MANIFEST, checksum, checksums, verify, write_manifest
+from sprout.runtime import progress
+from sprout.runtime.errors import UserError
+from sprout.runtime.files import read_json
 
 FILES = {"b.bin": b"12345", "sub/a.bin": b"", "a.bin": bytes(range(256)) * 10, "new\nline é e\u0301": b"1"}
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from handmade import model
-from sprout.core.store import label_table, open_store, write_store
-from sprout.draws import draws
+from sprout.augment.draws import draws
+from sprout.augment.noise import noisy
+from sprout.data.store import label_table, open_store, write_store
 from sprout.measure import examine, measure, restore
 from sprout.metrics import classification_metrics, clustering_metrics, regression_metrics
-from sprout.noise import noisy
 
 SHAPE = (4, 3, 2)
 

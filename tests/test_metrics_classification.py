@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_recall_fscore_support
 
-from sprout.calibration import calibration_error
+from sprout.evaluate.calibration import calibration_error
 from sprout.metrics import PER_CLASS, classification_metrics, per_class
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from sprout.core.errors import UserError
 from sprout.models import build
-from sprout.models.model_file import ModelCard, load_card, load_model, save_model, write_card
+from sprout.models.card import ModelCard, load_card, load_model, save_model, write_card
+from sprout.runtime.errors import UserError
 
 ARCHITECTURE = {
     "name": "cnn",

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision import models
 
-from sprout.core.errors import UserError
 from sprout.models import build
-from sprout.models.transfer import head_of, load_pretrained
+from sprout.models.weights.start import head_of, load_pretrained
+from sprout.runtime.errors import UserError
 from test_resnet import RESNET
 
 MLP: dict[str, Any] = {"name": "mlp", "hidden": (16, 8), "batch_norm": True, "activation": "relu", "dropout": 0.0}

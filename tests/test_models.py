@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from sprout.core.errors import UserError
 from sprout.models import build, parameters
-from sprout.models.layers import ACTIVATIONS
+from sprout.models.dense import ACTIVATIONS
+from sprout.runtime.errors import UserError
 
 CNN = {
     "name": "cnn",

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from sprout.training.muon import NARROW, RMS, Muon, orthogonal
+from sprout.engine.muon import NARROW, RMS, Muon, orthogonal
 
 LR, DECAY = 0.1, 0.2
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from sprout.prepare.near_duplicates import DISTANCE, candidates, near_pairs
-from sprout.prepare.worker import perceptual_hash
+from sprout.data.prepare.near_duplicates import DISTANCE, candidates, near_pairs
+from sprout.data.prepare.worker import perceptual_hash
 
 SIDE = 96
 

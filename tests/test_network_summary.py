@@ -7,12 +7,12 @@ import torch
 import yaml
 from torch import nn
 
-from sprout import network_summary
-from sprout.core.errors import UserError
-from sprout.core.records import write_json
-from sprout.core.workspace import read_params
-from sprout.network_summary import summary
-from sprout.settings.compose import compose_config
+from sprout.commands import summary as network_summary
+from sprout.commands.summary import summary
+from sprout.config.compose import compose_config
+from sprout.config.workspace import read_params
+from sprout.runtime.errors import UserError
+from sprout.runtime.files import write_json
 
 CONF = Path("conf")
 

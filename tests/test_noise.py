@@ -2,8 +2,8 @@
 
 import torch
 
-from sprout.draws import draws
-from sprout.noise import OUTSIDE, noisy
+from sprout.augment.draws import draws
+from sprout.augment.noise import OUTSIDE, noisy
 
 
 def ids(n: int) -> torch.Tensor:

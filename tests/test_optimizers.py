@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from sprout.core.errors import UserError
-from sprout.settings.train import OPTIMIZERS
-from sprout.training.optimizers import optimizer
+from sprout.config.train import OPTIMIZERS
+from sprout.engine.optimizers import optimizer
+from sprout.runtime.errors import UserError
 
 PLAIN = {"name": "sgd", "weight_decay": 0.1, "decay": "weights", "args": {}}
 

@@ -9,9 +9,9 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from sprout.core.tree import MISSING, leaves, lookup
-from sprout.settings.compose import Composed, compose_config, experiments
-from sprout.settings.origin import Origin, origins
+from sprout.config.compose import Composed, compose_config, experiments
+from sprout.config.origin import Origin, origins
+from sprout.config.tree import MISSING, leaves, lookup
 
 CONF = Path("conf")
 

@@ -11,15 +11,15 @@ import pytest
 from PIL import Image
 
 from sprout.cli import print_all
-from sprout.core.errors import UserError
-from sprout.own_data.choices import choose
-from sprout.own_data.draft import drafted
-from sprout.own_data.examine import Examined, examined
-from sprout.own_data.findings import findings
-from sprout.own_data.look import look
-from sprout.own_data.recognise import Found
-from sprout.prepare import pixels
-from sprout.sources.listing import Files, Listing
+from sprout.data.importing.choices import choose
+from sprout.data.importing.draft import drafted
+from sprout.data.importing.examine import Examined, examined
+from sprout.data.importing.findings import findings
+from sprout.data.importing.look import look
+from sprout.data.importing.recognise import Found
+from sprout.data.prepare import pixels
+from sprout.data.sources.listing import Files, Listing
+from sprout.runtime.errors import UserError
 
 CONF = Path(__file__).parents[1] / "conf"
 

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from sprout.core.errors import UserError
-from sprout.core.validate import section
-from sprout.own_data.recognise import recognise
-from sprout.settings import forms
-from sprout.sources.forms import read_form
+from sprout.config import formats as forms
+from sprout.config.validate import section
+from sprout.data.formats import read_form
+from sprout.data.importing.recognise import recognise
+from sprout.runtime.errors import UserError
 
 KINDS = {
     "folders": forms.Folders,

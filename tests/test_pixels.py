@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pictures import COLOUR, DEEP, GREY, decoded, encoded, luma
-from sprout.prepare.pixels import Fault, plain
+from sprout.data.prepare.pixels import Fault, plain
 
 LOSSLESS = ["PNG", "TIFF", "BMP", "PPM", "GIF", "WEBP"]
 

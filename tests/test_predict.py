@@ -16,10 +16,10 @@ from rich.console import Console
 from commands import Ended
 from handmade import model, save
 from pictures import encoded
-from sprout.models import inference
-from sprout.models.inference import Predictor
-from sprout.prepare.decode import unhindered
-from sprout.prepare.image_file import decode_file
+from sprout.data.prepare.decode import unhindered
+from sprout.data.prepare.image_file import decode_file
+from sprout.models import predictor as inference
+from sprout.models.predictor import Predictor
 
 SHAPE = (6, 8, 3)
 RNG = np.random.default_rng(0)

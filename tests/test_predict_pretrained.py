@@ -16,11 +16,11 @@ from torchvision import models
 
 from commands import Ended
 from servers import site
-from sprout.core.errors import UserError
-from sprout.predict import pretrained
-from sprout.predict.pretrained import Pretrained, published_weights
-from sprout.sources import http
-from sprout.torchvision_weights import UnreachableError, fetched, read_weights
+from sprout.data.sources import http
+from sprout.models.weights.torchvision import UnreachableError, fetched, read_weights
+from sprout.predict import torchvision as pretrained
+from sprout.predict.torchvision import Pretrained, published_weights
+from sprout.runtime.errors import UserError
 
 NAME = "squeezenet1_1"
 

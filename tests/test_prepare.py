@@ -15,16 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.core.prepared import describe
-from sprout.core.records import read_json
-from sprout.core.store import StoreWriter, open_store
-from sprout.prepare import examples, stores
-from sprout.prepare.classes import targets
-from sprout.prepare.shares import own_parts
-from sprout.prepare.splits import split
-from sprout.prepare.stores import prepare
-from sprout.sources.listing import SPLITS, Listing
+from sprout.data.description import describe
+from sprout.data.prepare import examples, stores
+from sprout.data.prepare.classes import targets
+from sprout.data.prepare.shares import own_parts
+from sprout.data.prepare.splits import split
+from sprout.data.prepare.stores import prepare
+from sprout.data.sources.listing import SPLITS, Listing
+from sprout.data.store import StoreWriter, open_store
+from sprout.runtime.errors import UserError
+from sprout.runtime.files import read_json
 
 CLASSES = ["ant", "bee", "cat", "dog"]
 SHARES = [0.4, 0.3, 0.2, 0.1]

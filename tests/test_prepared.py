@@ -2,9 +2,9 @@
 
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.core.prepared import Description, describe
-from sprout.core.records import write_json
+from sprout.data.description import Description, describe
+from sprout.runtime.errors import UserError
+from sprout.runtime.files import write_json
 
 
 def test_names_and_figures(tmp_path):

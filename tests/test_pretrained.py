@@ -16,13 +16,13 @@ from torchvision import models
 
 import handmade
 from servers import refuse, short, site
-from sprout.core.errors import UserError
-from sprout.core.records import read_json
-from sprout.core.validate import section
-from sprout.models.model_file import load_model
-from sprout.pretrained import bring_pretrained
-from sprout.settings.pretrained import Pretrained
-from sprout.sources import http
+from sprout.config.pretrained import Pretrained
+from sprout.config.validate import section
+from sprout.data.sources import http
+from sprout.models.card import load_model
+from sprout.models.weights.fetch import bring_pretrained
+from sprout.runtime.errors import UserError
+from sprout.runtime.files import read_json
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = {"layer.weight": torch.arange(6.0).reshape(2, 3).T, "layer.bias": torch.ones(2, dtype=torch.float16)}

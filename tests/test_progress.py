@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sprout.core import progress
-from sprout.core.progress import track
+from sprout.runtime import progress
+from sprout.runtime.progress import track
 
 
 @pytest.fixture(autouse=True)

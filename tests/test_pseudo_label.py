@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from handmade import model
-from sprout.core.store import label_table, read_labels
-from sprout.pseudo_label import accept, label_pool, pseudo_labels, write_pseudo_labels
+from sprout.data.store import label_table, read_labels
+from sprout.selftraining.pseudo_labels import accept, label_pool, pseudo_labels, write_pseudo_labels
 
 # Guesses 0 1 0 2 0 1 2, of these confidences.
 CONFIDENCE = [0.9, 0.8, 0.7, 0.9, 0.9, 0.5, 0.95]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.prepare.quarantine import LISTED, sound_rows, write_quarantine
+from sprout.data.prepare.quarantine import LISTED, sound_rows, write_quarantine
+from sprout.runtime.errors import UserError
 
 ORIGIN = pa.array([f"cat/{row}.jpg" for row in range(99)] + ['a, "b"\nc'])
 

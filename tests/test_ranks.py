@@ -9,15 +9,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.core.ranks import is_rank, rank, started_as_ranks
+from sprout.runtime.errors import UserError
+from sprout.runtime.launch import is_rank, rank, started_as_ranks
 
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from sprout.core.errors import UserError
-from sprout.core.ranks import rank, started_as_ranks
-from sprout.core.stage import run_stage
+from sprout.runtime.errors import UserError
+from sprout.runtime.launch import rank, started_as_ranks
+from sprout.runtime.stage import run_stage
 
 def main():
     if started_as_ranks(2, 1):

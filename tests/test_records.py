@@ -1,6 +1,6 @@
 """JSON and CSV as people and git like them."""
 
-from sprout.core.records import read_json, write_json, write_rows
+from sprout.runtime.files import read_json, write_json, write_rows
 
 
 def test_json_round_trip(tmp_path):

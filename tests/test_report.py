@@ -17,10 +17,9 @@ from PIL import Image
 from torch.nn import Identity
 
 from handmade import card
-from sprout.core.records import read_json, write_json, write_rows
-from sprout.core.store import Store, label_table, open_store, write_labels, write_store
-from sprout.evaluate import write_evaluation
-from sprout.models.inference import Predictor
+from sprout.data.store import Store, label_table, open_store, write_labels, write_store
+from sprout.evaluate.evaluate import write_evaluation
+from sprout.models.predictor import Predictor
 from sprout.report import write_report
 from sprout.report.figures import confusion_matrix, history_curves, reliability
 from sprout.report.inputs import Model
@@ -28,6 +27,7 @@ from sprout.report.pictures import GRID_BYTES, picture, pictures, spread
 from sprout.report.tables import Outcome, most_confused
 from sprout.report.verdict import explanation
 from sprout.report.wording import decimal
+from sprout.runtime.files import read_json, write_json, write_rows
 
 ANIMALS = ["cat", "dog", "emu"]
 TRAINING = {"epochs": 3, "batch_size": 10, "lr": 0.002, "optimizer": {"name": "adam", "args": {}}, "seed": 0}

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from handmade import model, save
-from sprout.core.records import write_json, write_rows
-from sprout.core.store import Array, label_table, open_store, write_labels, write_store
-from sprout.evaluate import evaluate
+from sprout.data.store import Array, label_table, open_store, write_labels, write_store
+from sprout.evaluate.evaluate import evaluate
 from sprout.measure import measure
-from sprout.models.inference import Predictor
+from sprout.models.predictor import Predictor
 from sprout.report import write_report
+from sprout.runtime.files import write_json, write_rows
 from test_report import Reader, decoded
 
 IMAGE, ROW = (8, 8, 1), (3,)

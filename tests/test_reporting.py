@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from sprout.core.errors import Paused, Pruned
+from sprout.engine.trial import Decision, Reporter, Trial
+from sprout.runtime.errors import Paused, Pruned
 from sprout.tracking import InSweep
-from sprout.training.reporting import Answer, Reporter, Trial
 
 ROWS = [
     {"val_loss": 0.9, "val_accuracy": 0.5},
@@ -31,12 +31,12 @@ class Noted:
 
 
 def reporter(
-    checkpoints: Path, answers: list[Answer], monitor: str = "val_loss"
+    checkpoints: Path, answers: list[Decision], monitor: str = "val_loss"
 ) -> tuple[Reporter, Noted, list[dict[str, float]]]:
     checkpoints.mkdir()
     said: list[dict[str, float]] = []
 
-    def report(row: dict[str, float], epoch: int) -> Answer:
+    def report(row: dict[str, float], epoch: int) -> Decision:
         said.append(row)
         return answers[epoch]
 
@@ -69,7 +69,7 @@ def test_steps_are_not_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("answer", "error", "stays"), [("pause", Paused, True), ("prune", Pruned, False)])
-def test_a_trial_is_left(tmp_path: Path, answer: Answer, error: type[BaseException], stays: bool) -> None:
+def test_a_trial_is_left(tmp_path: Path, answer: Decision, error: type[BaseException], stays: bool) -> None:
     reporting, run, _ = reporter(tmp_path / "c", [answer])
     with pytest.raises(error, match="after epoch 1"):
         reporting.log(ROWS[0], 0)

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from sprout.core.errors import UserError
-from sprout.core.validate import choice
+from sprout.config.model import MODELS
+from sprout.config.validate import choice
 from sprout.models import build
 from sprout.models.resnet import Residual
-from sprout.settings.model import MODELS
+from sprout.runtime.errors import UserError
 
 RESNET: dict[str, Any] = {
     "name": "resnet",

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.core.prepared import Description
-from sprout.training.scaling import IMAGENET, input_scale, target_scale
+from sprout.data.description import Description
+from sprout.engine.scaling import IMAGENET, input_scale, target_scale
+from sprout.runtime.errors import UserError
 
 TABLE = Description("number", [], [2.0, 5.0], [1.5, 0.5], ["a", "b"], [1.0, 7.0], [4.0, 7.0])
 IMAGES = Description("class", ["a"], [0.4, 0.5, 0.6], [0.1, 0.2, 0.3], None, None, None)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sprout.training.schedule import schedule
+from sprout.engine.schedule import schedule
 
 
 def rates(name: str, warmup: float, steps: int, drops: tuple[float, ...] = ()) -> Callable[[int], float]:

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from sprout.core.errors import UserError
-from sprout.core.validate import choice, section
-from sprout.models.user_class import subclass
-from sprout.settings.compose import compose_config
-from sprout.settings.download import DOWNLOADS
-from sprout.settings.model import MODELS, Cnn
-from sprout.settings.train import OPTIMIZERS, Optimizer, Schedule
+from sprout.config.compose import compose_config
+from sprout.config.download import DOWNLOADS
+from sprout.config.model import MODELS, Cnn
+from sprout.config.train import OPTIMIZERS, Optimizer, Schedule
+from sprout.config.validate import choice, section
+from sprout.runtime.errors import UserError
+from sprout.runtime.user_class import subclass
 
 CNN = {
     "name": "cnn",

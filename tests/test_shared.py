@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.prepare.shared import settle, shared_pictures
-from sprout.prepare.splits import DRAWN
-from sprout.sources.listing import SPLITS
+from sprout.data.prepare.shared import settle, shared_pictures
+from sprout.data.prepare.splits import DRAWN
+from sprout.data.sources.listing import SPLITS
+from sprout.runtime.errors import UserError
 
 ORIGIN = pa.array([f"file {row}" for row in range(8)])
 NAMES = ["train", "test", "val", "train", "", "unlabelled", "train", "test"]

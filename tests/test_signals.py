@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sprout.core.errors import UserError, one_line
-from sprout.core.signals import Killed, exit_codes
+from sprout.runtime.errors import UserError, one_line
+from sprout.runtime.signals import Killed, exit_codes
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src")}
 SECONDS = 30
-HEAD = "import os, signal, sys, time\nfrom sprout.core.signals import die_with_parent, exit_codes\n"
+HEAD = "import os, signal, sys, time\nfrom sprout.runtime.signals import die_with_parent, exit_codes\n"
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_killed_names_its_signal() -> None:
 
 ENDS = {
     "pass": (0, ""),
-    "from sprout.core.errors import UserError; raise UserError('lr=-1: no')": (2, "error: lr=-1: no\n"),
+    "from sprout.runtime.errors import UserError; raise UserError('lr=-1: no')": (2, "error: lr=-1: no\n"),
     "raise ValueError('x')": (1, "ValueError: x\n"),
     "os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)": (143, "ended by SIGTERM\n"),
     "os.kill(os.getpid(), signal.SIGINT); time.sleep(30)": (130, "ended by SIGINT\n"),

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from sklearn import datasets
 
-from sprout.core.errors import UserError
-from sprout.settings.download import Sklearn
-from sprout.sources import sklearn_sets
-from sprout.sources.manifest import checksum
+from sprout.config.download import Sklearn
+from sprout.data.sources import sklearn_sets
+from sprout.data.sources.manifest import checksum
+from sprout.runtime.errors import UserError
 
 CLASSED = ("iris", "wine", "breast_cancer")
 FILES = [(name, file) for name, files in sklearn_sets.FILES.items() for file in files]
@@ -71,7 +71,8 @@ def test_the_origin_is_the_line(fetched, name):
 def test_scikit_learn_itself_is_not_imported(tmp_path):
     """Nor is what else takes its time, by the other sets that have a name."""
     code = (
-        "import sys; from pathlib import Path; from sprout.sources import generated, sklearn_sets, torchvision_sets;"
+        "import sys; from pathlib import Path;"
+        "from sprout.data.sources import generated, sklearn_sets, torchvision_sets;"
         f"folder = Path({str(tmp_path)!r}); sklearn_sets.fetch(folder, name='iris');"
         "sklearn_sets.read(folder, name='iris'); generated.fetch(folder, name='line', seed=0);"
         "print({'torch', 'torchvision', 'sklearn', 'scipy'} & {*sys.modules})"

@@ -16,8 +16,8 @@ SECONDS = 30
 SCRIPT = """\
 import sys, time
 from pathlib import Path
-from sprout.core.errors import UserError
-from sprout.core.stage import run_stage
+from sprout.runtime.errors import UserError
+from sprout.runtime.stage import run_stage
 
 name = sys.argv[1]
 

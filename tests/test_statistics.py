@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sprout.prepare.statistics import FeatureStatistics, PixelStatistics
+from sprout.data.prepare.statistics import FeatureStatistics, PixelStatistics
 
 GENERATOR = np.random.default_rng(0)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sprout.training.progress import Progress
-from sprout.training.stopping import Stopping
+from sprout.engine.stopping import Stopping
+from sprout.engine.train_state import Progress
 
 NAN, INF = float("nan"), float("inf")
 

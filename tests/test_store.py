@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.core.store import LABELS, label_table, open_store, read_labels, write_labels, write_store
+from sprout.data.store import LABELS, label_table, open_store, read_labels, write_labels, write_store
+from sprout.runtime.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 4, 3, 2), dtype=np.uint8)
 BYTES_EACH = 24

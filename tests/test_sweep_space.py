@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from sprout.core.errors import UserError
-from sprout.settings.compose import compose_config, with_values
-from sprout.settings.sweep import Choices, FloatRange, IntRange, LogRange, Sweep, check_sweep, space_of
+from sprout.config.compose import compose_config, with_values
+from sprout.config.sweep import Choices, FloatRange, IntRange, LogRange, Sweep, check_sweep, space_of
+from sprout.runtime.errors import UserError
 from sprout.sweep.objective import check_objective, known_after_epochs, known_at_the_end
 from sprout.sweep.space import check_space, distributions, drawn, override, stored
 

@@ -18,15 +18,14 @@ from optuna.samplers import RandomSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
 
-from sprout.core.errors import UserError
+from sprout.runtime.errors import UserError
 from sprout.sweep import workers
 from sprout.sweep.board import Board
 from sprout.sweep.channel import receive, send
-from sprout.sweep.order import Order
+from sprout.sweep.plan import SweepPlan, TrialSpec
 from sprout.sweep.results import Result, keep_result
 from sprout.sweep.strategies import make_pruner
 from sprout.sweep.supervisor import FAILURES, REFUSALS, Supervisor, SweepFailedError
-from sprout.sweep.terms import Terms
 from sprout.tracking import InSweep
 
 EPOCHS = 4
@@ -63,7 +62,7 @@ class Played(workers.Worker):
         with channel, suppress(OSError):  # the supervisor has ended it
             send(channel, {"say": "ready"})
             while (told := receive(channel)) is not None:
-                answer = play(Stage(channel, results), Order.from_dict(told["order"]).number)
+                answer = play(Stage(channel, results), TrialSpec.from_dict(told["order"]).number)
                 if answer is None:
                     break
                 send(channel, answer)
@@ -82,8 +81,8 @@ def study(tmp_path: Path) -> Study:
 def supervisor(study: Study, results: Path, play: Play, **changes: Any) -> Supervisor:
     results.mkdir(exist_ok=True)
 
-    def order(number: int, params: dict[str, Any]) -> Order:
-        return Order(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"), str(results))
+    def order(number: int, params: dict[str, Any]) -> TrialSpec:
+        return TrialSpec(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"), str(results))
 
     board = changes.pop("board", Board("s", ["val_accuracy"], True, 6, 0))
     start_worker = changes.pop("start_worker", lambda number: Played(play, results, results / f"{number}.log"))
@@ -99,7 +98,7 @@ def supervisor(study: Study, results: Path, play: Play, **changes: Any) -> Super
         "halving": False,
         "deadline": None,
     }
-    return Supervisor(study, results, Terms(**(given | changes)), start_worker, board)
+    return Supervisor(study, results, SweepPlan(**(given | changes)), start_worker, board)
 
 
 def count(study: Study) -> dict[str, int]:
@@ -279,10 +278,10 @@ def test_workers_that_never_start_end_the_sweep(study: Study, tmp_path: Path) ->
 def test_settings_that_do_not_fit_one_another_are_not_tried_again(study: Study, tmp_path: Path) -> None:
     """However many there are, with others between."""
 
-    def order(number: int, params: dict[str, Any]) -> Order:
+    def order(number: int, params: dict[str, Any]) -> TrialSpec:
         if number % 10 and number < 40:
             raise UserError("model.kernel=4: is even")
-        return Order(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"), str(tmp_path / "results"))
+        return TrialSpec(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"), str(tmp_path / "results"))
 
     supervisor(study, tmp_path / "results", well, order=order).run()
     assert count(study) == {"COMPLETE": 6, "FAIL": 36}
@@ -378,6 +377,6 @@ def test_no_trial_begins_after_the_deadline(study: Study, tmp_path: Path) -> Non
 
 
 def test_an_order_comes_through_json_as_it_was() -> None:
-    order = Order(3, ["a: 1\n", "b: [x, 'é']\n"], 2, ["val_loss"], InSweep("k", "n"), "results")
-    assert Order.from_dict(json.loads(json.dumps(order.as_dict()))) == order
+    order = TrialSpec(3, ["a: 1\n", "b: [x, 'é']\n"], 2, ["val_loss"], InSweep("k", "n"), "results")
+    assert TrialSpec.from_dict(json.loads(json.dumps(order.as_dict()))) == order
     assert order.build(1).config == {"b": ["x", "é"]}

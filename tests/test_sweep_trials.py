@@ -10,7 +10,7 @@ from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from sprout.core.errors import UserError
+from sprout.runtime.errors import UserError
 from sprout.sweep import trials
 from sprout.sweep.results import Result, keep_result
 from sprout.sweep.strategies import make_pruner, make_sampler

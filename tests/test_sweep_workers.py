@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sprout.core.errors import UserError
+from sprout.runtime.errors import UserError
 from sprout.sweep.workers import Worker, end_all, shared_threads, shares_of_devices
 
 

@@ -9,9 +9,9 @@ import torch
 from scipy.special import expit, log_softmax, logsumexp
 from torch import Tensor
 
-from sprout.draws import draws
-from sprout.noise import noisy
-from sprout.training.tasks import Classify, Cluster, Reconstruct, Regress, class_weights, make_task
+from sprout.augment.draws import draws
+from sprout.augment.noise import noisy
+from sprout.engine.tasks import Classify, Cluster, Reconstruct, Regress, class_weights, make_task
 
 N, K = 7, 3
 GENERATOR = np.random.default_rng(0)

@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from sprout.calibration import calibration_error
-from sprout.models.inference import softmax
-from sprout.training.temperature import fit_temperature, log_loss
+from sprout.evaluate.calibration import calibration_error, fit_temperature, log_loss
+from sprout.models.predictor import softmax
 
 
 def simulated(temperature: float, n: int = 20_000) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sprout.core.errors import UserError
-from sprout.settings.compose import compose_config
+from sprout.config.compose import compose_config
+from sprout.runtime.errors import UserError
 
 FROZEN = "train.unfreeze={epochs: [1, 3], rates: [1.0, 0.5]}"
 

@@ -16,9 +16,9 @@ import scipy.io
 from torchvision import datasets
 from torchvision.datasets import mnist
 
-from sprout.core.errors import UserError
-from sprout.sources import torchvision_sets
-from sprout.sources.torchvision_parts import SETS, SPLITS
+from sprout.data.sources import torchvision_sets
+from sprout.data.sources.torchvision_parts import SETS, SPLITS
+from sprout.runtime.errors import UserError
 from test_torchvision_sets import Quiet, md5, serving
 
 GENERATOR = np.random.default_rng(0)

@@ -21,8 +21,8 @@ import pytest
 from torchvision import datasets
 
 from servers import serving
-from sprout.core.errors import UserError
-from sprout.sources import http, torchvision_sets
+from sprout.data.sources import http, torchvision_sets
+from sprout.runtime.errors import UserError
 
 PARTS = {"train": 30, "t10k": 12}
 FILES = [file for file, _ in datasets.FashionMNIST.resources]

@@ -22,9 +22,9 @@ import yaml
 
 import sprout
 from handmade import model, save
-from sprout.core.build import Build
-from sprout.core.errors import UserError
-from sprout.tracked_evaluation import track_evaluation
+from sprout.config.workspace import Build
+from sprout.evaluate.record import track_evaluation
+from sprout.runtime.errors import UserError
 from sprout.tracking import (
     GitState,
     all_sent,
@@ -36,13 +36,12 @@ from sprout.tracking import (
     tracking_uri,
     ui,
 )
-from sprout.tracking.connection import store_lock
-from sprout.tracking.journal import waiting
+from sprout.tracking.connection import hide_password, store_lock
+from sprout.tracking.describe import params_of
 from sprout.tracking.logged_model import REQUIREMENTS
+from sprout.tracking.outbox.journal import waiting
+from sprout.tracking.outbox.sender import PATIENCE
 from sprout.tracking.owner import here
-from sprout.tracking.params import params_of
-from sprout.tracking.place import hide_password
-from sprout.tracking.sender import PATIENCE
 
 SOURCE = Path(sprout.__file__).parent
 LONG = 240.0  # seconds; guards against hanging alone
@@ -110,7 +109,7 @@ def start_process(code, root, **environment):
 
 SCRIPT = """
 import sys, time
-from sprout.core.build import Build
+from sprout.config.workspace import Build
 from sprout.tracking import tracked_run, tracking_uri
 build = Build(config_text="experiment: digits", config={"experiment": "digits"})
 with tracked_run(build, sys.argv[1] if len(sys.argv) > 1 else "teacher", tracking_uri()) as run:
@@ -258,8 +257,8 @@ def test_build_does_not_wait_for_a_dead_process(root, evaluated, status):
 def test_journal_that_arrives_late_leaves_the_build_finished(root, monkeypatch):
     build, uri = make_build(), tracking_uri()
     with monkeypatch.context() as patch:
-        patch.setattr("sprout.tracking.sender.connect", raise_os_error)
-        patch.setattr("sprout.tracking.sender.PATIENCE", 0.0)
+        patch.setattr("sprout.tracking.outbox.sender.connect", raise_os_error)
+        patch.setattr("sprout.tracking.outbox.sender.PATIENCE", 0.0)
         with tracked_run(build, "teacher", uri):
             pass
     wait_for(lambda: "sprout-tracking" not in {thread.name for thread in threading.enumerate()}, "it has given up")
@@ -300,7 +299,7 @@ def test_full_disk_stops_nothing(root, monkeypatch, capfd, refused):
     with tracked_run(make_build(), "teacher", uri) as run:
         run.log_metrics({"loss": 1.0}, step=1)
         if refused == "keep":
-            monkeypatch.setattr("sprout.tracking.journal.shutil.copyfile", raise_os_error)
+            monkeypatch.setattr("sprout.tracking.outbox.journal.shutil.copyfile", raise_os_error)
             run.log_artifact(root / "mlruns" / "mlflow.db")
         else:
             monkeypatch.setattr(run._journal, "_file", FullDisk(run._journal._file, refused == "write"))
@@ -359,7 +358,7 @@ def test_of_runs_that_are_not_waited_for_one_is_behind_at_most(root):
 def test_run_that_is_not_waited_for_is_kept_where_the_store_fails(root, monkeypatch, capfd):
     uri = tracking_uri()
     with monkeypatch.context() as broken:
-        broken.setattr("sprout.tracking.sender.connect", raise_os_error)
+        broken.setattr("sprout.tracking.outbox.sender.connect", raise_os_error)
         with all_sent(), tracked_run(make_build(), "trial", uri, nested=False, waits=False):
             pass
     assert len(outbox(root)) == 1
@@ -398,7 +397,7 @@ def test_replay_doubles_nothing(root, monkeypatch, forgotten):
     """As after a crash before the journal is removed, or before it is noted how much of it has been sent."""
     uri = tracking_uri()
     with monkeypatch.context() as patch:
-        patch.setattr("sprout.tracking.sender.discard", lambda folder: None)
+        patch.setattr("sprout.tracking.outbox.sender.discard", lambda folder: None)
         with tracked_run(make_build(), "teacher", uri) as run:
             run.log_model(model_folder(root), np.zeros((1, 4, 4, 1), np.uint8))
             for epoch in range(3):
@@ -623,7 +622,7 @@ def predict_elsewhere(uri, model_id, root):
 
 
 def test_requirements_are_what_inference_imports():
-    seen, found, todo = set(), set(), ["sprout.models.inference"]
+    seen, found, todo = set(), set(), ["sprout.models.predictor"]
     while todo:
         name = todo.pop()
         if name in seen:
@@ -728,8 +727,8 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     }
     (root / "evaluation" / "metrics.json").write_text(json.dumps(found))
     monkeypatch.chdir(root)
-    monkeypatch.setattr("sprout.tracked_evaluation.load_card", lambda folder: SimpleNamespace(kept=kept))
-    monkeypatch.setattr("sprout.tracked_evaluation.git_state", lambda folder: GitState("c0ffee", "--- a\n"))
+    monkeypatch.setattr("sprout.evaluate.record.load_card", lambda folder: SimpleNamespace(kept=kept))
+    monkeypatch.setattr("sprout.evaluate.record.git_state", lambda folder: GitState("c0ffee", "--- a\n"))
     track_evaluation(make_build(), root / "evaluation")
 
     runs = {run.data.tags["sprout.role"]: run for run in runs_of(tracking_uri())}

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 import trainings
-from sprout.core.records import read_json
-from sprout.core.store import Store, label_table, open_store, write_store
-from sprout.models.inference import load_predictor
-from sprout.models.model_file import ModelCard
-from sprout.training.batches import Examples
-from sprout.training.train_model import train_model
+from sprout.data.dataset import Examples
+from sprout.data.store import Store, label_table, open_store, write_store
+from sprout.engine.train_model import train_model
+from sprout.models.card import ModelCard
+from sprout.models.predictor import load_predictor
+from sprout.runtime.files import read_json
 
 CONSTANT = {"name": "constant", "warmup": 0.0, "drops": (), "drop": None}
 SETTINGS: dict[str, Any] = trainings.SETTINGS | {

@@ -10,16 +10,16 @@ import pyarrow as pa
 import pytest
 
 import trainings
-from sprout.core.build import Build
-from sprout.core.errors import UserError
-from sprout.core.prepared import Description
-from sprout.core.records import write_json
-from sprout.core.store import label_table, open_store, write_store
-from sprout.settings.augment import moving
-from sprout.training.batches import Examples
-from sprout.training.plans import CHECKED
-from sprout.training.tracked import train_tracked
-from sprout.training.trainable import check_machine, check_settings, check_trainable
+from sprout.config.augment import moving
+from sprout.config.workspace import Build
+from sprout.data.dataset import Examples
+from sprout.data.description import Description
+from sprout.data.store import label_table, open_store, write_store
+from sprout.engine.checks import check_machine, check_settings, check_trainable
+from sprout.engine.plan import CHECKED
+from sprout.engine.tracked import train_tracked
+from sprout.runtime.errors import UserError
+from sprout.runtime.files import write_json
 
 STILL = {"flip": 0.0, "rotate": 0.0, "noise": 0.0, "fill": "border"}
 CLASSES = Description("class", ["ant", "bee", "cat"], [0.0, 0.0], [1.0, 1.0], ["a", "b"], [-1.0, 0.0], [2.0, 0.0])

@@ -5,7 +5,7 @@ import io
 import pytest
 import torch
 
-from sprout.training.progress import NOTHING, Progress
+from sprout.engine.train_state import NOTHING, Progress
 
 
 def some() -> Progress:

@@ -31,10 +31,10 @@ from servers import (
     unmeasured,
     whole,
 )
-from sprout.core import progress
-from sprout.core.errors import UserError
-from sprout.sources import http
-from sprout.sources.transfer import bring
+from sprout.data.sources import http
+from sprout.data.sources.transfer import bring
+from sprout.runtime import progress
+from sprout.runtime.errors import UserError
 
 DATA = np.random.default_rng(0).bytes(300_000)
 OTHER = np.random.default_rng(1).bytes(300_000)
@@ -42,7 +42,7 @@ OTHER = np.random.default_rng(1).bytes(300_000)
 SCRIPT = """
 import sys
 from pathlib import Path
-from sprout.sources.transfer import bring
+from sprout.data.sources.transfer import bring
 url, to, parts, digest = sys.argv[1:]
 bring("set", [url], Path(to), parts=Path(parts), digest=digest, advice="")
 """
@@ -367,7 +367,7 @@ def test_the_way_makes_no_difference(get, tmp_path, monkeypatch, capsys, way):
     """Neither to the file nor to the progress, which counts bytes."""
     monkeypatch.setattr(progress, "SECONDS", -1.0)
     for module in ("http", "copying"):
-        monkeypatch.setattr(f"sprout.sources.{module}.CHUNK", 100_000)
+        monkeypatch.setattr(f"sprout.data.sources.{module}.CHUNK", 100_000)
     path = tmp_path / "the #1 file"
     path.write_bytes(DATA)
     fsspec.filesystem("memory").pipe("/data.bin", DATA)

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sprout.core.errors import UserError
+from sprout.engine.dry_run import check_network
 from sprout.models import build
-from sprout.models.model_file import ModelCard
-from sprout.training.trial_pass import check_network
+from sprout.models.card import ModelCard
+from sprout.runtime.errors import UserError
 from trainings import MLP, examples
 
 NORMED = MLP | {"batch_norm": True}

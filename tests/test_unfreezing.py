@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from sprout.core.errors import UserError
-from sprout.core.signals import Killed
+from sprout.engine.loop import Loop
+from sprout.engine.unfreezing import Unfreezing, cut
 from sprout.models import build
-from sprout.training.loop import Loop
-from sprout.training.unfreezing import Unfreezing, cut
+from sprout.runtime.errors import UserError
+from sprout.runtime.signals import Killed
 from test_resnet import RESNET
 from trainings import MLP, data_in, network_of, same, train
 

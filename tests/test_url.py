@@ -5,10 +5,10 @@ import hashlib
 import pytest
 
 from servers import changed, hang_up, site
-from sprout import sources
-from sprout.core.errors import UserError
-from sprout.core.records import read_json
-from sprout.sources import http
+from sprout.data import sources
+from sprout.data.sources import http
+from sprout.runtime.errors import UserError
+from sprout.runtime.files import read_json
 
 DATA, OTHER = b"one" * 1000, b"two" * 1000
 SHA256, OTHERS = (hashlib.sha256(data).hexdigest() for data in (DATA, OTHER))

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from sprout.core.errors import UserError
-from sprout.models.user_class import subclass
+from sprout.runtime.errors import UserError
+from sprout.runtime.user_class import subclass
 
 
 def test_a_subclass_comes_through():

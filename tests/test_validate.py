@@ -8,12 +8,12 @@ from typing import Any, Literal
 import pytest
 from pydantic.dataclasses import dataclass
 
-from sprout.core.errors import UserError
-from sprout.core.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Probability, Seed, Share
-from sprout.core.validate import choice, close, section, written
-from sprout.settings.sections import SECTIONS, check_names
+from sprout.config.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Probability, Seed, Share
+from sprout.config.sections import SECTIONS, check_names
+from sprout.config.validate import choice, close, section, written
+from sprout.runtime.errors import UserError
 
-SETTINGS = Path(__file__).parents[1] / "src/sprout/settings"
+SETTINGS = Path(__file__).parents[1] / "src/sprout/config"
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sprout.core.build import Build
-from sprout.core.errors import UserError
-from sprout.core.workspace import Params, choice, read_build, read_params, read_yaml, section
-from sprout.settings.model import MODELS, Mlp
-from sprout.settings.pseudo_label import PseudoLabel
+from sprout.config.model import MODELS, Mlp
+from sprout.config.pseudo_label import PseudoLabel
+from sprout.config.workspace import Build, Params, choice, read_build, read_params, read_yaml, section
+from sprout.runtime.errors import UserError
 
 TEXT = """\
 experiment: digits

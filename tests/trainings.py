@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from sprout.core.store import label_table, open_store, write_store
+from sprout.config.augment import Transforms
+from sprout.data.dataset import Examples
+from sprout.data.store import label_table, open_store, write_store
+from sprout.engine.fit import Fitted, fit
+from sprout.engine.tasks import Classify, Task
 from sprout.models import build
-from sprout.settings.augment import Transforms
-from sprout.training.batches import Examples
-from sprout.training.fit import Fitted, fit
-from sprout.training.tasks import Classify, Task
 
 CLASSES = 3
 STILL = {key.name: 0.0 for key in fields(Transforms)} | {"fill": "zeros"}

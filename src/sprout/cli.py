@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sprout.core.signals import exit_codes
+from sprout.runtime.signals import exit_codes
 
 CONF = Path("conf")
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE...]", help="such as train.lr=0.01")]
@@ -31,10 +31,10 @@ app = typer.Typer(
 @app.command()
 def config(overrides: Overrides = None) -> None:
     """Print the composed config, with the file or override that each value came from."""
-    from sprout.core.validate import written
-    from sprout.core.workspace import read_params
-    from sprout.settings.compose import compose_config
-    from sprout.settings.origin import origins
+    from sprout.config.compose import compose_config
+    from sprout.config.origin import origins
+    from sprout.config.validate import written
+    from sprout.config.workspace import read_params
 
     params, given = read_params(), overrides or []
     composed = compose_config(CONF, params.experiment, [*params.overrides, *given])
@@ -49,7 +49,7 @@ def config(overrides: Overrides = None) -> None:
 @app.command()
 def experiments() -> None:
     """List the experiments: data, labels, model, the result to expect and the time it takes."""
-    from sprout.settings.catalogue import catalogue
+    from sprout.config.catalogue import catalogue
 
     table = Table("experiment", "data", "labels", "model", "expected result", "time", pad_edge=False)
     for entry in catalogue(CONF):
@@ -60,8 +60,8 @@ def experiments() -> None:
 @app.command()
 def train(overrides: Overrides = None) -> None:
     """Run one more tracked training on the prepared data; DVC's outputs stay as they are."""
-    from sprout.core.workspace import read_params
-    from sprout.extra_training import train_once
+    from sprout.commands.train import train_once
+    from sprout.config.workspace import read_params
 
     train_once(CONF, read_params(), overrides or [])
 
@@ -80,9 +80,9 @@ def sweep(
     ] = None,
 ) -> None:
     """Search settings of the current experiment on the prepared data; the same command goes on with its study."""
-    from sprout.core.errors import UserError
-    from sprout.core.workspace import read_params
-    from sprout.own_data.new import refuse_name
+    from sprout.config.workspace import read_params
+    from sprout.data.importing.new import refuse_name
+    from sprout.runtime.errors import UserError
     from sprout.sweep.adopt import refuse_taken
     from sprout.sweep.supervisor import SweepFailedError
     from sprout.sweep.sweep import sweep as search
@@ -102,8 +102,8 @@ def sweep(
 @app.command()
 def summary(overrides: Overrides = None) -> None:
     """Print the network layer by layer, with what leaves each layer and how many numbers it trains."""
-    from sprout import network_summary
-    from sprout.core.workspace import read_params
+    from sprout.commands import summary as network_summary
+    from sprout.config.workspace import read_params
 
     print_all(network_summary.summary(CONF, read_params(), overrides or []))
 
@@ -113,10 +113,10 @@ def check(
     path: Annotated[Path, typer.Argument(help="a folder, a table, arrays or an archive")], target: Target = None
 ) -> None:
     """Look at your own data and say what is found; nothing is written. Ends with 2 if it cannot be built."""
-    from sprout.core.errors import UserError
-    from sprout.own_data.draft import drafted, too_many_faults
-    from sprout.own_data.examine import examined
-    from sprout.own_data.findings import findings
+    from sprout.data.importing.draft import drafted, too_many_faults
+    from sprout.data.importing.examine import examined
+    from sprout.data.importing.findings import findings
+    from sprout.runtime.errors import UserError
 
     with examined(CONF, path, target) as data:
         print_all(findings(data.found, data.listing, data.seen))
@@ -133,11 +133,11 @@ def new(
     target: Target = None,
 ) -> None:
     """Make an experiment of your own data: look at it, bring it to data/source, write its config files."""
-    from sprout.core.workspace import read_params
-    from sprout.own_data.draft import drafted, too_many_faults
-    from sprout.own_data.examine import examined
-    from sprout.own_data.findings import findings
-    from sprout.own_data.new import refuse_name, refuse_taken, said, write_experiment
+    from sprout.config.workspace import read_params
+    from sprout.data.importing.draft import drafted, too_many_faults
+    from sprout.data.importing.examine import examined
+    from sprout.data.importing.findings import findings
+    from sprout.data.importing.new import refuse_name, refuse_taken, said, write_experiment
 
     refuse_name(name)
     refuse_taken(CONF, name, path)
@@ -169,8 +169,8 @@ def predict(
     ] = None,
 ) -> None:
     """Say what a model sees in images. Ends with 1 if some could not be read, with 2 if none could."""
+    from sprout.models.weights.torchvision import UnreachableError
     from sprout.predict.predict import predict as predict_images
-    from sprout.torchvision_weights import UnreachableError
 
     try:
         code = predict_images(

@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from sprout.core.store import Array, Store
-from sprout.draws import draws
+from sprout.augment.draws import draws
+from sprout.augment.noise import OUTSIDE, noisy
+from sprout.data.store import Array, Store
 from sprout.metrics import (
     Figures,
     classification_metrics,
@@ -12,8 +13,7 @@ from sprout.metrics import (
     reconstruction_metrics,
     regression_metrics,
 )
-from sprout.models.inference import Predictor, batches, outputs_of, pixels, softmax, values
-from sprout.noise import OUTSIDE, noisy
+from sprout.models.predictor import Predictor, batches, outputs_of, pixels, softmax, values
 
 
 def measure(predictor: Predictor, store: Store, what: str, bins: int, examined: Array | None = None) -> Figures:

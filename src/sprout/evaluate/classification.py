@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sprout.calibration import CURVE, calibration_curve
-from sprout.core.records import write_rows
-from sprout.core.store import Array, Store
+from sprout.data.store import Array, Store
+from sprout.evaluate.calibration import CURVE, calibration_curve
 from sprout.evaluate.confusion import write_confusion
 from sprout.measure import labels as labels_of
 from sprout.measure import measured
 from sprout.metrics import PER_CLASS, per_class
-from sprout.models.inference import Predictor, softmax
+from sprout.models.predictor import Predictor, softmax
+from sprout.runtime.files import write_rows
 
 
 def write_classification(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sprout.core.store import Array, Store
+from sprout.data.store import Array, Store
 from sprout.evaluate.confusion import write_confusion
 from sprout.measure import labels as labels_of
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sprout.core.records import write_rows
+from sprout.runtime.files import write_rows
 
 
 def write_confusion(folder: Path, actual: Sequence[str] = (), predicted: Sequence[str] = ()) -> None:

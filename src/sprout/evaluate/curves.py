@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from sprout.core.records import write_json
+from sprout.runtime.files import write_json
 
 Curve = dict[int, float]
 """A figure by epoch."""

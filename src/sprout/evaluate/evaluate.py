@@ -7,15 +7,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sprout.core.records import write_json
-from sprout.core.store import Array, Store
+from sprout.data.store import Array, Store
 from sprout.evaluate.classification import write_classification
 from sprout.evaluate.clustering import write_clustering
 from sprout.evaluate.confusion import write_confusion
 from sprout.evaluate.reconstruction import reconstructions, write_restored
 from sprout.evaluate.regression import regressions
 from sprout.measure import examine, measure
-from sprout.models.inference import Predictor
+from sprout.models.predictor import Predictor
+from sprout.runtime.files import write_json
 
 Models = Mapping[str, Predictor]
 """Teacher and student, of one task."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from sprout.core.store import read_labels
+from sprout.data.store import read_labels
 
 
 def pseudo_label_quality(pseudo_labels: Path, truth: Path) -> dict[str, Any]:

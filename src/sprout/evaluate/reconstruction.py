@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sprout.core.store import Array, Store
+from sprout.data.store import Array, Store
 from sprout.measure import restore
-from sprout.models.inference import Predictor
+from sprout.models.predictor import Predictor
 
 
 def reconstructions(errors: Mapping[str, Array]) -> pa.Table:

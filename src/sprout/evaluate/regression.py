@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from sprout.core.store import Array, Store
+from sprout.data.store import Array, Store
 from sprout.measure import measured
-from sprout.models.inference import Predictor, values
+from sprout.models.predictor import Predictor, values
 
 
 def regressions(models: Mapping[str, Predictor], test: Store, outputs: Mapping[str, Array]) -> pa.Table:

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from sprout.calibration import calibration_error
-from sprout.core.store import Array
+from sprout.data.store import Array
+from sprout.evaluate.calibration import calibration_error
 
 PER_CLASS = ["class", "precision", "recall", "f1", "support"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sprout.core.store import Array
+from sprout.data.store import Array
 
 
 def clustering_metrics(clusters: Array, distances: Array, labels: Array) -> dict[str, float | None]:

@@ -1,6 +1,6 @@
 """Figures of restored images."""
 
-from sprout.core.store import Array
+from sprout.data.store import Array
 
 
 def reconstruction_metrics(noisy: Array, restored: Array) -> dict[str, float | None]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sprout.core.store import Array
+from sprout.data.store import Array
 
 
 def regression_metrics(predicted: Array, values: Array) -> dict[str, float | None]:

@@ -5,16 +5,15 @@ from typing import Any
 
 from torch import nn
 
-from sprout.core.errors import UserError
 from sprout.models.autoencoder import Autoencoder
 from sprout.models.backbone import Backbone
 from sprout.models.centres import kmeans
 from sprout.models.cnn import cnn
+from sprout.models.dense import linear, mlp
 from sprout.models.forest import Forest
-from sprout.models.linear import linear
-from sprout.models.mlp import mlp
 from sprout.models.resnet import ResNet
-from sprout.models.user_class import subclass
+from sprout.runtime.errors import UserError
+from sprout.runtime.user_class import subclass
 
 BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "cnn": cnn,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from sprout.core.errors import UserError
-from sprout.models.layers import ACTIVATIONS
+from sprout.models.dense import ACTIVATIONS
+from sprout.runtime.errors import UserError
 
 
 class Autoencoder(nn.Module):

@@ -5,9 +5,9 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sprout.core.errors import UserError
-from sprout.core.validate import close
-from sprout.models.head import last_dense
+from sprout.config.validate import close
+from sprout.models.features import last_dense
+from sprout.runtime.errors import UserError
 
 COLOURS = 3
 WITHOUT_AUX = {"aux_logits": False, "init_weights": False, "transform_input": True}

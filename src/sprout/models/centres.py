@@ -43,7 +43,7 @@ def kmeans(
         unit_length: whether they are brought to length 1.
         embedding: the architecture of the network that makes the features; None where they are the example itself.
     """
-    from sprout.models import build  # which knows this function
+    from sprout.models import build
 
     # The head goes, and with it the number of its outputs.
     network = None if embedding is None else build(input_shape, 1, **embedding)

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from torch import nn
 
-from sprout.core.errors import UserError
-from sprout.models.layers import ACTIVATIONS, dense
+from sprout.models.dense import ACTIVATIONS, dense
+from sprout.runtime.errors import UserError
 
 T = TypeVar("T")
 POOLINGS: dict[str, type[nn.MaxPool2d] | type[nn.AvgPool2d]] = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}

@@ -1,12 +1,17 @@
-"""What is compared of examples: themselves, or what a trained network has learned to see, without its answer."""
+"""Where a network's answer is made."""
 
 from copy import deepcopy
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sprout.core.errors import UserError
-from sprout.models.head import last_dense
+from sprout.runtime.errors import UserError
+
+
+def last_dense(network: nn.Module) -> str | None:
+    """The name of the last dense layer, which gives what is learned; None where there is none."""
+    names: list[str] = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    return names[-1] if names else None
 
 
 class UnitLength(nn.Module):

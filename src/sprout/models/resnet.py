@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from sprout.core.errors import UserError
 from sprout.models.cnn import each
-from sprout.models.layers import ACTIVATIONS
+from sprout.models.dense import ACTIVATIONS
+from sprout.runtime.errors import UserError
 
 POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
     "max": lambda maps: maps.amax((2, 3)),

@@ -8,7 +8,7 @@ import numpy as np
 from rich.cells import cell_len
 from rich.table import Table
 
-from sprout.core.errors import printable
+from sprout.runtime.errors import printable
 
 Answer = dict[str, Any]
 """As JSON has it: `top`, a list of classes with their probabilities, the likeliest first; or `value`; or `cluster`."""

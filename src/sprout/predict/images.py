@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sprout.core.errors import UserError, printable
-from sprout.own_data.recognise import TABLES
-from sprout.sources.forms.folders import loose_of
-from sprout.sources.forms.inside import link_fault
-from sprout.sources.forms.walk import is_folder, shown
+from sprout.data.formats.folders import loose_of
+from sprout.data.formats.inside import link_fault
+from sprout.data.formats.walk import is_folder, shown
+from sprout.data.importing.recognise import TABLES
+from sprout.runtime.errors import UserError, printable
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from typing import Protocol
 from rich.table import Table
 from torch import nn
 
-from sprout.core.errors import UserError, printable
-from sprout.models.inference import at_once
+from sprout.data.prepare.decode import unhindered
+from sprout.data.prepare.pixels import Array, Fault
+from sprout.models.predictor import at_once
 from sprout.predict.answers import Answer, as_json, as_line, as_table, widest
 from sprout.predict.images import ImageFile, image_files
-from sprout.predict.late_progress import track_late
-from sprout.prepare.decode import unhindered
-from sprout.prepare.pixels import Array, Fault
+from sprout.runtime.errors import UserError, printable
+from sprout.runtime.progress import track_late
 
 STUDENT = "models/student"
 
@@ -93,7 +93,7 @@ def predict(
 def opened(model: str, weights: Path | None, resize: str | None, top: int | None) -> Model:
     """The model that is meant."""
     if model.startswith("torchvision:"):
-        from sprout.predict.pretrained import PREFIX, Pretrained
+        from sprout.predict.torchvision import PREFIX, Pretrained
 
         if resize is not None:
             raise UserError(f"--resize {resize}: {model} brings images to size in its own way; leave it out")

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sprout.core.errors import UserError
-from sprout.models.inference import load_predictor
-from sprout.models.model_file import ModelCard, load_card
+from sprout.config.made_with import LOCK, read_lock, sections
+from sprout.data.prepare.image_file import decode_file
+from sprout.data.prepare.pixels import Array
+from sprout.models.card import ModelCard, load_card
+from sprout.models.predictor import load_predictor
 from sprout.predict.answers import Answer, likeliest
-from sprout.prepare.image_file import decode_file
-from sprout.prepare.pixels import Array
-from sprout.settings.made_with import LOCK, read_lock, sections
+from sprout.runtime.errors import UserError
 
 SHOWN = 3
 """Classes that are named if nothing is said."""

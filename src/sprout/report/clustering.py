@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sprout.core.store import Array
+from sprout.data.store import Array
 from sprout.report import figures
 from sprout.report.galleries import Shown, exhibits
 from sprout.report.inputs import Inputs

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from sprout.core.store import Array
+from sprout.data.store import Array
 from sprout.report.inputs import Model, to_float
 from sprout.report.svg import COLOURS, INK, LINE, MUTED, to_svg
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sprout.core.store import Array, open_store
+from sprout.data.store import Array, open_store
 from sprout.report.inputs import Inputs, class_indices
 from sprout.report.pictures import Picture, are_pictures, pictures, spread
 

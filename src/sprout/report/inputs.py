@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sprout.core.records import read_json
-from sprout.core.store import Array, read_labels
+from sprout.data.store import Array, read_labels
+from sprout.runtime.files import read_json
 
 SPLITS = ("train", "val", "unlabelled", "test")
 

@@ -7,13 +7,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sprout.core.atomic import whole_file
 from sprout.report import figures, tables, wording
 from sprout.report.classification import classification
 from sprout.report.clustering import clustering
 from sprout.report.inputs import SPLITS, Inputs, read_inputs
 from sprout.report.reconstruction import reconstruction
 from sprout.report.regression import regression
+from sprout.runtime.files import atomic_write
 
 Fields = dict[str, Any]
 TRAININGS = {"teacher": "train", "student": "retrain"}
@@ -89,7 +89,7 @@ def write_report(
         **PAGES[inputs.task](inputs, prepared, examples),
         settings=wording.settings(config),
     )
-    with whole_file(out) as beside:
+    with atomic_write(out) as beside:
         beside.write_text(page, encoding="utf-8", newline="\n")
 
 

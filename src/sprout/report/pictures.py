@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from sprout.core.store import Array
+from sprout.data.store import Array
 
 SIDES = (96, 64, 48, 32)
 """Longest side of a thumbnail in pixels; the first one that keeps a grid within GRID_BYTES is taken."""

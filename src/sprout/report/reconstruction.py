@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sprout.core.store import open_store
+from sprout.data.store import open_store
 from sprout.report import figures
 from sprout.report.inputs import Inputs
 from sprout.report.pictures import Picture, are_pictures, pictures

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sprout.core.store import Array
+from sprout.data.store import Array
 from sprout.report.chance import coin, wilson
 from sprout.report.inputs import Inputs, Model, to_float
 

@@ -8,9 +8,9 @@ import yaml
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from sprout.core.atomic import whole_file
-from sprout.core.errors import UserError
-from sprout.settings.compose import Composed, compose_config, key_of, picks_file
+from sprout.config.compose import Composed, compose_config, key_of, picks_file
+from sprout.runtime.errors import UserError
+from sprout.runtime.files import atomic_write
 from sprout.sweep import trials
 
 
@@ -65,7 +65,7 @@ def adopt(conf: Path, name: str, trial: Composed, sentence: str, result: str) ->
         UserError: the trial was made with an override that no file of an experiment can say.
     """
     path = conf / "experiment" / f"{name}.yaml"
-    with whole_file(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(text(conf, name, trial, sentence, result), encoding="utf-8")
     made = compose_config(conf, name, [])
     if made.config | {"experiment": trial.experiment} != trial.config:

@@ -5,7 +5,7 @@ import signal
 from multiprocessing.connection import Connection
 from typing import Any
 
-from sprout.core.signals import Killed
+from sprout.runtime.signals import Killed
 
 Message = dict[str, Any]
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from sprout.core.errors import UserError
-from sprout.core.records import read_json
-from sprout.core.validate import close
+from sprout.config.model import ESTIMATORS
+from sprout.config.sweep import Sweep
+from sprout.config.task import FIGURES
+from sprout.config.validate import close
 from sprout.metrics import classification_metrics, clustering_metrics, reconstruction_metrics, regression_metrics
-from sprout.models.model_file import load_card
-from sprout.settings.model import ESTIMATORS
-from sprout.settings.sweep import Sweep
-from sprout.settings.task import FIGURES
+from sprout.models.card import load_card
+from sprout.runtime.errors import UserError
+from sprout.runtime.files import read_json
 
 PARAMETERS = "parameters"
 

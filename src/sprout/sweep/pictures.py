@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from sprout.core.atomic import whole_file
+from sprout.runtime.files import atomic_write
 from sprout.sweep.scale import Scale
 from sprout.sweep.space import last_words
 from sprout.sweep.worth import Worth, worths
@@ -94,7 +94,7 @@ def draw(study: Study, metrics: list[str], folder: Path, shares: list[dict[str, 
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure to a file."""
-    with whole_file(path) as beside:
+    with atomic_write(path) as beside:
         figure.savefig(beside, format="png", dpi=DPI, bbox_inches="tight")
     return path
 

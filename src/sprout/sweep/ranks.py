@@ -8,20 +8,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sprout.core.errors import Paused, Pruned, TrainingFailedError, UserError
-from sprout.core.ranks import rank, run_ranks
-from sprout.core.records import read_json, write_json
-from sprout.core.signals import Killed, die_with_parent, exit_codes
-from sprout.extra_training import train_beside
+from sprout.commands.train import train_beside
+from sprout.engine.trial import Decision, Report
+from sprout.runtime.errors import Paused, Pruned, TrainingFailedError, UserError
+from sprout.runtime.files import read_json, write_json
+from sprout.runtime.launch import rank, run_ranks
+from sprout.runtime.signals import Killed, die_with_parent, exit_codes
 from sprout.sweep.channel import ask, receive, send
-from sprout.sweep.order import Order
+from sprout.sweep.plan import TrialSpec
 from sprout.tracking import all_sent
-from sprout.training.reporting import Answer, Report
 
 LEFT = {"pause": Paused, "prune": Pruned}
 
 
-def train_as_ranks(order: Order, index: int, model: Path, report: Report) -> None:
+def train_as_ranks(order: TrialSpec, index: int, model: Path, report: Report) -> None:
     """Train the model of one seed.
 
     Raises:
@@ -32,7 +32,7 @@ def train_as_ranks(order: Order, index: int, model: Path, report: Report) -> Non
     with TemporaryDirectory() as scratch, Listener(str(Path(scratch, "socket"))) as listener:
         place = Path(scratch, "order.json")
         write_json(place, {"order": order.as_dict(), "index": index, "model": str(model), "socket": listener.address})
-        answers: list[Answer] = []
+        answers: list[Decision] = []
         reporter = threading.Thread(target=pass_on, args=(listener, report, answers), daemon=True)
         reporter.start()
         try:
@@ -48,7 +48,7 @@ def train_as_ranks(order: Order, index: int, model: Path, report: Report) -> Non
         raise RuntimeError(f"its processes ended with {code}; the worker's log says why")
 
 
-def pass_on(listener: Listener, report: Report, answers: list[Answer]) -> None:
+def pass_on(listener: Listener, report: Report, answers: list[Decision]) -> None:
     """Pass on what the first process reports, and what the sweep says to it, until that process ends."""
     # Killed is for the main thread, which a signal will reach.
     with suppress(Killed), listener.accept() as channel:
@@ -62,7 +62,7 @@ def main() -> None:
     with exit_codes():
         die_with_parent()
         given = read_json(Path(sys.argv[1]))
-        order = Order.from_dict(given["order"])
+        order = TrialSpec.from_dict(given["order"])
         if rank() == 0:
             channel = Client(given["socket"])
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from sprout.core.atomic import whole_file
-from sprout.core.records import read_json, write_json
+from sprout.runtime.files import atomic_write, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Result:
 
 def keep_result(folder: Path, number: int, result: Result) -> None:
     """Note what was found in a trial before anyone is told: whoever dies next, it is not lost."""
-    with whole_file(folder / f"{number}.json") as path:
+    with atomic_write(folder / f"{number}.json") as path:
         write_json(path, result.each)
 
 
@@ -36,7 +35,7 @@ def kept_result(folder: Path, number: int) -> Result | None:
 
 def keep_training(folder: Path, build: str, values: list[float]) -> None:
     """Likewise of one training: a trial of several may be killed between them, and settings may be drawn twice."""
-    with whole_file(training_path(folder, build)) as path:
+    with atomic_write(training_path(folder, build)) as path:
         write_json(path, values)
 
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from sprout.core.errors import UserError
-from sprout.core.validate import choice, section
-from sprout.settings.compose import Composed, with_values
-from sprout.settings.sweep import Direction, Space, Sweep, space_of
-from sprout.settings.train import TRAININGS, Training
+from sprout.config.compose import Composed, with_values
+from sprout.config.sweep import Direction, Space, Sweep, space_of
+from sprout.config.train import TRAININGS, Training
+from sprout.config.validate import choice, section
+from sprout.runtime.errors import UserError
 from sprout.sweep.objective import check_objective
-from sprout.sweep.order import Order
+from sprout.sweep.plan import TrialSpec
 from sprout.sweep.space import check_space, drawn, ends, override
 from sprout.sweep.workers import shared_threads
 from sprout.tracking import InSweep, data_hashes
@@ -79,7 +79,7 @@ class Search:
         """Of a training of a trial, at most."""
         return int(params.get(EPOCHS, self.epochs))
 
-    def order(self, key: InSweep, results: Path, number: int, params: dict[str, Any]) -> Order:
+    def order(self, key: InSweep, results: Path, number: int, params: dict[str, Any]) -> TrialSpec:
         """What a worker is told of a trial, which notes what it finds in the folder of results."""
         builds = [self.config_of(params, seed, self.threads).text for seed in range(self.sweep.seeds)]
-        return Order(number, builds, self.training.processes[0], self.metrics, key, str(results))
+        return TrialSpec(number, builds, self.training.processes[0], self.metrics, key, str(results))

@@ -7,10 +7,10 @@ from typing import Any
 from hydra.core.override_parser.types import Quote, QuotedString
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from sprout.core.errors import UserError
-from sprout.core.validate import written
-from sprout.settings.compose import Composed, with_values
-from sprout.settings.sweep import Choices, FloatRange, IntRange, LogRange, Parameter, Space
+from sprout.config.compose import Composed, with_values
+from sprout.config.sweep import Choices, FloatRange, IntRange, LogRange, Parameter, Space
+from sprout.config.validate import written
+from sprout.runtime.errors import UserError
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:

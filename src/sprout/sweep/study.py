@@ -17,10 +17,10 @@ from optuna.storages import RDBStorage
 from optuna.study import Study
 from sqlalchemy.exc import DatabaseError
 
-from sprout.core.errors import UserError, one_line
-from sprout.core.tree import leaves
-from sprout.core.validate import written
-from sprout.settings.sweep import Direction
+from sprout.config.sweep import Direction
+from sprout.config.tree import leaves
+from sprout.config.validate import written
+from sprout.runtime.errors import UserError, one_line
 
 DEFINITION, KEY = "sprout:definition", "sprout:key"
 """Attributes of a study: what its trials have in common, and the name that no other study has."""

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 from optuna.study import Study, StudyDirection
 from optuna.trial import Trial, TrialState
 
-from sprout.core.errors import UserError
+from sprout.runtime.errors import UserError
 from sprout.sweep import trials
 from sprout.sweep.board import Board
 from sprout.sweep.channel import Message
 from sprout.sweep.halving import leaders, next_past, rungs
-from sprout.sweep.order import Order
+from sprout.sweep.plan import SweepPlan, TrialSpec
 from sprout.sweep.results import discard_checkpoints, kept_result
-from sprout.sweep.terms import Terms
 from sprout.sweep.workers import Worker, end_all, speaking
 
 if TYPE_CHECKING:
-    from sprout.training.reporting import Answer
+    from sprout.engine.trial import Decision
 
 FAILURES, REFUSALS = 5, 50
 """So many in a row, and one for each worker, are no chance: trials that failed, and settings that do not fit."""
@@ -36,7 +35,7 @@ class Supervisor:
     """One sweep, from where it stands to its total."""
 
     def __init__(
-        self, study: Study, results: Path, terms: Terms, start_worker: Callable[[int], Worker], board: Board
+        self, study: Study, results: Path, terms: SweepPlan, start_worker: Callable[[int], Worker], board: Board
     ) -> None:
         """Take the parts of a sweep.
 
@@ -138,7 +137,7 @@ class Supervisor:
             return
         self.give(worker, trial, order)
 
-    def give(self, worker: Worker, trial: Trial, order: Order) -> None:
+    def give(self, worker: Worker, trial: Trial, order: TrialSpec) -> None:
         """Have a trial run."""
         self.board.begun(trial)
         self.running[worker] = trial
@@ -156,7 +155,7 @@ class Supervisor:
         else:
             self.ended(self.running.pop(worker), message)
 
-    def answer(self, trial: Trial, message: Message) -> "Answer":
+    def answer(self, trial: Trial, message: Message) -> "Decision":
         """Note an epoch's figures; what becomes of the trial."""
         epochs, most = message["epoch"] + 1, self.terms.epochs(trial.params)
         self.board.epoch(trial, epochs, most, message["row"])

@@ -15,27 +15,26 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 from rich.table import Table
 
-from sprout.core.build import Build
-from sprout.core.errors import one_line
-from sprout.core.signals import Killed, raise_killed
-from sprout.core.store import open_store
-from sprout.core.workspace import Params
-from sprout.extra_training import STORES, refuse_other_data, refuse_without_effect
-from sprout.settings.compose import compose_config
-from sprout.settings.made_with import made_with
+from sprout.commands.train import STORES, refuse_other_data, refuse_without_effect
+from sprout.config.compose import compose_config
+from sprout.config.made_with import made_with
+from sprout.config.workspace import Build, Params
+from sprout.data.store import open_store
+from sprout.runtime.errors import one_line
+from sprout.runtime.signals import Killed, raise_killed
 from sprout.sweep import trials
 from sprout.sweep.adopt import adopt, refuse_unadoptable, winner
 from sprout.sweep.board import Board
 from sprout.sweep.conclusion import conclude
+from sprout.sweep.plan import SweepPlan
 from sprout.sweep.search import DATA, Search
 from sprout.sweep.space import distributions
 from sprout.sweep.strategies import make_pruner, make_sampler
 from sprout.sweep.study import KEY, Place, held, open_study
 from sprout.sweep.supervisor import Supervisor, SweepFailedError
-from sprout.sweep.terms import Terms
 from sprout.sweep.workers import Worker, shares_of_devices
 from sprout.tracking import InSweep, Run, data_hashes, git_state, tracked_run, tracking_uri
-from sprout.tracking.place import workspace
+from sprout.tracking.connection import workspace
 
 TAKES = ("model", "train", "sweep")
 """The sections whose overrides a sweep takes."""
@@ -128,7 +127,7 @@ def supervisor_of(search: Search, study: Study, place: Place, key: InSweep, boar
     devices = shares_of_devices(
         settings.workers, getattr(search.training, "accelerator", "cpu"), search.training.processes[0]
     )
-    terms = Terms(
+    terms = SweepPlan(
         space=distributions(search.space),
         sampler=lambda drawn: make_sampler(
             settings.sampler, (settings.seed * 1_000_003 + drawn) % 2**32, settings.trials, settings.workers

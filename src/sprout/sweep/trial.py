@@ -3,15 +3,15 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sprout.extra_training import train_beside
-from sprout.sweep.order import Order
+from sprout.commands.train import train_beside
+from sprout.engine.checkpoints import only_one
+from sprout.engine.trial import Decision, Report, Row
+from sprout.sweep.plan import TrialSpec
 from sprout.sweep.ranks import train_as_ranks
 from sprout.sweep.results import Result, checkpoints_of, kept_training
-from sprout.training.checkpoints import only_one
-from sprout.training.reporting import Answer, Report, Row
 
 
-def run_trial(order: Order, report: Report) -> tuple[Result, int]:
+def run_trial(order: TrialSpec, report: Report) -> tuple[Result, int]:
     """Train for each seed, but where that has been done already.
 
     Args:
@@ -38,12 +38,12 @@ def run_trial(order: Order, report: Report) -> tuple[Result, int]:
     return Result(each), trained
 
 
-def go_on(row: Row, epoch: int) -> Answer:
+def go_on(row: Row, epoch: int) -> Decision:
     """The report of a training that goes on in any case."""
     return "go"
 
 
-def train(order: Order, index: int, report: Report) -> None:
+def train(order: TrialSpec, index: int, report: Report) -> None:
     """The training of one seed, here or by several processes."""
     with TemporaryDirectory() as scratch:
         model = Path(scratch) / "model"

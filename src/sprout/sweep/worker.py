@@ -10,10 +10,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from sprout.core.errors import Paused, Pruned, TrainingFailedError, UserError, one_line
-from sprout.core.signals import die_with_parent, exit_codes
+from sprout.runtime.errors import Paused, Pruned, TrainingFailedError, UserError, one_line
+from sprout.runtime.signals import die_with_parent, exit_codes
 from sprout.sweep.channel import Message, ask, receive, send
-from sprout.sweep.order import Order
+from sprout.sweep.plan import TrialSpec
 from sprout.sweep.results import keep_result
 from sprout.tracking import all_sent
 
@@ -35,9 +35,9 @@ def main() -> None:
 
 def import_all() -> None:
     """Once, before the first trial; a signal is heard from before."""
+    from sprout.engine import estimate, train_model
     from sprout.sweep import trial
     from sprout.tracking.connection import load_mlflow
-    from sprout.training import estimate, train_model
 
     load_mlflow()
     del trial, estimate, train_model
@@ -49,7 +49,7 @@ def carry_out(channel: "Connection[Any, Any]", told: Message) -> Message:
     """Run a trial; what became of it."""
     from sprout.sweep.trial import run_trial
 
-    order = Order.from_dict(told["order"])
+    order = TrialSpec.from_dict(told["order"])
     print(f"trial {order.number}", file=sys.stderr, flush=True)
 
     def report(row: dict[str, float], epoch: int) -> Any:

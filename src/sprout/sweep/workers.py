@@ -10,7 +10,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from sprout.core.errors import UserError
+from sprout.runtime.errors import UserError
 from sprout.sweep.channel import Message, receive, send
 
 SOURCE = Path(__file__).parents[2]

@@ -5,13 +5,13 @@ here only once a run is tracked. What a run says goes to a journal on disk (`jou
 the store in the background (`sender.py`), so that a training never waits for a tracking server.
 """
 
-from sprout.core.build import Build
+from sprout.config.workspace import Build
+from sprout.tracking.connection import tracking_uri
 from sprout.tracking.describe import TRIAL_STATE, InSweep
 from sprout.tracking.lineage import GitState, data_hashes, git_state
-from sprout.tracking.place import tracking_uri
+from sprout.tracking.outbox.sender import all_sent
 from sprout.tracking.restored import record_restored
 from sprout.tracking.run import Run, build_run, tracked_run
-from sprout.tracking.sender import all_sent
 from sprout.tracking.ui import ui
 
 __all__ = [

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sprout
-from sprout.tracking.journal import Record
+from sprout.tracking.outbox.journal import Record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-# What sprout.models.inference imports.
+# What sprout.models.predictor imports.
 REQUIREMENTS = ("numpy", "pyarrow", "pydantic", "rich", "safetensors", "torch", "torchvision")
 SERVING = Path(__file__).with_name("serving.py")
 TYPES = {"classify": "classifier", "regress": "regressor", "reconstruct": "autoencoder", "cluster": "clusterer"}

@@ -5,11 +5,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from sprout.core.build import Build
-from sprout.core.errors import UserError
-from sprout.tracking.describe import RESTORED
+from sprout.config.workspace import Build
+from sprout.runtime.errors import UserError
+from sprout.tracking.describe import RESTORED, flatten
 from sprout.tracking.lineage import GitState
-from sprout.tracking.params import flatten
 from sprout.tracking.run import Run, tracked_run
 
 

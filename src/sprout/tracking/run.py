@@ -9,14 +9,12 @@ from typing import SupportsFloat
 
 import numpy as np
 
-from sprout.core.build import Build
-from sprout.tracking.connection import load_mlflow
-from sprout.tracking.describe import BUILD, BUILD_TAG, InSweep, now, start_record
-from sprout.tracking.journal import Journal, Record
+from sprout.config.workspace import Build
+from sprout.tracking.connection import load_mlflow, outbox
+from sprout.tracking.describe import BUILD, BUILD_TAG, InSweep, legal_key, now, start_record
 from sprout.tracking.lineage import GitState
-from sprout.tracking.params import legal_key
-from sprout.tracking.place import outbox
-from sprout.tracking.sender import Sender
+from sprout.tracking.outbox.journal import Journal, Record
+from sprout.tracking.outbox.sender import Sender
 
 
 class Run:
@@ -49,7 +47,7 @@ class Run:
         """Keep a model (`model.safetensors`, `model.json`), as it is now, as a logged model of MLflow.
 
         Args:
-            folder: as `sprout.models.model_file` writes it.
+            folder: as `sprout.models.card` writes it.
             input_example: (N, H, W, C) uint8 or (N, F) float32, as `model.json` says; the first is kept.
         """
         self._write(lambda: self._model(folder, input_example[:1]))

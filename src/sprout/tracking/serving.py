@@ -13,7 +13,7 @@ class Model(PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the model folder that was logged."""
-        from sprout.models.inference import load_predictor
+        from sprout.models.predictor import load_predictor
 
         self.predictor = load_predictor(Path(context.artifacts["model"]))
 

@@ -4,9 +4,16 @@ import os
 import socket
 import sys
 
-from sprout.core.errors import UserError
-from sprout.tracking.connection import ENVIRONMENT, connect, sqlite_file, store_lock
-from sprout.tracking.place import hide_password, is_server, workspace
+from sprout.runtime.errors import UserError
+from sprout.tracking.connection import (
+    ENVIRONMENT,
+    connect,
+    hide_password,
+    is_server,
+    sqlite_file,
+    store_lock,
+    workspace,
+)
 
 HOST = "127.0.0.1"
 # The server's job runners are seven processes more, for what sprout does not use.

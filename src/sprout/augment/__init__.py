@@ -1,0 +1,1 @@
+"""Augmentation: random draws, pure functions on batches, and copies written before training."""

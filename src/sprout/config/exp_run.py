@@ -1,0 +1,24 @@
+"""The `dvc exp run` command that builds a composed config."""
+
+import shlex
+
+from hydra.core.override_parser.types import Quote, QuotedString
+
+from sprout.config.compose import Composed, key_of
+from sprout.config.workspace import Params
+
+
+def exp_run(composed: Composed, params: Params) -> str:
+    """What differs from `params.yaml`, quoted for Hydra's grammar and the shell."""
+    changes = [str(o.input_line) for o in composed.overrides if key_of(o) != "experiment"]
+    command = ["dvc", "exp", "run"]
+    if composed.experiment != params.experiment:
+        command += ["-S", f"experiment={composed.experiment}"]
+    if changes != params.overrides:
+        command += ["-S", f"overrides=[{', '.join(map(quoted, changes))}]"]
+    return shlex.join(command)
+
+
+def quoted(text: str) -> str:
+    """A text as Hydra reads it in a list; DVC would fill in its interpolations, were they not escaped."""
+    return str(QuotedString(text.replace("${", "\\${"), Quote.double).with_quotes())

@@ -1,0 +1,1 @@
+"""The data: sources, formats, preparation, the store, and what training reads of it."""

@@ -1,0 +1,230 @@
+"""The store: prepared examples on disk, one memory-mapped array (in shards) and a label table per split."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sprout.runtime.errors import UserError, one_line
+from sprout.runtime.files import read_json, write_json
+
+LABELS = pa.schema(
+    [
+        ("row", pa.int64()),  # the example's place in its store
+        ("label", pa.int64()),  # class index; null where it is not known, or there are no classes
+        ("value", pa.float64()),  # the number to predict; null where it is not known, or there is none
+        ("source", pa.dictionary(pa.int8(), pa.string())),  # given, augmented or pseudo
+        ("confidence", pa.float32()),  # 1 for a given label
+        ("round", pa.int64()),  # 0 for a given label, else the round that accepted it
+        ("group", pa.int64()),  # examples of one group never lie in two splits
+        ("origin", pa.string()),  # where the example comes from
+    ]
+)
+SHARD_BYTES = 4 << 30
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Store:
+    """One split, opened. Nothing is copied until examples are taken, nor read of the table until it is asked for."""
+
+    shards: list[Array]
+    folder: Path
+    checksum: str
+    """SHA-256 of all examples."""
+
+    @cached_property
+    def labels(self) -> pa.Table:
+        """The label table."""
+        return self.columns(*LABELS.names)
+
+    def columns(self, *names: str) -> pa.Table:
+        """Some columns of the label table, which costs less than all: of two million examples these take 150 MB.
+
+        Raises:
+            UserError: the table is damaged.
+        """
+        try:
+            return read_labels(self.folder, names)
+        except ValueError as error:
+            raise damaged(self.folder, error) from None
+
+    def __len__(self) -> int:
+        return sum(len(shard) for shard in self.shards)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one example: (H, W, C) or (F,)."""
+        return tuple(self.shards[0].shape[1:])
+
+    @cached_property
+    def starts(self) -> Array:
+        """The first row of each shard, and the end: (shards + 1,)."""
+        return np.cumsum([0, *(len(shard) for shard in self.shards)])
+
+    def take(self, rows: Array) -> Array:
+        """Copy the examples of these rows, in their order: (n,) int64 → (n, H, W, C)."""
+        if len(self.shards) == 1:
+            return np.asarray(self.shards[0][rows])
+        taken = np.empty((len(rows), *self.shape), self.shards[0].dtype)
+        shard_of = np.searchsorted(self.starts, rows, side="right") - 1
+        for number in np.unique(shard_of):
+            inside = shard_of == number
+            taken[inside] = self.shards[number][rows[inside] - self.starts[number]]
+        return taken
+
+
+def open_store(folder: Path) -> Store:
+    """Open a split.
+
+    Raises:
+        UserError: the folder is no store, or its table does not fit its examples.
+    """
+    paths = sorted(folder.glob("examples-*.npy"), key=lambda path: (len(path.name), path.name))
+    if not paths or not all((folder / name).exists() for name in ("labels.parquet", "store.json")):
+        raise UserError(f"{folder}: no prepared examples here; `dvc repro` makes them")
+    try:
+        checksum = read_json(folder / "store.json")["sha256"]
+        store = Store([np.load(path, mmap_mode="r") for path in paths], folder, checksum)
+        rows = pq.read_metadata(folder / "labels.parquet").num_rows
+    except (ValueError, EOFError, KeyError) as error:
+        raise damaged(folder, error) from None
+    if rows != len(store):
+        raise UserError(f"{folder}: {rows} rows of labels for {len(store)} examples; run `dvc repro`")
+    return store
+
+
+def damaged(folder: Path, error: Exception) -> UserError:
+    """What is said of a store that is not as it was written."""
+    return UserError(f"{folder}: damaged ({one_line(error)}); run `dvc repro`")
+
+
+class StoreWriter:
+    """Writes a split example by example, in bounded memory: `append` what comes, then `close` with the labels."""
+
+    def __init__(
+        self, folder: Path, examples: int, shape: Sequence[int], dtype: str, shard_bytes: int = SHARD_BYTES
+    ) -> None:
+        """Start a store.
+
+        Args:
+            folder: where to; it is made.
+            examples: how many will come.
+            shape: (H, W, C) or (F,) of one example.
+            dtype: uint8 or float32.
+            shard_bytes: a file holds at most so many bytes of examples (at least one example).
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.examples, self.shape, self.dtype = folder, examples, tuple(shape), np.dtype(dtype)
+        self.step = max(1, shard_bytes // max(1, int(np.prod(shape)) * self.dtype.itemsize))
+        self.digest = hashlib.sha256()
+        self.written = 0
+        self.file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end_shard()
+
+    def append(self, batch: Array) -> None:
+        """Add examples: (n, *shape)."""
+        batch = np.ascontiguousarray(batch, self.dtype)
+        self.digest.update(batch.data if batch.size else b"")
+        while len(batch):
+            if self.written % self.step == 0:
+                self.next_shard()
+            assert self.file is not None
+            fits = batch[: self.step - self.written % self.step]
+            self.file.write(fits.data)
+            self.written += len(fits)
+            batch = batch[len(fits) :]
+
+    def next_shard(self) -> None:
+        """Open the next file, whose header says how many examples will follow."""
+        self.end_shard()
+        count = min(self.step, self.examples - self.written)
+        self.file = (self.folder / f"examples-{self.written // self.step:03}.npy").open("wb")
+        head = {"descr": self.dtype.str, "fortran_order": False, "shape": (count, *self.shape)}
+        np.lib.format.write_array_header_1_0(self.file, head)
+
+    def end_shard(self) -> None:
+        """Close the file that is open."""
+        if self.file is not None:
+            self.file.close()
+
+    def close(self, labels: pa.Table) -> None:
+        """Write the label table and `store.json` with a checksum.
+
+        Args:
+            labels: one row per example, of the schema `LABELS`.
+        """
+        if not self.examples:
+            self.next_shard()
+        self.end_shard()
+        assert self.written == self.examples == labels.num_rows, "fewer or more examples than were said to come"
+        write_labels(self.folder, labels)
+        described = {"examples": self.examples, "shape": self.shape, "dtype": self.dtype.name}
+        write_json(self.folder / "store.json", {**described, "sha256": self.digest.hexdigest()})
+
+
+def write_store(folder: Path, examples: Array, labels: pa.Table, shard_bytes: int = SHARD_BYTES) -> None:
+    """Write a split whose examples are at hand: (N, H, W, C) uint8 or (N, F) float32."""
+    with StoreWriter(folder, len(examples), examples.shape[1:], examples.dtype.name, shard_bytes) as writer:
+        writer.append(examples)
+        writer.close(labels)
+
+
+def read_labels(folder: Path, columns: Sequence[str] = LABELS.names) -> pa.Table:
+    """The label table of a folder, or some of its columns."""
+    return pq.read_table(folder / "labels.parquet", columns=list(columns), schema=LABELS)
+
+
+def write_labels(folder: Path, labels: pa.Table) -> None:
+    """Write a label table; the same table gives the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(labels.cast(LABELS), folder / "labels.parquet", compression="zstd")
+
+
+def label_table(
+    rows: Array,
+    labels: Sequence[int | None] | Array | pa.Array,
+    *,
+    source: str,
+    group: Array,
+    origin: Sequence[str] | pa.Array,
+    value: pa.Array | None = None,
+    confidence: Array | None = None,
+    round_: int = 0,
+) -> pa.Table:
+    """Build a label table.
+
+    Args:
+        rows: (n,) each example's place in its store.
+        labels: (n,) class indices; None where the label is not known.
+        source: where the labels come from: given, augmented or pseudo.
+        group: (n,) group of each example.
+        origin: (n,) where each example comes from.
+        value: (n,) the numbers to predict; left out where there are none.
+        confidence: (n,) probability of each label; 1 when left out.
+        round_: the round that accepted the labels.
+    """
+    n = len(rows)
+    sources = pa.DictionaryArray.from_arrays(np.zeros(n, np.int8), [source])
+    columns = {
+        "row": np.asarray(rows, np.int64),
+        "label": pa.array(labels, pa.int64()),
+        "value": pa.nulls(n, pa.float64()) if value is None else value,
+        "source": sources,
+        "confidence": np.ones(n, np.float32) if confidence is None else confidence.astype(np.float32),
+        "round": np.full(n, round_, np.int64),
+        "group": np.asarray(group, np.int64),
+        "origin": pa.array(origin, pa.string()),
+    }
+    return pa.table(columns, schema=LABELS)

@@ -1,0 +1,1 @@
+"""Weights from elsewhere: fetched, read without unpickling, loaded into a network."""

@@ -1,0 +1,1 @@
+"""What every process stands on: errors and exit codes, signals, files, progress, starting processes."""

@@ -1,0 +1,145 @@
+"""How a process of sprout ends: its exit codes, and that it dies with its parent."""
+
+import errno
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from sprout.runtime.errors import UserError, one_line
+
+if TYPE_CHECKING:
+    import psutil
+
+
+FULL_OR_CLOSED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+PATIENCE = 30.0  # seconds
+
+
+class Killed(BaseException):
+    """A signal asked this process to end; raised in the main thread, wherever it is."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn what ends the block into the process's exit code.
+
+    A `UserError` ends with 2 and its one line, a signal with 128 + its number, a full or read-only disk
+    with 1 and one line; any other exception passes through (Python prints its traceback and ends with 1).
+    """
+    for signum in ENDING:
+        if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
+            signal.signal(signum, raise_killed)
+    try:
+        yield
+    except UserError as error:
+        line = one_line(error)
+        print("error:", line, file=sys.stderr)
+        if told := os.environ.get("RANK_ERROR"):
+            Path(told).write_text(line, encoding="utf-8")
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in FULL_OR_CLOSED:
+            raise
+        print("error:", error, file=sys.stderr)
+        sys.exit(1)
+    except Killed as killed:
+        print(f"ended by {killed}", file=sys.stderr)
+        sys.exit(128 + killed.signum)
+
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What asks a process to end."""
+
+
+class Request:
+    """Whether a signal has asked this process to end."""
+
+    signum: int | None = None
+
+    def note(self, signum: int, frame: FrameType | None) -> None:
+        """Signal handler; the same signal a second time ends the process at once."""
+        signal.signal(signum, signal.SIG_DFL)
+        self.signum = signum
+
+    def obey(self) -> None:
+        """End, if that was asked."""
+        if self.signum is not None:
+            raise Killed(self.signum)
+
+
+@contextmanager
+def requests() -> Iterator[Request]:
+    """While the block runs, a signal to end is noted instead of raised: it looks when it can end well.
+
+    Only where signals end by `exit_codes`; whoever has handlers of his own keeps them.
+    """
+    request = Request()
+    ours = [signum for signum in ENDING if signal.getsignal(signum) == raise_killed]
+    for signum in ours:
+        signal.signal(signum, request.note)
+    try:
+        yield request
+    finally:
+        for signum in ours:
+            if signum != request.signum:
+                signal.signal(signum, raise_killed)
+    request.obey()
+
+
+def raise_killed(signum: int, frame: FrameType | None) -> None:
+    """Signal handler; the same signal a second time ends the process at once."""
+    signal.signal(signum, signal.SIG_DFL)
+    raise Killed(signum)
+
+
+def die_with_parent(seconds: float = 0.5) -> None:
+    """End this process by SIGTERM soon after its parent has died.
+
+    Killing `dvc` leaves its stage running; the next `dvc repro` would start a second one beside it.
+    PARENT_PID, where it is set, says who the parent was at the start: it may have died during our imports.
+    """
+    parent = int(os.environ.pop("PARENT_PID", "") or os.getppid())
+    starter = stage_of_rank()
+
+    def watch() -> None:
+        while os.getppid() == parent and (starter is None or lives(starter)):
+            time.sleep(seconds)
+        os.kill(os.getpid(), signal.SIGTERM)
+        # The handler waits for the main thread, which may be deep in a library that never returns.
+        time.sleep(PATIENCE)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def lives(process: "psutil.Process") -> bool:
+    """Whether a process still runs; one that nobody has waited for yet does not."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def stage_of_rank() -> "psutil.Process | None":
+    """The process that started this one's launcher, where this is one of several ranks."""
+    if "STAGE_PID" not in os.environ:
+        return None
+    import psutil
+
+    try:
+        return psutil.Process(int(os.environ["STAGE_PID"]))
+    except psutil.NoSuchProcess:
+        raise Killed(signal.SIGTERM) from None

@@ -1,0 +1,1 @@
+"""Learning from unlabelled examples: scoring the pool, selecting pseudo-labels."""

@@ -1,1 +1,0 @@
-"""The settings: their types, their composition, and where each value came from."""

@@ -1,0 +1,1 @@
+"""The outbox: what runs have to say to MLflow, on disk first, sent in the background."""

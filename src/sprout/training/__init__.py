@@ -1,1 +1,0 @@
-"""One training, from labelled examples to a model folder and its run."""
