@@ -1,4 +1,4 @@
-# `make repro` builds everything, `make test` runs the whole suite; both set up .venv first.
+# `make repro` builds the default experiment, `make test` runs the test suite; both set up .venv first.
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
@@ -25,14 +25,14 @@ format: setup
 bench: setup
 	for name in $(BENCHMARKS); do python -m benchmarks.$$name || exit 1; done
 	python -m benchmarks.epoch --batch 32
-	$(if $(FASHION),for name in sweep_overhead sweep_pruning; do python -m benchmarks.$$name download.mirror=$(FASHION) || exit 1; done,@echo 'sweep_overhead, sweep_pruning: left out; make bench FASHION=/path/to/fashion-mnist (the official files) runs them, too')
-	$(if $(IMAGES),python -m benchmarks.decode $(IMAGES),@echo 'decode: left out; make bench IMAGES=cifar10.tar.xz (or a folder of images) runs it, too')
+	$(if $(FASHION),for name in sweep_overhead sweep_pruning; do python -m benchmarks.$$name download.mirror=$(FASHION) || exit 1; done,@echo 'sweep_overhead, sweep_pruning: skipped; to run them: make bench FASHION=/path/to/fashion-mnist (the official files)')
+	$(if $(IMAGES),python -m benchmarks.decode $(IMAGES),@echo 'decode: skipped; to run it: make bench IMAGES=cifar10.tar.xz (or a folder of images)')
 
 setup: .venv/ready
 
-# The stamp is written last: an interrupted set-up starts again.
+# The file is written last, so that an interrupted set-up is repeated.
 .venv/ready: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sprout needs Python 3.11 or newer; found " + sys.version.split()[0] + " (name another with PYTHON=...)")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sprout needs Python 3.11 or newer; found " + sys.version.split()[0] + " (select another with PYTHON=...)")'
 	test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.venv/bin/uv pip install --quiet --compile-bytecode --require-hashes --requirement requirements.lock

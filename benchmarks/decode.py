@@ -1,9 +1,9 @@
-"""The stage `prepare` on class folders of images ÷ decoding them with Pillow in as many plain processes.
+"""The stage `prepare` on class folders of images ÷ decoding them with Pillow in the same number of plain processes.
 
     python -m benchmarks.decode cifar10.tar.xz                       # 60,000 CIFAR-10 JPEGs
     python -m benchmarks.decode cifar10.tar.xz --near-duplicates     # with the search for near duplicates
 
-Both find the files and decode all of them; ours also checks, compares, splits, stores and describes them.
+Both list the files and decode all of them; ours also checks, compares, splits, stores and describes them.
 """
 
 import json
@@ -11,16 +11,16 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.paired import cost, in_turn, parser, print_figure
+from benchmarks.paired import alternate, cost, parser, print_ratio
 from benchmarks.workspace import copy_project, environment
-from sprout.data.sources.archive import unpack
+from sprout.data.formats.archive import unpack
 
 GOAL, GOAL_NEAR = 1.2, 3.0
 
 DOWNLOAD = """\
 source: local
 name: images
-form:
+format:
   kind: folders
 """
 REFERENCE = """\
@@ -51,12 +51,12 @@ if __name__ == "__main__":
 
 
 def measure(images: Path, pairs: int, *, near: bool) -> None:
-    """Compare the two programs; prints the figure.
+    """Compare the two programs, and print the result.
 
     Args:
         images: a folder, in which every file whose name has a dot is an image, or an archive of one.
-        pairs: how many runs of each.
-        near: ours looks for near duplicates, too.
+        pairs: runs of each side.
+        near: whether ours searches for near duplicates as well.
     """
     with TemporaryDirectory(prefix="sprout-decode-") as scratch:
         project = Path(scratch, "project")
@@ -73,14 +73,14 @@ def measure(images: Path, pairs: int, *, near: bool) -> None:
             [sys.executable, "pipelines/prepare.py"],
             [sys.executable, "reference.py", str(images.resolve())],
         )
-        cost(reference, project, env)  # brings the files from the disk into memory for both
-        costs = in_turn(lambda: cost(ours, project, env), lambda: cost(reference, project, env), pairs)
+        cost(reference, project, env)  # reads the files from disk into the page cache, for both
+        costs = alternate(lambda: cost(ours, project, env), lambda: cost(reference, project, env), pairs)
     name, goal = ("decode_near_duplicates", GOAL_NEAR) if near else ("decode", GOAL)
-    print_figure(name, goal, *costs)
+    print_ratio(name, goal, *costs)
 
 
 def set_up(project: Path, images: Path, *, near: bool) -> None:
-    """Let the project's experiment be about these images."""
+    """Configure the project to prepare these images."""
     (project / "data/source/images").symlink_to(images)
     (project / "conf/download/images.yaml").write_text(DOWNLOAD, encoding="utf-8")
     test = "null" if (images / "test").is_dir() else "0.2"
@@ -92,6 +92,6 @@ def set_up(project: Path, images: Path, *, near: bool) -> None:
 if __name__ == "__main__":
     command_line = parser("decode", __doc__, pairs=10)
     command_line.add_argument("images", type=Path, help="a folder of image files, or an archive of one")
-    command_line.add_argument("--near-duplicates", action="store_true", help="look for them, too")
+    command_line.add_argument("--near-duplicates", action="store_true", help="search for them as well")
     arguments = command_line.parse_args()
     measure(arguments.images, arguments.pairs, near=arguments.near_duplicates)

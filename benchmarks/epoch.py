@@ -1,12 +1,12 @@
-"""An epoch of training (train and val, tracked in MLflow) ÷ an epoch of a bare PyTorch loop.
+"""An epoch of training (train and val, tracked in MLflow) ÷ an epoch of a plain PyTorch loop.
 
-    python -m benchmarks.epoch                # the CNN of 3 × 12 filters, 40,000 + 10,000 images, batch 100
+    python -m benchmarks.epoch                # the CNN of 3 × 12 filters, 40,000 + 10,000 images, batch size 100
     python -m benchmarks.epoch --batch 32
 
-Both take turns in one process with two threads. The reference (bare.py) has its images in memory, as floats and
-normalised, in the memory format that is faster here, and nothing around its steps: no file, no schedule, no figure on
-train, no progress, no checkpoint, no tracking. Its optimizer is `torch.optim.Adam` as people write it, or with
-`fused=True`, as ours has it: whichever is faster here, unless --fused or --no-fused says which.
+Both run alternately in one process with two threads. The reference (bare.py) has its images in memory, as normalised
+floats in the memory format that is faster here, and nothing around its steps: no files, no schedule, no training
+metrics, no progress, no checkpoints, no tracking. Its optimizer is `torch.optim.Adam` with its default or with
+`fused=True`, which ours uses: the faster one, unless --fused or --no-fused is given.
 """
 
 import argparse
@@ -19,8 +19,16 @@ from tempfile import TemporaryDirectory
 import torch
 
 from benchmarks.bare import BareLoop
-from benchmarks.paired import in_turn, parser, positive, print_figure, timed
-from benchmarks.training import Data, compose, make_training, own_store, random_data, run_epoch, timed_with_sending
+from benchmarks.paired import alternate, parser, positive, print_ratio, timed
+from benchmarks.training import (
+    compose,
+    make_training,
+    own_store,
+    random_data,
+    run_epoch,
+    timed_with_sending,
+)
+from sprout.data.dataset import TrainingData
 
 GOALS = {100: 1.05, 32: 1.15}
 """By batch size."""
@@ -29,40 +37,42 @@ TRIALS, TRIAL_STEPS = 5, 30
 
 
 def measure(pairs: int, images: int, batch: int, fused: bool | None) -> None:
-    """Compare epochs; prints the figure.
+    """Compare epochs, and print the result.
 
     Args:
-        pairs: how many epochs of each.
-        images: training images; a quarter as many validate.
-        batch: examples a step.
-        fused: the reference's optimizer; None for the faster one.
+        pairs: epochs of each side.
+        images: training images; a quarter of this number are for validation.
+        batch: examples in a step.
+        fused: the reference's optimizer; None means the faster one.
     """
     build = compose("model=cnn_3x12", f"train.batch_size={batch}")
     with TemporaryDirectory(prefix="sprout-epoch-") as scratch, own_store(build) as run:
         data = random_data(Path(scratch), images, max(1, images // 4))
         ours = make_training(data, build, Path(scratch, "checkpoints"), run.log_metrics)
         reference = fastest(data, batch, fused)
-        run_epoch(ours)  # warm
+        run_epoch(ours)  # warm-up
         reference.epoch()
-        costs = in_turn(lambda: timed_with_sending(lambda: run_epoch(ours)), lambda: timed(reference.epoch), pairs)
-    print_figure("epoch" if batch == 100 else f"epoch_{batch}", GOALS[batch], *costs)
+        costs = alternate(lambda: timed_with_sending(lambda: run_epoch(ours)), lambda: timed(reference.epoch), pairs)
+    print_ratio("epoch" if batch == 100 else f"epoch_{batch}", GOALS[batch], *costs)
 
 
-def fastest(data: Data, batch: int, fused: bool | None) -> BareLoop:
-    """The bare loop whose memory format and kind of optimizer take the least time here, by the best of some trials."""
-    forms = list(product(FORMATS, (False, True) if fused is None else (fused,)))
-    loops = [BareLoop(data, batch, *form) for form in forms]
+def fastest(data: TrainingData, batch: int, fused: bool | None) -> BareLoop:
+    """Return the plain loop with the fastest memory format and optimizer, by the best of several trials."""
+    variants = list(product(FORMATS, (False, True) if fused is None else (fused,)))
+    loops = [BareLoop(data, batch, *variant) for variant in variants]
     trial = [partial(loop.train, TRIAL_STEPS * batch) for loop in loops]
     walls = [[timed(run).wall for run in trial] for _ in range(TRIALS)]
     best = [min(side) for side in zip(*walls, strict=True)]
-    for (memory_format, kind), wall in zip(forms, best, strict=True):
-        print(f"reference: {memory_format}, fused={kind}: {1000 * wall / TRIAL_STEPS:.2f} ms a step", file=sys.stderr)
+    for (memory_format, is_fused), wall in zip(variants, best, strict=True):
+        print(
+            f"reference: {memory_format}, fused={is_fused}: {1000 * wall / TRIAL_STEPS:.2f} ms a step", file=sys.stderr
+        )
     return loops[best.index(min(best))]
 
 
 if __name__ == "__main__":
     command_line = parser("epoch", __doc__, pairs=10)
-    command_line.add_argument("--images", type=positive, default=40_000, help="to train on (default: %(default)s)")
+    command_line.add_argument("--images", type=positive, default=40_000, help="training images (default: %(default)s)")
     command_line.add_argument("--batch", type=int, choices=list(GOALS), default=100, help="default: %(default)s")
     command_line.add_argument("--fused", action=argparse.BooleanOptionalAction, help="default: the faster one")
     arguments = command_line.parse_args()

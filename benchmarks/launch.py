@@ -1,7 +1,7 @@
-"""`sprout train` to the end of its first optimizer step ÷ `import torch, pytorch_lightning` and one such step.
+"""`sprout train` until the end of its first optimizer step ÷ `import torch, pytorch_lightning` and one such step.
 
-The data is prepared; the training is that of the experiment digits. It takes an optimizer of its own, as any user
-may: Adam that ends the process after a step.
+The data is prepared, and the training is that of the experiment digits. Its optimizer is a user's class: Adam that
+ends the process after one step.
 """
 
 import shutil
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.paired import Cost, cost, in_turn, parser, print_figure
+from benchmarks.paired import Cost, alternate, cost, parser, print_ratio
 from benchmarks.workspace import copy_project, environment
 from sprout.config.made_with import STAGES
 
@@ -46,7 +46,7 @@ optimizer.step()
 
 
 def measure(pairs: int) -> None:
-    """Prepare a copy of the project, then compare; prints the figure."""
+    """Prepare a copy of the project, compare, and print the result."""
     with TemporaryDirectory(prefix="sprout-launch-") as scratch:
         project, runs = Path(scratch, "project"), Path(scratch, "runs")
         env = environment(Path(scratch, "dvc")) | {"PYTHONPATH": "src", "TMPDIR": scratch}
@@ -54,21 +54,21 @@ def measure(pairs: int) -> None:
         (project / "src" / "one_step.py").write_text(ONE_STEP, encoding="utf-8")
         cost(["dvc", "repro", *STAGES], project, env)
         train = [sys.executable, "-m", "sprout.cli", "train"]
-        cost([*train, "train.epochs=1"], project, env)  # makes the MLflow store
+        cost([*train, "train.epochs=1"], project, env)  # creates the MLflow store
         shutil.copytree(project / "mlruns", runs)
 
         def ours() -> Cost:
-            shutil.rmtree(project / "mlruns")  # whatever the last one left behind would be sent by the next
+            shutil.rmtree(project / "mlruns")  # the next run would send what the last one left unsent
             shutil.copytree(runs, project / "mlruns")
             return cost([*train, *OWN], project, env)
 
         def reference() -> Cost:
             return cost([sys.executable, "-c", REFERENCE], project, env)
 
-        for warm in (ours, reference):
-            warm()
-        costs = in_turn(ours, reference, pairs)
-    print_figure("launch", GOAL, *costs)
+        for warm_up in (ours, reference):
+            warm_up()
+        costs = alternate(ours, reference, pairs)
+    print_ratio("launch", GOAL, *costs)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Peak anonymous memory of training on a store of 6 GiB − on one of 60 MiB.
+"""Peak anonymous memory of training on a store of 6 GiB − of training on one of 60 MiB.
 
-The store is mapped, not read: pages of its files belong to the system, which takes them back as it likes, and count
-for nobody (`RssAnon` in /proc/self/status; Linux only). What grows with a store is what is kept for each example: its
-label, its place, and the epoch's order.
+The store is memory-mapped: the pages of its files belong to the system's page cache and are not counted (`RssAnon` in
+/proc/self/status; Linux only). What grows with the store is what training keeps for each example: its label, its row
+and its place in the epoch's order.
 """
 
 import json
@@ -17,8 +17,9 @@ from subprocess import run
 from tempfile import TemporaryDirectory
 
 from benchmarks.paired import parser, print_value
-from benchmarks.training import compose, make_training, open_data, random_data, run_epoch, untracked
+from benchmarks.training import compose, make_training, open_data, random_data, run_epoch
 from benchmarks.workspace import PROJECT, child_environment
+from sprout.runtime.run_context import log_nothing
 
 GOAL = 300.0  # MiB
 SHAPE = (32, 32, 3)
@@ -26,20 +27,20 @@ VAL = 1000
 BATCH = 8192
 SMALL = 60 << 20
 SPARE = 1 << 30
-"""Bytes that stay free on the disk."""
+"""Bytes that must remain free on the disk."""
 SECONDS = 0.02
 
 
 def measure(pairs: int, large: int, small: int = SMALL) -> None:
-    """Train an epoch on each store, by processes of their own; prints the figure.
+    """Train an epoch on each store, in separate processes, and print the result.
 
     Args:
-        pairs: how many trainings on each.
-        large: bytes of images in the one store.
-        small: in the other.
+        pairs: trainings on each store.
+        large: bytes of images in the large store.
+        small: bytes of images in the small store.
 
     Raises:
-        SystemExit: the disk has too little room.
+        SystemExit: the disk has too little free space.
     """
     with TemporaryDirectory(prefix="sprout-memory-") as scratch:
         folder = Path(scratch)
@@ -47,61 +48,61 @@ def measure(pairs: int, large: int, small: int = SMALL) -> None:
         for name, size in (("ours", large), ("reference", small)):
             random_data(folder / name, size // math.prod(SHAPE), VAL, SHAPE)
         ours, reference = zip(*[(peak(folder / "ours"), peak(folder / "reference")) for _ in range(pairs)], strict=True)
-    apart = [one - other for one, other in zip(ours, reference, strict=True)]
-    print_value("memory", GOAL, apart, unit="MiB", ours=ours, reference=reference)
+    differences = [one - other for one, other in zip(ours, reference, strict=True)]
+    print_value("memory", GOAL, differences, unit="MiB", ours=ours, reference=reference)
 
 
 def refuse_small_disk(folder: Path, size: int) -> None:
-    """End with one line if so many bytes do not fit."""
+    """Exit with a message if this many bytes do not fit on the disk."""
     free = shutil.disk_usage(folder).free
     if free < size + SPARE:
-        needed, there = ((count / 2**30) for count in (size + SPARE, free))
+        needed, available = ((count / 2**30) for count in (size + SPARE, free))
         raise SystemExit(
-            f"{folder.parent}: {there:.1f} GiB are free, {needed:.1f} are needed: set TMPDIR, or --gib lower"
+            f"{folder.parent}: {available:.1f} GiB are free, {needed:.1f} are needed; set TMPDIR, or lower --gib"
         )
 
 
 def peak(folder: Path) -> float:
-    """MiB that a training on this data takes at its peak."""
+    """Return the peak memory of a training on this data, in MiB."""
     command = [sys.executable, "-m", "benchmarks.memory", "--in", str(folder)]
     done = run(command, cwd=PROJECT, env=child_environment(folder / "dvc"), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
-    found = float(json.loads(done.stdout.splitlines()[-1]))
-    print(f"{folder.name}: {found:.0f} MiB", file=sys.stderr)
-    return found
+    mib = float(json.loads(done.stdout.splitlines()[-1]))
+    print(f"{folder.name}: {mib:.0f} MiB", file=sys.stderr)
+    return mib
 
 
 def train(folder: Path) -> None:
-    """Train for an epoch in this process, and print the peak."""
-    with TemporaryDirectory(prefix="sprout-checkpoints-") as scratch, watched() as seen:
+    """Train for one epoch in this process, and print the peak."""
+    with TemporaryDirectory(prefix="sprout-checkpoints-") as scratch, record_memory() as samples:
         data = open_data(folder)
-        batch = min(BATCH, len(data[0]))
+        batch = min(BATCH, len(data.train))
         build = compose("model=mlp", "model.hidden=[16]", f"train.batch_size={batch}", "train.accelerator=cpu")
-        run_epoch(make_training(data, build, Path(scratch), untracked))
-    print(json.dumps(max(seen)))
+        run_epoch(make_training(data, build, Path(scratch), log_nothing))
+    print(json.dumps(max(samples)))
 
 
 @contextmanager
-def watched() -> Iterator[list[float]]:
-    """This process's anonymous memory while the block runs, in MiB, 50 times a second."""
-    seen, ended = [anonymous()], threading.Event()
+def record_memory() -> Iterator[list[float]]:
+    """Record the anonymous memory of this process in MiB, 50 times a second, while the block runs."""
+    samples, ended = [anonymous()], threading.Event()
 
-    def watch() -> None:
+    def sample() -> None:
         while not ended.wait(SECONDS):
-            seen.append(anonymous())
+            samples.append(anonymous())
 
-    thread = threading.Thread(target=watch, daemon=True)
+    thread = threading.Thread(target=sample, daemon=True)
     thread.start()
     try:
-        yield seen
+        yield samples
     finally:
         ended.set()
         thread.join()
 
 
 def anonymous() -> float:
-    """MiB of this process that no file holds."""
+    """Return the memory of this process that is not backed by a file, in MiB."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith("RssAnon:"))
     return int(kilobytes) / 1024
@@ -109,7 +110,7 @@ def anonymous() -> float:
 
 if __name__ == "__main__":
     command_line = parser("memory", __doc__, pairs=1)
-    command_line.add_argument("--gib", type=float, default=6.0, help="of images in the large store (default: 6)")
+    command_line.add_argument("--gib", type=float, default=6.0, help="GiB of images in the large store (default: 6)")
     command_line.add_argument("--in", dest="folder", type=Path, help="train once, on the data in this folder")
     arguments = command_line.parse_args()
     if arguments.folder:

@@ -1,13 +1,13 @@
-"""`dvc repro` with nothing to do ÷ `dvc status` of a pipeline of one stage.
+"""`dvc repro` with no stage to run ÷ `dvc status` of a pipeline of one stage.
 
-The reference is about the least that `dvc` does with a pipeline: start, read one stage, compare two files.
+The reference is close to the minimum that `dvc` does with a pipeline: start, read one stage, compare two files.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.paired import cost, in_turn, parser, print_figure
+from benchmarks.paired import alternate, cost, parser, print_ratio
 from benchmarks.workspace import commit, copy_project, environment
 
 GOAL = 1.6
@@ -21,11 +21,11 @@ stages:
 
 
 def measure(pairs: int, stages: Sequence[str]) -> None:
-    """Build the project once, then compare; prints the figure.
+    """Build the project once, compare, and print the result.
 
     Args:
-        pairs: how many runs of each.
-        stages: builds only these and what they need; all if empty.
+        pairs: runs of each side.
+        stages: the stages to build, with those they depend on; all if empty.
     """
     with TemporaryDirectory(prefix="sprout-noop-") as scratch:
         env = environment(Path(scratch, "dvc"))
@@ -39,9 +39,9 @@ def measure(pairs: int, stages: Sequence[str]) -> None:
             (repro, project),
             (status, small),
         ):
-            cost(command, folder, env)  # built, then a first time without work
-        costs = in_turn(lambda: cost(repro, project, env), lambda: cost(status, small, env), pairs)
-    print_figure("noop", GOAL, *costs)
+            cost(command, folder, env)  # build, then a warm-up with no stage to run
+        costs = alternate(lambda: cost(repro, project, env), lambda: cost(status, small, env), pairs)
+    print_ratio("noop", GOAL, *costs)
 
 
 def make_one_stage(folder: Path, env: Mapping[str, str]) -> None:
@@ -55,6 +55,6 @@ def make_one_stage(folder: Path, env: Mapping[str, str]) -> None:
 
 if __name__ == "__main__":
     command_line = parser("noop", __doc__, pairs=10)
-    command_line.add_argument("stages", nargs="*", help="build only these and what they need (default: all)")
+    command_line.add_argument("stages", nargs="*", help="build only these and their dependencies (default: all)")
     arguments = command_line.parse_args()
     measure(arguments.pairs, arguments.stages)

@@ -1,6 +1,6 @@
 """The first full pass over a prepared store ÷ reading the same bytes from its file.
 
-The system is told to forget the file before each pass, so that both come from the disk.
+The file is dropped from the page cache before each pass, so that both read from disk.
 """
 
 import os
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.paired import Cost, in_turn, parser, positive, print_figure, timed
+from benchmarks.paired import Cost, alternate, parser, positive, print_ratio, timed
 from sprout.data.store import StoreWriter, label_table, open_store
 
 GOAL = 1.2
@@ -19,17 +19,17 @@ BATCH = 1000
 
 
 def measure(pairs: int, images: int) -> None:
-    """Write a store of random images, then compare; prints the figure."""
+    """Write a store of random images, compare, and print the result."""
     with TemporaryDirectory(prefix="sprout-open-store-") as scratch:
         folder = Path(scratch, "store")
         write(folder, images)
-        (path,) = folder.glob("examples-*.npy")  # one file: the reference reads no other
-        costs = in_turn(lambda: cold(path, lambda: ours(folder)), lambda: cold(path, lambda: reference(path)), pairs)
-    print_figure("open_store", GOAL, *costs)
+        (path,) = folder.glob("examples-*.npy")  # the reference reads a single file
+        costs = alternate(lambda: cold(path, lambda: ours(folder)), lambda: cold(path, lambda: reference(path)), pairs)
+    print_ratio("open_store", GOAL, *costs)
 
 
 def write(folder: Path, images: int, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> None:
-    """A store of so many random images of ten classes."""
+    """Write a store of random images of ten classes."""
     generator = np.random.default_rng(seed)
     rows = np.arange(images)
     with StoreWriter(folder, images, shape, "uint8") as writer:
@@ -39,7 +39,7 @@ def write(folder: Path, images: int, shape: tuple[int, ...] = SHAPE, seed: int =
 
 
 def cold(path: Path, run: Callable[[], None]) -> Cost:
-    """What one pass takes; the file's pages are written and forgotten first."""
+    """Time one pass after dropping the file from the page cache."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -47,14 +47,14 @@ def cold(path: Path, run: Callable[[], None]) -> Cost:
 
 
 def ours(folder: Path) -> None:
-    """Open the store, its label table too, and take every example in batches."""
+    """Open the store with its label table, and read all examples in batches."""
     store = open_store(folder)
     for start in range(0, len(store), BATCH):
         store.take(np.arange(start, min(start + BATCH, len(store))))
 
 
 def reference(path: Path) -> None:
-    """Read the file from one end to the other."""
+    """Read the file from start to end."""
     buffer = bytearray(BATCH * int(np.prod(SHAPE)))
     with path.open("rb", buffering=0) as file:
         while file.readinto(buffer):

@@ -1,4 +1,4 @@
-"""Two programs run in turn, A B A B …, and the ratio of the time that they took."""
+"""Runs two programs alternately, A B A B …, and compares the time that they take."""
 
 import argparse
 import json
@@ -12,32 +12,34 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
 
-FEWEST = 6  # pairs for an interval of 95%: that of five holds the median in 94 of 100 cases
+MIN_PAIRS = 6  # for a 95% interval; with five pairs its coverage is 94%
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run of a command took: seconds on the clock, and seconds of all its processes on a CPU."""
+    """Wall time, and CPU time of all processes, of one run in seconds."""
 
     wall: float
     cpu: float
 
 
 def parser(name: str, about: str | None, pairs: int | None) -> argparse.ArgumentParser:
-    """The command line that every benchmark has; None where there are no pairs."""
-    made = argparse.ArgumentParser(
+    """Return the argument parser that all benchmarks share; `pairs` is None for those without pairs."""
+    command_line = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     if pairs is not None:
-        made.add_argument("--pairs", type=positive, default=pairs, help="runs of each side (default: %(default)s)")
-    return made
+        command_line.add_argument(
+            "--pairs", type=positive, default=pairs, help="runs of each side (default: %(default)s)"
+        )
+    return command_line
 
 
 def positive(text: str) -> int:
-    """A count of at least one.
+    """Parse a count of at least one.
 
     Raises:
-        ValueError: it is none; `argparse` then says so.
+        ValueError: it is not a positive integer; `argparse` reports it.
     """
     if int(text) < 1:
         raise ValueError
@@ -45,10 +47,10 @@ def positive(text: str) -> int:
 
 
 def cost(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Cost:
-    """Run a command to its end; processes that it started and waited for count as its own.
+    """Run a command and return its cost, including the processes that it started and waited for.
 
     Raises:
-        RuntimeError: it failed; what it printed is in the message.
+        RuntimeError: it failed; the message has its output.
     """
     with TemporaryFile() as output:
         start = time.perf_counter()
@@ -64,14 +66,14 @@ def cost(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -
 
 
 def timed(run: Callable[[], object]) -> Cost:
-    """What a call takes; on the CPU, all threads of this process."""
+    """Return the cost of a call; the CPU time is that of all threads of this process."""
     wall, cpu = time.perf_counter(), time.process_time()
     run()
     return Cost(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def in_turn(ours: Callable[[], Cost], reference: Callable[[], Cost], pairs: int) -> tuple[list[Cost], list[Cost]]:
-    """Run the two `pairs` times, one after the other, so that a busy machine slows both."""
+def alternate(ours: Callable[[], Cost], reference: Callable[[], Cost], pairs: int) -> tuple[list[Cost], list[Cost]]:
+    """Run the two alternately, `pairs` times each, so that a busy machine slows both."""
     costs: tuple[list[Cost], list[Cost]] = ([], [])
     for pair in range(1, pairs + 1):
         for side, run in zip(costs, (ours, reference), strict=True):
@@ -81,41 +83,44 @@ def in_turn(ours: Callable[[], Cost], reference: Callable[[], Cost], pairs: int)
     return costs
 
 
-def print_figure(name: str, goal: float, ours: Sequence[Cost], reference: Sequence[Cost]) -> None:
-    """Print the figure as one JSON line: the ratio of wall times; that of CPU times lies under `cpu`."""
-    if len(ours) < FEWEST:
-        print(f"fewer than {FEWEST} pairs: the interval is the range of the ratios, not 95%", file=sys.stderr)
-    figure = {
+def print_ratio(name: str, goal: float, ours: Sequence[Cost], reference: Sequence[Cost]) -> None:
+    """Print the ratio of wall times as one JSON line; the ratio of CPU times is under `cpu`."""
+    if len(ours) < MIN_PAIRS:
+        print(
+            f"fewer than {MIN_PAIRS} pairs: the interval is the range of the ratios, not a 95% interval",
+            file=sys.stderr,
+        )
+    result = {
         "name": name,
-        **compared([one.wall for one in ours], [one.wall for one in reference]),
+        **compare([one.wall for one in ours], [one.wall for one in reference]),
         "goal": goal,
         "unit": "s",
-        "cpu": compared([one.cpu for one in ours], [one.cpu for one in reference]),
+        "cpu": compare([one.cpu for one in ours], [one.cpu for one in reference]),
     }
-    print(json.dumps(figure), flush=True)
+    print(json.dumps(result), flush=True)
 
 
 def print_value(
     name: str, goal: float, values: Sequence[float], *, unit: str, digits: int = 3, **sides: Sequence[float]
 ) -> None:
-    """Print a figure that is no ratio of times as one JSON line, with the same keys; no CPU time belongs to it.
+    """Print a result that is not a ratio of times as one JSON line, with the same keys except `cpu`.
 
     Args:
         name: of the benchmark.
-        goal: what the figure is held against.
-        values: it, measured once or several times; the median stands under `ratio`.
-        unit: of all numbers; empty for a bare number.
-        digits: significant ones that are kept.
-        sides: what `values` were made of, such as `ours` and `reference`.
+        goal: the largest accepted value.
+        values: one or more measurements; their median is the `ratio`.
+        unit: of all numbers; empty if they have none.
+        digits: number of significant digits.
+        sides: the numbers that `values` were computed from, such as `ours` and `reference`.
     """
     shown = {key: [float(f"{value:.{digits}g}") for value in side] for key, side in sides.items()}
     low, middle, high = (float(f"{value:.{digits}g}") for value in (min(values), median(values), max(values)))
-    figure = {"name": name, "ratio": middle, "interval": [low, high], **shown, "goal": goal, "unit": unit}
-    print(json.dumps(figure), flush=True)
+    result = {"name": name, "ratio": middle, "interval": [low, high], **shown, "goal": goal, "unit": unit}
+    print(json.dumps(result), flush=True)
 
 
-def compared(ours: Sequence[float], reference: Sequence[float]) -> dict[str, float | list[float]]:
-    """The median of the pairs' ratios and its interval, with the values of both sides; three decimals."""
+def compare(ours: Sequence[float], reference: Sequence[float]) -> dict[str, float | list[float]]:
+    """Return the median of the pairs' ratios, its interval and the values of both sides, with three decimals."""
     ratios = [one / other for one, other in zip(ours, reference, strict=True)]
     return {
         "ratio": round(median(ratios), 3),
@@ -126,19 +131,19 @@ def compared(ours: Sequence[float], reference: Sequence[float]) -> dict[str, flo
 
 
 def rounded(values: Sequence[float]) -> list[float]:
-    """Three decimals."""
+    """Round to three decimals."""
     return [round(value, 3) for value in values]
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """A 95% confidence interval of the median, whatever the distribution.
+    """Return a distribution-free 95% confidence interval of the median.
 
-    Its ends are two of the values (order statistics; scipy.stats.quantile_test). Fewer than 6 values have
-    no such interval; theirs goes from the smallest to the largest.
+    Its ends are order statistics (scipy.stats.quantile_test). Fewer than 6 values have no such interval; their range
+    is returned.
     """
     from scipy.stats import quantile_test
 
-    if len(values) < FEWEST:
+    if len(values) < MIN_PAIRS:
         return min(values), max(values)
-    found = quantile_test(values, p=0.5).confidence_interval(confidence_level=0.95)
-    return float(found.low), float(found.high)
+    ends = quantile_test(values, p=0.5).confidence_interval(confidence_level=0.95)
+    return float(ends.low), float(ends.high)

@@ -1,9 +1,9 @@
-"""An experiment over several seeds: the figures of teacher and student, mean and spread, by the true pipeline.
+"""Metrics of teacher and student over several seeds, mean and standard deviation, by the complete pipeline.
 
     python -m benchmarks.seeds digits --seeds 10                              # on val and test
     python -m benchmarks.seeds fashion_mnist --seeds 3 --split val [OVERRIDE...]
 
-The seed draws the splits, the labels that are kept, the augmented copies and all chance in training.
+The seed decides the splits, the kept labels, the augmented copies and all random draws of the training.
 """
 
 import argparse
@@ -22,47 +22,55 @@ from benchmarks.paired import cost, positive
 from benchmarks.workspace import copy_project, environment
 
 ROLES = ("teacher", "student")
-Figures = dict[str, float]
+Metrics = dict[str, float]
 
 
-def figures(experiment: str, overrides: Sequence[str], split: str, seeds: range) -> dict[str, list[Figures]]:
-    """The figures of both models on val, and on test if that is the split; one build after another in one workspace."""
-    found: dict[str, list[Figures]] = {role: [] for role in ROLES}
+def run_seeds(experiment: str, overrides: Sequence[str], split: str, seeds: range) -> dict[str, list[Metrics]]:
+    """Build each seed in one workspace; return the metrics of both models on val, and on test if that is the split."""
+    results: dict[str, list[Metrics]] = {role: [] for role in ROLES}
     with TemporaryDirectory(prefix="sprout-seeds-") as scratch:
         folder, env = Path(scratch, "project"), environment(Path(scratch, "dvc"))
         copy_project(folder, env)
         for seed in seeds:
-            chance = [f"{section}.seed={seed}" for section in ("prepare", "augment", "train")]
-            params = {"experiment": experiment, "overrides": [*overrides, *chance]}
+            seeded = [f"{section}.seed={seed}" for section in ("prepare", "augment", "train")]
+            params = {"experiment": experiment, "overrides": [*overrides, *seeded]}
             (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-            # Val is told when the student is there; the test split stays closed.
+            # For val the build ends with the student, so that the test split is not read.
             took = cost(["dvc", "repro", "evaluate" if split == "test" else "retrain"], folder, env)
             for role in ROLES:
-                found[role].append(told(folder, role, split))
-            now = ", ".join(f"{role} {found[role][-1]}" for role in ROLES)
-            print(f"seed {seed}: {now} ({took.wall:.0f} s)", file=sys.stderr, flush=True)
-    return found
+                results[role].append(read_metrics(folder, role, split))
+            latest = ", ".join(f"{role} {results[role][-1]}" for role in ROLES)
+            print(f"seed {seed}: {latest} ({took.wall:.0f} s)", file=sys.stderr, flush=True)
+    return results
 
 
-def told(folder: Path, role: str, split: str) -> Figures:
-    """One model's figures, as the stages wrote them; each name begins with its split."""
-    known = {"val": read(folder / "models" / role / "metrics.json")["val"]}
+def read_metrics(folder: Path, role: str, split: str) -> Metrics:
+    """Return the metrics of one model, as the stages wrote them; each name begins with the split."""
+    known = {"val": read_json(folder / "models" / role / "metrics.json")["val"]}
     if split == "test":
-        known["test"] = read(folder / "reports/evaluation/metrics.json")["test"][role]
-    return {f"{part}_{name}": value for part in known for name, value in known[part].items() if value is not None}
+        known["test"] = read_json(folder / "reports/evaluation/metrics.json")["test"][role]
+    return {
+        f"{prefix}_{name}": value
+        for prefix, metrics in known.items()
+        for name, value in metrics.items()
+        if value is not None
+    }
 
 
-def read(path: Path) -> Any:
-    """A JSON file."""
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def summary(found: dict[str, list[Figures]], split: str) -> dict[str, Any]:
-    """Mean and spread of each figure; how much less the student errs on the split, and its 95% interval (by t)."""
+def summary(results: dict[str, list[Metrics]], split: str) -> dict[str, Any]:
+    """Return mean and standard deviation of each metric, and the mean difference of the error rates on the split.
+
+    The difference is that of teacher and student, paired by seed, with its 95% t interval.
+    """
     described: dict[str, Any] = {
-        role: {name: spread([run[name] for run in runs]) for name in runs[0]} for role, runs in found.items()
+        role: {name: describe_values([run[name] for run in runs]) for name in runs[0]} for role, runs in results.items()
     }
-    teacher, student = ([run.get(f"{split}_error_rate", 0.0) for run in found[role]] for role in ROLES)
+    teacher, student = ([run.get(f"{split}_error_rate", 0.0) for run in results[role]] for role in ROLES)
     if teacher != student:
         interval = ttest_rel(teacher, student).confidence_interval(0.95)
         described["difference"] = mean(teacher) - mean(student)
@@ -70,23 +78,23 @@ def summary(found: dict[str, list[Figures]], split: str) -> dict[str, Any]:
     return described
 
 
-def spread(values: list[float]) -> dict[str, Any]:
-    """Mean, standard deviation, and the values."""
+def describe_values(values: list[float]) -> dict[str, Any]:
+    """Return mean, standard deviation and the values."""
     return {"mean": mean(values), "stdev": stdev(values), "each": values}
 
 
 if __name__ == "__main__":
     line = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=__doc__)
     line.formatter_class = argparse.RawDescriptionHelpFormatter
-    line.add_argument("experiment", help="a file of conf/experiment/")
+    line.add_argument("experiment", help="the name of a file in conf/experiment/")
     line.add_argument("overrides", nargs="*", help="further overrides")
-    line.add_argument("--seeds", type=positive, default=5, help="how many; at least 2 (default: %(default)s)")
-    line.add_argument("--first", type=int, default=0, help="the first of them (default: %(default)s)")
+    line.add_argument("--seeds", type=positive, default=5, help="number of seeds, at least 2 (default: %(default)s)")
+    line.add_argument("--first", type=int, default=0, help="the first seed (default: %(default)s)")
     line.add_argument("--split", choices=["val", "test"], default="test", help="default: %(default)s")
     given = line.parse_intermixed_args()
     if given.seeds < 2:
-        line.error("--seeds: a spread needs at least 2")
-    measured = figures(given.experiment, given.overrides, given.split, range(given.first, given.first + given.seeds))
+        line.error("--seeds: a standard deviation needs at least 2")
+    measured = run_seeds(given.experiment, given.overrides, given.split, range(given.first, given.first + given.seeds))
     print(
         json.dumps(
             {"name": "seeds", "experiment": given.experiment, "split": given.split, **summary(measured, given.split)}

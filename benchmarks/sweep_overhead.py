@@ -1,7 +1,7 @@
 """The wall time of a sweep after its start-up ÷ the training time of its trials, divided by its workers.
 
-Trials of one length, on Fashion-MNIST; the time of a training is what its MLflow run says. The start-up is over when
-the first trial begins.
+All trials have the same length, on Fashion-MNIST. The time of a training is that of its MLflow run. The start-up ends
+when the first trial starts.
 """
 
 from pathlib import Path
@@ -15,23 +15,23 @@ from sprout.tracking.connection import connect
 GOAL = 1.05
 WORKERS = 2
 SPACE = ["~sweep.space.train.batch_size", "~sweep.space.model"]
-"""Trials of different lengths would leave one worker idle at the end, and that says nothing of the sweep."""
+"""Removed, because trials of different lengths leave a worker idle at the end, which is not overhead of the sweep."""
 
 
 def measure(pairs: int, trials: int, experiment: str, overrides: list[str]) -> None:
-    """Run sweeps; prints the figure.
+    """Run sweeps and print the ratio.
 
     Args:
-        pairs: how many sweeps.
-        trials: of each.
-        experiment: whose data and model.
-        overrides: further ones.
+        pairs: number of sweeps.
+        trials: trials of each sweep.
+        experiment: the experiment whose data and model are used.
+        overrides: further overrides.
     """
-    given = [*SPACE, f"sweep.workers={WORKERS}", f"sweep.trials={trials}", "sweep.pruner=none"]
+    settings = [*SPACE, f"sweep.workers={WORKERS}", f"sweep.trials={trials}", "sweep.pruner=none"]
     ours, reference = [], []
     with workspace(experiment, overrides) as folder:
         for number in range(pairs):
-            study = run_sweep(folder, f"overhead{number}", given)
+            study = run_sweep(folder, f"overhead{number}", settings)
             ours.append(wall(study))
             reference.append(sum(training_seconds(folder, study)) / WORKERS)
     ratios = [one / other for one, other in zip(ours, reference, strict=True)]
@@ -39,14 +39,14 @@ def measure(pairs: int, trials: int, experiment: str, overrides: list[str]) -> N
 
 
 def wall(study: Study) -> float:
-    """From the first trial's beginning to the last one's end, in seconds."""
+    """Return the time from the start of the first trial to the end of the last one, in seconds."""
     begun = [trial.datetime_start for trial in study.trials if trial.datetime_start]
     ended = [trial.datetime_complete for trial in study.trials if trial.datetime_complete]
     return (max(ended) - min(begun)).total_seconds()
 
 
 def training_seconds(folder: Path, study: Study) -> list[float]:
-    """What the training of each trial took."""
+    """Return the training time of each trial."""
     client = connect(f"sqlite:///{folder}/mlruns/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     (sweep,) = [run for run in client.search_runs(experiments) if run.info.run_name == study.study_name]
@@ -57,7 +57,7 @@ def training_seconds(folder: Path, study: Study) -> list[float]:
 if __name__ == "__main__":
     line = parser("sweep_overhead", __doc__, pairs=3)
     line.add_argument("overrides", nargs="*", help="further overrides, such as download.mirror=FOLDER")
-    line.add_argument("--trials", type=positive, default=16, help="of a sweep (default: %(default)s)")
+    line.add_argument("--trials", type=positive, default=16, help="trials of a sweep (default: %(default)s)")
     line.add_argument("--experiment", default="fashion_mnist", help="default: %(default)s")
     given = line.parse_intermixed_args()
     base = [*FASHION, "train.epochs=4"] if given.experiment == "fashion_mnist" else []

@@ -1,4 +1,4 @@
-"""Sweeps run as a user runs them, in a workspace of their own, for benchmarks to look at."""
+"""Runs sweeps by the command line, in a copy of the project."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,12 @@ from benchmarks.paired import cost
 from benchmarks.workspace import copy_project, environment
 
 FASHION = ["prepare.first=12500", "prepare.val=2500", "train/schedule=constant", "train.threads=1"]
-"""Of Fashion-MNIST, 10,000 images to train on and 2,500 to validate."""
+"""10,000 training and 2,500 validation images of Fashion-MNIST."""
 
 
 @contextmanager
 def workspace(experiment: str, overrides: Sequence[str]) -> Iterator[Path]:
-    """A copy of the project whose data lies prepared."""
+    """Make a copy of the project with prepared data."""
     with TemporaryDirectory(prefix="sprout-sweep-") as scratch:
         folder = Path(scratch, "project")
         copy_project(folder, environment(Path(scratch, "dvc")))
@@ -30,10 +30,10 @@ def workspace(experiment: str, overrides: Sequence[str]) -> Iterator[Path]:
 
 
 def run_sweep(folder: Path, name: str, overrides: Sequence[str]) -> Study:
-    """Run a sweep to its end; what it found."""
+    """Run a sweep, and return its study."""
     command = ["sprout", "sweep", f"sweep.name={name}", *overrides]
     took = cost(command, folder, environment(folder.with_name("dvc")))
     print(f"{name}: {took.wall:.0f} s", file=sys.stderr, flush=True)
-    (place,) = (folder / "mlruns" / "sweeps").glob(f"*-{name}")
+    (study_folder,) = (folder / "mlruns" / "sweeps").glob(f"*-{name}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.load_study(study_name=place.name, storage=f"sqlite:///{place}/study.db")
+    return optuna.load_study(study_name=study_folder.name, storage=f"sqlite:///{study_folder}/study.db")

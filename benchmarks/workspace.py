@@ -1,4 +1,4 @@
-"""Workspaces that a benchmark may use up, and what their commands run with."""
+"""Temporary copies of the project, and the environment of the commands in them."""
 
 import os
 import shutil
@@ -11,10 +11,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """This interpreter first on the path, and none of the user's DVC, MLflow and Git settings.
+    """Return an environment with this interpreter first in PATH, and without the user's DVC, MLflow and Git settings.
 
     Args:
-        folder: where DVC keeps what it usually keeps in the home folder and under /var.
+        folder: for the files that DVC usually keeps in the home folder and under /var.
     """
     foreign = ("DVC_", "GIT_", "MLFLOW_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
@@ -26,28 +26,28 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def child_environment(folder: Path) -> dict[str, str]:
-    """The same for a benchmark's own child, which imports the project and its benchmarks from where they lie."""
+    """Return the environment of a child process that imports the project and its benchmarks."""
     return environment(folder) | {"PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"}
 
 
 def copy_project(folder: Path, env: Mapping[str, str]) -> None:
-    """Copy the project as it lies here, edits included, without what the pipeline has made.
+    """Copy the project, including uncommitted changes, without the outputs of the pipeline.
 
-    The copy is a Git repository of one commit, with an own DVC cache and an own MLflow store.
+    The copy is a Git repository of one commit, with its own DVC cache and MLflow store.
 
     Raises:
-        CalledProcessError: the project does not lie in a Git repository.
+        CalledProcessError: the project is not in a Git repository.
     """
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(listing, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
-        if (PROJECT / name).is_file():  # one that was deleted but not yet committed is listed, too
+        if (PROJECT / name).is_file():  # files that were deleted but not committed are listed, too
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(PROJECT / name, folder / name)
     commit(folder, env)
 
 
 def commit(folder: Path, env: Mapping[str, str]) -> None:
-    """Make the folder a Git repository if it is none yet, and commit all that lies in it, be it nothing new."""
+    """Initialise a Git repository if there is none, and commit all files, even if nothing has changed."""
     for command in ("init --quiet", "add --all", "commit --quiet --allow-empty --message files"):
         subprocess.run(["git", *command.split()], cwd=folder, env=env, check=True)

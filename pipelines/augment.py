@@ -1,6 +1,5 @@
-"""Stage `augment`: extra copies of the labelled training examples go to data/augmented, with a picture of some."""
+"""Stage `augment`: writes augmented copies of the labelled training examples, with a contact sheet."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from sprout.augment.copies import draw_copies, write_copies
@@ -12,10 +11,10 @@ from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
-    settings = asdict(section(read_build(), "augment", Augment))
+    config = section(read_build(), "augment", Augment)
     train = open_store(Path("data/prepared/train"))
     with atomic_folder(Path("data/augmented")) as folder:
-        write_copies(train, folder, **settings)
+        write_copies(train, folder, config)
         draw_copies(train, folder)
 
 

@@ -1,4 +1,4 @@
-"""Stage `compose`: params.yaml and conf/ become build/config.yaml."""
+"""Stage `compose`: composes build/config.yaml from params.yaml and conf/."""
 
 import sys
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""Stage `evaluate`: teacher and student on the test split; the only stage that reads test and truth."""
+"""Stage `evaluate`: evaluates teacher and student on the test split; no other stage reads test and truth."""
 
 from pathlib import Path
 
 from sprout.config.results import Evaluate, Report
-from sprout.config.train import TRAININGS
-from sprout.config.workspace import choice, read_build, section
+from sprout.config.train import read_training
+from sprout.config.workspace import read_build, section
 from sprout.data.store import open_store
 from sprout.evaluate.curves import write_curves
 from sprout.evaluate.evaluate import evaluate
@@ -13,19 +13,20 @@ from sprout.evaluate.record import track_evaluation
 from sprout.models.predictor import load_predictor, use_threads
 from sprout.runtime.files import atomic_folder
 from sprout.runtime.stage import run_stage
+from sprout.tasks.base import Limits
 
 
 def main() -> None:
-    build, prepared = read_build(), Path("data/prepared")
-    use_threads(choice(build, "train", "method", TRAININGS).threads)
+    build, prepared, out = read_build(), Path("data/prepared"), Path("reports/evaluation")
+    use_threads(read_training(build, "train").threads)
     folders = {role: Path("models") / role for role in ("teacher", "student")}
     models = {role: load_predictor(folder) for role, folder in folders.items()}
     accepted = pseudo_label_quality(Path("data/pseudo_labels"), prepared / "truth.parquet")
-    bins, examples = section(build, "evaluate", Evaluate).bins, section(build, "report", Report).examples
-    with atomic_folder(Path("reports/evaluation")) as folder:
-        evaluate(folder, models, open_store(prepared / "test"), bins=bins, examples=examples, accepted=accepted)
+    limits = Limits(section(build, "evaluate", Evaluate).bins, section(build, "report", Report).examples)
+    with atomic_folder(out) as folder:
+        evaluate(folder, models, open_store(prepared / "test"), limits, accepted)
         write_curves(folder / "curves", {role: model / "history.csv" for role, model in folders.items()})
-    track_evaluation(build, Path("reports/evaluation"))
+    track_evaluation(build, out)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""Stage `prepare`: data/raw, or your own data/source, becomes checked stores under data/prepared, one per split."""
+"""Stage `prepare`: decodes and checks data/raw, or data/source, and writes one store per split to data/prepared."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from sprout.config.download import DOWNLOADS
 from sprout.config.prepare import Prepare
 from sprout.config.workspace import choice, read_build, section
-from sprout.data.prepare.stores import prepare
+from sprout.data.manifest import verify
+from sprout.data.prepare.prepare import prepare
 from sprout.data.sources import read
-from sprout.data.sources.manifest import verify
 from sprout.runtime.files import atomic_folder, scratch_folder
 from sprout.runtime.stage import run_stage
 
@@ -16,9 +15,9 @@ from sprout.runtime.stage import run_stage
 def main() -> None:
     build, raw = read_build(), Path("data/raw")
     verify(raw)
-    source = asdict(choice(build, "download", "source", DOWNLOADS))
+    source = choice(build, "download", "source", DOWNLOADS)
     with atomic_folder(Path("data/prepared")) as folder, scratch_folder(Path("build/scratch")) as scratch:
-        prepare(read(raw, scratch, **source), folder, scratch, **asdict(section(build, "prepare", Prepare)))
+        prepare(read(source, raw, scratch), folder, scratch, section(build, "prepare", Prepare))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Stage `pseudo_label`: the teacher's surest guesses on the unlabelled pool become labels."""
+"""Stage `pseudo_label`: turns the teacher's most confident predictions on the unlabelled pool into labels."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from sprout.config.pseudo_label import PseudoLabel
-from sprout.config.train import TRAININGS
-from sprout.config.workspace import choice, read_build, section
+from sprout.config.train import read_training
+from sprout.config.workspace import read_build, section
 from sprout.data.store import open_store
 from sprout.models.predictor import load_predictor, use_threads
 from sprout.runtime.files import atomic_folder
@@ -15,11 +14,11 @@ from sprout.selftraining.pseudo_labels import label_pool
 
 def main() -> None:
     build = read_build()
-    settings = asdict(section(build, "pseudo_label", PseudoLabel))
-    use_threads(choice(build, "train", "method", TRAININGS).threads)
+    config = section(build, "pseudo_label", PseudoLabel)
+    use_threads(read_training(build, "train").threads)
     teacher, pool = load_predictor(Path("models/teacher")), open_store(Path("data/prepared/unlabelled"))
     with atomic_folder(Path("data/pseudo_labels")) as folder:
-        print(label_pool(folder, teacher, pool, **settings))
+        print(label_pool(folder, teacher, pool, config))
 
 
 if __name__ == "__main__":

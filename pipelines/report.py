@@ -1,4 +1,4 @@
-"""Stage `report`: one page for a person, made from what the other stages wrote."""
+"""Stage `report`: writes the report page from the outputs of the other stages."""
 
 from pathlib import Path
 

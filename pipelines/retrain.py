@@ -1,29 +1,23 @@
-"""Stage `retrain`: the student, on true labels, their augmented copies and pseudo-labels."""
+"""Stage `retrain`: trains the student on true labels, their augmented copies and pseudo-labels."""
 
-from dataclasses import asdict
 from pathlib import Path
 
-from sprout.config.model import MODELS
-from sprout.config.results import Tracking
-from sprout.config.train import TRAININGS, Training
-from sprout.config.workspace import choice, read_build, section
+from sprout.config.workspace import read_build
 from sprout.data.dataset import Examples
 from sprout.data.store import read_labels
-from sprout.engine.tracked import keep_teacher, train_tracked
+from sprout.engine.tracked import TrainingSections, keep_teacher, train_tracked
 from sprout.runtime.launch import started_as_ranks
 from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
     build, pseudo = read_build(), read_labels(Path("data/pseudo_labels"))
-    training: Training = choice(build, "retrain", "method", TRAININGS)
-    settings = asdict(training) | asdict(section(build, "tracking", Tracking))
-    settings["architecture"] = asdict(choice(build, "model", "name", MODELS))
+    sections = TrainingSections.of(build, "retrain")
     if not pseudo.num_rows:
         keep_teacher(Path("models/teacher"), Path("models/student"))
-    elif not started_as_ranks(*training.processes):
-        examples = Examples.open("data/prepared/train", "data/augmented").plus("data/prepared/unlabelled", pseudo)
-        train_tracked(Path("models/student"), examples, Path("data/prepared"), build, role="student", **settings)
+    elif not started_as_ranks(*sections.training.processes):
+        examples = Examples.open("data/prepared/train", "data/augmented").with_rows("data/prepared/unlabelled", pseudo)
+        train_tracked(Path("models/student"), examples, sections, build, role="student")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What bad inputs are made of: a small good set of each kind, and what spoils it."""
+"""Bad inputs: a small valid data set of each kind, and ways to break it."""
 
 import lzma
 import os
@@ -40,7 +40,7 @@ class Bad:
     spoil: tuple[Spoil, ...] = ()
     """Each works on the folder of the data, in which the good set lies."""
     changes: Mapping[str, Any] = field(default_factory=dict)
-    """Other values in the section `download`, or in its form."""
+    """Other values in the section `download`, or in its format."""
     over: tuple[str, ...] = ()
     """Overrides."""
     answers: tuple[Fault, ...] = ()
@@ -65,30 +65,30 @@ class Group:
     download: dict[str, Any]
     """The section. `HERE` in it is the workspace, `SITE` a server."""
     cases: list[Bad]
-    of_form: bool = False
-    """Whether the cases change values of the section's form."""
+    of_format: bool = False
+    """Whether the cases change values of the section's format."""
 
     def section(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """The section with a case's changes."""
-        if self.of_form:
-            return self.download | {"form": {**self.download["form"], **changes}}
+        if self.of_format:
+            return self.download | {"format": {**self.download["format"], **changes}}
         return {**self.download, **changes}
 
 
-def local(write: Spoil, kind: str, form: dict[str, Any], cases: list[Bad]) -> Group:
+def local(write: Spoil, kind: str, settings: dict[str, Any], cases: list[Bad]) -> Group:
     """Files of one's own."""
-    section = {"source": "local", "name": "bad", "form": {"kind": kind, **form}}
-    return Group(write, "data/source/bad", section, cases, of_form=True)
+    section = {"source": "local", "name": "bad", "format": {"kind": kind, **settings}}
+    return Group(write, "data/source/bad", section, cases, of_format=True)
 
 
 def of_section(write: Spoil, cases: list[Bad]) -> Group:
     """The same, with cases that change the section itself."""
-    return Group(write, "data/source/bad", {"source": "local", "name": "bad", "form": {"kind": "folders"}}, cases)
+    return Group(write, "data/source/bad", {"source": "local", "name": "bad", "format": {"kind": "folders"}}, cases)
 
 
 def from_url(write: Spoil, address: str, cases: list[Bad]) -> Group:
     """An archive from an address."""
-    section = {"source": "url", "urls": [address], "sha256": None, "file": None, "form": {"kind": "folders"}}
+    section = {"source": "url", "urls": [address], "sha256": None, "file": None, "format": {"kind": "folders"}}
     return Group(write, "away", section, cases)
 
 

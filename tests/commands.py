@@ -1,4 +1,4 @@
-"""How a command ended that ran in the test's own process."""
+"""Runs commands in the test's own process: exit code and output."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What several tests share."""
+"""Shared fixtures."""
 
 import os
 import shutil
@@ -49,6 +49,26 @@ def make_store(tmp_path: Path) -> Callable[..., Store]:
         return open_store(tmp_path / name)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tracking store without runs, created once, which takes seconds."""
+    from sprout.tracking.connection import connect
+
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    connect(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Path:
+    """A workspace with an empty tracking store."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(empty_store, tmp_path / "mlruns" / "mlflow.db")
+    return tmp_path
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Models for each task, made by hand: what comes after training needs one, but not the training."""
+"""Models for each task with weights set by hand, for tests of the steps after training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sprout.models import build, parameters
+from sprout.models.architecture import architecture_from_dict
+from sprout.models.build import build_network, count_parameters
 from sprout.models.card import ModelCard, save_model
 from sprout.models.normalise import network_shape
 from sprout.models.predictor import Predictor
+from sprout.tasks import task_named
 
 MLP = {"name": "mlp", "hidden": [6], "batch_norm": False, "activation": "tanh", "dropout": 0.0}
 CLUSTERS = 4
@@ -63,15 +65,18 @@ def card(task: str, shape: Sequence[int], **changes: Any) -> ModelCard:
         "role": "teacher",
         "kept": None,
     }
-    return ModelCard(**said | changes)
+    said |= changes
+    return ModelCard(**said | {"architecture": architecture_from_dict(said["architecture"])})
 
 
 def model(task: str, shape: Sequence[int], seed: int = 0, **changes: Any) -> Predictor:
     """A model with random weights."""
     torch.manual_seed(seed)
     said = card(task, shape, **changes)
-    network = build(network_shape(shape), said.outputs, **said.architecture).eval()
-    return Predictor(network, ModelCard(**vars(said) | {"parameters": parameters(network)}))
+    network = build_network(
+        network_shape(shape), task_named(said.task).outputs(len(said.classes)), said.architecture
+    ).eval()
+    return Predictor(network, ModelCard(**vars(said) | {"parameters": count_parameters(network)}))
 
 
 def save(folder: Path, predictor: Predictor) -> Path:

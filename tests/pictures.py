@@ -1,4 +1,4 @@
-"""Pictures that several tests encode and decode."""
+"""Images that several tests encode and decode."""
 
 import io
 from pathlib import Path
@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from sprout.data.prepare.decode import unhindered
+from sprout.data.prepare.decode import ImageFormat
+from sprout.data.prepare.fault import without_pillow_limits
 from sprout.data.prepare.image_file import decode_file
 
 RNG = np.random.default_rng(0)
@@ -26,11 +27,11 @@ def encoded(image: Image.Image, kind: str, **how) -> bytes:
 
 
 def decoded(data: bytes, size=None, channels=None, resize="none", max_pixels=10**6):
-    """Decode bytes from a file whose name says nothing."""
+    """Decode bytes from a file without a suffix."""
     with TemporaryDirectory() as folder:
         Path(folder, "picture").write_bytes(data)
-        with unhindered():
-            return decode_file(folder, "picture", size=size, channels=channels, resize=resize, max_pixels=max_pixels)
+        with without_pillow_limits():
+            return decode_file(folder, "picture", ImageFormat(size, channels, resize, max_pixels))
 
 
 def luma(colour):

@@ -1,4 +1,4 @@
-"""Web servers on this machine, whole and broken."""
+"""Local web servers, working and broken."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,18 +8,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Fault = Callable[["Answering"], None]
-"""What answers a request, instead of the file as it is."""
+"""Answers a request instead of the working server."""
 
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
-    # What a client breaks off is no error here.
+    # A client that disconnects is not an error.
     handle_error = lambda *_: None  # noqa: E731
 
 
 @contextmanager
 def serving(handler: Any) -> Iterator[str]:
-    """A server's address."""
+    """Run a server; yields its address."""
     server = Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -39,7 +39,7 @@ class Site:
     etag: str | None = '"1"'
     modified: str | None = None
     faults: list[Fault] = field(default_factory=list)
-    """One for each request, in order; then the file as it is."""
+    """One for each request, in order; afterwards the server works."""
     asked: list[dict[str, str]] = field(default_factory=list)
     """The headers of each request."""
     closing: threading.Event = field(default_factory=threading.Event)
@@ -51,13 +51,13 @@ class Site:
 
     @property
     def ranges(self) -> list[str | None]:
-        """What `Range` each request asked for."""
+        """Return the header `Range` of each request."""
         return [headers.get("Range") for headers in self.asked]
 
 
 @contextmanager
 def site(data: bytes, *faults: Fault, **more: Any) -> Iterator[Site]:
-    """A server that answers with each fault once, then with the file."""
+    """Run a server that answers with each fault once, then with the file."""
     it = Site(data, faults=list(faults), **more)
     with serving(type("Handler", (Answering,), {"site": it})) as it.address:
         yield it
@@ -65,7 +65,7 @@ def site(data: bytes, *faults: Fault, **more: Any) -> Iterator[Site]:
 
 
 class Answering(BaseHTTPRequestHandler):
-    """Answers as its `site` says."""
+    """Answers for its `site`."""
 
     site: Site
 
@@ -74,7 +74,7 @@ class Answering(BaseHTTPRequestHandler):
         (self.site.faults.pop(0) if self.site.faults else right)(self)
 
     def head(self, status: int, length: int | None, **headers: str | None) -> None:
-        """Send a head; headers of None are left out, an underscore is a hyphen."""
+        """Send status and headers; None omits a header, an underscore becomes a hyphen."""
         self.send_response(status)
         known = {"ETag": self.site.etag, "Last-Modified": self.site.modified}
         said = known | {name.replace("_", "-"): value for name, value in headers.items()}
@@ -86,7 +86,7 @@ class Answering(BaseHTTPRequestHandler):
         self.end_headers()
 
     def rest(self) -> int | None:
-        """Where the bytes begin that are asked for, where it is for a part of this very file."""
+        """Return the first byte that is requested; None for the complete file, also if it has changed."""
         unchanged = self.headers.get("If-Range") in (None, self.site.etag, self.site.modified)
         asked = self.headers.get("Range", "")
         return int(asked.removeprefix("bytes=").rstrip("-")) if asked and unchanged else None
@@ -96,7 +96,7 @@ class Answering(BaseHTTPRequestHandler):
 
 
 def right(request: Answering) -> None:
-    """The file, or the part that is asked for."""
+    """Send the file, or the requested range of it."""
     data, start = request.site.data, request.rest()
     if start is None:
         whole(request)
@@ -108,13 +108,13 @@ def right(request: Answering) -> None:
 
 
 def whole(request: Answering) -> None:
-    """The whole file, whatever is asked for."""
+    """Send the complete file, ignoring the range."""
     request.head(200, len(request.site.data))
     request.wfile.write(request.site.data)
 
 
 def refuse(status: int, **headers: str) -> Fault:
-    """A status and nothing else."""
+    """Send a status without a body."""
     return lambda request: request.head(status, 0, **headers)
 
 
@@ -123,7 +123,7 @@ def redirect(to: str) -> Fault:
 
 
 def short(count: int) -> Fault:
-    """So many bytes of what is asked for, although all are promised."""
+    """Send only `count` bytes, although the headers state all."""
 
     def answer(request: Answering) -> None:
         data, start = request.site.data, request.rest() or 0
@@ -135,7 +135,7 @@ def short(count: int) -> Fault:
 
 
 def stall(count: int) -> Fault:
-    """So many bytes, and then silence."""
+    """Send `count` bytes, then nothing."""
 
     def answer(request: Answering) -> None:
         short(count)(request)
@@ -146,21 +146,21 @@ def stall(count: int) -> Fault:
 
 
 def silent(request: Answering) -> None:
-    """No answer at all."""
+    """Send no answer."""
     request.site.closing.wait(20)
 
 
 def hang_up(request: Answering) -> None:
-    """The connection is closed without a word."""
+    """Close the connection without an answer."""
 
 
 def babble(request: Answering) -> None:
-    """A server of another kind."""
+    """Answer in another protocol."""
     request.wfile.write(b"220 mail.example ESMTP\r\n")
 
 
 def unmeasured(length: str | None) -> Fault:
-    """The whole file, but not how long it is."""
+    """Send the complete file without a valid length."""
 
     def answer(request: Answering) -> None:
         request.head(200, None, Content_Length=length)
@@ -170,7 +170,7 @@ def unmeasured(length: str | None) -> Fault:
 
 
 def other_span(said: str) -> Fault:
-    """The rest of the file under another `Content-Range`."""
+    """Send the rest of the file with another `Content-Range`."""
 
     def answer(request: Answering) -> None:
         rest = request.site.data[request.rest() or 0 :]
@@ -181,7 +181,7 @@ def other_span(said: str) -> Fault:
 
 
 def changed(data: bytes, etag: str | None = '"2"') -> Fault:
-    """From now on it is another file."""
+    """From now on, serve another file."""
 
     def answer(request: Answering) -> None:
         request.site.data, request.site.etag = data, etag
@@ -191,7 +191,7 @@ def changed(data: bytes, etag: str | None = '"2"') -> Fault:
 
 
 def careless(data: bytes, etag: str | None = '"2"') -> Fault:
-    """It is another file, and the rest of that is sent all the same."""
+    """From now on, serve another file, and send the rest of it although the condition fails."""
 
     def answer(request: Answering) -> None:
         request.site.data, request.site.etag = data, etag

@@ -1,4 +1,4 @@
-"""Archives, good and bad: all of one is unpacked, or nothing of it and one line says why."""
+"""Archives are unpacked completely, or refused with one line that says why."""
 
 import bz2
 import errno
@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sprout.data.sources import archive, members, tar_members
-from sprout.data.sources.archive import is_archive, unpack
+from sprout.data.formats import archive, archive_members
+from sprout.data.formats.archive import is_archive, unpack
 from sprout.runtime import progress
 from sprout.runtime.errors import UserError
 
@@ -49,10 +49,10 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, **fields) -> tarfile.TarInf
     return info
 
 
-def tar(*entries: tuple[str | tarfile.TarInfo, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
-    """A tar of members and their bytes."""
+def tar(*entries: tuple[str | tarfile.TarInfo, bytes], format: int = tarfile.PAX_FORMAT) -> bytes:
+    """Return a tar archive of members and their bytes."""
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w", format=form) as out:
+    with tarfile.open(fileobj=file, mode="w", format=format) as out:
         for info, data in entries:
             header = member(info) if isinstance(info, str) else info
             if header.isreg():
@@ -62,7 +62,7 @@ def tar(*entries: tuple[str | tarfile.TarInfo, bytes], form: int = tarfile.PAX_F
 
 
 def zipped(*entries: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip of members and their bytes."""
+    """Return a zip archive of members and their bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as out:
         for info, data in entries:
@@ -82,7 +82,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def put(tmp_path):
-    """Write an archive and return its path: its name says nothing of its kind."""
+    """Write an archive under a neutral name and return its path."""
 
     def put(data: bytes) -> Path:
         (tmp_path / "set.bin").write_bytes(data)
@@ -93,7 +93,7 @@ def put(tmp_path):
 
 @pytest.fixture
 def refusal(put, tmp_path):
-    """Unpack what cannot be unpacked; return what is said of it. Nothing is left behind, inside or beside."""
+    """Unpack a bad archive and return the message; no file may be left behind."""
 
     def refusal(data: bytes, **caps: int) -> str:
         path = put(data)
@@ -108,10 +108,10 @@ def refusal(put, tmp_path):
     return refusal
 
 
-@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+@pytest.mark.parametrize("format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_a_tar(put, tmp_path, packing, form):
-    path = put(PACKINGS[packing](tar(*FILES.items(), form=form)))
+def test_a_tar(put, tmp_path, packing, format):
+    path = put(PACKINGS[packing](tar(*FILES.items(), format=format)))
     assert is_archive(path)
     unpack(path, tmp_path / "to")
     assert content(tmp_path / "to") == FILES
@@ -125,15 +125,15 @@ def test_a_zip(put, tmp_path, method):
     assert content(tmp_path / "to") == FILES
 
 
-def test_a_zip_with_old_names(put, tmp_path):
-    """Without the flag for UTF-8 a name is in code page 437."""
+def test_a_zip_with_names_in_code_page_437(put, tmp_path):
+    """The encoding of names without the flag for UTF-8."""
     data = zipped(("caf_.txt", b"1")).replace(b"caf_", b"caf\x82")
     unpack(put(data), tmp_path / "to")
     assert content(tmp_path / "to") == {"café.txt": b"1"}
 
 
 def test_folders(put, tmp_path):
-    """Empty ones stay; one may come before or after what lies in it."""
+    """Empty folders are kept; a folder may come before or after its files."""
     entries = [("./", True), ("b/c", False), ("b", True), ("./a/empty", True), ("./a//f", False)]
     packed = {
         "tar": tar(*((member(name, tarfile.DIRTYPE if folder else tarfile.REGTYPE), b"") for name, folder in entries)),
@@ -146,14 +146,14 @@ def test_folders(put, tmp_path):
 
 
 @pytest.mark.parametrize("make", [tar, zipped])
-def test_what_was_there_is_replaced(put, tmp_path, make):
+def test_existing_content_is_replaced(put, tmp_path, make):
     (tmp_path / "to").mkdir()
     (tmp_path / "to" / "old").write_text("old")
     unpack(put(make(("new", b"1"))), tmp_path / "to")
     assert content(tmp_path / "to") == {"new": b"1"}
 
 
-def test_modes_are_not_taken_over(put, tmp_path):
+def test_modes_are_ignored(put, tmp_path):
     data = tar((member("d", tarfile.DIRTYPE, mode=0), b""), (member("d/f", mode=0o7777, uid=12345), b"1"))
     unpack(put(data), tmp_path / "to")
     plain = tmp_path / "plain"
@@ -162,7 +162,7 @@ def test_modes_are_not_taken_over(put, tmp_path):
     assert (made.st_mode, made.st_uid) == (plain.stat().st_mode, plain.stat().st_uid)
 
 
-def test_holes_are_filled(put, tmp_path):
+def test_sparse_files(put, tmp_path):
     """GNU tar's sparse files."""
     header = member("f", tarfile.GNUTYPE_SPARSE, size=512).tobuf(tarfile.GNU_FORMAT)
     spans = b"%011o\0%011o\0" % (1000, 512) + b"%011o\0%011o\0" % (2000, 0)
@@ -202,23 +202,23 @@ ZEROS = [pack(bytes(2048)) for pack in PACKINGS.values()]
         *ZEROS,
     ],
 )
-def test_what_is_no_archive(put, refusal, data):
+def test_other_files_are_not_archives(put, refusal, data):
     assert not is_archive(put(data))
     # Zeros alone are also what tar writes of no files.
-    assert data in ZEROS or refusal(data).startswith("damaged at its beginning: ")
+    assert data in ZEROS or refusal(data).startswith("damaged at the beginning: ")
 
 
 BAD_NAMES = {
-    "/etc/passwd": "is an absolute name",
-    "//host/x": "is an absolute name",
-    "..": "climbs with ..",
-    "../x": "climbs with ..",
-    "a/../../x": "climbs with ..",
-    "a/..": "climbs with ..",
-    "a/../x": "climbs with ..",
-    "..\\x": "holds a backslash",
-    "a\\b": "holds a backslash",
-    "\\\\host\\x": "holds a backslash",
+    "/etc/passwd": "is absolute",
+    "//host/x": "is absolute",
+    "..": "contains ..",
+    "../x": "contains ..",
+    "a/../../x": "contains ..",
+    "a/..": "contains ..",
+    "a/../x": "contains ..",
+    "..\\x": "contains a backslash",
+    "a\\b": "contains a backslash",
+    "\\\\host\\x": "contains a backslash",
     "C:/x": "begins with a drive",
     "c:x": "begins with a drive",
     "x" * 300: "File name too long",
@@ -238,14 +238,14 @@ def test_a_bad_name(refusal, make, name, folder):
 
 
 def test_a_null_byte_in_a_name(refusal):
-    assert refusal(zipped(("a_b", b"1")).replace(b"a_b", b"a\0b")) == r"member 'a\x00b' holds a null byte"
+    assert refusal(zipped(("a_b", b"1")).replace(b"a_b", b"a\0b")) == r"member 'a\x00b' contains a null byte"
     header = member("plain", pax_headers={"path": "a\0b"})
-    assert refusal(tar((header, b"1"))) == r"member 'a\x00b' holds a null byte"
+    assert refusal(tar((header, b"1"))) == r"member 'a\x00b' contains a null byte"
 
 
-def test_a_name_that_is_no_utf_8(refusal):
-    data = tar(("caf\udce9", b"1"), form=tarfile.GNU_FORMAT)
-    assert refusal(data) == r"member 'caf\udce9' is no valid Unicode"
+def test_a_name_that_is_not_utf_8(refusal):
+    data = tar(("caf\udce9", b"1"), format=tarfile.GNU_FORMAT)
+    assert refusal(data) == r"member 'caf\udce9' is not valid Unicode"
 
 
 @pytest.mark.parametrize(
@@ -253,19 +253,19 @@ def test_a_name_that_is_no_utf_8(refusal):
     [
         (tarfile.SYMTYPE, "a symbolic link"),
         (tarfile.LNKTYPE, "a hard link; `tar --hard-dereference` packs the file itself"),
-        (tarfile.CHRTYPE, "neither a file nor a folder"),
-        (tarfile.BLKTYPE, "neither a file nor a folder"),
-        (tarfile.FIFOTYPE, "neither a file nor a folder"),
-        (b"Z", "neither a file nor a folder"),
+        (tarfile.CHRTYPE, "a special file"),
+        (tarfile.BLKTYPE, "a special file"),
+        (tarfile.FIFOTYPE, "a special file"),
+        (b"Z", "a special file"),
     ],
 )
-def test_what_is_no_file_in_a_tar(refusal, kind, said):
+def test_special_files_in_a_tar(refusal, kind, said):
     assert refusal(tar(("good", b"1"), (member("bad", kind, linkname="good"), b""))) == f"member 'bad' is {said}"
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
-def test_what_is_no_file_in_a_zip(refusal, kind):
-    said = "a symbolic link" if kind == stat.S_IFLNK else "neither a file nor a folder"
+def test_special_files_in_a_zip(refusal, kind):
+    said = "a symbolic link" if kind == stat.S_IFLNK else "a special file"
     assert refusal(zipped(("good", b"1"), (moded("bad", kind | 0o777), b"/etc"))) == f"member 'bad' is {said}"
 
 
@@ -273,23 +273,23 @@ def test_what_is_no_file_in_a_zip(refusal, kind):
 @pytest.mark.parametrize(
     ("first", "second", "said"),
     [
-        ("a", "a", "'a' comes twice"),
-        ("a", "./a", "'./a' comes twice"),
-        ("a/b", "a//b", "'a//b' comes twice"),
-        ("a", "a/b", "'a/b' comes both as a file and as a folder"),
-        ("a/b", "a", "'a' comes both as a file and as a folder"),
-        ("a", "a/b/c/d", "'a/b/c/d' comes both as a file and as a folder"),
-        ("a", ".", "'.' comes both as a file and as a folder"),
+        ("a", "a", "'a' has the name of another member"),
+        ("a", "./a", "'./a' has the name of another member"),
+        ("a/b", "a//b", "'a//b' has the name of another member"),
+        ("a", "a/b", "'a/b' has the name of another member"),
+        ("a/b", "a", "'a' has the name of another member"),
+        ("a", "a/b/c/d", "'a/b/c/d' has the name of another member"),
+        ("a", ".", "'.' has the name of another member"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_of_one_name(refusal, make, first, second, said):
+def test_two_members_of_one_name(refusal, make, first, second, said):
     assert refusal(make((first, b"1"), (second, b"2"))) == f"member {said}"
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_file_and_a_folder_of_one_name(refusal, order):
-    said = "comes both as a file and as a folder"
+    said = "has the name of another member"
     assert said in refusal(tar(*[("a", b"1"), (member("a", tarfile.DIRTYPE), b"")][::order]))
     assert said in refusal(zipped(*[("a", b"1"), ("a/", b"")][::order]))
 
@@ -303,14 +303,14 @@ def test_an_encrypted_zip(refusal):
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_that_cannot_be_unpacked_in_bounded_memory(refusal, method):
-    said = f"member 'a' is packed by method {method}; accepted: deflate, none"
+    said = f"member 'a' has compression method {method}; accepted: deflate, none"
     assert refusal(zipped(("a", b"1"), method=method)) == said
 
 
 @pytest.mark.parametrize("make", [tar, zipped])
 def test_too_many_members(refusal, make):
     data = make(*((f"d{at}/f", b"") for at in range(4)))
-    assert refusal(data, max_members=3) == "member 'd3/f' is one too many: 3 are allowed"
+    assert refusal(data, max_members=3) == "member 'd3/f' is one too many; accepted: 3 members"
 
 
 def test_as_many_members_as_are_allowed(put, tmp_path):
@@ -320,25 +320,25 @@ def test_as_many_members_as_are_allowed(put, tmp_path):
 
 @pytest.mark.parametrize("make", [tar, zipped])
 def test_too_many_bytes(refusal, make):
-    said = "member 'b' is too large: the archive unpacks to more bytes than are allowed"
+    said = "member 'b' is too large: the archive unpacks to more bytes than allowed"
     assert refusal(make(("a", b"12"), ("b", b"345"), ("c", b"")), max_bytes=4) == said
 
 
 @pytest.mark.parametrize("make", [tar, zipped])
-def test_a_bomb(refusal, monkeypatch, make):
-    monkeypatch.setattr(archive, "HARMLESS", 10_000)
+def test_a_decompression_bomb(refusal, monkeypatch, make):
+    monkeypatch.setattr(archive, "ALWAYS_ALLOWED", 10_000)
     data = lzma.compress(make(("bomb", bytes(10_000_000)))) if make is tar else zipped(("bomb", bytes(10_000_000)))
     assert "'bomb' is too large" in refusal(data, max_ratio=100)
 
 
-def test_a_small_archive_of_much_is_no_bomb(put, tmp_path):
+def test_a_small_archive_may_exceed_the_ratio(put, tmp_path):
     unpack(put(lzma.compress(tar(("blank", bytes(10_000_000))))), tmp_path / "to", max_ratio=2)
     assert (tmp_path / "to" / "blank").stat().st_size == 10_000_000
 
 
 @pytest.mark.parametrize("make", [tar, zipped])
 def test_a_refused_archive_is_closed(put, monkeypatch, tmp_path, make):
-    """A handler of the error may live on with its traceback, which would hold the file open."""
+    """A traceback that is kept must not hold the file open."""
     opened = []
     real = open
 
@@ -355,9 +355,9 @@ def test_a_refused_archive_is_closed(put, monkeypatch, tmp_path, make):
     assert refused.tb
 
 
-def test_a_zip_that_lies_of_its_sizes(refusal, monkeypatch):
-    """The bytes count, not what is said of them."""
-    monkeypatch.setattr(archive, "HARMLESS", 10_000)
+def test_a_zip_with_wrong_sizes(refusal, monkeypatch):
+    """The bytes count, not the header."""
+    monkeypatch.setattr(archive, "ALWAYS_ALLOWED", 10_000)
     data = zipped(("bomb", bytes(1_000_000)))
     lying = data.replace((1_000_000).to_bytes(4, "little"), (100).to_bytes(4, "little"))
     assert lying != data
@@ -365,20 +365,18 @@ def test_a_zip_that_lies_of_its_sizes(refusal, monkeypatch):
 
 
 def test_a_header_that_would_fill_the_memory(refusal, monkeypatch):
-    monkeypatch.setattr(tar_members, "HEADERS", 100_000)
+    monkeypatch.setattr(archive_members, "MAX_HEADER", 100_000)
     header = member("a", pax_headers={"comment": "x" * 1_000_000})
-    assert (
-        refusal(gzip.compress(tar(("first", NOISE), (header, b"1")))) == "more than 100000 bytes lie between two files"
-    )
+    assert "accepted: up to 100000" in refusal(gzip.compress(tar(("first", NOISE), (header, b"1"))))
 
 
-def test_members_that_are_written_are_forgotten(put, monkeypatch, tmp_path):
-    """tarfile would keep every header that it reads."""
+def test_written_members_are_not_kept_in_memory(put, monkeypatch, tmp_path):
+    """tarfile keeps every header that it reads."""
     alive = []
 
     def write(*_):
         # By type, not isinstance: that would ask the lazy objects of other libraries for their class.
-        alive.append(sum(type(each) is tar_members.Header for each in gc.get_objects()))
+        alive.append(sum(type(each) is archive_members.StrictHeader for each in gc.get_objects()))
         return 0
 
     monkeypatch.setattr(archive, "write", write)
@@ -390,7 +388,7 @@ def test_members_that_are_written_are_forgotten(put, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("packing", PACKINGS)
 def test_a_truncated_tar(refusal, packing):
-    """Wherever it breaks off, between two members too."""
+    """Also when it is cut between two members."""
     data = PACKINGS[packing](tar(("a", NOISE[:1000]), ("b", NOISE[1000:2000])))
     members_end = 2 * (512 + 1024)
     cuts = range(512, members_end + 1, 256) if packing == "tar" else [*range(len(data) // 2, len(data), 100), -1]
@@ -400,12 +398,12 @@ def test_a_truncated_tar(refusal, packing):
 
 @pytest.mark.parametrize("cut", [10, 100, 500, 1])
 def test_a_truncated_zip(refusal, cut):
-    assert refusal(zipped(("a", NOISE[:1000]))[:-cut]).startswith("damaged at its beginning: ")
+    assert refusal(zipped(("a", NOISE[:1000]))[:-cut]).startswith("damaged at the beginning: ")
 
 
 @pytest.mark.parametrize("packing", [*PACKINGS, "zip"])
-def test_a_changed_byte_is_no_traceback(put, tmp_path, packing):
-    """It is found, or it is where nothing depends on it."""
+def test_a_changed_byte_never_raises_another_error(put, tmp_path, packing):
+    """It is detected, or nothing depends on it."""
     entries = [(f"d/{at}", NOISE[at * 300 : at * 300 + 300]) for at in range(5)]
     good = zipped(*entries) if packing == "zip" else PACKINGS[packing](tar(*entries))
     generator = np.random.default_rng(0)
@@ -421,37 +419,33 @@ def test_a_changed_byte_is_no_traceback(put, tmp_path, packing):
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_what_follows_the_end_is_not_left_out(refusal, packing):
+def test_data_after_the_end_is_refused(refusal, packing):
     first, second = (PACKINGS[packing](tar((name, b"1"))) for name in "ab")
-    assert refusal(first + second) == "the archive goes on behind its end; pack it as one"
+    assert refusal(first + second) == "data follows the end of the archive; pack it as one archive"
 
 
 def test_a_broken_header_is_not_the_end(refusal):
     data = bytearray(tar(("a", b"1"), ("b", b"2")))
     data[1024] ^= 1
-    assert refusal(bytes(data)) == "damaged at member 'a': bad checksum; fetch or pack it anew"
+    assert refusal(bytes(data)) == "damaged at member 'a': bad checksum; download or pack it again"
 
 
-def test_zstandard(put, tmp_path, refusal):
-    data = b"\x28\xb5\x2f\xfd" + bytes(100)
+def test_zstandard(put, tmp_path):
     if sys.version_info < (3, 14):
-        assert is_archive(put(data))
-        assert "zstandard" in refusal(data)
-        return
+        pytest.skip("tarfile reads zstandard from Python 3.14 on")
     from compression import zstd
 
-    assert not is_archive(put(data))
     unpack(put(zstd.compress(tar(*FILES.items()))), tmp_path / "to")
     assert content(tmp_path / "to") == FILES
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt("stop"), OSError(errno.ENOSPC, "stop")])
 @pytest.mark.parametrize("make", [tar, zipped])
-def test_what_is_not_the_archive_s_fault_passes_through(put, tmp_path, monkeypatch, make, fault):
+def test_errors_of_the_disk_pass_through(put, tmp_path, monkeypatch, make, fault):
     def full(*_):
         raise fault
 
-    monkeypatch.setattr(members, "write_file", full)
+    monkeypatch.setattr(archive, "write_file", full)
     with pytest.raises(type(fault), match="stop"):
         unpack(put(make(("a", b"1"))), tmp_path / "to")
     assert [path.name for path in tmp_path.iterdir()] == ["set.bin"]

@@ -1,4 +1,4 @@
-"""What a training goes on from: whole, or refused aloud."""
+"""Checkpoints: a training resumes from an undamaged one, and says which are refused."""
 
 import shutil
 import threading
@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from sprout.engine.checkpoints import KEPT, Checkpoints, State, checkpoint_folder, checksum, only_one
-from sprout.engine.fingerprint import code, fingerprint
 from sprout.runtime.errors import UserError
 
 
@@ -29,7 +28,7 @@ def save(checkpoints: Checkpoints, step: int, **content: Any) -> Path:
 
 
 def restored(checkpoints: Checkpoints) -> State | None:
-    """What was gone on from."""
+    """The state that was resumed."""
     taken: list[State] = []
     done = checkpoints.restore(taken.append)
     assert done is bool(taken)
@@ -62,17 +61,20 @@ def a_folder(path: Path) -> None:
 DAMAGES = [torn, empty, flipped, foreign, a_folder]
 
 
-def test_the_newest_is_gone_on_from(checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_resumes_from_the_newest(checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]) -> None:
     save(checkpoints, 3)
     path = save(checkpoints, 12)
     state = restored(checkpoints)
     assert state is not None
     assert state["step"] == 12
     assert torch.equal(state["weights"], torch.full((500,), 12.0))
-    assert capsys.readouterr().err == f"teacher: goes on after step 12, from {path}\n"
+    said = capsys.readouterr().err
+    assert said.startswith("teacher: ")
+    assert "step 12" in said
+    assert str(path) in said
 
 
-def test_its_name_tells_the_step_and_its_checksum(checkpoints: Checkpoints) -> None:
+def test_its_name_holds_the_step_and_the_checksum(checkpoints: Checkpoints) -> None:
     path = save(checkpoints, 12)
     assert path.name == f"step-0000000012-{checksum(path.read_bytes())}.ckpt"
 
@@ -84,7 +86,7 @@ def test_the_last_two_are_kept(checkpoints: Checkpoints, folder: Path) -> None:
     assert checkpoints.found() == paths[:1:-1]
 
 
-def test_one_of_the_same_step_takes_the_place_of_none_but_the_oldest(checkpoints: Checkpoints) -> None:
+def test_of_two_at_the_same_step_the_later_one_is_the_newest(checkpoints: Checkpoints) -> None:
     """After the last step of an epoch and after its validation the step is the same, and the state is not."""
     first, before, after = save(checkpoints, 1), save(checkpoints, 4), save(checkpoints, 4, validated=True)
     assert not first.exists()
@@ -92,7 +94,7 @@ def test_one_of_the_same_step_takes_the_place_of_none_but_the_oldest(checkpoints
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_one_is_refused_aloud_and_the_one_before_is_used(
+def test_a_damaged_one_is_refused_with_a_message_and_the_one_before_is_used(
     damage: Any, checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
 ) -> None:
     older, newer = save(checkpoints, 4), save(checkpoints, 8)
@@ -100,14 +102,15 @@ def test_a_damaged_one_is_refused_aloud_and_the_one_before_is_used(
     state = restored(checkpoints)
     assert state is not None
     assert state["step"] == 4
-    refused, gone_on = capsys.readouterr().err.splitlines()
+    refused, resumed = capsys.readouterr().err.splitlines()
     assert refused.startswith(f"teacher: {newer} is refused")
     assert not newer.is_file()
-    assert gone_on == f"teacher: goes on after step 4, from {older}"
+    assert "step 4" in resumed
+    assert str(older) in resumed
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_where_all_are_damaged_it_says_that_it_starts_anew(
+def test_where_all_are_damaged_it_says_that_it_starts_from_the_beginning(
     damage: Any, checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for path in (save(checkpoints, 4), save(checkpoints, 8)):
@@ -115,7 +118,7 @@ def test_where_all_are_damaged_it_says_that_it_starts_anew(
     assert restored(checkpoints) is None
     said = capsys.readouterr().err.splitlines()
     assert ["is refused" in line for line in said] == [True, True, False]
-    assert said[-1] == "teacher: starts anew, as no checkpoint can be used"
+    assert "starts from the beginning" in said[-1]
 
 
 def test_damaged_ones_make_room_for_new_ones(checkpoints: Checkpoints) -> None:
@@ -132,7 +135,7 @@ def test_damaged_ones_make_room_for_new_ones(checkpoints: Checkpoints) -> None:
 @pytest.mark.parametrize(
     "error", [UserError("of another network"), KeyError("best"), TypeError("no such field"), RuntimeError("size")]
 )
-def test_one_that_does_not_fit_is_refused_aloud(
+def test_one_that_does_not_fit_is_refused_with_a_message(
     error: Exception, checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save(checkpoints, 4)
@@ -145,7 +148,7 @@ def test_one_that_does_not_fit_is_refused_aloud(
     assert checkpoints.restore(take)
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith(f"teacher: {newer} is refused: ")
-    assert "goes on after step 4" in said[1]
+    assert "resumes after step 4" in said[1]
 
 
 class Trap:
@@ -177,20 +180,24 @@ def test_a_save_that_fails_leaves_the_ones_before(checkpoints: Checkpoints, fold
     assert [path.read_bytes() for path in paths] == before
 
 
-def test_what_is_left_of_others_is_said(checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]) -> None:
+def test_checkpoints_of_other_trainings_are_mentioned(
+    checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert restored(checkpoints) is None
     assert capsys.readouterr().err == ""
     other = checkpoints.folder.parent / "other"
     other.mkdir()
     (other / "lock").touch()
     assert restored(checkpoints) is None
-    assert capsys.readouterr().err == "", "nothing to go on from lies there"
+    assert capsys.readouterr().err == "", "it has no checkpoints"
     (other / "step-0000000004-0123456789abcdef.ckpt").touch()
     assert restored(checkpoints) is None
-    assert f"{checkpoints.folder.parent} holds what is left of 1 other trainings" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "starts from the beginning" in said
+    assert f"{checkpoints.folder.parent} has checkpoints of 1 other training" in said
 
 
-def test_one_of_several_processes_speaks(
+def test_only_rank_0_prints(
     checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save(checkpoints, 4)
@@ -199,17 +206,17 @@ def test_one_of_several_processes_speaks(
     assert capsys.readouterr().err == ""
 
 
-def test_they_lie_in_the_main_workspace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_they_are_in_the_main_workspace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     assert checkpoint_folder("teacher", "abc") == tmp_path / "build" / "checkpoints" / "teacher" / "abc"
 
 
-def test_the_folder_is_there_while_it_is_held(folder: Path) -> None:
+def test_the_folder_exists_while_it_is_locked(folder: Path) -> None:
     with only_one(folder / "inner"):
         assert (folder / "inner").is_dir()
 
 
-def test_the_second_training_of_the_same_settings_waits_and_finds_all_done(folder: Path) -> None:
+def test_the_second_of_two_equal_trainings_waits_and_then_starts_with_an_empty_folder(folder: Path) -> None:
     order: list[str] = []
 
     def second() -> None:
@@ -226,20 +233,4 @@ def test_the_second_training_of_the_same_settings_waits_and_finds_all_done(folde
     assert order == ["first", "second"]
     with only_one(folder):
         shutil.rmtree(folder)
-    assert list(folder.parent.iterdir()) == [], "the lock goes, too"
-
-
-def test_the_fingerprint_reads_the_code_that_trains_and_no_other() -> None:
-    names = {path.name for path in code()}
-    assert {"loop.py", "tasks.py", "fit.py", "augment.py", "cnn.py", "store.py", "noise.py"} <= names
-    assert not {"page.py", "evaluate.py", "cli.py", "journal.py"} & names
-
-
-def test_the_fingerprint_reads_the_users_own_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "mine_net.py").write_text("width = 1\n")
-    settings = {"card": {"architecture": {"name": "target", "target": "mine_net.Net"}}, "optimizer": {"name": "adam"}}
-    before = fingerprint(settings, [])
-    assert fingerprint(settings, []) == before
-    (tmp_path / "mine_net.py").write_text("width = 2\n")
-    assert fingerprint(settings, []) != before
+    assert list(folder.parent.iterdir()) == [], "the lock is removed, too"

@@ -1,4 +1,4 @@
-"""The command `sprout`: what it prints, how it ends, and that it answers at once."""
+"""The command `sprout`: its output, its exit codes, and what it imports."""
 
 import re
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from commands import Ended
+from sprout import __version__
 
 ROOT = Path(__file__).parents[1]
 HEAVY = "{'torch', 'numpy', 'pydantic', 'hydra', 'mlflow', 'pytorch_lightning', 'sklearn', 'pyarrow'}"
@@ -21,7 +22,7 @@ def rows(out: str) -> dict[str, list[str]]:
     return {cells[0]: cells[1:] for cells in lines}
 
 
-def test_config_prints_each_value_and_who_said_so(project: Path, sprout: Callable[..., Ended]) -> None:
+def test_config_prints_each_value_and_its_origin(project: Path, sprout: Callable[..., Ended]) -> None:
     (project / "params.yaml").write_text("experiment: fashion_mnist\noverrides: [train.epochs=3]\n")
     done = sprout("config", "train.lr=0.25", "model=mlp", "tracking.log_model=false")
     found = rows(done.out)
@@ -30,7 +31,7 @@ def test_config_prints_each_value_and_who_said_so(project: Path, sprout: Callabl
     assert found["experiment"] == ["fashion_mnist", "params.yaml"]
     assert found["train.lr"] == ["0.25", "override: train.lr=0.25"]
     assert found["train.epochs"] == ["3", "params.yaml: train.epochs=3"]
-    assert found["retrain.lr"] == ["0.25", "conf/retrain/default.yaml ${train.lr}"]
+    assert found["retrain.lr"] == ["0.25", "override: train.lr=0.25, as train.lr"]
     assert found["model.hidden"] == ["[128, 64]", "conf/model/mlp.yaml"]
     assert found["download.mirror"] == ["null", "conf/download/fashion_mnist.yaml"]
     assert found["tracking.log_model"] == ["false", "override: tracking.log_model=false"]
@@ -51,7 +52,7 @@ def test_config_prints_what_looks_like_markup_as_it_is(sprout: Callable[..., End
     ]
 
 
-def test_nothing_is_cut_where_no_terminal_is(sprout: Callable[..., Ended]) -> None:
+def test_nothing_is_cut_without_a_terminal(sprout: Callable[..., Ended]) -> None:
     long = "x" * 3000
     assert rows(sprout("config", f"pretrained.source={long}").out)["pretrained.source"] == [
         long,
@@ -67,7 +68,8 @@ def test_a_narrow_terminal_folds_and_loses_nothing(
     lines = re.sub("\x1b\\[[0-9;]*m", "", sprout("config").out).splitlines()
     assert max(map(len, lines)) <= 60
     last = lines[0].index("from")
-    assert "conf/retrain/default.yaml${train.optimizer.args}" in "".join(line[last:].strip() for line in lines)
+    origins = "".join("".join(line[last:].split()) for line in lines)
+    assert "conf/train/optimizer/adam.yaml,astrain.optimizer.args" in origins
 
 
 def test_experiments_lists_what_each_builds(sprout: Callable[..., Ended]) -> None:
@@ -88,10 +90,10 @@ def test_experiments_lists_what_each_builds(sprout: Callable[..., Ended]) -> Non
         (["config", "train.lr=-1"], "error: train.lr=-1: should be greater than 0\n"),
         (
             ["config", "experiment=nope"],
-            'error: experiment="nope": unknown; there are: baseline_forest, baseline_logistic, cifar10, ',
+            'error: experiment="nope": unknown; accepted: baseline_forest, baseline_logistic, cifar10, ',
         ),
         (["config", ""], 'error: override "": '),
-        (["train"], "error: dvc.lock: not found: the data was never built here; "),
+        (["train"], "error: dvc.lock: not found, so the data was never built here; "),
     ],
 )
 def test_a_mistake_ends_with_one_line_and_2(sprout: Callable[..., Ended], words: list[str], said: str) -> None:
@@ -102,7 +104,7 @@ def test_a_mistake_ends_with_one_line_and_2(sprout: Callable[..., Ended], words:
 
 
 @pytest.mark.parametrize("words", [["config"], ["experiments"], ["train"]])
-def test_elsewhere_it_says_that_this_is_no_project(
+def test_outside_of_a_project_the_error_says_so(
     sprout: Callable[..., Ended], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -110,6 +112,20 @@ def test_elsewhere_it_says_that_this_is_no_project(
     done = sprout(*words)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert "in the project's folder" in done.err
+
+
+def test_the_version_is_printed(sprout: Callable[..., Ended]) -> None:
+    assert sprout("--version") == (0, f"sprout {__version__}\n", "")
+
+
+def test_shell_completion_is_shown_and_completes(sprout: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+    shown = sprout("--show-completion")
+    assert shown.code == 0
+    assert "_SPROUT_COMPLETE=complete_bash" in shown.out
+    for name, value in {"_SPROUT_COMPLETE": "complete_bash", "COMP_WORDS": "sprout s", "COMP_CWORD": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert sprout().out.split() == ["sweep", "summary"]
 
 
 def test_an_unknown_command_ends_with_2(sprout: Callable[..., Ended]) -> None:

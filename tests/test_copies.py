@@ -1,4 +1,4 @@
-"""Extra copies: how many, of whom, and transformed by the same functions as in training."""
+"""Augmented copies: their number, their originals, and the same transforms as in training."""
 
 import tracemalloc
 from pathlib import Path
@@ -11,16 +11,23 @@ import torch
 from PIL import Image
 
 from sprout.augment import copies
-from sprout.augment.copies import draw_copies, write_copies
+from sprout.augment.copies import draw_copies
+from sprout.augment.copies import write_copies as write_copies_of
 from sprout.augment.draws import draws
 from sprout.augment.transforms import augment
+from sprout.config.augment import Augment, Transforms
 from sprout.data.store import Array, Store, label_table, open_store, write_store
 from sprout.runtime.errors import UserError
 
 PLACES = ("flip", "flip_vertical", "shift", "rotate", "zoom", "shear", "crop")
 VALUES = ("brightness", "contrast", "colour", "noise", "erase")
-STILL = {**dict.fromkeys((*PLACES, *VALUES), 0.0), "fill": "zeros"}
-MOVED = STILL | {"shift": 0.2, "rotate": 20.0, "noise": 0.05}
+STILL = {**dict.fromkeys((*PLACES, *VALUES), 0.0), "fill": "zeros", "brightness": 1e-9}
+"""A transform too small to change a pixel, as copies without any are refused."""
+MOVED = STILL | {"brightness": 0.0} | {"shift": 0.2, "rotate": 20.0, "noise": 0.05}
+
+
+def write_copies(train: Store, folder: Path, *, copies: int, seed: int, transforms: dict[str, Any]) -> int:
+    return write_copies_of(train, folder, Augment(copies, seed, Transforms(**transforms)))
 
 
 def store_of(folder: Path, examples: Array, label: list[Any], value: list[Any] | None = None) -> Store:
@@ -52,7 +59,7 @@ def test_the_transforms_are_those_of_training(make_store, tmp_path, channels):
     train = make_store(6, shape=(8, 10, channels))
     write_copies(train, tmp_path / "new", copies=2, seed=9, transforms=MOVED)
     images = torch.from_numpy(train.take(np.tile(np.arange(6), 2))).permute(0, 3, 1, 2) / 255
-    expected = augment(images, draws(9, -1, torch.arange(12)), **MOVED)
+    expected = augment(images, draws(9, -1, torch.arange(12)), Transforms(**MOVED))
     found = open_store(tmp_path / "new").take(np.arange(12)).transpose(0, 3, 1, 2) / 255
     np.testing.assert_allclose(found, expected.clamp(0, 1).numpy(), atol=0.5001 / 255)
 

@@ -1,12 +1,12 @@
-"""One picture: its first frame, turned upright, brought to size; and pictures in arrays."""
+"""Decoding one image: first frame, orientation, resizing; and images in arrays."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pictures import COLOUR, DEEP, GREY, RNG, decoded, encoded, luma
-from sprout.data.prepare.decode import decode_array
-from sprout.data.prepare.pixels import Fault
+from sprout.data.prepare.decode import ImageFormat, decode_array
+from sprout.data.prepare.fault import Fault
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "MPO", "AVIF"])
@@ -33,12 +33,12 @@ def test_exif_orientation(kind, orientation):
     assert np.abs(found.astype(int) - upright).mean() < 2
 
 
-def test_damaged_exif_turns_nothing():
+def test_damaged_exif_is_ignored():
     data = encoded(Image.fromarray(COLOUR), "PNG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
     np.testing.assert_array_equal(decoded(data), COLOUR)
 
 
-def test_a_picture_of_the_right_size_is_not_resampled():
+def test_an_image_of_the_right_size_is_not_resampled():
     for policy in ("fit", "crop", "stretch", "none"):
         np.testing.assert_array_equal(decoded(encoded(Image.fromarray(COLOUR), "PNG"), (5, 7), 3, policy), COLOUR)
 
@@ -55,7 +55,7 @@ def test_fit_shows_all_on_black():
         assert (found[5:15, column] == colour).all()
 
 
-def test_crop_cuts_both_sides_alike():
+def test_crop_cuts_both_sides_equally():
     found = decoded(encoded(Image.fromarray(HALVES), "PNG"), (20, 20), 3, "crop")
     assert (found[:, 1:9] == [0, 250, 0]).all()
     assert (found[:, 11:19] == [0, 0, 250]).all()
@@ -92,7 +92,7 @@ def test_extreme_shapes_get_the_size_too(policy, shape):
 @pytest.mark.parametrize("policy", ["fit", "crop", "stretch"])
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_large_jpeg_is_the_same_as_a_large_png(policy, orientation):
-    """It is decoded at a smaller scale, which nobody sees."""
+    """It is decoded at a smaller scale, without a visible difference."""
     picture = Image.fromarray(RNG.integers(0, 256, (30, 40, 3), dtype=np.uint8)).resize((1600, 1200))
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -104,7 +104,7 @@ def test_a_large_jpeg_is_the_same_as_a_large_png(policy, orientation):
 
 
 def array(example, size=None, channels=None, resize="none"):
-    return decode_array(example, size=size, channels=channels, resize=resize)
+    return decode_array(example, ImageFormat(size, channels, resize, max_pixels=10**6))
 
 
 @pytest.mark.parametrize("example", [GREY, GREY[:, :, None], COLOUR, RNG.integers(0, 256, (5, 7, 6), dtype=np.uint8)])

@@ -1,4 +1,4 @@
-"""A moving average of the weights."""
+"""The exponential moving average of the weights."""
 
 import io
 

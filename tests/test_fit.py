@@ -1,4 +1,4 @@
-"""One training: what it learns, and that a killed one goes on as if nothing had happened."""
+"""One training: it learns, and after a kill it resumes to the same result."""
 
 import sys
 from pathlib import Path
@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from sprout.data.dataset import Batches
+from sprout.data.dataset import TrainingData
+from sprout.data.loader import Batches
 from sprout.runtime.errors import UserError
-from trainings import SGD, Data, data_in, inputs_of, network_of, same, train
+from trainings import SGD, data_in, inputs_of, network_of, same, train
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Data:
+def data(tmp_path: Path) -> TrainingData:
     return data_in(tmp_path)
 
 
-def test_it_learns_and_keeps_the_best_epoch(data: Data, tmp_path: Path) -> None:
+def test_it_learns_and_keeps_the_best_epoch(data: TrainingData, tmp_path: Path) -> None:
     found = train(data, tmp_path / "c")
     losses = [row["val_loss"] for row in found.history]
     assert [row["epoch"] for row in found.history] == list(range(6))
@@ -26,18 +27,18 @@ def test_it_learns_and_keeps_the_best_epoch(data: Data, tmp_path: Path) -> None:
     assert found.history[-1]["val_accuracy"] > 0.9
     network = network_of()
     network.load_state_dict(found.weights)
-    logits = network.eval()(inputs_of(data[1]))
-    loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data[1].targets))
+    logits = network.eval()(inputs_of(data.val))
+    loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.val.targets))
     assert loss.item() == pytest.approx(losses[found.best_epoch], rel=1e-5)
 
 
-def test_the_same_seed_gives_the_same_bits(data: Data, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bits(data: TrainingData, tmp_path: Path) -> None:
     first = train(data, tmp_path / "a")
     assert same(first, train(data, tmp_path / "b"))
     assert not same(first, train(data, tmp_path / "c", seed=8))
 
 
-def test_a_training_that_an_error_ended_goes_on_to_the_same_bits(data: Data, tmp_path: Path) -> None:
+def test_a_training_that_an_error_ended_goes_on_to_the_same_bits(data: TrainingData, tmp_path: Path) -> None:
     class Kill(BaseException):
         pass
 
@@ -55,7 +56,7 @@ def test_a_training_that_an_error_ended_goes_on_to_the_same_bits(data: Data, tmp
     assert min(step for step, metrics in told if "step_loss" in metrics) >= 3 * 4
 
 
-def test_early_stopping_ends_it_and_stays_ended(data: Data, tmp_path: Path) -> None:
+def test_early_stopping_ends_it_and_stays_ended(data: TrainingData, tmp_path: Path) -> None:
     changes = {"lr": 5.0, "epochs": 30, "patience": 2, "monitor": "val_accuracy"}
     stopped = train(data, tmp_path / "c", **changes)
     assert len(stopped.history) < 30
@@ -64,39 +65,37 @@ def test_early_stopping_ends_it_and_stays_ended(data: Data, tmp_path: Path) -> N
     assert same(again, stopped)
 
 
-def test_monitor_chooses_by_accuracy(data: Data, tmp_path: Path) -> None:
+def test_monitor_chooses_by_accuracy(data: TrainingData, tmp_path: Path) -> None:
     found = train(data, tmp_path / "c", monitor="val_accuracy")
     assert found.best_epoch == int(np.argmax([row["val_accuracy"] for row in found.history]))
 
 
-def test_steps_are_logged_every_so_often(data: Data, tmp_path: Path) -> None:
+def test_steps_are_logged_every_so_often(data: TrainingData, tmp_path: Path) -> None:
     told: list[int] = []
     train(data, tmp_path / "c", log=lambda metrics, step: told.append(step) if "step_loss" in metrics else None)
     assert told == list(range(0, 24, 2))
 
 
-def test_the_schedule_moves_the_rate(data: Data, tmp_path: Path) -> None:
+def test_the_schedule_moves_the_rate(data: TrainingData, tmp_path: Path) -> None:
     rates = [row["lr"] for row in train(data, tmp_path / "c").history]
     assert rates[0] > 100 * rates[-1]
 
 
-def test_what_the_machine_lacks_is_said(data: Data, tmp_path: Path) -> None:
+def test_what_the_machine_lacks_is_said(data: TrainingData, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     with pytest.raises(UserError, match=r"train\.accelerator=cuda.*not possible here"):
         train(data, tmp_path / "c", accelerator="cuda")
-    with pytest.raises(UserError, match=r"train\.accelerator=cpu.* strategy=nonsense.*not possible here"):
-        train(data, tmp_path / "d", strategy="nonsense")
 
 
-def test_a_loss_of_nan_ends_it(data: Data, tmp_path: Path) -> None:
+def test_a_loss_of_nan_ends_it(data: TrainingData, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"lr": 1e38, "optimizer": SGD}
     with pytest.raises(UserError, match=r"the loss is (nan|inf) in step \d \(epoch 1\): lower train\.lr=1e\+38"):
         train(data, tmp_path / "c", **changes)
 
 
 def test_progress_is_plain_lines_without_a_terminal(
-    data: Data, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: TrainingData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(data, tmp_path / "c")
     printed = capsys.readouterr()
@@ -105,12 +104,12 @@ def test_progress_is_plain_lines_without_a_terminal(
     assert "\x1b" not in printed.err
 
 
-def test_validation_sees_every_example_in_order(data: Data) -> None:
-    ids = torch.cat([batch.ids for (batch,) in Batches(data[1], 7, targets=data[1].targets).steps(0)])
+def test_validation_sees_every_example_in_order(data: TrainingData) -> None:
+    ids = torch.cat([batch.ids for (batch,) in Batches(data.val, 7, targets=data.val.targets).steps(0)])
     assert ids.tolist() == list(range(30))
 
 
-def test_lightning_is_not_asked_to_pickle(data: Data, tmp_path: Path) -> None:
+def test_lightning_is_not_asked_to_pickle(data: TrainingData, tmp_path: Path) -> None:
     """What lies in a checkpoint loads with `weights_only=True`: no object of ours is in it."""
     train(data, tmp_path / "c")
     found = torch.load(sorted((tmp_path / "c").glob("step-*.ckpt"))[-1], weights_only=True)

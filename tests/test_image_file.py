@@ -1,4 +1,4 @@
-"""What is wrong with a file: its content, its place; and whatever the bytes, nothing but a fault."""
+"""Faults of image files: their content and their path; damaged bytes raise nothing but a fault."""
 
 import os
 import socket
@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from pictures import DEEP, LARGE, decoded, encoded
+from sprout.data.prepare.decode import ImageFormat
+from sprout.data.prepare.fault import Fault
 from sprout.data.prepare.image_file import decode_file
-from sprout.data.prepare.pixels import Fault
 
 
 def cut(data: bytes, share: float) -> bytes:
@@ -21,16 +22,16 @@ def cut(data: bytes, share: float) -> bytes:
     ("data", "reason"),
     [
         (b"", "zero bytes"),
-        (b"<html>not found</html>", "no image of a known format"),
-        (b"%PDF-1.7\n", "no image of a known format"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\nBoundingBox: 0 0 9 9\n", "no image of a known format"),
-        (cut(encoded(LARGE, "JPEG"), 0.5), r"truncated: \d,\d{3} bytes are all there is"),
-        (cut(encoded(LARGE, "PNG"), 0.5), r"truncated: \d,\d{3} bytes"),
-        (cut(encoded(LARGE, "GIF"), 0.5), r"truncated: \d,\d{3} bytes"),
-        (cut(encoded(LARGE, "BMP"), 0.5), r"truncated: \d,\d{3} bytes"),
+        (b"<html>not found</html>", "image in a known format"),
+        (b"%PDF-1.7\n", "image in a known format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\nBoundingBox: 0 0 9 9\n", "image in a known format"),
+        (cut(encoded(LARGE, "JPEG"), 0.5), r"truncated: .* \d,\d{3} bytes"),
+        (cut(encoded(LARGE, "PNG"), 0.5), r"truncated: .* \d,\d{3} bytes"),
+        (cut(encoded(LARGE, "GIF"), 0.5), r"truncated: .* \d,\d{3} bytes"),
+        (cut(encoded(LARGE, "BMP"), 0.5), r"truncated: .* \d,\d{3} bytes"),
         (cut(encoded(LARGE, "WEBP"), 0.5), "truncated|damaged"),
         (cut(encoded(LARGE, "TIFF", compression="tiff_lzw"), 0.5), "truncated|damaged"),
-        (cut(encoded(LARGE, "AVIF"), 0.5), "truncated|damaged|no image"),
+        (cut(encoded(LARGE, "AVIF"), 0.5), "truncated|damaged|known format"),
         (encoded(Image.new("1", (1001, 1000)), "PNG"), "1001×1000 pixels, more than prepare.max_pixels=1000000"),
         (b"P5 99999 99999 255\n", "99999×99999 pixels, more than"),
     ],
@@ -40,7 +41,7 @@ def test_faults_of_content(data, reason):
         decoded(data)
 
 
-def test_more_pixels_than_pillow_allows_are_our_matter(monkeypatch):
+def test_pillows_own_limit_does_not_apply(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     assert decoded(encoded(LARGE, "PNG")).shape == (64, 64, 3)
     assert Image.MAX_IMAGE_PIXELS == 10
@@ -48,7 +49,7 @@ def test_more_pixels_than_pillow_allows_are_our_matter(monkeypatch):
 
 @pytest.fixture
 def places(tmp_path):
-    """A root with a picture, links and other things, and a picture beside it."""
+    """A root with an image, links and special files, and an image outside of it."""
     root = tmp_path / "root"
     (root / "folder").mkdir(parents=True)
     for file in (root / "folder" / "in.png", tmp_path / "out.png"):
@@ -66,7 +67,7 @@ def places(tmp_path):
 
 
 def place(root: Path, path: str):
-    return decode_file(str(root), path, size=None, channels=None, resize="none", max_pixels=10**6)
+    return decode_file(str(root), path, ImageFormat(None, None, "none", 10**6))
 
 
 @pytest.mark.parametrize("path", ["folder/in.png", "inside", "way_in/in.png", "folder/../folder/in.png"])
@@ -157,7 +158,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
-def test_whatever_the_bytes_nothing_but_a_fault_escapes(kind, capfd):
+def test_any_damaged_bytes_raise_only_a_fault(kind, capfd):
     generator = np.random.default_rng(sum(kind.encode()))
     reasons = []
     for _ in range(40):

@@ -1,4 +1,4 @@
-"""The steps of a training: ended anywhere, it goes on to the same bits; and each option does what it says."""
+"""The training loop: interrupted anywhere, it resumes to the same bits; and the effect of each option."""
 
 import multiprocessing
 import os
@@ -17,14 +17,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from sprout.data.dataset import TrainingData
 from sprout.engine import fit as fit_module
 from sprout.engine.checkpoints import Checkpoints
 from sprout.engine.fit import Fitted, make_fabric
 from sprout.engine.loop import Loop
-from sprout.engine.module import Learner
+from sprout.engine.module import TrainingModule
 from sprout.runtime.errors import UserError
 from sprout.runtime.signals import Killed, raise_killed
-from trainings import MLP, SGD, STILL, Data, data_in, inputs_of, network_of, same, train
+from trainings import CONSTANT, MLP, SGD, STILL, config_of, data_in, inputs_of, network_of, same, train
 
 NORMED = MLP | {"batch_norm": True}
 ALL_ON: dict[str, Any] = {
@@ -33,12 +34,12 @@ ALL_ON: dict[str, Any] = {
     "ema": 0.8,
     "optimizer": SGD | {"weight_decay": 0.01, "args": {"momentum": 0.9}},
     "transforms": STILL | {"shift": 0.1, "rotate": 20.0, "noise": 0.1, "flip": 0.5},
-    "accumulate": 2,
-    "clip": 1.0,
+    "accumulate_grad_batches": 2,
+    "gradient_clip_norm": 1.0,
 }
 PLAIN: dict[str, Any] = {
     "architecture": MLP | {"dropout": 0.0},
-    "schedule": {"name": "constant", "warmup": 0.0, "drops": (), "drop": None},
+    "schedule": CONSTANT,
     "optimizer": SGD,
     "transforms": STILL,
 }
@@ -52,7 +53,7 @@ def small_val_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Data:
+def data(tmp_path: Path) -> TrainingData:
     return data_in(tmp_path)
 
 
@@ -88,7 +89,7 @@ def end_me() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def went_on(data: Data, folder: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[type, str, int]) -> Fitted:
+def went_on(data: TrainingData, folder: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[type, str, int]) -> Fitted:
     """What comes of a training that a signal ended at this place, and that was started again."""
     with monkeypatch.context() as patch:
         on_call(patch, *place, end_me)
@@ -100,8 +101,8 @@ def went_on(data: Data, folder: Path, monkeypatch: pytest.MonkeyPatch, place: tu
 
 PARTS = 2 * 2 * STEPS
 PLACES: list[tuple[type, str, int]] = [
-    *((Learner, "training_step", part) for part in range(PARTS)),
-    *((Learner, "validation_step", batch) for batch in range(2 * VAL_BATCHES)),
+    *((TrainingModule, "training_step", part) for part in range(PARTS)),
+    *((TrainingModule, "validation_step", batch) for batch in range(2 * VAL_BATCHES)),
     *((Loop, "validate", epoch) for epoch in range(2)),
     *((Loop, "row", epoch) for epoch in range(2)),
     *((Loop, "log_row", epoch) for epoch in range(2)),
@@ -113,7 +114,7 @@ PLACES: list[tuple[type, str, int]] = [
 @pytest.mark.parametrize("place", PLACES, ids=[f"{name}-{number}" for _, name, number in PLACES])
 def test_ended_at_any_place_it_goes_on_to_the_same_bits(
     place: tuple[type, str, int],
-    data: Data,
+    data: TrainingData,
     undisturbed: Fitted,
     tmp_path: Path,
     signals: None,
@@ -122,17 +123,17 @@ def test_ended_at_any_place_it_goes_on_to_the_same_bits(
 ) -> None:
     assert same(went_on(data, tmp_path / "c", monkeypatch, place), undisturbed)
     said = capsys.readouterr().err
-    assert "goes on after step" in said
-    if place[0] is Learner:
-        assert "it goes on from there" in said
+    assert "resumes after step" in said
+    if place[0] is TrainingModule:
+        assert "resumes there" in said
 
 
 def test_ended_again_and_again_it_comes_to_the_same_end(
-    data: Data, undisturbed: Fitted, tmp_path: Path, signals: None, monkeypatch: pytest.MonkeyPatch
+    data: TrainingData, undisturbed: Fitted, tmp_path: Path, signals: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(2 * STEPS):
         with monkeypatch.context() as patch:
-            on_call(patch, Learner, "training_step", 0, end_me)
+            on_call(patch, TrainingModule, "training_step", 0, end_me)
             with pytest.raises(Killed):
                 train(data, tmp_path / "c", **ALL_ON)
         signal.signal(signal.SIGTERM, raise_killed)
@@ -140,12 +141,16 @@ def test_ended_again_and_again_it_comes_to_the_same_end(
 
 
 def test_a_signal_lets_the_step_end_and_says_where_it_goes_on(
-    data: Data, tmp_path: Path, signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: TrainingData,
+    tmp_path: Path,
+    signals: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    on_call(monkeypatch, Learner, "training_step", 2 * STEPS + 2, end_me)
+    on_call(monkeypatch, TrainingModule, "training_step", 2 * STEPS + 2, end_me)
     with pytest.raises(Killed):
         train(data, tmp_path / "c", **ALL_ON)
-    assert "test: saved after step 6 (epoch 2); it goes on from there" in capsys.readouterr().err
+    assert "test: saved after step 6 (epoch 2); resumes there" in capsys.readouterr().err
     assert [path.name[:15] for path in sorted((tmp_path / "c").iterdir())] == ["step-0000000004", "step-0000000006"]
 
 
@@ -183,14 +188,14 @@ def test_sigterm_ends_a_real_process_with_its_code(tmp_path: Path) -> None:
     said = process.communicate(timeout=60)[1].splitlines()
     assert process.returncode == 143
     assert said[-1] == "ended by SIGTERM"
-    assert "it goes on from there" in said[-2]
+    assert "resumes there" in said[-2]
     step = int(said[-2].split("step ")[1].split()[0])
     assert sorted(tmp_path.glob("c/step-*.ckpt"))[-1].name.startswith(f"step-{step:010}")
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_outright_at_random_moments_it_comes_to_the_same_end(
-    seed: int, data: Data, undisturbed: Fitted, tmp_path: Path
+    seed: int, data: TrainingData, undisturbed: Fitted, tmp_path: Path
 ) -> None:
     """A checkpoint after each step: many of the kills hit it being written."""
     moments, settings = random.Random(seed), ALL_ON | {"checkpoint_minutes": 1e-9}
@@ -210,19 +215,19 @@ def test_killed_outright_at_random_moments_it_comes_to_the_same_end(
 
 
 @pytest.mark.parametrize("parts", [2, 3, 7])
-def test_a_step_in_parts_gives_the_weights_of_one_pass(parts: int, data: Data, tmp_path: Path) -> None:
+def test_a_step_in_parts_gives_the_weights_of_one_pass(parts: int, data: TrainingData, tmp_path: Path) -> None:
     """Sixteen by seven, and twelve in the last step, come in parts of several sizes."""
     settings = PLAIN | {"precision": "64-true", "optimizer": SGD | {"args": {"momentum": 0.9}}, "lr": 0.1}
     settings["transforms"] = ALL_ON["transforms"]
     one = train(data, tmp_path / "1", **settings)
-    other = train(data, tmp_path / "2", **settings, accumulate=parts)
+    other = train(data, tmp_path / "2", **settings, accumulate_grad_batches=parts)
     for name, weight in one.weights.items():
         torch.testing.assert_close(other.weights[name], weight, rtol=1e-12, atol=1e-12)
     for row, expected in zip(other.history, one.history, strict=True):
         assert row == pytest.approx(expected, rel=1e-12)
 
 
-def moved(data: Data, folder: Path, **changes: Any) -> float:
+def moved(data: TrainingData, folder: Path, **changes: Any) -> float:
     """How far the weights went in one step at a rate of 1."""
     settings = PLAIN | {"lr": 1.0, "epochs": 1, "batch_size": 60} | changes
     before = network_of(settings["architecture"]).state_dict()
@@ -231,11 +236,15 @@ def moved(data: Data, folder: Path, **changes: Any) -> float:
 
 
 @pytest.mark.parametrize("parts", [1, 4])
-def test_clip_bounds_the_step(parts: int, data: Data, tmp_path: Path) -> None:
-    free = moved(data, tmp_path / "a", accumulate=parts)
+def test_clip_bounds_the_step(parts: int, data: TrainingData, tmp_path: Path) -> None:
+    free = moved(data, tmp_path / "a", accumulate_grad_batches=parts)
     assert free > 0.1
-    assert moved(data, tmp_path / "b", accumulate=parts, clip=0.01) == pytest.approx(0.01, rel=1e-3)
-    assert moved(data, tmp_path / "c", accumulate=parts, clip=100.0) == pytest.approx(free, rel=1e-6)
+    assert moved(data, tmp_path / "b", accumulate_grad_batches=parts, gradient_clip_norm=0.01) == pytest.approx(
+        0.01, rel=1e-3
+    )
+    assert moved(data, tmp_path / "c", accumulate_grad_batches=parts, gradient_clip_norm=100.0) == pytest.approx(
+        free, rel=1e-6
+    )
 
 
 def weights_by_step(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Tensor]]:
@@ -244,7 +253,7 @@ def weights_by_step(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Tensor]]:
     step = Loop.step
 
     def watched(self: Loop, parts: Any) -> None:
-        state = self.learner.network.state_dict
+        state = self.module.network.state_dict
         if not seen:
             seen.append({name: tensor.clone() for name, tensor in state().items()})
         step(self, parts)
@@ -254,7 +263,9 @@ def weights_by_step(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Tensor]]:
     return seen
 
 
-def test_the_average_is_validated_and_handed_on(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_average_is_validated_and_handed_on(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = weights_by_step(monkeypatch)
     found = train(data, tmp_path / "c", **PLAIN, lr=0.1, ema=0.5, epochs=3)
     average = seen[0]
@@ -265,42 +276,42 @@ def test_the_average_is_validated_and_handed_on(data: Data, tmp_path: Path, monk
         torch.testing.assert_close(found.weights[name], weight, rtol=1e-5, atol=1e-6)
     network = network_of(PLAIN["architecture"])
     network.load_state_dict(found.weights)
-    loss = functional.cross_entropy(network(inputs_of(data[1])), torch.from_numpy(data[1].targets))
+    loss = functional.cross_entropy(network(inputs_of(data.val)), torch.from_numpy(data.val.targets))
     assert found.history[found.best_epoch]["val_loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 
-def test_the_average_does_not_change_the_training(data: Data, tmp_path: Path) -> None:
+def test_the_average_does_not_change_the_training(data: TrainingData, tmp_path: Path) -> None:
     with_it = train(data, tmp_path / "a", **ALL_ON)
     without = train(data, tmp_path / "b", **ALL_ON | {"ema": None})
     assert [row["train_loss"] for row in with_it.history] == [row["train_loss"] for row in without.history]
     assert [row["val_loss"] for row in with_it.history] != [row["val_loss"] for row in without.history]
 
 
-def test_it_stops_at_what_was_asked_for(data: Data, tmp_path: Path) -> None:
+def test_it_stops_at_what_was_asked_for(data: TrainingData, tmp_path: Path) -> None:
     whole = train(data, tmp_path / "a", monitor="val_accuracy")
     accuracies = [row["val_accuracy"] for row in whole.history]
     reached = next(epoch for epoch, accuracy in enumerate(accuracies) if accuracy >= 0.9)
     assert reached < len(accuracies) - 1
-    stopped = train(data, tmp_path / "b", monitor="val_accuracy", stop_at=0.9)
+    stopped = train(data, tmp_path / "b", monitor="val_accuracy", stopping_threshold=0.9)
     assert stopped.history == whole.history[: reached + 1]
-    again = train(data, tmp_path / "b", monitor="val_accuracy", stop_at=0.9)
+    again = train(data, tmp_path / "b", monitor="val_accuracy", stopping_threshold=0.9)
     assert same(again, stopped)
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, call: int, value: float) -> None:
     """The loss of this pass, counted from 0, is no number."""
-    original, calls = Learner.training_step, iter(range(10**6))
+    original, calls = TrainingModule.training_step, iter(range(10**6))
 
-    def spoilt(self: Learner, batch: Any, batch_idx: int = 0) -> dict[str, Tensor]:
-        found = original(self, batch, batch_idx)
+    def spoilt(self: TrainingModule, step: Any, batch_idx: int = 0) -> dict[str, Tensor]:
+        found = original(self, step, batch_idx)
         return {name: tensor * value for name, tensor in found.items()} if next(calls) == call else found
 
-    monkeypatch.setattr(Learner, "training_step", spoilt)
+    monkeypatch.setattr(TrainingModule, "training_step", spoilt)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_names_its_step_and_leaves_the_weights_before_it(
-    value: float, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    value: float, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = weights_by_step(monkeypatch)
     spoil(monkeypatch, 2 * 5 + 1, value)  # the second part of the sixth step
@@ -308,8 +319,8 @@ def test_a_loss_that_is_no_number_names_its_step_and_leaves_the_weights_before_i
         train(data, tmp_path / "c", **ALL_ON)
     path = tmp_path / "c" / "last_finite.safetensors"
     assert str(refused.value) == (
-        f"test: the loss is {value} in step 6 (epoch 2): lower train.lr=0.01, or cut the gradients by train.clip; the "
-        f"last finite weights lie in {path}"
+        f"test: the loss is {value} in step 6 (epoch 2): lower train.lr=0.01, or clip the gradients by "
+        f"train.gradient_clip_norm; the last finite weights are in {path}"
     )
     kept = load_file(path)
     learned = {name for name in kept if "running" not in name and "num_batches" not in name}
@@ -318,7 +329,7 @@ def test_a_loss_that_is_no_number_names_its_step_and_leaves_the_weights_before_i
     assert all(torch.equal(kept[name], seen[-1][name]) for name in learned)
 
 
-def test_weights_that_are_no_numbers_are_not_kept(data: Data, tmp_path: Path) -> None:
+def test_weights_that_are_no_numbers_are_not_kept(data: TrainingData, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"the loss is (nan|inf) in step \d \(epoch 1\)") as refused:
         train(data, tmp_path / "c", **PLAIN | {"lr": 1e38})
     path = tmp_path / "c" / "last_finite.safetensors"
@@ -327,13 +338,13 @@ def test_weights_that_are_no_numbers_are_not_kept(data: Data, tmp_path: Path) ->
     assert ("there are no finite weights to keep" in str(refused.value)) == (not kept)
 
 
-def test_a_training_whose_val_loss_is_never_a_number_is_refused(data: Data, tmp_path: Path) -> None:
+def test_a_training_whose_val_loss_is_never_a_number_is_refused(data: TrainingData, tmp_path: Path) -> None:
     """One step to an epoch: its own loss was still a number."""
-    with pytest.raises(UserError, match=r"^test: val_loss was no number in any epoch: lower train\.lr=1e\+38"):
+    with pytest.raises(UserError, match=r"^test: val_loss was NaN or infinite in every epoch: lower train\.lr=1e\+38"):
         train(data, tmp_path / "c", **PLAIN | {"lr": 1e38, "epochs": 1, "batch_size": 60})
 
 
-def saves(data: Data, folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> list[int]:
+def saves(data: TrainingData, folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> list[int]:
     """The steps after which a checkpoint was written."""
     steps: list[int] = []
     save = Checkpoints.save
@@ -349,7 +360,7 @@ def saves(data: Data, folder: Path, monkeypatch: pytest.MonkeyPatch, **settings:
 
 
 def test_checkpoints_come_after_each_epoch_and_within_it_by_the_clock(
-    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert saves(data, tmp_path / "a", monkeypatch, **ALL_ON) == [4, 8]
     settings = ALL_ON | {"checkpoint_minutes": 1e-9}
@@ -357,7 +368,7 @@ def test_checkpoints_come_after_each_epoch_and_within_it_by_the_clock(
 
 
 @pytest.mark.parametrize(("every", "expected"), [(0, []), (1, [0, 1, 2, 3, 4, 5, 6, 7]), (3, [0, 3, 6])])
-def test_steps_are_logged_once_each(every: int, expected: list[int], data: Data, tmp_path: Path) -> None:
+def test_steps_are_logged_once_each(every: int, expected: list[int], data: TrainingData, tmp_path: Path) -> None:
     told: list[tuple[int, dict[str, float]]] = []
     settings = ALL_ON | {"log_steps": every}
     found = train(data, tmp_path / "c", log=lambda metrics, step: told.append((step, metrics)), **settings)
@@ -370,26 +381,26 @@ def test_steps_are_logged_once_each(every: int, expected: list[int], data: Data,
         assert steps[3][1]["step_lr"] == found.history[0]["lr"]
 
 
-def test_where_losses_are_read_late_the_last_weights_known_to_be_finite_are_kept(
-    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_where_losses_are_max_unread_the_last_weights_known_to_be_finite_are_kept(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a GPU: by the time that the loss is read, later steps have spoilt the weights."""
     original = Loop.__init__
 
     def late(self: Loop, *args: Any, **settings: Any) -> None:
         original(self, *args, **settings)
-        self.read_late = 3
+        self.max_unread = 3
 
     monkeypatch.setattr(Loop, "__init__", late)
     seen = weights_by_step(monkeypatch)
     spoil(monkeypatch, 5, float("nan"))
-    with pytest.raises(UserError, match=r"the loss is nan in step 6 .* that are known, after step 4, lie in"):
+    with pytest.raises(UserError, match=r"the loss is nan in step 6 .* known to be finite, after step 4, are in"):
         train(data, tmp_path / "c", **PLAIN | {"epochs": 4})
     kept = load_file(tmp_path / "c" / "last_finite.safetensors")
     assert all(torch.equal(kept[name], seen[4][name]) for name in kept)
 
 
-def test_what_does_not_fit_changes_nothing(data: Data, tmp_path: Path) -> None:
+def test_what_does_not_fit_changes_nothing(data: TrainingData, tmp_path: Path) -> None:
     """Also where only a later part of the state is another training's."""
     train(data, tmp_path / "a", **PLAIN | {"epochs": 1})
     undisturbed = train(data, tmp_path / "b", **PLAIN | {"optimizer": SGD, "epochs": 1})
@@ -402,8 +413,8 @@ def test_what_does_not_fit_changes_nothing(data: Data, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
-def test_rows_reach_the_step_as_they_are(precision: str, data: Data) -> None:
+def test_rows_reach_the_step_as_they_are(precision: str, data: TrainingData) -> None:
     """Fabric would round them with several devices, and years, say, are not the same in bfloat16."""
-    fabric = make_fabric("cpu", 1, 1, "auto", precision)
+    fabric = make_fabric(config_of(precision=precision))
     rows = torch.tensor([[2019.0], [2020.0]])
     assert torch.equal(fabric.strategy.precision.convert_input(rows), rows)

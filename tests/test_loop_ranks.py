@@ -1,4 +1,4 @@
-"""Several processes at one training: the same steps as one alone, ended together, gone on with together."""
+"""Several processes in one training: the same steps as with one process; they stop and resume together."""
 
 import os
 import signal
@@ -24,8 +24,8 @@ ALIKE: dict[str, Any] = {
     "optimizer": SGD | {"args": {"momentum": 0.9}},
     "lr": 0.1,
     "epochs": 3,
-    "accumulate": 2,
-    "clip": 1.0,
+    "accumulate_grad_batches": 2,
+    "gradient_clip_norm": 1.0,
     "transforms": STILL | {"shift": 0.1, "rotate": 20.0, "flip": 0.5},
 }
 LONG: dict[str, Any] = {
@@ -45,7 +45,8 @@ from sprout.runtime.launch import rank, started_as_ranks
 from sprout.runtime.stage import run_stage
 from sprout.engine import fit as fit_module
 import test_loop_ranks
-from trainings import arguments, data_in, network_of
+from sprout.runtime.run_context import RunContext, log_nothing
+from trainings import config_of, data_in, trainee
 
 def slowly(metrics, step):
     if "step_loss" in metrics:
@@ -58,10 +59,10 @@ def main():
     Path(f"pid-{rank()}").write_text(str(os.getpid()))
     fit_module.VAL_BATCH = 10
     settings = dict(getattr(test_loop_ranks, sys.argv[1]))
-    network = network_of(settings.pop("architecture"))
+    model = trainee(settings.pop("architecture"))
     data = data_in(Path(f"data-{rank()}"), **test_loop_ranks.SIZES[sys.argv[1]])
-    log = slowly if "slowly" in sys.argv else None
-    found = fit_module.fit(network, *data, **arguments(data, Path("c").absolute(), log=log, devices=2, **settings))
+    context = RunContext("test", Path("c").absolute(), slowly if "slowly" in sys.argv else log_nothing)
+    found = fit_module.fit(model, data, config_of(devices=2, **settings), context)
     if found is not None:
         torch.save([found.weights, found.history, found.best_epoch], "found")
 

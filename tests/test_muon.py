@@ -1,4 +1,4 @@
-"""Muon for matrices and kernels, AdamW for all else."""
+"""Muon for matrices and kernels, AdamW for all other parameters."""
 
 import copy
 import io

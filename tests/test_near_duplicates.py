@@ -56,7 +56,7 @@ def test_a_changed_copy_is_found(change, mode):
     assert (found.difference < 40).all()
 
 
-def test_pictures_of_one_kind_are_not_near():
+def test_images_of_one_kind_are_not_near():
     """The same patches elsewhere, in another order: what a class has in common."""
     patches = np.asarray(scene(0)).reshape(3, SIDE // 3, 3, SIDE // 3, 3).transpose(0, 2, 1, 3, 4).reshape(9, -1)
     shuffled = [np.random.default_rng(seed).permutation(patches) for seed in range(30)]
@@ -71,7 +71,7 @@ def test_equal_hashes_alone_are_not_enough():
     assert found.pairs.tolist() == []
 
 
-def test_blank_pictures_are_near_if_their_levels_are():
+def test_blank_images_are_near_if_their_levels_are():
     levels = np.array([10, 15, 200])[:, None, None, None]
     pixels = np.broadcast_to(levels, (3, 64, 64, 1)).astype(np.uint8)
     found = near_pairs(np.zeros(3, np.uint64), np.arange(3), lambda rows: pixels[rows])
@@ -93,18 +93,18 @@ def test_nothing_to_compare(count):
     assert (found.pairs.shape, found.complete) == ((0, 2), True)
 
 
-def test_too_many_pairs_are_cut_off_and_said_to_be_more():
+def test_too_many_pairs_are_cut_off_and_marked_incomplete():
     pixels = np.zeros((300, 8, 8, 1), np.uint8)
-    found = near_pairs(np.zeros(300, np.uint64), np.arange(300), lambda rows: pixels[rows], most=1000)
+    found = near_pairs(np.zeros(300, np.uint64), np.arange(300), lambda rows: pixels[rows], max_pairs=1000)
     assert (len(found.pairs), found.complete) == (1000, False)
     assert (found.pairs[:, 0] < found.pairs[:, 1]).all()
     assert len(np.unique(found.pairs, axis=0)) == 1000
-    assert near_pairs(np.zeros(40, np.uint64), np.arange(40), lambda rows: pixels[rows], most=1000).complete
+    assert near_pairs(np.zeros(40, np.uint64), np.arange(40), lambda rows: pixels[rows], max_pairs=1000).complete
 
 
 def test_too_many_candidates_end_the_search():
     pixels = np.random.default_rng(0).integers(0, 256, (300, 16, 16, 1), dtype=np.uint8)
-    found = near_pairs(np.zeros(300, np.uint64), np.arange(300), lambda rows: pixels[rows], most=100)
+    found = near_pairs(np.zeros(300, np.uint64), np.arange(300), lambda rows: pixels[rows], max_pairs=100)
     assert (len(found.pairs), found.complete) == (0, False)
 
 

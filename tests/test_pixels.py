@@ -1,4 +1,4 @@
-"""Every kind of pixel, from real files: as 8 bits, grey or colour."""
+"""Every pixel format, from real files, converted to 8 bits, grey or colour."""
 
 import struct
 
@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from pictures import COLOUR, DEEP, GREY, decoded, encoded, luma
-from sprout.data.prepare.pixels import Fault, plain
+from sprout.data.prepare.fault import Fault
+from sprout.data.prepare.pixels import to_grey_or_rgb
 
 LOSSLESS = ["PNG", "TIFF", "BMP", "PPM", "GIF", "WEBP"]
 
@@ -35,7 +36,7 @@ def test_lossy_formats_are_near(case):
     assert np.abs(found.astype(int) - np.asarray(smooth.convert("RGB"), int)).mean() < 3
 
 
-def test_channels_follow_the_picture_where_nothing_is_wanted():
+def test_channels_follow_the_image_where_none_are_requested():
     grey, colour = Image.fromarray(GREY), Image.fromarray(COLOUR)
     for image in (grey, grey.convert("1"), grey.convert("LA"), grey.convert("I;16")):
         assert decoded(encoded(image, "PNG")).shape == (5, 7, 1)
@@ -130,10 +131,10 @@ def test_colour_spaces_come_back(mode):
 
 
 @pytest.mark.parametrize("mode", ["HSV", "PA", "La", "RGBa", "RGBX"])
-def test_modes_that_come_from_no_file_here(mode):
+def test_modes_that_no_file_of_these_tests_has(mode):
     image = Image.new("RGB", (2, 2), (200, 30, 60)) if mode != "La" else Image.new("L", (2, 2), 90)
     through = {"La": "LA", "RGBa": "RGBA", "PA": "P"}.get(mode)
     image = (image.convert(through) if through else image).convert(mode)
-    found = plain(image)
+    found = to_grey_or_rgb(image)
     assert found.mode == ("L" if mode == "La" else "RGB")
     assert np.abs(np.asarray(found, int) - (90 if mode == "La" else [200, 30, 60])).max() <= 30

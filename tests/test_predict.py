@@ -16,7 +16,8 @@ from rich.console import Console
 from commands import Ended
 from handmade import model, save
 from pictures import encoded
-from sprout.data.prepare.decode import unhindered
+from sprout.data.prepare.decode import ImageFormat
+from sprout.data.prepare.fault import without_pillow_limits
 from sprout.data.prepare.image_file import decode_file
 from sprout.models import predictor as inference
 from sprout.models.predictor import Predictor
@@ -44,7 +45,7 @@ def lock(folder: Path, **prepare: Any) -> None:
 
 @pytest.fixture
 def student(project: Path) -> Predictor:
-    """A workspace with a student that classifies, whose data was fitted."""
+    """A workspace with a student that classifies; its data was prepared with resize=fit."""
     lock(project)
     made = model("classify", SHAPE, classes=["cat", "dog", "猫"])
     save(project / "models/student", made)
@@ -52,11 +53,11 @@ def student(project: Path) -> Predictor:
 
 
 def asked(predictor: Predictor, path: Path, resize: str = "fit") -> np.ndarray:
-    """What the model itself says of one file."""
+    """The model's own prediction for one file."""
     height, width, channels = SHAPE
-    with unhindered():
-        how = {"size": (height, width), "channels": channels, "resize": resize, "max_pixels": 10**6}
-        levels = decode_file(str(path.parent), path.name, **how)
+    with without_pillow_limits():
+        image_format = ImageFormat((height, width), channels, resize, 10**6)
+        levels = decode_file(str(path.parent), path.name, image_format)
     found: np.ndarray = predictor.predict(levels[None].copy())[0]
     return found
 
@@ -114,7 +115,7 @@ def test_another_size_is_a_fault_where_nothing_was_resized(
     assert done.out.startswith("right.png")
 
 
-def test_folders_are_gone_through(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+def test_folders_are_searched(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
     names = ["in/a.png", "in/b/c.png", "in/b/d/e.png", "in/f.png"]
     for name in [*names, "in/.hidden/x.png", "in/.y.png"]:
         draw(project / name)
@@ -124,7 +125,7 @@ def test_folders_are_gone_through(project: Path, student: Predictor, sprout: Cal
     assert [each["image"] for each in answers(done)] == [*names, "in/a.png", "in/b/c.png", "in/b/d/e.png"]
 
 
-def test_whatever_is_no_image_is_named_and_the_others_go_on(
+def test_unreadable_files_are_named_and_the_others_are_predicted(
     project: Path, student: Predictor, sprout: Callable[..., Ended]
 ) -> None:
     whole = encoded(Image.fromarray(pixels((64, 64, 3))), "JPEG")
@@ -150,13 +151,13 @@ def test_whatever_is_no_image_is_named_and_the_others_go_on(
     assert {name: reason.split(" (")[0].split(":")[0] for name, reason in said.items()} == {
         "bad/cut.jpg": "truncated",
         "bad/empty.png": "zero bytes",
-        "bad/gone.png": "a link to nothing",
+        "bad/gone.png": "a broken link",
         "bad/head.png": said["bad/head.png"].split(" (")[0].split(":")[0],
         "bad/large.png": "200×200 pixels, more than prepare.max_pixels=10000",
         "bad/pipe": "a device or pipe, not a file",
-        "bad/text.png": "no image of a known format",
+        "bad/text.png": "not an image in a known format",
         "missing.png": "not readable",
-        "bare": "no files in this folder, or hidden ones only",
+        "bare": "no files in this folder, or only hidden ones",
     }
 
 
@@ -171,7 +172,7 @@ def test_without_a_readable_image_it_ends_with_2(
     ]
 
 
-def test_names_do_what_they_like(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+def test_any_file_names(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
     names = ["new\nline.png", "\x1b[31mred.png", "größe 猫.png", os.fsdecode(b"bytes\xff.png")]
     source = draw(project / "a.png").read_bytes()
     for name in names:
@@ -195,7 +196,7 @@ def test_a_link_is_followed_where_it_was_named(
     assert answers(sprout("predict", "in/link.png", "in/out", "--json"))[1]["image"] == "in/out/a.png"
     done = sprout("predict", "in")
     assert done.code == 2
-    assert "in/link.png: a link that leaves the data's folder" in done.err
+    assert "in/link.png: a link that leads out of the data folder" in done.err
 
 
 def test_a_terminal_has_a_table(
@@ -212,7 +213,7 @@ def test_a_terminal_has_a_table(
 
 
 @pytest.mark.parametrize("top", [1, 2])
-def test_so_many_classes_are_named(project: Path, student: Predictor, sprout: Callable[..., Ended], top: int) -> None:
+def test_top_classes_are_named(project: Path, student: Predictor, sprout: Callable[..., Ended], top: int) -> None:
     draw(project / "a.png")
     assert len(answers(sprout("predict", "a.png", "--json", "--top", top))[0]["top"]) == top
 
@@ -260,15 +261,15 @@ def test_a_clustering_gives_clusters(project: Path, student: Predictor, sprout: 
     [
         (["labels.csv"], "labels.csv: is a table; predict takes images"),
         (["a.png", "--model", "nowhere"], "nowhere/model.json: no trained model here"),
-        (["a.png", "--model", "restoring"], "restoring: restores images and names nothing"),
+        (["a.png", "--model", "restoring"], "restoring: the task reconstruct"),
         (["a.png", "--model", "rows"], "rows: takes rows of 5 features; predict takes image files"),
         (["a.png", "--top", "4"], "--top 4: models/student knows 3 classes; accepted: 1 to 3"),
         (["a.png", "--top", "0"], "--top 0: models/student knows 3 classes; accepted: 1 to 3"),
-        (["a.png", "--top", "2", "--model", "number"], "--top 2: number does not name classes (regress)"),
+        (["a.png", "--top", "2", "--model", "number"], "--top 2: number does not predict classes (regress)"),
         (["a.png", "--weights", "x.pth"], "--weights x.pth: is for --model torchvision:NAME"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_line(
+def test_wrong_arguments_are_refused_in_one_line(
     project: Path, student: Predictor, sprout: Callable[..., Ended], words: list[str], said: str
 ) -> None:
     draw(project / "a.png")
@@ -281,11 +282,11 @@ def test_what_cannot_be_is_refused_in_a_line(
     assert done.err.startswith(f"error: {said}")
 
 
-def test_a_model_far_from_its_data_is_told_how_to_resize(project: Path, sprout: Callable[..., Ended]) -> None:
+def test_a_model_without_a_lock_needs_resize(project: Path, sprout: Callable[..., Ended]) -> None:
     path, made = draw(project / "a.png", pixels((9, 20, 3))), model("classify", SHAPE)
     save(project / "models/student", made)
     done = sprout("predict", "a.png")
     assert (done.code, done.err.count("\n")) == (2, 1)
-    assert "say it: --resize fit, crop, stretch or none" in done.err
+    assert "--resize fit, crop, stretch or none" in done.err
     (answer,) = answers(sprout("predict", "a.png", "--json", "--resize", "crop"))
     assert answer["top"][0]["probability"] == pytest.approx(asked(made, path, "crop").max())

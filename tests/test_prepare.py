@@ -1,4 +1,4 @@
-"""Splits, the label budget, and what stands in the prepared folder."""
+"""Splits, the label budget, and the content of the prepared folder."""
 
 import csv
 import itertools
@@ -15,26 +15,47 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sprout.config.prepare import Prepare
+from sprout.config.validate import section
 from sprout.data.description import describe
-from sprout.data.prepare import examples, stores
-from sprout.data.prepare.classes import targets
-from sprout.data.prepare.shares import own_parts
+from sprout.data.listing import SPLITS, Listing
+from sprout.data.prepare import examples
+from sprout.data.prepare import prepare as preparing
+from sprout.data.prepare.duplicates import source_splits
+from sprout.data.prepare.prepare import prepare
 from sprout.data.prepare.splits import split
-from sprout.data.prepare.stores import prepare
-from sprout.data.sources.listing import SPLITS, Listing
+from sprout.data.prepare.targets import find_targets
 from sprout.data.store import StoreWriter, open_store
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
 
 CLASSES = ["ant", "bee", "cat", "dog"]
 SHARES = [0.4, 0.3, 0.2, 0.1]
-DECODING = {"size": None, "channels": None, "resize": "none", "max_pixels": 10**6}
-CHECKS = {"max_faulty": 0.01, "duplicates": "move", "near_duplicates": None, "strata": {}}
-AMOUNTS = {"first": None, "test": 60, "val": 40, "labels": 40, "labels_per_class": None, "seed": 0}
+SETTINGS = {
+    "size": None,
+    "channels": None,
+    "resize": "none",
+    "max_pixels": 10**6,
+    "max_faulty": 0.01,
+    "duplicates": "move",
+    "near_duplicates": None,
+    "strata": {},
+    "first": None,
+    "test": 60,
+    "val": 40,
+    "labels": 40,
+    "labels_per_class": None,
+    "seed": 0,
+}
+
+
+def settings_with(**changes: Any) -> Prepare:
+    """Plain settings with these changes."""
+    return section("prepare", SETTINGS | changes, Prepare)
 
 
 def make_listing(n: int = 400, official: int = 100, labels: np.ndarray | None = None, **further: Any) -> Listing:
-    """Classes of different sizes in a mixed order; the last ones are the source's own test part."""
+    """Classes of different sizes in a mixed order; the last ones are the source's own test split."""
     generator = np.random.default_rng(5)
     if labels is None:
         labels = generator.choice(4, n, p=SHARES)
@@ -52,19 +73,19 @@ LISTING = make_listing()
 LABELS = np.array([CLASSES.index(name) for name in LISTING.label.to_pylist()])
 
 
-def share_out(listing: Listing = LISTING, **amounts: Any) -> dict[str, np.ndarray]:
+def split_listing(listing: Listing = LISTING, **amounts: Any) -> dict[str, np.ndarray]:
     """`split` on a listing whose groups are its rows."""
     rows = np.arange(len(listing))
-    learned = targets(listing, rows)
-    given = own_parts(listing.split, len(listing))
-    return split(rows, given, learned, learned.index, rows, **AMOUNTS | amounts)[0]
+    targets = find_targets(listing, rows)
+    source = source_splits(listing.split, len(listing))
+    return split(rows, source, targets, targets.index, rows, settings_with(**amounts))[0]
 
 
 def run(folder: Path, listing: Listing = LISTING, **settings: Any) -> dict[str, Any]:
     """`prepare` with plain settings."""
     (folder / "scratch").mkdir(parents=True)
     (folder / "prepared").mkdir()
-    return prepare(listing, folder / "prepared", folder / "scratch", **DECODING | CHECKS | AMOUNTS | settings)
+    return prepare(listing, folder / "prepared", folder / "scratch", settings_with(**settings))
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +102,8 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("first", "test", "labels"), [*itertools.product([None, 200], [None, 50], [None, 7, 40])], ids=str
 )
-def test_splits_cover_without_meeting(first, test, labels):
-    rows = share_out(first=first, test=test, val=30, labels=labels, seed=0)
+def test_splits_are_disjoint_and_cover_everything(first, test, labels):
+    rows = split_listing(first=first, test=test, val=30, labels=labels, seed=0)
     pool = 300 if first is None else first
     used = np.concatenate([rows[name] for name in SPLITS])
     assert len(np.unique(used)) == len(used)
@@ -98,14 +119,14 @@ def test_splits_cover_without_meeting(first, test, labels):
     assert all((np.diff(found) > 0).all() for found in rows.values() if len(found))
 
 
-def test_the_official_test_part_is_never_trained_on():
-    rows = share_out(first=None, test=60, val=40, labels=None, seed=0)
+def test_the_official_test_split_is_never_trained_on():
+    rows = split_listing(first=None, test=60, val=40, labels=None, seed=0)
     assert max(found.max() for found in rows.values() if len(found)) < 300
 
 
 @pytest.mark.parametrize(("test", "val"), [(60, 40), (11, 13), (100, 100)])
 def test_drawn_splits_keep_the_classes_proportions(test, val):
-    rows = share_out(first=None, test=test, val=val, labels=None, seed=3)
+    rows = split_listing(first=None, test=test, val=val, labels=None, seed=3)
     whole = np.bincount(LABELS[:300]) / 300
     for name in ("train", "val", "test"):
         found = np.bincount(LABELS[rows[name]], minlength=4)
@@ -117,21 +138,21 @@ def test_drawn_splits_keep_the_classes_proportions(test, val):
     ("labels", "counts"), [(4, [1, 1, 1, 1]), (40, [10] * 4), (42, [10, 10, 11, 11]), (7, [1, 2, 2, 2])]
 )
 def test_the_label_budget_is_even_over_the_classes(labels, counts):
-    rows = share_out(first=None, test=None, val=40, labels=labels, seed=0)
+    rows = split_listing(first=None, test=None, val=40, labels=labels, seed=0)
     assert sorted(np.bincount(LABELS[rows["train"]])) == counts
 
 
-def test_who_gets_the_odd_label_is_drawn():
+def test_the_classes_with_one_more_label_are_drawn():
     odd = {
-        np.bincount(LABELS[share_out(first=None, test=None, val=40, labels=5, seed=seed)["train"]]).argmax()
+        np.bincount(LABELS[split_listing(first=None, test=None, val=40, labels=5, seed=seed)["train"]]).argmax()
         for seed in range(20)
     }
     assert len(odd) > 1
 
 
-def test_who_keeps_a_label_is_drawn_over_the_whole_class():
+def test_labelled_examples_are_drawn_from_the_whole_class():
     """Not the first of each class, and every one can be drawn."""
-    kept = [share_out(first=None, test=None, val=40, labels=40, seed=seed)["train"] for seed in range(30)]
+    kept = [split_listing(first=None, test=None, val=40, labels=40, seed=seed)["train"] for seed in range(30)]
     assert len(np.unique(np.concatenate(kept))) > 250
 
 
@@ -151,13 +172,13 @@ def test_the_same_seed_gives_the_same_bytes(prepared, tmp_path):
 
 @pytest.mark.parametrize("name", SPLITS)
 def test_another_seed_gives_other_rows(name):
-    one, other = (share_out(seed=seed)[name] for seed in (0, 1))
+    one, other = (split_listing(seed=seed)[name] for seed in (0, 1))
     assert set(one) != set(other)
     assert len(one) == len(other)
 
 
 def test_images_labels_and_origins_belong_together(prepared):
-    rows = share_out()
+    rows = split_listing()
     for name in SPLITS:
         store = open_store(prepared / name)
         np.testing.assert_array_equal(store.take(np.arange(len(store))), LISTING.examples[rows[name]])
@@ -168,13 +189,13 @@ def test_images_labels_and_origins_belong_together(prepared):
             np.testing.assert_array_equal(store.labels["label"].to_numpy(), LABELS[rows[name]])
 
 
-def test_no_group_lies_in_two_splits(prepared):
+def test_no_group_is_in_two_splits(prepared):
     groups = [set(open_store(prepared / name).labels["group"].to_pylist()) for name in SPLITS]
     assert sum(map(len, groups)) == len(set().union(*groups)) == 300
 
 
-def test_withheld_labels_stand_in_truth_alone(prepared):
-    pool, rows = open_store(prepared / "unlabelled"), share_out()["unlabelled"]
+def test_withheld_labels_are_only_in_truth(prepared):
+    pool, rows = open_store(prepared / "unlabelled"), split_listing()["unlabelled"]
     assert pool.labels["label"].null_count == len(pool) == 160
     truth = pq.read_table(prepared / "truth.parquet")
     assert truth["row"].to_pylist() == list(range(160))
@@ -185,7 +206,7 @@ def test_withheld_labels_stand_in_truth_alone(prepared):
 
 def test_the_summary_counts(prepared):
     splits = read_json(prepared / "summary.json")["splits"]
-    rows = share_out()
+    rows = split_listing()
     for name in ("train", "val", "test"):
         counts = dict(zip(CLASSES, np.bincount(LABELS[rows[name]]).tolist(), strict=True))
         assert splits[name] == {"examples": len(rows[name]), "labelled": len(rows[name]), "per_class": counts}
@@ -242,8 +263,8 @@ def no_labels() -> Listing:
     ("make", "settings", "says"),
     [
         (make_listing, {"first": 301}, ["prepare.first=301", "300 examples"]),
-        (lambda: make_listing(120, 0), {"test": None}, ["prepare.test=null", "no test part"]),
-        (make_listing, {"val": None}, ["prepare.val=null", "no val part"]),
+        (lambda: make_listing(120, 0), {"test": None}, ["prepare.test=null", "no test split"]),
+        (make_listing, {"val": None}, ["prepare.val=null", "no val split"]),
         (make_listing, {"test": 3}, ["prepare.test=3", "300 examples are left", "4 to 296", "(dog "]),
         (make_listing, {"test": 297}, ["prepare.test=297", "300 examples are left", "4 to 296"]),
         (make_listing, {"test": 0.001}, ["prepare.test=0.001", "4 to 296"]),
@@ -252,9 +273,9 @@ def no_labels() -> Listing:
         (make_listing, {"first": 100, "test": 50, "val": 50}, ["prepare.val=50", "50 examples", "4 to 46"]),
         (one_cat, {}, ["prepare.test=60", "a single example", "cat 1"]),
         (no_cat, {}, ["no example of 'cat'", "ant 40"]),
-        (one_class, {}, ["one class only", "ant 120"]),
-        (make_listing, {"labels": 3}, ["prepare.labels=3", "training examples", "at least one"]),
-        (make_listing, {"labels": 100}, ["prepare.labels=100", "25 of class 'dog'", "no more than it has"]),
+        (one_class, {}, ["only one class", "ant 120"]),
+        (make_listing, {"labels": 3}, ["prepare.labels=3", "training examples", "from one to all"]),
+        (make_listing, {"labels": 100}, ["prepare.labels=100", "25 of class 'dog'", "from one to all"]),
         (make_listing, {"labels": None, "labels_per_class": 50}, ["prepare.labels_per_class=50", "50 of class"]),
         (make_listing, {"labels_per_class": 5}, ["prepare.labels=40", "prepare.labels_per_class=5", "only one"]),
         (two_cats, {"test": 12, "val": 12, "labels": 12}, ["prepare.labels=12", "3 of class 'cat', which has"]),
@@ -274,33 +295,33 @@ def test_refusals_name_key_value_and_counts(
 @pytest.mark.parametrize(("test", "val"), [(4, 4), (296 - 8, 4), (4, 296 - 8)])
 def test_the_bounds_that_are_named_are_accepted(test, val):
     even = make_listing(labels=np.arange(400) % 4)
-    rows = share_out(even, test=test, val=val, labels=None)
+    rows = split_listing(even, test=test, val=val, labels=None)
     assert (len(rows["test"]), len(rows["val"])) == (test, val)
 
 
 def test_the_largest_seed_is_accepted():
-    assert len(share_out(seed=2**31 - 1)["val"]) == 40
+    assert len(split_listing(seed=2**31 - 1)["val"]) == 40
 
 
-def test_shares_are_of_what_is_left():
-    rows = share_out(test=0.2, val=0.25, labels=0.5)
+def test_fractions_are_of_the_remaining_examples():
+    rows = split_listing(test=0.2, val=0.25, labels=0.5)
     assert [len(rows[name]) for name in SPLITS] == [90, 60, 90, 60]
     kept, withheld = (np.bincount(LABELS[rows[name]]) for name in ("train", "unlabelled"))
     assert np.abs(kept - withheld).max() <= 1, "a share of the labels is that share of each class"
 
 
 def test_a_budget_for_each_class():
-    rows = share_out(labels=None, labels_per_class=6)
+    rows = split_listing(labels=None, labels_per_class=6)
     assert np.bincount(LABELS[rows["train"]]).tolist() == [6, 6, 6, 6]
 
 
-def test_given_parts_are_kept_and_a_drawn_val_takes_the_sources_own_in():
+def test_given_splits_are_kept_and_a_drawn_val_takes_the_sources_own_in():
     parts = pa.array(["train", "val", "test", "unlabelled"] * 100)
     given = make_listing(split=parts)
-    rows = share_out(given, test=None, val=None, labels=None)
+    rows = split_listing(given, test=None, val=None, labels=None)
     for code, name in enumerate(("train", "val", "test", "unlabelled")):
         np.testing.assert_array_equal(rows[name], np.arange(code, 400, 4))
-    drawn = share_out(given, test=None, val=30, labels=None)
+    drawn = split_listing(given, test=None, val=30, labels=None)
     assert len(drawn["val"]) == 30
     assert set(np.concatenate([drawn["train"], drawn["val"]]) % 4) == {0, 1}
 
@@ -316,24 +337,24 @@ def test_no_drawn_split_shares_a_group_with_another(tmp_path):
     assert 35 < len(stores[1]) <= 40
 
 
-def test_persons_of_every_class_are_drawn_whole_and_what_is_lacking_is_said(tmp_path):
+def test_groups_of_every_class_are_drawn_whole_and_the_shortfall_is_reported(tmp_path):
     """A person has 25 pictures: two fit into 60, one into 40."""
     people = make_listing(group=pa.array([f"person {row // 25}" for row in range(400)]), official=0)
     summary = run(tmp_path, people, labels=None)
     assert [summary["splits"][name]["examples"] for name in ("test", "val", "train")] == [50, 25, 325]
-    assert "prepare.test=60: 50 examples instead of 60, as groups stay whole" in summary["notes"]
+    assert "prepare.test=60: 50 examples instead of 60, because groups stay whole" in summary["notes"]
 
 
 def test_a_budget_that_no_group_fits_into_is_refused():
     pairs = make_listing(labels=np.arange(400) // 2 % 4, official=0)
-    rows, learned = np.arange(400), targets(pairs, np.arange(400))
-    given = own_parts(pairs.split, 400)
-    amounts = AMOUNTS | {"labels": None, "labels_per_class": 1}
-    with pytest.raises(UserError, match=r"prepare.labels_per_class=1: no whole group of class 'ant' fits"):
-        split(rows, given, learned, learned.index, rows // 2 * 2, **amounts)
-    kept, notes = split(rows, given, learned, learned.index, rows // 2 * 2, **amounts | {"labels_per_class": 3})
-    assert np.bincount(learned.index[kept["train"]]).tolist() == [2, 2, 2, 2]
-    assert "prepare.labels_per_class=3: 8 labels instead of 12, as groups stay whole" in notes
+    rows, targets = np.arange(400), find_targets(pairs, np.arange(400))
+    groups, source = rows // 2 * 2, source_splits(pairs.split, 400)
+    with pytest.raises(UserError, match=r"prepare.labels_per_class=1: .* class 'ant'"):
+        split(rows, source, targets, targets.index, groups, settings_with(labels=None, labels_per_class=1))
+    settings = settings_with(labels=None, labels_per_class=3)
+    kept, notes = split(rows, source, targets, targets.index, groups, settings)
+    assert np.bincount(targets.index[kept["train"]]).tolist() == [2, 2, 2, 2]
+    assert "prepare.labels_per_class=3: 8 labels instead of 12, because groups stay whole" in notes
 
 
 def test_unlabelled_examples_of_a_group_that_is_drawn_into_test_are_left_out(tmp_path):
@@ -348,37 +369,39 @@ def test_unlabelled_examples_of_a_group_that_is_drawn_into_test_are_left_out(tmp
     assert not (train | unlabelled) & (val | test)
     assert train == unlabelled
     lost = len(val) + len(test)
-    assert f"{lost} unlabelled examples are left out, as val or test has others of their groups" in summary["notes"]
+    assert (
+        f"{lost} unlabelled examples are left out, because val or test has others of their groups" in summary["notes"]
+    )
 
 
-def test_a_group_in_several_of_the_sources_own_parts_is_said_aloud(tmp_path):
+def test_a_group_in_several_of_the_sources_own_splits_is_reported(tmp_path):
     people = make_listing(group=pa.array([f"person {row % 100}" for row in range(400)]))
     summary = run(tmp_path, people, test=None, labels=None)
-    assert "100 groups lie in several of train, val and test: in the source's own parts" in summary["notes"]
+    assert "100 groups are in several of train, val and test: in the source's own splits" in summary["notes"]
     assert summary["splits"]["test"]["examples"] == 100
 
 
-def test_a_test_part_that_another_is_drawn_for_is_not_used(tmp_path):
+def test_a_test_split_that_another_is_drawn_for_is_not_used(tmp_path):
     images = LISTING.examples.copy()
     images[:50] = images[300:350]
     summary = run(tmp_path, make_listing(examples=images), labels=None)
-    assert "the source's own test part (100 examples) is not used, as prepare.test is set" in summary["notes"]
+    assert "the source's own test split (100 examples) is not used, because prepare.test is set" in summary["notes"]
     assert summary["duplicates_left_out"] == 0
     assert sum(split["examples"] for split in summary["splits"].values()) == 300
 
 
-def test_the_first_of_a_sorted_source_are_no_sample():
+def test_the_first_examples_of_a_sorted_source_are_refused():
     with pytest.raises(UserError, match=r"prepare.first=120: none of class 'cat', 'dog' is among the first"):
-        share_out(make_listing(labels=np.arange(400) // 60 % 4, official=0), first=120)
+        split_listing(make_listing(labels=np.arange(400) // 60 % 4, official=0), first=120)
 
 
-def test_equal_pictures_with_other_labels_are_said_aloud(tmp_path):
+def test_equal_images_with_other_labels_are_reported(tmp_path):
     images = LISTING.examples.copy()
     images[200:210] = images[100:110]
     labels = LABELS.copy()
     labels[200:210] = (labels[100:110] + np.repeat([0, 1], 5)) % 4
     summary = run(tmp_path, make_listing(examples=images, labels=labels), labels=None)
-    assert "5 pictures equal an earlier one that has another label (duplicates.csv)" in summary["notes"]
+    assert "5 images equal an earlier one that has another label (duplicates.csv)" in summary["notes"]
     with (tmp_path / "prepared/duplicates.csv").open(newline="", encoding="utf-8") as file:
         listed = list(csv.DictReader(file))
     assert [row["one_label"] == row["other_label"] for row in listed] == [True] * 5 + [False] * 5
@@ -390,7 +413,7 @@ def test_rows_of_a_table_have_no_near_duplicates(tmp_path):
         run(tmp_path, table, near_duplicates=True)
 
 
-def test_what_nobody_has_looked_for_is_not_said_to_be_none(tmp_path):
+def test_duplicates_that_were_not_searched_for_are_null(tmp_path):
     rows = np.zeros((400, 3), np.float32)
     summary = run(tmp_path, make_listing(examples=rows, features=["a", "b", "c"]))
     assert (summary["duplicates"], summary["near_duplicates"]) == (None, None)
@@ -409,14 +432,14 @@ def test_a_signal_does_not_wait_for_the_stores(tmp_path, monkeypatch):
             time.sleep(0.02)
             super().append(batch)
 
-    monkeypatch.setattr(stores, "StoreWriter", Slow)
+    monkeypatch.setattr(preparing, "StoreWriter", Slow)
     monkeypatch.setattr(examples, "BATCH_BYTES", 100)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, labels=None)
     assert len(taken) < 30
 
 
-def test_equal_pictures_of_drawn_splits_stay_together(tmp_path):
+def test_equal_images_of_drawn_splits_stay_together(tmp_path):
     images = LISTING.examples.copy()
     images[200:300] = images[100:200]
     summary = run(tmp_path, make_listing(examples=images, labels=np.arange(400) % 100 % 4), labels=None)
@@ -434,7 +457,7 @@ def test_equal_pictures_of_drawn_splits_stay_together(tmp_path):
 
 
 @pytest.mark.parametrize(("policy", "left_out"), [("move", 50), ("keep", 0)])
-def test_pictures_that_the_official_test_part_shares(tmp_path, policy, left_out):
+def test_images_that_the_official_test_split_shares(tmp_path, policy, left_out):
     images = LISTING.examples.copy()
     images[:50] = images[300:350]
     copied = make_listing(examples=images)
@@ -446,14 +469,14 @@ def test_pictures_that_the_official_test_part_shares(tmp_path, policy, left_out)
     assert any("left out" in note for note in summary["notes"]) == bool(left_out)
 
 
-def test_shared_pictures_are_refused_where_asked(tmp_path):
+def test_shared_images_are_refused_if_the_policy_says_so(tmp_path):
     images = LISTING.examples.copy()
     images[7] = images[300]
-    with pytest.raises(UserError, match=r"prepare.duplicates=refuse: 1 pictures .* file:7 .* file:300"):
+    with pytest.raises(UserError, match=r"prepare.duplicates=refuse: 1 images .* file:7 .* file:300"):
         run(tmp_path, make_listing(examples=images), test=None, duplicates="refuse")
 
 
-def test_faulty_examples_are_left_out_and_said(tmp_path, capsys):
+def test_faulty_examples_are_left_out_and_reported(tmp_path, capsys):
     summary = run(tmp_path, make_listing(faults={3: "row 4: empty label", 9: "missing"}))
     assert summary["faulty"] == 2
     stores = [open_store(tmp_path / "prepared" / name) for name in SPLITS]
@@ -464,13 +487,13 @@ def test_faulty_examples_are_left_out_and_said(tmp_path, capsys):
     assert "prepare: faulty examples left out: 2 (quarantine.csv)" in capsys.readouterr().err
 
 
-def test_a_class_that_is_absent_from_val_is_said_aloud(tmp_path, capsys):
+def test_a_class_that_is_absent_from_val_is_reported(tmp_path, capsys):
     rare = np.where(np.arange(400) < 4, 3, np.arange(400) % 3)
     run(tmp_path, make_listing(labels=rare, official=0), val=4, labels=None)
     assert "prepare: no example of 'dog' in val" in capsys.readouterr().err
 
 
-def test_a_set_without_labels_is_split_all_the_same(tmp_path):
+def test_a_set_without_labels_is_split_too(tmp_path):
     summary = run(tmp_path, no_labels(), labels=None)
     train = open_store(tmp_path / "prepared/train")
     assert len(train) == 200

@@ -1,4 +1,4 @@
-"""What later stages read of `prepare`'s description."""
+"""The description of the prepared data, as later stages read it."""
 
 import pytest
 

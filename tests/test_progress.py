@@ -1,4 +1,4 @@
-"""What a long step says of itself, on a terminal and elsewhere."""
+"""Progress output, on a terminal and elsewhere."""
 
 import re
 import time
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sprout.runtime import progress
-from sprout.runtime.progress import track
+from sprout.runtime.progress import BAR_DELAY, announced, track
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +70,54 @@ def test_a_fault_in_a_step_passes_through(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("TTY_COMPATIBLE", compatible)
         with pytest.raises(ValueError, match="step 2"):
             list(track(wrong(), "score", 2))
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, on a terminal."""
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("TTY_INTERACTIVE", "0")
+    now = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.1, False), (BAR_DELAY, True)])
+def test_a_delayed_bar_is_for_long_steps_only(
+    capsys: pytest.CaptureFixture[str], terminal: list[float], seconds: float, shown: bool
+) -> None:
+    for _ in track(range(3), "predict", 3, delay=BAR_DELAY):
+        terminal[0] += seconds
+    out, err = capsys.readouterr()
+    assert (out, "3/3" in err, bool(err)) == ("", shown, shown)
+
+
+def test_a_bar_ends_where_the_steps_are_left(capsys: pytest.CaptureFixture[str], terminal: list[float]) -> None:
+    for step in track(range(5), "predict", 5, delay=BAR_DELAY):
+        terminal[0] += BAR_DELAY
+        if step == 3:
+            break
+    assert "5/5" not in capsys.readouterr().err
+
+
+def test_without_a_terminal_the_delay_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(track(range(3), "predict", 3, delay=BAR_DELAY)) == [0, 1, 2]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_long_computation_is_announced(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SECONDS", 0.05)
+    with announced("forest on 10 examples"):
+        time.sleep(0.3)
+    begun, done = capsys.readouterr().err.splitlines()
+    assert begun.startswith("forest on 10 examples: computing")
+    assert done == "forest on 10 examples: done in 0 s"
+    with pytest.raises(ValueError, match="wrong"), announced("forest on 10 examples"):
+        raise ValueError("wrong")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_short_computation_is_not_announced(capsys: pytest.CaptureFixture[str]) -> None:
+    with announced("forest on 10 examples"):
+        pass
+    assert capsys.readouterr().err == ""

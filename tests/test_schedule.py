@@ -1,34 +1,38 @@
-"""How the learning rate goes over a training."""
+"""The learning rate over a training."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from sprout.engine.schedule import schedule
+from sprout.config.train import Schedule
+from sprout.engine.schedule import make_schedule
 
 
-def rates(name: str, warmup: float, steps: int, drops: tuple[float, ...] = ()) -> Callable[[int], float]:
-    return schedule(name, warmup, drops, 0.1, steps)
+def multipliers(name: Any, warmup: float, steps: int, milestones: tuple[float, ...] = ()) -> Callable[[int], float]:
+    """The learning rate's multiplier at each step."""
+    gamma = 0.1 if name == "step" else None
+    return make_schedule(Schedule(name=name, warmup=warmup, milestones=milestones, gamma=gamma), steps)
 
 
 @pytest.mark.parametrize("name", ["constant", "cosine", "one_cycle"])
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5])
-def test_warm_up_rises_to_the_peak(name: str, warmup: float) -> None:
-    factor = rates(name, warmup, 100)
+def test_warmup_rises_linearly_to_the_base_learning_rate(name: str, warmup: float) -> None:
+    multiplier = multipliers(name, warmup, 100)
     rising = round(100 * warmup)
-    found = [factor(step) for step in range(101)]
+    found = [multiplier(step) for step in range(101)]
     assert found[rising] == 1.0 == max(found)
     steps = [b - a for a, b in zip([0.0, *found], found[: rising + 1], strict=False)]
     assert steps == pytest.approx([1 / (rising + 1)] * (rising + 1))
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.2])
-def test_after_the_warm_up(warmup: float) -> None:
+def test_decay_after_the_warmup(warmup: float) -> None:
     start = int(100 * warmup)
     middle = (start + 100) // 2
-    ways = {name: rates(name, warmup, 100) for name in ("constant", "cosine", "one_cycle")}
+    schedules = {name: multipliers(name, warmup, 100) for name in ("constant", "cosine", "one_cycle")}
     quarter = start + (100 - start) // 4
-    at = {name: [factor(quarter), factor(middle), factor(100)] for name, factor in ways.items()}
+    at = {name: [multiplier(step) for step in (quarter, middle, 100)] for name, multiplier in schedules.items()}
     assert at["constant"] == [1, 1, 1]
     assert at["cosine"] == pytest.approx([(1 + 0.5**0.5) / 2, 0.5, 0])
     assert at["one_cycle"] == pytest.approx([0.75, 0.5, 0])
@@ -37,17 +41,17 @@ def test_after_the_warm_up(warmup: float) -> None:
 @pytest.mark.parametrize("name", ["constant", "cosine", "one_cycle"])
 @pytest.mark.parametrize("warmup", [0.0, 0.5, 0.99])
 @pytest.mark.parametrize("steps", [1, 2, 7])
-def test_short_trainings_have_a_rate_above_zero(name: str, warmup: float, steps: int) -> None:
-    factor = rates(name, warmup, steps)
-    assert all(0 < factor(step) <= 1 for step in range(steps))
+def test_short_trainings_have_a_learning_rate_above_zero(name: str, warmup: float, steps: int) -> None:
+    multiplier = multipliers(name, warmup, steps)
+    assert all(0 < multiplier(step) <= 1 for step in range(steps))
 
 
-def test_it_falls_in_steps() -> None:
-    factor = rates("step", 0.0, 40, (0.5, 0.75))
-    assert [factor(step) for step in (0, 19, 20, 29, 30, 39)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+def test_step_multiplies_by_gamma_at_each_milestone() -> None:
+    multiplier = multipliers("step", 0.0, 40, (0.5, 0.75))
+    assert [multiplier(step) for step in (0, 19, 20, 29, 30, 39)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
-def test_a_drop_within_the_warm_up_counts_after_it() -> None:
-    factor = rates("step", 0.5, 40, (0.25,))
-    assert factor(19) == 20 / 21
-    assert factor(20) == pytest.approx(0.1)
+def test_a_milestone_within_the_warmup_counts_after_it() -> None:
+    multiplier = multipliers("step", 0.5, 40, (0.25,))
+    assert multiplier(19) == 20 / 21
+    assert multiplier(20) == pytest.approx(0.1)

@@ -1,4 +1,4 @@
-"""How a process ends: its exit code, its one line, and that it dies with its parent."""
+"""The end of a process: its exit code, its one-line error, and that it ends with its parent."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The supervisor, with workers that are threads of this test and say what real ones say."""
+"""The supervisor, with workers that are threads of this test and send the messages of real ones."""
 
 import json
 import threading
@@ -13,7 +13,6 @@ from typing import Any, cast
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
-from optuna.pruners import SuccessiveHalvingPruner
 from optuna.samplers import RandomSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
@@ -21,11 +20,10 @@ from optuna.study import Study
 from sprout.runtime.errors import UserError
 from sprout.sweep import workers
 from sprout.sweep.board import Board
-from sprout.sweep.channel import receive, send
-from sprout.sweep.plan import SweepPlan, TrialSpec
+from sprout.sweep.messages import TrialSpec, receive, send
 from sprout.sweep.results import Result, keep_result
 from sprout.sweep.strategies import make_pruner
-from sprout.sweep.supervisor import FAILURES, REFUSALS, Supervisor, SweepFailedError
+from sprout.sweep.supervisor import MAX_FAILURES, MAX_REFUSALS, Supervisor, SweepFailedError, SweepPlan
 from sprout.tracking import InSweep
 
 EPOCHS = 4
@@ -34,19 +32,19 @@ Play = Callable[["Stage", int], dict[str, Any] | None]
 
 
 class Stage:
-    """What a played worker can do."""
+    """What a worker of this test can do."""
 
     def __init__(self, channel: Connection, results: Path) -> None:
         self.channel, self.results = channel, results
 
     def epoch(self, epoch: int, value: float) -> str | None:
-        send(self.channel, {"say": "epoch", "epoch": epoch, "row": {"val_loss": 1.0, "val_accuracy": value}})
+        send(self.channel, {"event": "epoch", "epoch": epoch, "row": {"val_loss": 1.0, "val_accuracy": value}})
         answer = receive(self.channel)
-        return answer and answer["answer"]
+        return answer and answer["decision"]
 
     def complete(self, number: int, value: float) -> dict[str, Any]:
         keep_result(self.results, number, Result([[value]]))
-        return {"say": "complete", "trained": 1}
+        return {"event": "complete", "trainings": 1}
 
 
 class Played(workers.Worker):
@@ -60,14 +58,14 @@ class Played(workers.Worker):
 
     def work(self, play: Play, channel: Connection, results: Path) -> None:
         with channel, suppress(OSError):  # the supervisor has ended it
-            send(channel, {"say": "ready"})
-            while (told := receive(channel)) is not None:
-                answer = play(Stage(channel, results), TrialSpec.from_dict(told["order"]).number)
-                if answer is None:
+            send(channel, {"event": "ready"})
+            while (message := receive(channel)) is not None:
+                event = play(Stage(channel, results), TrialSpec.from_dict(message["trial"]).number)
+                if event is None:
                     break
-                send(channel, answer)
+                send(channel, event)
 
-    def bury(self) -> str:
+    def wait(self) -> str:
         self.channel.close()
         return "by SIGKILL"
 
@@ -81,7 +79,7 @@ def study(tmp_path: Path) -> Study:
 def supervisor(study: Study, results: Path, play: Play, **changes: Any) -> Supervisor:
     results.mkdir(exist_ok=True)
 
-    def order(number: int, params: dict[str, Any]) -> TrialSpec:
+    def spec(number: int, params: dict[str, Any]) -> TrialSpec:
         return TrialSpec(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"), str(results))
 
     board = changes.pop("board", Board("s", ["val_accuracy"], True, 6, 0))
@@ -89,13 +87,12 @@ def supervisor(study: Study, results: Path, play: Play, **changes: Any) -> Super
     given: dict[str, Any] = {
         "space": {"train.lr": FloatDistribution(0.0, 1.0)},
         "sampler": lambda number: RandomSampler(seed=number),
-        "order": order,
+        "spec": spec,
         "workers": 2,
         "threads": 1,
         "total": 6,
         "epochs": lambda params: EPOCHS,
         "metric": "val_accuracy",
-        "halving": False,
         "deadline": None,
     }
     return Supervisor(study, results, SweepPlan(**(given | changes)), start_worker, board)
@@ -108,7 +105,7 @@ def count(study: Study) -> dict[str, int]:
 
 def well(stage: Stage, number: int) -> dict[str, Any]:
     for epoch in range(EPOCHS):
-        assert stage.epoch(epoch, 0.5) == "go"
+        assert stage.epoch(epoch, 0.5) == "continue"
     return stage.complete(number, number / 10)
 
 
@@ -121,7 +118,7 @@ def test_it_ends_with_the_total(study: Study, tmp_path: Path, capsys: pytest.Cap
     assert "6 of 6, best 0.5 (trial 5)" in lines[-1]
 
 
-def test_it_goes_on_to_a_total(study: Study, tmp_path: Path) -> None:
+def test_it_resumes_to_a_total(study: Study, tmp_path: Path) -> None:
     supervisor(study, tmp_path / "results", well, total=2).run()
     supervisor(study, tmp_path / "results", well, total=5).run()
     supervisor(study, tmp_path / "results", well, total=5).run()
@@ -150,71 +147,35 @@ def test_the_bad_are_pruned_and_count(study: Study, tmp_path: Path) -> None:
         for epoch in range(EPOCHS):
             if stage.epoch(epoch, 1.0 - number / 10) == "prune":
                 said.append((number, epoch))
-                return {"say": "pruned"}
+                return {"event": "pruned"}
         return stage.complete(number, 1.0 - number / 10)
 
-    study.pruner = SuccessiveHalvingPruner(min_resource=1, reduction_factor=4)
+    study.pruner = make_pruner("successive_halving", EPOCHS)
     supervisor(study, tmp_path / "results", play, workers=1).run()
     assert count(study) == {"COMPLETE": 1, "PRUNED": 5}
     assert said == [(number, 0) for number in range(1, 6)]
 
 
-class Learner:
-    """Plays trials whose values are known, and which go on from where they were left."""
+def test_a_retried_trial_reports_each_epoch_once(study: Study, tmp_path: Path) -> None:
+    """Its worker dies after two epochs; the next attempt resumes, and reports these again as epochs of its own."""
 
-    def __init__(self, values: dict[int, float], epochs: int) -> None:
-        self.values, self.epochs = values, epochs
-        self.ran: list[tuple[int, int]] = []
-        self.left: dict[int, int] = {}
+    def play(stage: Stage, number: int) -> dict[str, Any] | None:
+        for epoch in range(2 if number == 0 else EPOCHS):
+            assert stage.epoch(epoch, 0.5) == "continue"
+        return None if number == 0 else stage.complete(number, 0.5)
 
-    def play(self, stage: Stage, number: int) -> dict[str, Any]:
-        for epoch in range(self.left.get(number, 0)):
-            assert stage.epoch(epoch, self.values[number]) == "known"
-        for epoch in range(self.left.get(number, 0), self.epochs):
-            self.ran.append((number, epoch))
-            answer = stage.epoch(epoch, self.values[number])
-            if answer == "pause":
-                self.left[number] = epoch + 1
-                return {"say": "paused"}
-            assert answer == "go"
-        return stage.complete(number, self.values[number])
-
-
-def test_trials_wait_at_a_rung_until_they_are_among_the_best(study: Study, tmp_path: Path) -> None:
-    """The best one of 15 comes first, the second best last but one of the first ten; each epoch runs once."""
-    values = {number: (number * 7 % 15) / 100 for number in range(15)} | {0: 0.9, 2: 0.8}
-    learner = Learner(values, 3)
-    given: dict[str, Any] = {"halving": True, "workers": 1, "total": 15, "epochs": lambda params: 3}
-    supervisor(study, tmp_path / "results", learner.play, **given).run()
-    assert count(study) == {"COMPLETE": 3, "PRUNED": 12}
-    assert len(set(learner.ran)) == len(learner.ran) == 15 + 3 * 2
-    complete = [trial.number for trial in study.trials if trial.state.name == "COMPLETE"]
-    best = sorted(values, key=values.__getitem__)[-3:]
-    assert complete == sorted(best)
-    assert learner.ran.index((2, 1)) > learner.ran.index((9, 0)), "it waited until ten were there"
-
-
-def test_what_waits_is_pruned_where_the_sweep_ends_early(study: Study, tmp_path: Path) -> None:
-    class Broken(Board):
-        def begun(self, trial: Any) -> None:
-            if trial.number == 3:
-                raise OSError("no terminal")
-            super().begun(trial)
-
-    learner = Learner({0: 0.5, 1: 0.1, 2: 0.2}, 3)
-    board = Broken("s", ["val_accuracy"], True, 6, 0)
-    given: dict[str, Any] = {"halving": True, "workers": 1, "epochs": lambda params: 3}
-    with pytest.raises(OSError, match="no terminal"):
-        supervisor(study, tmp_path / "results", learner.play, board=board, **given).run()
-    states = [trial.state.name for trial in study.trials]
-    assert states == ["COMPLETE", "PRUNED", "PRUNED", "FAIL", "WAITING"]
+    supervisor(study, tmp_path / "results", play, workers=1, total=1).run()
+    first, second = study.trials
+    assert (first.state.name, list(first.intermediate_values)) == ("FAIL", [1, 2])
+    assert (second.state.name, list(second.intermediate_values)) == ("COMPLETE", [1, 2, 3, 4])
+    assert second.params == first.params
 
 
 def test_a_trial_is_not_pruned_after_its_last_epoch(study: Study, tmp_path: Path) -> None:
     study.pruner = make_pruner("median", 1)
 
     def play(stage: Stage, number: int) -> dict[str, Any]:
-        assert stage.epoch(0, -number) == "go"
+        assert stage.epoch(0, -number) == "continue"
         return stage.complete(number, -number)
 
     supervisor(study, tmp_path / "results", play, epochs=lambda params: 1).run()
@@ -240,25 +201,23 @@ def test_what_a_worker_finished_before_it_died_is_not_lost(study: Study, tmp_pat
     assert count(study) == {"COMPLETE": 6}
 
 
-def test_failures_without_end_end_the_sweep(study: Study, tmp_path: Path) -> None:
+def test_too_many_failures_in_a_row_end_the_sweep(study: Study, tmp_path: Path) -> None:
     def play(stage: Stage, number: int) -> dict[str, Any]:
-        return {"say": "failed", "reason": "no such luck"}
+        return {"event": "failed", "reason": "no such luck"}
 
-    with pytest.raises(
-        SweepFailedError, match=rf"^{FAILURES + 1} failures in a row, the last: trial \d+: no such luck"
-    ):
+    with pytest.raises(SweepFailedError, match=rf"^{MAX_FAILURES + 1} failures .* trial \d+: no such luck"):
         supervisor(study, tmp_path / "results", play, workers=1).run()
-    assert count(study)["FAIL"] == FAILURES + 1
+    assert count(study)["FAIL"] == MAX_FAILURES + 1
     assert "RUNNING" not in count(study)
 
 
-def test_failures_with_successes_between_do_not(study: Study, tmp_path: Path) -> None:
+def test_failures_with_successes_between_do_not_end_it(study: Study, tmp_path: Path) -> None:
     def play(stage: Stage, number: int) -> dict[str, Any]:
-        return {"say": "failed", "reason": "odd"} if number % 2 else stage.complete(number, 0.1)
+        return {"event": "failed", "reason": "odd"} if number % 2 else stage.complete(number, 0.1)
 
     supervisor(study, tmp_path / "results", play, total=12, workers=1).run()
     assert count(study)["COMPLETE"] == 12
-    assert count(study)["FAIL"] > FAILURES
+    assert count(study)["FAIL"] > MAX_FAILURES
 
 
 def test_workers_that_never_start_end_the_sweep(study: Study, tmp_path: Path) -> None:
@@ -270,41 +229,39 @@ def test_workers_that_never_start_end_the_sweep(study: Study, tmp_path: Path) ->
         theirs.close()
         return worker
 
-    with pytest.raises(SweepFailedError, match="a worker ended by SIGKILL before its trial: ImportError: no torch"):
+    with pytest.raises(SweepFailedError, match=r"SIGKILL .*: ImportError: no torch"):
         supervisor(study, tmp_path / "results", well, start_worker=start).run()
     assert count(study) == {}
 
 
 def test_settings_that_do_not_fit_one_another_are_not_tried_again(study: Study, tmp_path: Path) -> None:
-    """However many there are, with others between."""
+    """Also many of them, with others between."""
 
-    def order(number: int, params: dict[str, Any]) -> TrialSpec:
+    def spec(number: int, params: dict[str, Any]) -> TrialSpec:
         if number % 10 and number < 40:
             raise UserError("model.kernel=4: is even")
         return TrialSpec(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"), str(tmp_path / "results"))
 
-    supervisor(study, tmp_path / "results", well, order=order).run()
+    supervisor(study, tmp_path / "results", well, spec=spec).run()
     assert count(study) == {"COMPLETE": 6, "FAIL": 36}
     assert study.trials[1].user_attrs["reason"] == "model.kernel=4: is even"
 
 
 def test_settings_that_never_fit_one_another_end_the_sweep(study: Study, tmp_path: Path) -> None:
     def play(stage: Stage, number: int) -> dict[str, Any]:
-        return {"say": "refused", "reason": "the images are too small"}
+        return {"event": "refused", "reason": "the images are too small"}
 
-    with pytest.raises(
-        SweepFailedError, match=r"trials in a row whose settings .*, the last: the images are too small"
-    ):
+    with pytest.raises(SweepFailedError, match=rf"^{MAX_REFUSALS + 1} trials .*: the images are too small"):
         supervisor(study, tmp_path / "results", play, workers=1).run()
-    assert count(study) == {"FAIL": REFUSALS + 1}
+    assert count(study) == {"FAIL": MAX_REFUSALS + 1}
 
 
 def test_a_trial_of_fewer_epochs_is_not_pruned_after_its_last(study: Study, tmp_path: Path) -> None:
     study.pruner = make_pruner("median", EPOCHS)
 
     def play(stage: Stage, number: int) -> dict[str, Any]:
-        assert stage.epoch(0, 0.5) == "go"
-        assert stage.epoch(1, -number) == "go"
+        assert stage.epoch(0, 0.5) == "continue"
+        assert stage.epoch(1, -number) == "continue"
         return stage.complete(number, -number)
 
     supervisor(study, tmp_path / "results", play, epochs=lambda params: 2).run()
@@ -312,7 +269,7 @@ def test_a_trial_of_fewer_epochs_is_not_pruned_after_its_last(study: Study, tmp_
 
 
 def test_no_more_workers_start_than_there_are_trials(study: Study, tmp_path: Path) -> None:
-    """The first one dies when all has begun; the second one needs no other."""
+    """The first one dies when all trials have started; it is not replaced."""
     started: list[int] = []
     died = threading.Event()
 
@@ -334,7 +291,9 @@ def test_no_more_workers_start_than_there_are_trials(study: Study, tmp_path: Pat
     assert sorted(started) == [0, 1]
 
 
-def test_asked_to_end_it_waits_for_what_runs(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stopped_sweep_waits_for_running_trials(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     both = threading.Barrier(3)
 
     def play(stage: Stage, number: int) -> dict[str, Any]:
@@ -346,19 +305,19 @@ def test_asked_to_end_it_waits_for_what_runs(study: Study, tmp_path: Path, capsy
 
     def ask_to_end() -> None:
         both.wait(60)
-        searching.end_soon()
+        searching.stop()
 
     threading.Thread(target=ask_to_end).start()
     searching.run()
     assert count(study) == {"COMPLETE": 2}
-    assert "no more trials begin; waiting for 2" in capsys.readouterr().err
+    assert "waiting for 2" in capsys.readouterr().err
 
 
 def test_an_error_leaves_nothing_running(study: Study, tmp_path: Path) -> None:
     def play(stage: Stage, number: int) -> dict[str, Any] | None:
         if number == 1:
             return stage.complete(number, 0.1)
-        receive(stage.channel)  # for ever, as far as the sweep knows
+        receive(stage.channel)  # never ends, as far as the sweep knows
         return None
 
     class Broken(Board):
@@ -371,12 +330,22 @@ def test_an_error_leaves_nothing_running(study: Study, tmp_path: Path) -> None:
     assert count(study) == {"COMPLETE": 1, "FAIL": 1, "WAITING": 1}
 
 
-def test_no_trial_begins_after_the_deadline(study: Study, tmp_path: Path) -> None:
+def test_no_trial_starts_after_the_deadline(study: Study, tmp_path: Path) -> None:
     supervisor(study, tmp_path / "results", well, deadline=time.monotonic() - 1).run()
     assert count(study) == {}
 
 
-def test_an_order_comes_through_json_as_it_was() -> None:
-    order = TrialSpec(3, ["a: 1\n", "b: [x, 'é']\n"], 2, ["val_loss"], InSweep("k", "n"), "results")
-    assert TrialSpec.from_dict(json.loads(json.dumps(order.as_dict()))) == order
-    assert order.build(1).config == {"b": ["x", "é"]}
+def test_a_trial_spec_survives_json() -> None:
+    spec = TrialSpec(3, ["a: 1\n", "b: [x, 'é']\n"], 2, ["val_loss"], InSweep("k", "n"), "results")
+    assert TrialSpec.from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
+    assert spec.build(1).config == {"b": ["x", "é"]}
+
+
+def test_a_retry_has_the_checkpoints_of_the_attempt_before(tmp_path: Path) -> None:
+    """They belong to the settings and the seed, whatever the number of the trial."""
+
+    def checkpoints(number: int, index: int) -> Path:
+        spec = TrialSpec(number, ["a: 1\n", "a: 2\n"], 1, ["val_loss"], InSweep("k", "n"), str(tmp_path))
+        return spec.trial(index, lambda row, epoch: "continue").checkpoints
+
+    assert checkpoints(3, 0) == checkpoints(4, 0) != checkpoints(3, 1)

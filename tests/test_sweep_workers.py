@@ -1,4 +1,4 @@
-"""The workers of a sweep, as the supervisor sees them: what each may use, and that none is left."""
+"""The workers of a sweep, as the supervisor sees them: their resources, and that none remains."""
 
 import time
 from pathlib import Path
@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from sprout.runtime.errors import UserError
-from sprout.sweep.workers import Worker, end_all, shared_threads, shares_of_devices
+from sprout.sweep.workers import Worker, divide_gpus, divide_threads, end_workers
 
 
 @pytest.fixture
@@ -19,50 +19,50 @@ def four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("four_gpus")
 def test_each_worker_has_gpus_of_its_own() -> None:
-    assert shares_of_devices(3, "auto", 1) == [["0"], ["1"], ["2"]]
-    assert shares_of_devices(2, "cuda", 2) == [["0", "1"], ["2", "3"]]
+    assert divide_gpus(3, "auto", 1) == [["0"], ["1"], ["2"]]
+    assert divide_gpus(2, "cuda", 2) == [["0", "1"], ["2", "3"]]
 
 
 @pytest.mark.usefixtures("four_gpus")
-def test_they_are_named_as_the_user_has_named_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_keep_the_names_in_cuda_visible_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,GPU-5ce1,MIG-0a9b")
-    assert shares_of_devices(3, "auto", 1) == [["7"], ["GPU-5ce1"], ["MIG-0a9b"]]
+    assert divide_gpus(3, "auto", 1) == [["7"], ["GPU-5ce1"], ["MIG-0a9b"]]
 
 
 @pytest.mark.usefixtures("four_gpus")
 def test_more_workers_than_gpus_are_refused() -> None:
-    with pytest.raises(UserError, match=r"^sweep.workers=3 with train.devices=2: there are 4 GPUs.* up to 2, or"):
-        shares_of_devices(3, "auto", 2)
+    with pytest.raises(UserError, match=r"sweep\.workers=3 .*train\.devices=2.* 4 GPUs.* up to 2"):
+        divide_gpus(3, "auto", 2)
 
 
 @pytest.mark.usefixtures("four_gpus")
 def test_workers_on_the_cpu_are_given_no_gpu() -> None:
-    assert shares_of_devices(6, "cpu", 1) == [None] * 6
+    assert divide_gpus(6, "cpu", 1) == [None] * 6
 
 
-def test_without_gpus_there_is_nothing_to_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_gpus_there_is_nothing_to_divide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert shares_of_devices(2, "auto", 1) == [None, None]
+    assert divide_gpus(2, "auto", 1) == [None, None]
 
 
-@pytest.mark.parametrize(("workers", "asked", "threads"), [(1, 0, 4), (2, 0, 2), (2, 1, 1), (1, 9, 4), (9, 0, 1)])
-def test_the_cores_are_divided(monkeypatch: pytest.MonkeyPatch, workers: int, asked: int, threads: int) -> None:
+@pytest.mark.parametrize(("workers", "requested", "threads"), [(1, 0, 4), (2, 0, 2), (2, 1, 1), (1, 9, 4), (9, 0, 1)])
+def test_the_cores_are_divided(monkeypatch: pytest.MonkeyPatch, workers: int, requested: int, threads: int) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2, 3})
-    assert shared_threads(workers, asked) == threads
+    assert divide_threads(workers, requested) == threads
 
 
-def test_a_worker_sees_its_gpus_and_ends_when_it_is_let_go(tmp_path: Path) -> None:
+def test_a_worker_sees_its_gpus_and_ends_when_its_socket_closes(tmp_path: Path) -> None:
     worker = Worker(tmp_path / "log", ["GPU-5ce1"])
-    assert worker.hear() == {"say": "ready"}
+    assert worker.receive() == {"event": "ready"}
     worker.ready = True
     assert psutil.Process(worker.process.pid).environ()["CUDA_VISIBLE_DEVICES"] == "GPU-5ce1"
-    end_all([worker], at_work=[])
+    end_workers([worker], busy=[])
     assert worker.process.returncode == 0
 
 
 def test_a_worker_that_still_starts_is_ended(tmp_path: Path) -> None:
     worker = Worker(tmp_path / "log", None)
-    end_all([worker], at_work=[])
+    end_workers([worker], busy=[])
     assert worker.process.returncode in (-15, 143)
 
 
@@ -79,7 +79,7 @@ def test_nothing_is_left_of_the_tree_of_a_worker_that_died(tmp_path: Path, monke
         time.sleep(0.01)
     child = psutil.Process(int((tmp_path / "child").read_text()))
     worker.process.kill()
-    assert worker.hear() is None
-    assert worker.bury() == "by SIGKILL"
+    assert worker.receive() is None
+    assert worker.wait() == "by SIGKILL"
     psutil.wait_procs([child], timeout=30)
     assert not child.is_running()

@@ -1,132 +1,91 @@
-"""What a training learns, against the formulas written out."""
+"""The registries of tasks and methods, and what every task has."""
 
-import math
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
-import numpy as np
 import pytest
 import torch
-from scipy.special import expit, log_softmax, logsumexp
-from torch import Tensor
+import yaml
 
-from sprout.augment.draws import draws
-from sprout.augment.noise import noisy
-from sprout.engine.tasks import Classify, Cluster, Reconstruct, Regress, class_weights, make_task
+from handmade import card
+from sprout.config.train import TRAININGS, Fitting, GradientDescent
+from sprout.data.dataset import TARGETS, Examples
+from sprout.data.description import Description
+from sprout.methods import ScikitLearn, StepMethod
+from sprout.runtime.errors import UserError
+from sprout.tasks import TASKS, AnyTask, task_named
+from sprout.tasks.base import Task, write_confusion, wrong_target
 
-N, K = 7, 3
-GENERATOR = np.random.default_rng(0)
-LOGITS = GENERATOR.normal(0, 2, (N, K))
-LABELS = np.array([0, 2, 1, 2, 2, 0, 2])
-NOTHING = torch.zeros(N)
-
-
-def losses(task: Any, outputs: Any, targets: Any, scaled: Tensor = NOTHING, training: bool = True) -> Any:
-    return task.losses(torch.as_tensor(outputs), torch.as_tensor(targets), scaled, training=training).numpy()
+CONF = Path(__file__).parents[1] / "conf" / "train"
+EVERY = list(TASKS.values())
 
 
-def spread(smoothing: float) -> Any:
-    """The targets with their share spread over all classes: (N, K)."""
-    return np.eye(K)[LABELS] * (1 - smoothing) + smoothing / K
+def kinds(folder: str) -> set[str]:
+    """What the files of a Hydra group set as `kind`."""
+    return {yaml.safe_load(path.read_text())["kind"] for path in (CONF / folder).glob("*.yaml")}
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
-def test_cross_entropy(smoothing: float) -> None:
-    expected = -(spread(smoothing) * log_softmax(LOGITS, axis=1)).sum(axis=1)
-    np.testing.assert_allclose(losses(Classify("cross_entropy", smoothing, None), LOGITS, LABELS), expected)
+def test_every_task_is_registered_and_can_be_chosen() -> None:
+    assert set(get_args(AnyTask)) == set(EVERY)
+    assert {name: task.name for name, task in TASKS.items()} == {name: name for name in TASKS}
+    assert kinds("task") == set(TASKS)
+    assert {get_args(task.__annotations__["kind"])[0] for task in EVERY} == set(TASKS)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_each_class_against_all_others(smoothing: float) -> None:
-    target = spread(smoothing)
-    expected = -(target * np.log(expit(LOGITS)) + (1 - target) * np.log(expit(-LOGITS))).sum(axis=1)
-    np.testing.assert_allclose(losses(Classify("binary", smoothing, None), LOGITS, LABELS), expected)
+def test_every_method_is_registered_and_can_be_chosen() -> None:
+    methods = get_args(StepMethod)
+    assert kinds("method") == {method.name for method in methods}
+    assert {ScikitLearn.name: Fitting} | {method.name: GradientDescent for method in methods} == TRAININGS
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "binary"])
-def test_a_class_counts_by_its_weight(loss: str) -> None:
-    weights = class_weights(LABELS, K)
-    np.testing.assert_allclose(weights, [7 / (3 * 2), 7 / (3 * 1), 7 / (3 * 4)], rtol=1e-6)
-    assert weights[LABELS].mean().item() == pytest.approx(1)
-    plain, weighted = (losses(Classify(loss, 0.1, given), LOGITS, LABELS) for given in (None, weights))
-    np.testing.assert_allclose(weighted, plain * weights.numpy()[LABELS], rtol=1e-6)
+def test_a_task_by_its_name() -> None:
+    assert all(task_named(task.name) is task for task in EVERY)
+    with pytest.raises(UserError, match=rf"^task=dream: .*{', '.join(TASKS)}"):
+        task_named("dream")
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "binary"])
-def test_smoothing_and_weights_are_for_learning_alone(loss: str) -> None:
-    plain, other = Classify(loss, 0.0, None), Classify(loss, 0.3, class_weights(LABELS, K))
-    expected = losses(plain, LOGITS, LABELS, training=False)
-    np.testing.assert_array_equal(losses(other, LOGITS, LABELS, training=False), expected)
-    assert not np.allclose(losses(other, LOGITS, LABELS), expected)
+@pytest.mark.parametrize("task", EVERY)
+def test_every_task_says_how_it_is_shown(task: type[Task]) -> None:
+    assert task.column in (None, *TARGETS)
+    assert task.target in (None, "class", "number")
+    assert {score.format for score in task.scores} <= {"share", "decimal", "compact", "count"}
+    assert len({score.key for score in task.scores}) == len(task.scores) > 0
+    columns = [column for column, _, _ in task.curves]
+    assert columns == ["loss", *([task.epoch_metric] if task.epoch_metric else [])]
+    dtype, (number, *_) = task.signature([8, 8, 1], ["a", "b"])
+    assert (number, dtype in ("float32", "float64", "int64")) == (-1, True)
 
 
-def test_a_class_without_an_example_has_a_weight_all_the_same() -> None:
-    assert torch.isfinite(class_weights(np.array([0, 0, 2]), 4)).all()
+class Minimal(Task):
+    """A task with nothing but what it must have."""
+
+    name = "minimal"
+    scores = ()
+    mlflow_type = "minimal"
+    criterion = predictions = metrics = summary = write_evaluation = signature = page = lambda *_: None  # type: ignore
 
 
-def test_accuracy() -> None:
-    found = Classify("cross_entropy", 0.0, None).figures(torch.as_tensor(LOGITS), torch.as_tensor(LABELS))
-    np.testing.assert_array_equal(found.numpy(), LOGITS.argmax(axis=1) == LABELS)
+def test_what_a_new_task_need_not_say(make_store: Any, tmp_path: Path) -> None:
+    task, said, train = Minimal(), card("classify", (8, 8, 1)), Examples.of(make_store(3))
+    task.check("train", train)
+    task.check_data(tmp_path, Description(None, [], [0.5], [0.5], None, None, None), "train")
+    task.check_labels(tmp_path, [], train)
+    task.write_details(tmp_path, torch.nn.Identity(), said, train.targets, train)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+    assert task.calibrated(said, train.targets, train) is said
+    assert (task.outputs(7), task.describe_outputs(7)) == (7, "7 classes")
+    assert (task.target_scale(train.targets, "standard"), task.input_noise) == (None, None)
+    assert task.printed_columns(3) == []
+    with pytest.raises(NotImplementedError, match="minimal"):
+        task.printed_prediction(None, [], 3)
 
 
-def distance(loss: str, apart: Any) -> Any:
-    size = np.abs(apart)
-    return {"mse": size**2, "mae": size, "huber": np.where(size < 1, size**2 / 2, size - 0.5)}[loss]
+def test_a_wrong_target_names_data_and_remedy() -> None:
+    error = wrong_target(Path("data"), "a class", "train", "a number", "choose other data")
+    assert isinstance(error, UserError)
+    assert all(part in str(error) for part in ("data:", "a class", "train", "a number", "choose other data"))
 
 
-@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
-def test_a_number(loss: str) -> None:
-    outputs, targets = GENERATOR.normal(0, 2, (N, 1)), GENERATOR.normal(0, 2, N)
-    task = Regress(loss, 5.0)
-    np.testing.assert_allclose(losses(task, outputs, targets), distance(loss, outputs[:, 0] - targets))
-    figures = task.figures(torch.as_tensor(outputs), torch.as_tensor(targets))
-    np.testing.assert_allclose(figures.numpy(), np.abs(outputs[:, 0] - targets) * 5)
-
-
-@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
-def test_an_image(loss: str) -> None:
-    outputs, images = GENERATOR.random((2, N, 3, 4, 5))
-    found = losses(Reconstruct(loss, 0.5), outputs, NOTHING, torch.as_tensor(images))
-    np.testing.assert_allclose(found, distance(loss, outputs - images).mean(axis=(1, 2, 3)))
-    assert Reconstruct(loss, 0.5).figures(torch.as_tensor(outputs), NOTHING).tolist() == [0] * N
-
-
-def test_what_is_shown() -> None:
-    images, ids = torch.rand(N, 1, 4, 4), torch.arange(N)
-    for task in (Classify("binary", 0.0, None), Regress("mse", 1.0), Reconstruct("mse", 0.0), Cluster(0.5)):
-        assert task.shown(images, draws(0, 0, ids)) is images
-    shown = Reconstruct("mse", 0.3).shown(images, draws(0, 4, ids))
-    assert torch.equal(shown, noisy(images, draws(0, 4, ids), 0.3))
-
-
-def test_views_of_one_example_among_all() -> None:
-    """Of each view: the cross-entropy of its other view among all others, by cosine over the temperature."""
-    outputs = GENERATOR.normal(0, 1, (2 * N, 4))
-    directions = outputs / np.linalg.norm(outputs, axis=1, keepdims=True)
-    alike = directions @ directions.T / 0.5
-    each = [logsumexp(np.delete(alike[view], view)) - alike[view, (view + N) % (2 * N)] for view in range(2 * N)]
-    expected = (np.array(each[:N]) + np.array(each[N:])) / 2
-    np.testing.assert_allclose(losses(Cluster(0.5), outputs, NOTHING), expected)
-
-
-SETTINGS: list[tuple[dict[str, Any], Any]] = [
-    (
-        {"kind": "classify", "loss": "binary", "label_smoothing": 0.1, "class_weights": "none"},
-        Classify("binary", 0.1, None),
-    ),
-    ({"kind": "regress", "loss": "huber"}, Regress("huber", 2.5)),
-    ({"kind": "reconstruct", "loss": "mae", "noise": 0.25}, Reconstruct("mae", 0.25)),
-]
-
-
-@pytest.mark.parametrize(("settings", "expected"), SETTINGS)
-def test_by_the_settings(settings: dict[str, Any], expected: Any) -> None:
-    assert make_task(settings, LABELS, K, 2.5) == expected
-
-
-def test_balanced_weights_are_of_the_training_examples() -> None:
-    settings = {"kind": "classify", "loss": "cross_entropy", "label_smoothing": 0.0, "class_weights": "balanced"}
-    task = make_task(settings, LABELS, K, 1.0)
-    assert isinstance(task, Classify)
-    assert task.weights is not None
-    assert torch.equal(task.weights, class_weights(LABELS, K))
-    assert math.isclose(float(task.weights[1]), 7 / 3, rel_tol=1e-6)
+def test_confusions_are_a_row_for_each_example(tmp_path: Path) -> None:
+    write_confusion(tmp_path, ["a", "b"], ["a", "a"])
+    assert (tmp_path / "confusion.csv").read_text() == "actual,predicted\na,a\nb,a\n"

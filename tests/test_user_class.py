@@ -1,4 +1,4 @@
-"""The door to the user's own classes."""
+"""Loading the user's own classes."""
 
 import pytest
 import torch
@@ -37,10 +37,10 @@ def test_what_cannot_be_imported_is_refused(path):
     with pytest.raises(UserError) as refused:
         subclass("model.target", path, torch.nn.Module)
     assert str(refused.value).startswith(f"model.target={path}: cannot be imported (")
-    assert "package.Class of a file under src/ that dvc.yaml names in the deps" in str(refused.value)
+    assert "give package.Class" in str(refused.value)
 
 
 @pytest.mark.parametrize("path", ["torch.optim.Adam", "torch.nn.functional.relu", "math.pi", "torch.nn.functional"])
 def test_what_is_of_another_kind_is_refused(path):
-    with pytest.raises(UserError, match=f"^model.target={path}: is no subclass of torch.nn.modules.module.Module$"):
+    with pytest.raises(UserError, match=f"^model.target={path}: .*torch.nn.modules.module.Module$"):
         subclass("model.target", path, torch.nn.Module)

@@ -1,4 +1,4 @@
-"""The typed sections, and what is said where a value does not fit them."""
+"""Typed sections, and the errors for values that they do not accept."""
 
 import ast
 import dataclasses
@@ -62,7 +62,7 @@ WRONG = [
     ({"depth": float("nan")}, "garden.depth=NaN: should be a finite number"),
     ({"pots": 3}, "garden.pots=3: should be a list"),
     ({"pots": [1, 0]}, "garden.pots.1=0: should be greater than or equal to 1"),
-    ({"pot": 3}, "garden.pot=3: should be a section of keys"),
+    ({"pot": 3}, "garden.pot=3: should be a section with keys"),
     ({"pot": {"size": 1.0, "colour": "red"}}, "garden.pot.size=1.0: should be less than 1"),
     ({"pot": {"size": 0, "colour": "blue"}}, "garden.pot.colour=\"blue\": should be 'red' or 'green'"),
     (
@@ -71,9 +71,9 @@ WRONG = [
     ),
     ({"pot": {"size": 0}}, "garden.pot.colour: is missing; add it to the section's file in conf/garden/"),
     ({"watered": 1}, "garden.watered=1: should be true or false"),
-    ({"owner": ""}, 'garden.owner="": text should have at least 1 character'),
-    ({"owner": 3}, "garden.owner=3: should be a text"),
-    ({"notes": []}, "garden.notes=[]: should be a section of keys"),
+    ({"owner": ""}, 'garden.owner="": string should have at least 1 character'),
+    ({"owner": 3}, "garden.owner=3: should be a string"),
+    ({"notes": []}, "garden.notes=[]: should be a section with keys"),
     (
         {"plant": {"ä": 1}},
         'garden.plant={"ä": 1}: no such key (did you mean plants?); accepted: '
@@ -91,12 +91,12 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_accepted(change: dict[s
 
 @pytest.mark.parametrize("values", [None, 3, "x", ["plants"]])
 def test_what_is_no_section_says_what_a_section_holds(values: Any) -> None:
-    with pytest.raises(UserError, match=r"^garden=.*: is not a section; it holds plants, depth, pots"):
+    with pytest.raises(UserError, match=r"^garden=.*: is not a section; its keys are plants, depth, pots"):
         section("garden", values, Garden)
 
 
 def test_a_value_that_no_setting_can_have() -> None:
-    with pytest.raises(UserError, match=r"^garden=.*b'x'.*: only texts, numbers"):
+    with pytest.raises(UserError, match=r"^garden=.*b'x'.*: only strings, numbers"):
         section("garden", GOOD | {"notes": {"a": b"x"}}, Garden)
 
 

@@ -35,13 +35,13 @@ def test_the_build_is_read_with_its_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "- 1\n", "digits\n"])
 def test_a_build_without_sections_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.yaml").write_text(text)
-    with pytest.raises(UserError, match=r"config\.yaml: holds no sections"):
+    with pytest.raises(UserError, match=r"config\.yaml: has no sections"):
         read_build(tmp_path / "config.yaml")
 
 
 def test_a_section_that_the_build_lacks_is_named() -> None:
     build = Build("experiment: digits\n", {"experiment": "digits"})
-    with pytest.raises(UserError, match=r"^pseudo_label=null: is not a section; it holds threshold, per_class"):
+    with pytest.raises(UserError, match=r"^pseudo_label=null: is not a section; its keys are threshold, per_class"):
         section(build, "pseudo_label", PseudoLabel)
     with pytest.raises(UserError, match=r"^model=null: is not a section; its key name is one of cnn, mlp, .*, target$"):
         choice(build, "model", "name", MODELS)

@@ -1,4 +1,4 @@
-"""Short trainings on made examples."""
+"""Short trainings on synthetic examples."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -8,28 +8,37 @@ import numpy as np
 import torch
 
 from sprout.config.augment import Transforms
-from sprout.data.dataset import Examples
+from sprout.config.train import GradientDescent, check_training
+from sprout.data.dataset import Examples, TrainingData
 from sprout.data.store import label_table, open_store, write_store
-from sprout.engine.fit import Fitted, fit
-from sprout.engine.tasks import Classify, Task
-from sprout.models import build
+from sprout.engine.fit import Fitted, Trainee, fit
+from sprout.models.architecture import architecture_from_dict
+from sprout.models.build import build_network
+from sprout.models.card import ModelCard
+from sprout.runtime.run_context import Log, RunContext, log_nothing
 
 CLASSES = 3
 STILL = {key.name: 0.0 for key in fields(Transforms)} | {"fill": "zeros"}
 SGD: dict[str, Any] = {"name": "sgd", "weight_decay": 0.0, "decay": "weights", "args": {}}
+CONSTANT: dict[str, Any] = {"name": "constant", "warmup": 0.0, "milestones": [], "gamma": None}
 SETTINGS: dict[str, Any] = {
+    "method": {"kind": "supervised", "policy": "transforms"},
+    "task": {"kind": "classify", "loss": "cross_entropy", "label_smoothing": 0.0, "class_weights": "none"},
+    "normalise": "standard",
     "epochs": 6,
     "batch_size": 16,
-    "accumulate": 1,
+    "accumulate_grad_batches": 1,
     "lr": 0.01,
     "optimizer": SGD | {"name": "adam"},
-    "schedule": {"name": "cosine", "warmup": 0.1, "drops": (), "drop": None},
-    "clip": None,
+    "schedule": CONSTANT | {"name": "cosine", "warmup": 0.1},
+    "gradient_clip_norm": None,
     "ema": None,
     "transforms": STILL | {"shift": 0.1},
+    "weak": STILL,
+    "strong": STILL,
     "monitor": "val_loss",
     "patience": None,
-    "stop_at": None,
+    "stopping_threshold": None,
     "unfreeze": None,
     "seed": 7,
     "accelerator": "cpu",
@@ -39,57 +48,79 @@ SETTINGS: dict[str, Any] = {
     "precision": "32-true",
     "channels_last": True,
     "compile": False,
+    "threads": 1,
     "checkpoint_minutes": 5.0,
     "log_steps": 2,
 }
-"""Keyword arguments of `fit`, as the section `train` gives them."""
-MLP: dict[str, Any] = {"name": "mlp", "hidden": (16,), "activation": "relu", "batch_norm": False, "dropout": 0.2}
+"""The section `train`."""
+MLP: dict[str, Any] = {"name": "mlp", "hidden": [16], "activation": "relu", "batch_norm": False, "dropout": 0.2}
 MEAN, STD = 0.3, 0.2
-PLAIN = Classify("cross_entropy", 0.0, None)
-Data = tuple[Examples, Examples]
 
 
-def examples(folder: Path, seed: int, n: int = 60) -> Examples:
+def config_of(**changes: Any) -> GradientDescent:
+    """The section with changes, typed."""
+    config = check_training("train", SETTINGS | changes)
+    assert isinstance(config, GradientDescent)
+    return config
+
+
+def card_of(network: dict[str, Any] = MLP, **changes: Any) -> ModelCard:
+    """The card of a classifier of the made images, before training."""
+    values: dict[str, Any] = {
+        "task": "classify",
+        "architecture": architecture_from_dict(network),
+        "classes": [str(index) for index in range(CLASSES)],
+        "input_shape": [6, 6, 1],
+        "mean": [MEAN],
+        "std": [STD],
+        "temperature": None,
+        "target": None,
+        "noise": None,
+        "parameters": 0,
+        "role": "teacher",
+        "kept": None,
+    }
+    return ModelCard(**values | changes)
+
+
+def examples(folder: Path, seed: int, n: int = 60, **columns: Any) -> Examples:
     """Images of 6×6 with a bright column that tells their class."""
     generator = np.random.default_rng(seed)
     labels = np.arange(n) % CLASSES
     images = generator.integers(0, 60, (n, 6, 6, 1), np.uint8)
     images[np.arange(n), :, labels * 2] += 150
-    table = label_table(np.arange(n), labels, source="given", group=np.arange(n), origin=[""] * n)
+    table = label_table(np.arange(n), labels, source="given", group=np.arange(n), origin=[""] * n, **columns)
     write_store(folder, images, table)
     return Examples.of(open_store(folder), target="label")
 
 
-def data_in(folder: Path, train: int = 60, val: int = 30) -> Data:
+def data_in(folder: Path, train: int = 60, val: int = 30) -> TrainingData:
     """Examples to train on and to validate on."""
     torch.set_num_threads(1)
-    return examples(folder / "train", 0, train), examples(folder / "val", 1, val)
+    return TrainingData(examples(folder / "train", 0, train), examples(folder / "val", 1, val))
 
 
-def arguments(data: Data, checkpoints: Path, task: Task = PLAIN, log: Any = None, **changes: Any) -> dict[str, Any]:
-    """What `fit` and `make_loop` take beside the network and the examples."""
-    shared = {
-        "task": task,
-        "targets": (data[0].targets, data[1].targets),
-        "mean": [MEAN],
-        "std": [STD],
-        "checkpoints": checkpoints,
-        "log": log or (lambda metrics, step: None),
-        "what": "test",
-    }
-    return shared | SETTINGS | changes
-
-
-def network_of(architecture: dict[str, Any] = MLP, seed: int = 7) -> torch.nn.Module:
+def network_of(network: dict[str, Any] = MLP, seed: int = 7) -> torch.nn.Module:
     """The network that a training of this seed starts from."""
     torch.manual_seed(seed)
-    return build((1, 6, 6), CLASSES, **architecture)
+    return build_network((1, 6, 6), CLASSES, architecture_from_dict(network))
 
 
-def train(data: Data, checkpoints: Path, architecture: dict[str, Any] = MLP, **changes: Any) -> Fitted:
+def trainee(network: dict[str, Any] = MLP, seed: int = 7) -> Trainee:
+    """What a training of this seed starts from."""
+    return Trainee(network_of(network, seed), card_of(network))
+
+
+def train(
+    data: TrainingData,
+    checkpoints: Path,
+    architecture: dict[str, Any] = MLP,
+    log: Log = log_nothing,
+    **changes: Any,
+) -> Fitted:
     """Train to the end, or until something ends it."""
-    settings = arguments(data, checkpoints, **changes)
-    found = fit(network_of(architecture, settings["seed"]), *data, **settings)
+    config = config_of(**changes)
+    found = fit(trainee(architecture, config.seed), data, config, RunContext("test", checkpoints, log))
     assert found is not None
     return found
 

@@ -1,4 +1,4 @@
-"""Commands run as a user would, in copies of this project."""
+"""Runs commands in copies of this project, as a user would."""
 
 import subprocess
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Augmentation: random draws, pure functions on batches, and copies written before training."""
+"""Augmentation: pure functions on batches, their random draws, and copies written before training."""

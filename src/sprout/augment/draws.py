@@ -1,7 +1,7 @@
-"""Random numbers for a batch, an own stream for every example.
+"""Random numbers for a batch, a stream of its own for each example.
 
-They are a function of (seed, epoch, example), not of a generator's state: resuming, the number of
-processes and the order of batches then change nothing.
+They are a function of (seed, epoch, example) and not of a generator's state: resuming, the number of processes and the
+order of batches change nothing.
 """
 
 import math
@@ -11,33 +11,37 @@ import torch
 from torch import Tensor
 
 Draw = Callable[[int], Tensor]
-"""`draw(k)`: k uniform numbers in [0, 1) for each example, (N, k); each call gives new ones."""
+"""`draw(k)`: k uniform numbers in [0, 1) for each example, (N, k) float32; each call gives new ones."""
 
-_MASK = (1 << 64) - 1
+OUTSIDE = -1
+"""The epoch of what no training draws: the copies, and the noise of images that are measured."""
+GAMMA = 0x9E3779B97F4A7C15
+"""The step of splitmix64's sequence."""
+MASK = (1 << 64) - 1
 
 
 def draws(seed: int, epoch: int, ids: Tensor) -> Draw:
-    """The source of random numbers for these examples in this epoch.
+    """The random numbers of these examples in this epoch.
 
-    Each number is a hash of (seed, epoch, example, which number): splitmix64 (Steele, Lea and Flood,
-    "Fast splittable pseudorandom number generators", 2014), in whole numbers, so the same on every device.
+    Each is a hash of (seed, epoch, example, position in its stream): splitmix64 (Steele, Lea and Flood, "Fast
+    splittable pseudorandom number generators", 2014), in integers and so the same on every device.
 
     Args:
         seed: of the training or of the stage.
-        epoch: 0 or more; −1 belongs to no training.
-        ids: (N,) int64, which example each one is.
+        epoch: of the training, from 0; or `OUTSIDE`.
+        ids: (N,) int64, which examples these are.
     """
     state: Tensor | None = None
     used = 0
 
     def draw(k: int) -> Tensor:
         nonlocal used, state
-        if state is None:  # whoever draws nothing pays nothing
+        if state is None:  # computed at the first call: many batches draw nothing
             key = mix(mix(torch.tensor(seed)) + epoch)
-            state = mix(key + ids)  # a single number needs no copy to a GPU, which would wait
+            state = mix(key + ids)  # `key` stays on the CPU: a copy to a GPU would wait for it
         numbers = torch.arange(used, used + k, device=ids.device)
         used += k
-        bits = mix(state[:, None] + numbers * signed(0x9E3779B97F4A7C15))
+        bits = mix(state[:, None] + numbers * signed(GAMMA))
         # 24 bits fit a float32 exactly.
         return shift_right(bits, 40).to(torch.float32) / (1 << 24)
 
@@ -46,19 +50,19 @@ def draws(seed: int, epoch: int, ids: Tensor) -> Draw:
 
 def mix(x: Tensor) -> Tensor:
     """splitmix64's finalizer on int64, whose products wrap as the original's do."""
-    x = x + signed(0x9E3779B97F4A7C15)
+    x = x + signed(GAMMA)
     x = (x ^ shift_right(x, 30)) * signed(0xBF58476D1CE4E5B9)
     x = (x ^ shift_right(x, 27)) * signed(0x94D049BB133111EB)
     return x ^ shift_right(x, 31)
 
 
 def shift_right(x: Tensor, bits: int) -> Tensor:
-    """Logical shift; torch's own keeps the sign."""
-    return (x >> bits) & (_MASK >> bits)
+    """Logical right shift of int64; torch's own repeats the sign."""
+    return (x >> bits) & (MASK >> bits)
 
 
 def signed(value: int) -> int:
-    """The same 64 bits as a signed number."""
+    """The int64 with the bits of a uint64."""
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
@@ -71,5 +75,5 @@ def normal(draw: Draw, shape: torch.Size) -> Tensor:
 
 
 def centred(u: Tensor) -> Tensor:
-    """From [0, 1) to [−1, 1)."""
+    """Map [0, 1) to [−1, 1)."""
     return 2 * u - 1

@@ -1,1 +1,1 @@
-"""Settings: their types, their composition by Hydra, and where each value came from."""
+"""Settings: their types, their composition by Hydra, and the origin of each value."""

@@ -1,10 +1,9 @@
-"""Section `augment`: extra copies of the labelled training examples, written once, before training.
+"""Section `augment`: augmented copies of the labelled training examples, written to disk before training.
 
-`Transforms` also stands in `train` and `retrain`: there it draws anew in every epoch.
+`Transforms` is also part of `train` and `retrain`, with new random draws in every epoch.
 """
 
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -17,55 +16,56 @@ Degrees = Annotated[float, Field(ge=0, le=180)]
 @dataclass(frozen=True, config=STRICT)
 class Transforms:
     flip: Probability
-    """Probability of a left-right flip."""
+    """Probability of a horizontal flip (left-right)."""
     flip_vertical: Probability
-    """Probability of an up-down flip."""
+    """Probability of a vertical flip (up-down)."""
     shift: Share
-    """Largest shift along each axis, as a share of the image's side; drawn uniformly from ± this. Without a rotation,
-    zoom, shear or crop it is by whole pixels, which leaves the image as sharp as it was."""
+    """Largest shift along each axis, as a fraction of the image's side; drawn uniformly from ± this value. Without a
+    rotation, zoom, shear or crop, images are shifted by whole pixels and stay as sharp as they were."""
     rotate: Degrees
-    """Largest rotation in degrees; drawn uniformly from ± this."""
+    """Largest rotation in degrees; drawn uniformly from ± this value."""
     zoom: Share
-    """Largest change of scale: the factor is drawn uniformly from 1 ± this."""
+    """Largest change of scale: the factor is drawn uniformly from 1 ± this value."""
     shear: Annotated[float, Field(ge=0, lt=90)]
-    """Largest horizontal shear in degrees; drawn uniformly from ± this."""
+    """Largest horizontal shear in degrees; drawn uniformly from ± this value."""
     crop: Share
-    """Largest share of the sides that is cut off: a window of 1 to 1 − this of them, at a random place, is enlarged."""
+    """Largest fraction of each side that is cut off: a random window of 1 − this value to 1 of the sides is resized to
+    the image's size."""
     brightness: Probability
-    """Largest change of brightness: every pixel is multiplied by a factor from 1 ± this."""
+    """Largest change of brightness: every pixel is multiplied by a factor from 1 ± this value."""
     contrast: Probability
-    """Largest change of contrast: every pixel's distance from the image's mean grey is multiplied by 1 ± this."""
+    """Largest change of contrast: every pixel's difference from the image's mean grey is multiplied by a factor from
+    1 ± this value."""
     colour: Probability
-    """Largest change of saturation: every pixel's distance from its own grey is multiplied by a factor from 1 ± this.
-
-    An image of one channel, or of greys, stays as it is.
-    """
+    """Largest change of saturation: every pixel's difference from its own grey value is multiplied by a factor from
+    1 ± this value. Grey images do not change."""
     noise: NotNegative
-    """Standard deviation of Gaussian noise on pixels in 0..1."""
+    """Standard deviation of Gaussian noise that is added to pixels in 0..1."""
     erase: Share
-    """Sides of an erased rectangle as a share of the image's, at a random place (Cutout)."""
+    """Sides of an erased rectangle at a random place, as a fraction of the image's sides (Cutout: DeVries and Taylor,
+    2017)."""
     fill: Literal["zeros", "border", "reflection"]
-    """What stands where a moved image leaves a gap."""
+    """How the area outside of a moved image is filled."""
+
+    @property
+    def active(self) -> dict[str, float]:
+        """The transforms that change images, by name; `fill` alone changes nothing."""
+        return {key: value for key, value in vars(self).items() if value and not isinstance(value, str)}
 
 
 @dataclass(frozen=True, config=STRICT)
 class Augment:
     copies: CountOrZero
-    """Extra copies of each labelled training example; 0 means none."""
+    """Copies of each labelled training example; 0 means none."""
     seed: Seed
-    """Seed of the draws."""
+    """Seed of the random draws."""
     transforms: Transforms
-    """What each copy goes through."""
+    """The transforms of the copies."""
 
     def __post_init__(self) -> None:
-        """Copies that equal their originals would only make training longer."""
-        if self.copies and not moving(asdict(self.transforms)):
+        """Refuse copies that equal their originals: they would only make the training longer."""
+        if self.copies and not self.transforms.active:
             raise ValueError(
-                f"copies={self.copies} without a transform: they would equal their originals; set a transform, such as "
-                "all of augment=shifted, or copies to 0"
+                f"copies={self.copies} without a transform: the copies would equal their originals; set a transform, "
+                "take augment=shifted, or set copies to 0"
             )
-
-
-def moving(transforms: dict[str, Any]) -> dict[str, Any]:
-    """The transforms that change something; how a gap is filled is a text and moves nothing by itself."""
-    return {key: value for key, value in transforms.items() if value and not isinstance(value, str)}

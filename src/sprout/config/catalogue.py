@@ -1,4 +1,4 @@
-"""The experiments that there are, each with what its file's head says of it."""
+"""The list of experiments, each with the description at the top of its file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sprout.config.compose import compose_open, experiments
 
 @dataclass(frozen=True)
 class Entry:
-    """One experiment, as a person chooses it."""
+    """One experiment in the list."""
 
     name: str
     data: str
@@ -21,7 +21,7 @@ class Entry:
 
 
 def catalogue(conf: Path) -> Iterator[Entry]:
-    """Every experiment, as it stands."""
+    """Yield an entry for each file of `conf/experiment/`."""
     for name in experiments(conf):
         config = compose_open(conf, name)
         head = read_head(conf / "experiment" / f"{name}.yaml")
@@ -37,7 +37,7 @@ def catalogue(conf: Path) -> Iterator[Entry]:
 
 
 def describe_model(model: dict[str, Any]) -> str:
-    """The network in a few words."""
+    """Return the name of a network and the widths of its layers."""
     if model["name"] == "target":
         return str(model["target"])
     layers = [*model.get("channels", model.get("widths", [])), *model.get("hidden", [])]
@@ -45,8 +45,8 @@ def describe_model(model: dict[str, Any]) -> str:
 
 
 def read_head(path: Path) -> dict[str, str]:
-    """The lines `# key: text` before the first line that is no comment; a deeper line goes on."""
-    found: dict[str, str] = {}
+    """Return the `# key: text` comments at the top of a file; more deeply indented comments continue the text."""
+    head: dict[str, str] = {}
     key = ""
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -55,9 +55,9 @@ def read_head(path: Path) -> dict[str, str]:
         word, colon, rest = text.partition(":")
         if colon and word.strip().isalpha() and not text.startswith("   "):
             key = word.strip()
-            found[key] = rest.strip()
+            head[key] = rest.strip()
         elif key and text.startswith("   "):
-            found[key] += " " + text.strip()
+            head[key] += " " + text.strip()
         else:
             key = ""
-    return found
+    return head

@@ -1,4 +1,4 @@
-"""From an experiment's name and override strings to one checked, resolved config."""
+"""Composes the config of an experiment and its overrides, resolved and checked."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -18,11 +18,11 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from sprout.config import sections
 from sprout.config.cross_checks import check_together
-from sprout.config.tree import MISSING, leaves, lookup
+from sprout.config.tree import MISSING, leaves, lookup, merge
 from sprout.config.validate import close, written
 from sprout.runtime.errors import UserError, one_line
 
-FAULTS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, TypeError)
+COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class Composed:
 
     experiment: str
     config: dict[str, Any]
-    """The resolved values, by section, of all that a build reads."""
+    """The resolved values of the sections that a build reads."""
     sweep: dict[str, Any]
-    """Likewise of the section `sweep`, which no build reads."""
+    """The resolved values of the section `sweep`, which no build reads."""
     unresolved: dict[str, Any]
-    """The same with its interpolations as they were written."""
+    """All sections with their interpolations unresolved."""
     lines: list[str]
-    """What Hydra was told: the experiment and the overrides."""
+    """Hydra's arguments: the experiment and the overrides."""
     overrides: list[Override]
     tree: DictConfig
-    """What Hydra made of it."""
+    """Hydra's composition."""
 
     @property
     def whole(self) -> dict[str, Any]:
@@ -49,24 +49,24 @@ class Composed:
 
     @property
     def text(self) -> str:
-        """The config as YAML; what `build/config.yaml` holds."""
+        """The content of `build/config.yaml`."""
         return str(yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True))
 
 
 def experiments(conf: Path) -> list[str]:
-    """The names under `conf/experiment/`.
+    """Return the names of the files in `conf/experiment/`.
 
     Raises:
         UserError: there are none.
     """
     names = choices(conf, "experiment")
     if not names:
-        raise UserError(f"{conf}/experiment: no experiments here; run this in the project's folder")
+        raise UserError(f"{conf}/experiment: no experiments found; run this in the project's folder")
     return names
 
 
 def choices(conf: Path, group: str) -> list[str]:
-    """The files of a config group."""
+    """Return the names of the files of a config group."""
     return sorted(path.stem for path in (conf / group).glob("*.yaml"))
 
 
@@ -75,31 +75,30 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
 
     Args:
         conf: the folder of config groups.
-        experiment: a file's name under `conf/experiment/`.
-        overrides: Hydra override strings, such as `train.lr=0.01`; `++train.lr=0.01` says the same.
+        experiment: the name of a file in `conf/experiment/`.
+        overrides: Hydra override strings, such as `train.lr=0.01` or `++train.lr=0.01`, which mean the same.
 
     Raises:
         UserError: an unknown experiment, group choice or key, or a value that is not accepted.
     """
     parsed = [parse_override(text) for text in overrides]
-    named = [o.value() for o in parsed if key_of(o) == "experiment"]
-    wanted, known = (named or [experiment])[-1], experiments(conf)
-    if wanted not in known:
-        near = close(str(wanted), known)
-        raise UserError(f"experiment={written(wanted)}: unknown{near}; there are: {', '.join(known)}")
-    experiment = str(wanted)
+    chosen = [o.value() for o in parsed if key_of(o) == "experiment"]
+    name, known = (chosen or [experiment])[-1], experiments(conf)
+    if name not in known:
+        raise UserError(f"experiment={written(name)}: unknown{close(str(name), known)}; accepted: {', '.join(known)}")
+    experiment = str(name)
     rest = [o for o in parsed if key_of(o) != "experiment"]
     lines = [f"experiment={experiment}", *(hydra_line(conf, o) for o in rest)]
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         tree = compose_lines(lines)
-    return checked(experiment, tree, lines, parsed)
+    return check_composed(experiment, tree, lines, parsed)
 
 
 def with_values(conf: Path, composed: Composed, overrides: Sequence[str]) -> Composed:
-    """The config with further overrides, as `compose_config` makes it; without Hydra where none chooses a file.
+    """Return the config that `compose_config` gives with further overrides; faster where none of them chooses a file.
 
     Raises:
-        UserError: as there.
+        UserError: an unknown key or group choice, or a value that is not accepted.
     """
     parsed = [parse_override(text) for text in overrides]
     if any(picks_file(conf, each) or str(each.input_line)[0] in "+~" for each in parsed):
@@ -108,25 +107,34 @@ def with_values(conf: Path, composed: Composed, overrides: Sequence[str]) -> Com
     for each in parsed:
         OmegaConf.update(tree, key_of(each), each.value(), force_add=True)
     lines = [*composed.lines, *(hydra_line(conf, each) for each in parsed)]
-    return checked(composed.experiment, tree, lines, [*composed.overrides, *parsed])
+    return check_composed(composed.experiment, tree, lines, [*composed.overrides, *parsed])
 
 
-def checked(experiment: str, tree: DictConfig, lines: list[str], overrides: list[Override]) -> Composed:
-    """What Hydra composed, resolved and checked."""
+def check_composed(experiment: str, tree: DictConfig, lines: list[str], overrides: list[Override]) -> Composed:
+    """Resolve and check Hydra's composition.
+
+    Raises:
+        UserError: an unknown key, a value that is not accepted, or sections that do not fit one another.
+    """
     unresolved = OmegaConf.to_container(tree, resolve=False)
     assert isinstance(unresolved, dict)
     sections.check_names(unresolved)
     config: dict[str, Any] = {"experiment": experiment}
+    typed: dict[str, Any] = {}
     for name, check in sections.SECTIONS.items():
         config[name] = resolve(tree, name)
-        check(name, config[name])
-    check_together(config)
+        if name == "retrain":
+            config[name] = merge(config["train"], config[name])
+        typed[name] = check(name, config[name])
+    check_together(typed["model"], typed["pretrained"], {name: typed[name] for name in ("train", "retrain")})
     sweep = config.pop("sweep")
     return Composed(experiment, config, sweep, {str(k): v for k, v in unresolved.items()}, lines, overrides, tree)
 
 
 def compose_open(conf: Path, experiment: str) -> dict[str, Any]:
-    """An experiment as it stands: `???` is the value of what its user has to say first, whose section is not checked.
+    """Return the values of an experiment, by section, without requiring the settings that its user must provide.
+
+    These have the value `???`, and their sections are not checked.
 
     Raises:
         UserError: a value in another section is not accepted.
@@ -135,6 +143,7 @@ def compose_open(conf: Path, experiment: str) -> dict[str, Any]:
         tree = compose_lines([f"experiment={experiment}"])
     sections.check_names(tree)
     values = {name: resolve(tree, name, throw_on_missing=False) for name in sections.SECTIONS}
+    values["retrain"] = merge(values["train"], values["retrain"])
     for name, check in sections.SECTIONS.items():
         if "???" not in dict(leaves(values[name])).values():
             check(name, values[name])
@@ -142,47 +151,51 @@ def compose_open(conf: Path, experiment: str) -> dict[str, Any]:
 
 
 def parse_override(text: str) -> Override:
-    """Parse an override string; a sweep such as `train.lr=1,2` is refused, as one build has one value."""
+    """Parse an override string.
+
+    Raises:
+        UserError: it is not an override, or has several values, such as `train.lr=1,2`.
+    """
     try:
         override = OverridesParser.create().parse_override(text)
     except (HydraException, ValueError):
         override = None
     if override is None or not override.key_or_group:
         raise UserError(
-            f"override {written(text)}: not of the form section.key=value (a text with special characters "
-            "stands in quotes, as in Hydra)"
+            f"override {written(text)}: not of the form section.key=value (put a string with special characters in "
+            "quotes, as in Hydra)"
         )
     if override.is_sweep_override():
         raise UserError(
-            f"override {written(text)}: several values; one build takes one (quote a text that has a comma)"
+            f"override {written(text)}: several values, but a build takes one (put a string with a comma in quotes)"
         )
     return override
 
 
 def input_line(override: Override) -> str:
-    """The override as it was given."""
+    """Return the override as the user wrote it."""
     return str(override.input_line)
 
 
 def key_of(override: Override) -> str:
-    """What the override is about: `train.lr`, a group, or `group@package`."""
+    """Return the key of an override: `train.lr`, a group, or `group@package`."""
     return str(override.get_key_element()).lstrip("+~")
 
 
 def picks_file(conf: Path, override: Override) -> bool:
-    """Whether the override chooses the file of a config group; a dictionary sets values instead."""
+    """Return whether an override chooses the file of a config group; a dictionary sets values instead."""
     return (conf / override.key_or_group).is_dir() and not isinstance(override.value(), dict)
 
 
 def hydra_line(conf: Path, override: Override) -> str:
-    """The override as Hydra gets it; any key may be set, since the sections know their own keys.
+    """Return the override for Hydra. Any key may be added, because the sections check their own keys.
 
     Raises:
-        UserError: a group without this choice, or one of Hydra's own settings.
+        UserError: the group has no such choice, or this is one of Hydra's own settings.
     """
     key, text = key_of(override), str(override.input_line)
     if key.replace("/", ".").split(".")[0] == "hydra":
-        raise UserError(f"{text}: Hydra's own settings have no effect here; leave it out")
+        raise UserError(f"{text}: Hydra's own settings have no effect here; remove it")
     if picks_file(conf, override):
         names = choices(conf, override.key_or_group)
         if override.value() not in names and not override.is_delete():
@@ -192,35 +205,43 @@ def hydra_line(conf: Path, override: Override) -> str:
 
 
 def compose_lines(lines: list[str]) -> DictConfig:
-    """Hydra's composition; what fails is told in one line, by the first override that makes it fail."""
+    """Compose by Hydra.
+
+    Raises:
+        UserError: it fails; the message begins with the first override at which it does.
+    """
     try:
         return compose("config", lines)
-    except FAULTS as error:
+    except COMPOSE_ERRORS as error:
         if len(lines) > 1:
             compose_lines(lines[:-1])
-        said = one_line(str(error) or error.__cause__)
-        raise UserError(f"{lines[-1].removeprefix('++')}: {said}") from None
+        reason = one_line(str(error) or error.__cause__)
+        raise UserError(f"{lines[-1].removeprefix('++')}: {reason}") from None
 
 
 def merged_files(conf: Path, lines: list[str]) -> list[tuple[str, str]]:
-    """The files of `conf/` that Hydra merges, without `.yaml`, each with the key where it stands; a later one wins."""
+    """Return the files of `conf/` that Hydra merges, without `.yaml`, with their keys; later ones take precedence."""
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        found = loader.compute_defaults_list("config", lines, RunMode.RUN).defaults
-    return [(str(f.config_path), f.package or "") for f in found if not str(f.config_path).startswith("hydra")]
+        files = loader.compute_defaults_list("config", lines, RunMode.RUN).defaults
+    return [(str(f.config_path), f.package or "") for f in files if not str(f.config_path).startswith("hydra")]
 
 
 def resolve(tree: DictConfig, name: str, throw_on_missing: bool = True) -> Any:
-    """One section with its interpolations filled in; what is missing or circular is named."""
+    """Return a section with its interpolations resolved.
+
+    Raises:
+        UserError: a value is not set, or an interpolation cannot be resolved.
+    """
     try:
-        part = tree[name]
-        if not OmegaConf.is_config(part):
-            return part
-        return OmegaConf.to_container(part, resolve=True, throw_on_missing=throw_on_missing)
+        section = tree[name]
+        if not OmegaConf.is_config(section):
+            return section
+        return OmegaConf.to_container(section, resolve=True, throw_on_missing=throw_on_missing)
     except MissingMandatoryValue as error:
-        raise UserError(f"{error.full_key}: is not set; say it by an override such as {error.full_key}=…") from None
+        raise UserError(f"{error.full_key}: is not set; add an override such as {error.full_key}=…") from None
     except OmegaConfBaseException as error:
         key = str(error.full_key)
         value = lookup(OmegaConf.to_container(tree, resolve=False), key)
-        given = "" if value is MISSING else f"={written(value)}"
-        raise UserError(f"{key}{given}: {str(error).splitlines()[0]}") from None
+        shown = "" if value is MISSING else f"={written(value)}"
+        raise UserError(f"{key}{shown}: {str(error).splitlines()[0]}") from None

@@ -1,81 +1,91 @@
-"""Sections that must fit one another."""
+"""Checks between sections: whether model, pretrained weights, task and method fit one another."""
 
-from typing import Any
+from typing import get_args
 
-from sprout.config.augment import moving
-from sprout.config.model import ESTIMATORS
+from sprout.config.model import Autoencoder, Estimator, KMeans, Model, Target
+from sprout.config.pretrained import Pretrained
+from sprout.config.train import Fitting, GradientDescent, Training
+from sprout.methods import ScikitLearn, Supervised
+from sprout.methods.base import Policy
 from sprout.runtime.errors import UserError
 
-FOR_IMAGES = ("autoencoder", "target")
-"""Models that can give an image back."""
+IMAGE_MODELS = (Autoencoder, Target)
+"""Models whose output can be an image."""
 
 
-def check_together(config: dict[str, Any]) -> None:
-    """Check that the model is one that the training can train.
+def check_together(model: Model, pretrained: Pretrained, trainings: dict[str, Training]) -> None:
+    """Check that model, pretrained weights and trainings fit one another.
+
+    Args:
+        model: the section `model`.
+        pretrained: the section `pretrained`.
+        trainings: the sections `train` and `retrain`.
 
     Raises:
-        UserError: scikit-learn's models and gradient descent are mixed, or a task and a model that cannot do it.
+        UserError: they do not.
     """
-    model = config["model"]["name"]
-    if model in ESTIMATORS:
-        check_features(config)
-    for section in ("train", "retrain"):
-        method = "scikit_learn" if model in ESTIMATORS else "gradient_descent"
-        if config[section]["method"] != method:
-            choose = "scikit_learn" if model in ESTIMATORS else "default"
-            raise UserError(
-                f"{section}.method={config[section]['method']}: model.name={model} is trained by {method}; take "
-                f"train={choose} and retrain={choose}, or another model"
+    if isinstance(model, KMeans):
+        check_features(model, pretrained)
+    for section, training in trainings.items():
+        check_method(section, training, model)
+        if isinstance(training, GradientDescent):
+            check_task(section, training, model)
+            training.method.check(section, training.task)
+            training.method.check_training(
+                section,
+                micro_batches=training.accumulate_grad_batches,
+                processes=training.devices * training.nodes,
+                active=active_policies(training),
             )
-        if method == "gradient_descent":
-            check_task(section, config[section]["task"]["kind"], model)
-            check_views(section, config[section])
-            check_unfreezing(section, config[section])
+            check_unfreezing(section, training)
 
 
-def check_features(config: dict[str, Any]) -> None:
-    """k-means compares a network's features where there is one, and only there."""
-    features, source = config["model"].get("features", "raw"), config["pretrained"]["source"]
-    if (features == "network") != (source is not None):
+def check_method(section: str, training: Training, model: Model) -> None:
+    """Check that scikit-learn fits scikit-learn's models, and gradient descent trains networks."""
+    estimator = isinstance(model, Estimator)
+    if estimator != isinstance(training, Fitting):
+        needs, file = (ScikitLearn.name, ScikitLearn.name) if estimator else (Supervised.name, "default")
         raise UserError(
-            f"model.features={features} with pretrained.source={source}: network needs the folder of a trained model, "
-            "raw takes none"
+            f"{section}.method.kind={training.method.kind}: model.name={model.name} needs {needs}; take train={file}, "
+            "or another model"
         )
 
 
-def check_task(section: str, task: str, model: str) -> None:
-    """An autoencoder gives an image, the others numbers."""
-    if task == "reconstruct" and model not in FOR_IMAGES:
+def check_features(model: KMeans, pretrained: Pretrained) -> None:
+    """Check that k-means has a pretrained network if it clusters a network's features, and none otherwise."""
+    if (model.features == "network") != (pretrained.source is not None):
         raise UserError(
-            f"{section}.task.kind=reconstruct: model.name={model} gives no image; accepted: {', '.join(FOR_IMAGES)}"
-        )
-    if task != "reconstruct" and model == "autoencoder":
-        raise UserError(
-            f"model.name=autoencoder: gives an image, and {section} learns to {task}; take train/task=denoise"
+            f"model.features={model.features} with pretrained.source={pretrained.source}: features=network needs "
+            "the folder of a trained model, features=raw needs pretrained=none"
         )
 
 
-def check_views(section: str, training: dict[str, Any]) -> None:
-    """Two views of an example differ by the transforms, and are told from all others in the step."""
-    if training["task"]["kind"] != "cluster":
-        return
-    parts = {key: training[key] for key in ("accumulate", "devices", "nodes") if training[key] > 1}
-    if parts:
-        asked = ", ".join(f"{section}.{key}={value}" for key, value in parts.items())
-        raise UserError(f"{asked}: task.kind=cluster tells each view from all others of the step; set 1")
-    if not moving(training["transforms"]):
+def check_task(section: str, training: GradientDescent, model: Model) -> None:
+    """Check that the model outputs an image if the task needs one, and numbers otherwise."""
+    task = training.task
+    if task.outputs_image and not isinstance(model, IMAGE_MODELS):
+        names = ", ".join(get_args(kind.__annotations__["name"])[0] for kind in IMAGE_MODELS)
         raise UserError(
-            f"{section}.transforms: all are off, and task.kind=cluster tells views apart that they make; take "
-            "train/transforms=shifts"
+            f"{section}.task.kind={task.name}: model.name={model.name} does not output an image; accepted: {names}"
+        )
+    if not task.outputs_image and isinstance(model, Autoencoder):
+        raise UserError(
+            f"model.name={model.name}: outputs an image, which {section}.task.kind={task.name} cannot use; take "
+            "train/task=denoise, or another model"
         )
 
 
-def check_unfreezing(section: str, training: dict[str, Any]) -> None:
-    """A part that joins after the last epoch would never learn."""
-    unfreeze, epochs = training["unfreeze"], training["epochs"]
-    if unfreeze is not None and max(unfreeze["epochs"]) >= epochs:
-        up_to = f"up to {epochs - 1}, or " if epochs > 1 else ""
+def active_policies(training: GradientDescent) -> set[Policy]:
+    """Return the augmentation policies that change images."""
+    return {name for name, transforms in training.policies.items() if transforms.active}
+
+
+def check_unfreezing(section: str, training: GradientDescent) -> None:
+    """Check that every group of layers joins before the last epoch; a later one would never be trained."""
+    unfreeze, epochs = training.unfreeze, training.epochs
+    if unfreeze is not None and max(unfreeze.epochs) >= epochs:
+        allowed = f"up to {epochs - 1}, or " if epochs > 1 else ""
         raise UserError(
-            f"{section}.unfreeze.epochs={list(unfreeze['epochs'])}: the training has {epochs} epochs, counted from 0; "
-            f"accepted: {up_to}more {section}.epochs"
+            f"{section}.unfreeze.epochs={list(unfreeze.epochs)}: the training has {epochs} epochs, counted from 0; "
+            f"accepted: {allowed}more {section}.epochs"
         )

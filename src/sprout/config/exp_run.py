@@ -9,7 +9,7 @@ from sprout.config.workspace import Params
 
 
 def exp_run(composed: Composed, params: Params) -> str:
-    """What differs from `params.yaml`, quoted for Hydra's grammar and the shell."""
+    """Return the command, with the differences from `params.yaml` quoted for Hydra and the shell."""
     changes = [str(o.input_line) for o in composed.overrides if key_of(o) != "experiment"]
     command = ["dvc", "exp", "run"]
     if composed.experiment != params.experiment:
@@ -20,5 +20,5 @@ def exp_run(composed: Composed, params: Params) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as Hydra reads it in a list; DVC would fill in its interpolations, were they not escaped."""
+    """Return a string quoted for a list in Hydra's grammar, with interpolations escaped, which DVC would resolve."""
     return str(QuotedString(text.replace("${", "\\${"), Quote.double).with_quotes())

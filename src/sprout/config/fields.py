@@ -1,11 +1,14 @@
-"""How a section of the config is declared: a frozen, strictly typed dataclass without defaults.
+"""Field types of the sections, which are frozen, strictly typed dataclasses without defaults.
 
-The values live in `conf/` alone; here stand their types, ranges and meaning.
+The values are in `conf/`; the dataclasses define their types, ranges and meaning.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, PlainValidator
+
+from sprout.runtime.errors import UserError
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -20,10 +23,25 @@ Name = Annotated[str, Field(min_length=1)]
 
 
 def amount(value: Any) -> int | float | None:
-    """A whole number counts, one with a point is a share."""
+    """Check an amount: an integer is a count, a float is a fraction, null means a default that each setting documents.
+
+    Raises:
+        ValueError: it is none of these.
+    """
     if value is None or (type(value) is int and 1 <= value < 2**31) or (type(value) is float and 0 < value < 1):
         return value
-    raise ValueError("should be a count from 1, a share between 0 and 1, or null")
+    raise ValueError("should be a count from 1, a fraction between 0 and 1, or null")
 
 
 Amount = Annotated[int | float | None, PlainValidator(amount)]
+
+
+def known_name(key: str, name: str, known: Collection[str]) -> str:
+    """Return the name of a setting's value.
+
+    Raises:
+        UserError: it is not among the known ones.
+    """
+    if name not in known:
+        raise UserError(f"{key}={name}: unknown; accepted: {', '.join(known)}")
+    return name

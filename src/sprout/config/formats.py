@@ -1,6 +1,6 @@
-"""In which form files lie: the key `form` of the sources `local` and `url`, whose own key `kind` says which it is."""
+"""File formats: the key `format` of the sources `local` and `url`, whose key `kind` selects one of these classes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
@@ -8,21 +8,21 @@ from pydantic.dataclasses import dataclass
 from sprout.config.fields import STRICT, Count, Name
 
 
-def several(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Check that there are two classes or more, each once."""
+def check_classes(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that there are at least two classes, each once."""
     if len(set(names)) < max(2, len(names)):
-        raise ValueError("a class twice, or less than two; name each once")
+        raise ValueError("should have at least two classes, each named once")
     return names
 
 
-Classes = Annotated[tuple[Name, ...], AfterValidator(several)]
-"""Names of classes."""
+Classes = Annotated[tuple[Name, ...], AfterValidator(check_classes)]
+"""Class names."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Folders:
     kind: Literal["folders"]
-    """One image per file in `<class>/…` or `train|val|test/<class>/…`, with `unlabelled/…` beside; or images alone."""
+    """One image per file: in `<class>/…` or `train|val|test/<class>/…`, optionally `unlabelled/…`; or no folders."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -34,43 +34,43 @@ class Paths:
     path: Name
     """The column with the image's path, relative to the table's folder."""
     label: Name | None
-    """The column with the class; null where there is none."""
+    """The column with the class; null if there is none."""
     split: Name | None
-    """The column that says train, val, test or unlabelled (an empty one is drawn); null where there is none."""
+    """The column with train, val, test or unlabelled; rows without an entry are drawn. null if there is none."""
     group: Name | None
-    """The column whose equal values stay in one split, such as a person; null where there is none."""
+    """The column whose equal values stay in one split, such as a person; null if there is none."""
     classes: Classes | None
-    """The classes that there are, in the order of their index; null takes those that are found."""
+    """Class names in the order of their index; null takes the classes in the data."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Pixels:
     kind: Literal["pixels"]
-    """CSV files of pixels: `label,pixel1..pixelN`, or `emotion,pixels,Usage` as FER2013 has them."""
+    """CSV files of pixels: `label,pixel1..pixelN`, or `emotion,pixels,Usage` as in FER2013."""
     train: Name
-    """The file; a column `Usage` splits it by itself."""
+    """The file; its column `Usage`, if present, contains the splits."""
     test: Name | None
-    """The file of the test part; null where there is none."""
+    """The file of the test split; null if there is none."""
     shape: tuple[Count, Count, Count] | None
     """Height, width and channels of an image; null means square and grey."""
     classes: Classes | None
-    """Names of the labels 0, 1, …; null means that the labels are their own names."""
+    """Names of the labels 0, 1, …; null takes the labels themselves as names."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Arrays:
     kind: Literal["arrays"]
-    """Arrays of numpy: `FILE.npy`, or `FILE.npz:KEY`."""
+    """NumPy arrays: `FILE.npy`, or `FILE.npz:KEY`."""
     train: Name
     """Images (N, H, W) or (N, H, W, C), or features (N, F)."""
     train_labels: Name | None
-    """(N,) labels; null where there are none."""
+    """(N,) labels; null if there are none."""
     test: Name | None
-    """The same of the test part; null where there is none."""
+    """The examples of the test split; null if there are none."""
     test_labels: Name | None
-    """The same of the test part; null where there are none."""
+    """The labels of the test split; null if there are none."""
     classes: Classes | None
-    """Names of the labels 0, 1, …; null means that the labels are their own names."""
+    """Names of the labels 0, 1, …; null takes the labels themselves as names."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -80,17 +80,20 @@ class Table:
     file: Name
     """The table."""
     target: Name | None
-    """The column to predict; null where there is none."""
+    """The column to predict; null if there is none."""
     number: bool
-    """Whether the target is a number; else it is a class."""
+    """Whether the target is a number; otherwise it is a class."""
     columns: tuple[Name, ...] | None
-    """The columns with features; null takes all that have no other use."""
+    """The columns with features; null takes all that no other key names."""
     split: Name | None
-    """The column that says train, val, test or unlabelled (an empty one is drawn); null where there is none."""
+    """The column with train, val, test or unlabelled; rows without an entry are drawn. null if there is none."""
     group: Name | None
-    """The column whose equal values stay in one split; null where there is none."""
+    """The column whose equal values stay in one split; null if there is none."""
     classes: Classes | None
-    """The classes that there are, in the order of their index; null takes those that are found."""
+    """Class names in the order of their index; null takes the classes in the data."""
 
 
-Form = Annotated[Folders | Paths | Pixels | Arrays | Table, Field(discriminator="kind")]
+AnyFormat = Folders | Paths | Pixels | Arrays | Table
+Format = Annotated[AnyFormat, Field(discriminator="kind")]
+FORMATS: dict[str, type[AnyFormat]] = {get_args(kind.__annotations__["kind"])[0]: kind for kind in get_args(AnyFormat)}
+"""Kind → its class."""

@@ -1,46 +1,91 @@
-"""What the data on disk was made with: the settings that `dvc.lock` keeps of the stages that made it."""
+"""The settings that the data on disk was made with, as recorded in `dvc.lock`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dvc.utils.serialize import ParseError, load_yaml
 
-from sprout.config.workspace import BUILD
+from sprout.config.compose import Composed, key_of
+from sprout.config.exp_run import exp_run
+from sprout.config.tree import leaves
+from sprout.config.validate import written
+from sprout.config.workspace import BUILD, Params
 from sprout.runtime.errors import UserError, one_line
 
 STAGES = ("download", "prepare", "augment", "pretrained")
+"""The stages that make the data of a training."""
 LOCK = Path("dvc.lock")
 
 
 def made_with(lock: Path = LOCK) -> dict[str, dict[str, Any]]:
-    """The sections that each of the data's stages had when it last ended well, by stage.
+    """Return the sections that each data stage read in its last successful run, by stage.
 
-    `build/config.yaml` says less: it is what was composed last, also where a stage has failed since.
-    DVC's own parser reads the lock: PyYAML takes the 1e-05 that DVC writes for a text.
+    `build/config.yaml` can be newer: it is written before the other stages run, and one of these may have failed. The
+    lock is read by DVC's own parser, because PyYAML reads 1e-05, as DVC writes it, as a string.
 
     Raises:
-        UserError: the lock is missing or damaged, or one of the stages never ended well here.
+        UserError: the lock is missing or damaged, or one of the stages has never succeeded here.
     """
     stages = read_lock(lock).get("stages") or {}
     return {name: sections(lock, name, stages.get(name, {})) for name in STAGES}
 
 
 def read_lock(lock: Path) -> dict[str, Any]:
-    """The lock's content."""
+    """Return the content of `dvc.lock`.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
     try:
         content: dict[str, Any] = load_yaml(lock)
     except FileNotFoundError:
-        raise UserError(f"{lock}: not found: the data was never built here; run `dvc repro`") from None
+        raise UserError(f"{lock}: not found, so the data was never built here; run `dvc repro`") from None
     except (ParseError, OSError, ValueError) as error:
         raise UserError(f"{lock}: not readable ({one_line(error)}); run `dvc repro`") from None
     return content
 
 
 def sections(lock: Path, name: str, stage: dict[str, Any]) -> dict[str, Any]:
-    """The sections of the composed config that a stage had; its own is always among them."""
+    """Return the sections of the composed config that a stage read.
+
+    Raises:
+        UserError: the stage has never succeeded here.
+    """
     found: dict[str, Any] = stage.get("params", {}).get(BUILD.as_posix(), {})
     if name not in found:
         raise UserError(
-            f"{lock}: says nothing of the settings of the stage {name}: its data was never built here; run `dvc repro`"
+            f"{lock}: has no settings of the stage {name}, so its data was never built here; run `dvc repro`"
         )
     return found
+
+
+def refuse_without_effect(composed: Composed, first: int, command: str, takes: Sequence[str]) -> None:
+    """Refuse overrides, from number `first` on, of sections that the command does not read.
+
+    Raises:
+        UserError: there is one; the message names the sections that the command reads.
+    """
+    for override in composed.overrides[first:]:
+        key = key_of(override).split("@")[-1].replace("/", ".")
+        if key.split(".")[0] not in (*takes, *STAGES, "experiment"):
+            raise UserError(
+                f"{override.input_line}: has no effect; {command} takes overrides of {', '.join(takes)}, and experiment"
+            )
+
+
+def refuse_other_data(composed: Composed, made: dict[str, dict[str, Any]], params: Params) -> None:
+    """Refuse settings that need other data than the data on disk.
+
+    Raises:
+        UserError: a value differs; the message has the command that builds the data for it.
+    """
+    for sections in made.values():
+        before = dict(leaves(sections))
+        now = dict(leaves({name: composed.config.get(name) for name in sections}))
+        for key in now | before:
+            if now.get(key) != before.get(key):
+                raise UserError(
+                    f"{key}={written(now.get(key))}: the data on disk was made with {written(before.get(key))}; "
+                    f"to rebuild it: {exp_run(composed, params)}"
+                )

@@ -1,4 +1,4 @@
-"""Section `model`: the network. Its key `name` says which of these it is."""
+"""Section `model`: the network, or the model of scikit-learn. The key `name` selects one of these classes."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,9 +15,9 @@ Shares = Share | tuple[Share, ...]
 
 
 def odd(count: int) -> int:
-    """Check that a kernel has a middle."""
+    """Check that a kernel has a centre."""
     if count % 2 == 0:
-        raise ValueError("is even; a kernel that keeps the image's side is odd")
+        raise ValueError("is even; accepted: odd numbers, so that the kernel has a centre")
     return count
 
 
@@ -25,7 +25,7 @@ OddCount = Annotated[Count, AfterValidator(odd)]
 
 
 def dotted(path: str) -> str:
-    """Check that this can be a class in a module."""
+    """Check that a string has the form package.Class."""
     module, _, name = path.rpartition(".")
     if not (module and name):
         raise ValueError("is not of the form package.Class")
@@ -37,31 +37,33 @@ class Cnn:
     name: Literal["cnn"]
     """A plain convolutional network: blocks of convolutions, then dense layers."""
     channels: tuple[Count, ...]
-    """Filters of each block of convolutions, first to last. Of the settings below that take a list, each has one value
-    for all blocks, or one for each."""
+    """Filters of each block. The settings below that accept a list take one value for all blocks, or one for each."""
     convolutions: Counts
     """Convolutions in each block."""
     kernel: Counts
     """Side of the convolution kernels in pixels."""
     padding: Literal["same", "valid"]
-    """`same` keeps the image's side, `valid` loses kernel − 1 pixels at each convolution."""
+    """`same` keeps the image's side, `valid` reduces it by kernel − 1 pixels at each convolution."""
     pool: CountsOrZero
     """Side and stride of the pooling after each block in pixels; 0 means no pooling."""
     pooling: Literal["max", "average"]
-    """What the pooling keeps of its window."""
+    """The maximum or the mean of each pooling window."""
     batch_norm: bool
     """Batch normalisation after each convolution."""
     conv_dropout: Shares
-    """Dropout after each block, pooled."""
+    """Dropout after the pooling of each block."""
     hidden: tuple[Count, ...]
     """Units of each dense layer before the last."""
     activation: Activation
-    """After every layer but the last."""
+    """Activation function after every layer but the last."""
     dropout: Share
     """Dropout after each hidden dense layer."""
 
     def __post_init__(self) -> None:
-        """Lists fit the blocks; and an even kernel has no middle: torch would copy the image to pad one side more."""
+        """Check that lists have a value for each block, and that same padding has an odd kernel.
+
+        With an even one, torch copies the image to pad one side more than the other.
+        """
         for key in ("convolutions", "kernel", "pool", "conv_dropout"):
             value = getattr(self, key)
             if isinstance(value, tuple) and len(value) != len(self.channels):
@@ -81,11 +83,11 @@ class Mlp:
     name: Literal["mlp"]
     """Dense layers on the flattened example."""
     hidden: tuple[Count, ...]
-    """Units of each hidden layer; none make a linear model."""
+    """Units of each hidden layer; an empty list gives a linear model."""
     batch_norm: bool
     """Batch normalisation after each hidden layer, before its activation."""
     activation: Activation
-    """After every layer but the last."""
+    """Activation function after every layer but the last."""
     dropout: Share
     """Dropout after each hidden layer."""
 
@@ -93,9 +95,9 @@ class Mlp:
 @dataclass(frozen=True, config=STRICT)
 class Resnet:
     name: Literal["resnet"]
-    """A small residual network with batch norm: a stem, then stages that halve the image each."""
+    """A small residual network with batch norm: a stem, then stages, each of which halves the image."""
     stem: Count | None
-    """Filters of a first convolution, which makes one pixel of a patch; null leaves the image as it is."""
+    """Filters of a first convolution that turns each patch into one pixel; null means no such convolution."""
     patch: Count
     """Side of the patches in pixels; 1 without a stem."""
     widths: Annotated[tuple[Count, ...], Field(min_length=1)]
@@ -103,47 +105,47 @@ class Resnet:
     blocks: CountsOrZero
     """Residual blocks of two convolutions in each stage: one value for all, or one for each."""
     activation: Activation
-    """After every convolution."""
+    """Activation function after every convolution."""
     pooling: Literal["max", "average"]
-    """What one number is kept of each filter at the end."""
+    """Global pooling after the last stage: the maximum or the mean of each filter."""
     dropout: Share
     """Dropout before the last layer."""
     flip_average: bool
-    """Outside of training the output is the mean over the image and its mirror image."""
+    """In evaluation, average the outputs for the image and its horizontal flip."""
 
     def __post_init__(self) -> None:
-        """Lists fit the stages, and patches need a stem."""
+        """Check that a list has a value for each stage, and that patches have a stem."""
         if isinstance(self.blocks, tuple) and len(self.blocks) != len(self.widths):
             raise ValueError(
                 f"blocks={list(self.blocks)} has {len(self.blocks)} values, and widths={list(self.widths)} has "
                 f"{len(self.widths)}; give one value for all stages, or one for each"
             )
         if self.stem is None and self.patch != 1:
-            raise ValueError(f"patch={self.patch} needs a stem, which makes the patches; set stem, or patch to 1")
+            raise ValueError(f"patch={self.patch} needs a stem; set stem, or set patch to 1")
 
 
 @dataclass(frozen=True, config=STRICT)
 class Autoencoder:
     name: Literal["autoencoder"]
-    """A convolutional encoder and its mirror image; for the task reconstruct."""
+    """A convolutional encoder and a decoder that mirrors it; for the task reconstruct."""
     channels: Annotated[tuple[Count, ...], Field(min_length=1)]
-    """Filters of each convolution of the encoder; after each the image is halved."""
+    """Filters of each convolution of the encoder, each of which halves the image."""
     kernel: OddCount
     """Side of the convolution kernels in pixels."""
     code: Count | None
-    """Numbers in the middle, by a dense layer; null keeps the encoder's image."""
+    """Size of the latent vector, by a dense layer; null keeps the encoder's feature maps."""
     activation: Activation
-    """After every layer but the code and the last, which ends in 0..1."""
+    """Activation function after every layer but the latent and the last one, whose outputs are in 0..1."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Backbone:
     name: Literal["backbone"]
-    """A network of torchvision, with a new head; see the section `pretrained` for its weights."""
+    """A torchvision network with a new head; the section `pretrained` names its weights."""
     architecture: Name
     """A name in `torchvision.models.list_models(module=torchvision.models)`, such as resnet18."""
     side: Count | None
-    """Images are brought to so many pixels a side before the network, on the device; null leaves them."""
+    """Images are resized to this many pixels a side, on the device; null keeps their size."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -151,7 +153,7 @@ class Logistic:
     name: Literal["logistic"]
     """Logistic regression on the flattened example."""
     c: Positive
-    """The inverse of the strength of the L2 regularisation: the smaller, the smaller the weights stay."""
+    """Inverse of the strength of the L2 regularisation: smaller values regularise more."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -159,44 +161,51 @@ class Forest:
     name: Literal["forest"]
     """A random forest on the flattened example."""
     trees: Count
-    """Trees, each grown on a draw of its own from the training examples."""
+    """Number of trees, each grown on its own bootstrap sample of the training examples."""
     max_depth: Count | None
-    """Decisions from a root to a leaf, at most; null grows each tree until its leaves are pure."""
+    """Maximum depth of a tree; null grows each tree until its leaves are pure."""
     min_leaf: Count
-    """Training examples in a leaf, at least."""
+    """Minimum number of training examples in a leaf."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class KMeans:
     name: Literal["kmeans"]
-    """k-means, which groups examples without labels; the task is then cluster."""
+    """k-means, which clusters examples without labels; the task is then cluster."""
     clusters: Count
-    """Groups to find."""
+    """Number of clusters."""
     restarts: Count
-    """Draws of first centres (k-means++; Arthur and Vassilvitskii, 2007); the tightest clusters are kept."""
+    """Initialisations (k-means++: Arthur and Vassilvitskii, 2007); the result with the smallest inertia is kept."""
     features: Literal["raw", "network"]
-    """What is compared: the flattened example, or what the network of the section `pretrained` computes just before its
-    last dense layer; of an autoencoder, its code."""
+    """What is clustered: the flattened examples, or the inputs of the last dense layer of the network in the section
+    `pretrained`; for an autoencoder, its latent vectors."""
     unit_length: bool
-    """Bring the features of each example to length 1, so that their direction alone counts."""
+    """Normalise the features of each example to length 1, so that only their direction counts."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Target:
-    """Stages run with PYTHONPATH=src and know their code by the deps in dvc.yaml: the class lies under `src/`,
-    and its file is named in the deps of the stages train, pseudo_label, retrain and evaluate.
+    """The class must be in a module under `src/`, because stages run with PYTHONPATH=src.
+
+    Its file must be among the deps of the stages train, pseudo_label, retrain and evaluate in dvc.yaml, so that a
+    change of it runs them again.
     """
 
     name: Literal["target"]
-    """A class of your own."""
+    """Your own class."""
     target: Annotated[Name, AfterValidator(dotted)]
-    """`package.Class`, a subclass of torch.nn.Module; called with `input_shape` (C, H, W) of an image or
-    (F,) of a table's row, `outputs` (a number: of classes, or 1 for a regression) and `args`."""
+    """`package.Class`, a subclass of torch.nn.Module. It is called with `input_shape`, (C, H, W) of an image or (F,) of
+    a table's row, `outputs`, the number of outputs (of classes, or 1 for a regression), and `args`."""
     args: dict[str, Any]
     """Further keyword arguments."""
 
 
-MODELS = {
+Network = Cnn | Mlp | Resnet | Autoencoder | Backbone | Target
+"""The models that gradient descent trains."""
+Estimator = Logistic | Forest | KMeans
+"""The models that scikit-learn fits."""
+Model = Network | Estimator
+MODELS: dict[str, type[Model]] = {
     "cnn": Cnn,
     "mlp": Mlp,
     "resnet": Resnet,
@@ -208,4 +217,4 @@ MODELS = {
     "target": Target,
 }
 ESTIMATORS = ("logistic", "forest", "kmeans")
-"""Those that scikit-learn trains."""
+"""The names of the models that scikit-learn fits."""

@@ -1,4 +1,4 @@
-"""Section `prepare`: how examples are decoded, which go into which split, and how many of them keep their label."""
+"""Section `prepare`: how examples are decoded and split, and how many of them keep their label."""
 
 from typing import Annotated, Literal
 
@@ -15,34 +15,34 @@ Edge = Annotated[float, Field(allow_inf_nan=False)]
 @dataclass(frozen=True, config=STRICT)
 class Prepare:
     first: Count | None
-    """Use the first so many examples of the source's training part; null means all of them."""
+    """Use only the first examples of the source's training split; null means all of them."""
     test: Amount
-    """Examples, or the share, drawn for the test split; null means the source's own test part."""
+    """Count or fraction of the examples to draw for the test split; null means the source's own test split."""
     val: Amount
-    """Examples, or the share of what the test split left, drawn for the validation split; null means the source's own
-    validation part."""
+    """Count or fraction of the examples outside of the test split to draw for the validation split; null means the
+    source's own validation split."""
     labels: Amount
-    """Label budget: so many training examples, spread evenly over the classes, or that share of each class keep their
-    label; the rest joins the unlabelled pool. null means that all labels are kept."""
+    """Label budget: the number of training examples that keep their label, spread evenly over the classes, or the
+    fraction of each class; the rest joins the unlabelled pool. null keeps all labels."""
     labels_per_class: Count | None
-    """The same budget for each class instead; null where `labels` says it."""
+    """Label budget of each class; null if `labels` sets the budget."""
     strata: dict[str, tuple[Edge, ...]]
-    """Features of a table by whose bins the splits are stratified too: name and the bins' inner edges."""
+    """Features of a table by which the splits are stratified as well: the name and the inner edges of its bins."""
     size: tuple[Side, Side] | None
-    """Height and width to bring images to; null means that of the first one."""
+    """Height and width of the prepared images; null means those of the first image."""
     channels: Literal[1, 3] | None
     """1 for grey, 3 for colour; null means those of the first image."""
     resize: Literal["fit", "crop", "stretch", "none"]
-    """fit shows the whole image on black, crop fills the frame and cuts what is over, stretch gives up the
-    proportions, none takes an image of another size for a fault."""
+    """fit pads the image with black, crop fills the frame and cuts off the rest, stretch ignores the aspect ratio, none
+    treats an image of another size as faulty."""
     max_pixels: Count
-    """An image file of more pixels is a fault."""
+    """An image file with more pixels is faulty."""
     max_faulty: Probability
-    """The share of faulty examples up to which they are left out; more of them end the stage."""
+    """Faulty examples are left out up to this fraction; more of them end the stage with an error."""
     duplicates: Literal["move", "refuse", "keep"]
-    """Images that are equal pixel by pixel never lie in two drawn splits. Where the source's own parts share some: move
-    leaves one of them (test before val before training), refuse ends the stage, keep leaves them as they are."""
+    """Images with equal pixels are never in two drawn splits. If the source's own splits share some: move keeps them in
+    one split only (test before val before train), refuse ends the stage with an error, keep changes nothing."""
     near_duplicates: bool | None
-    """Whether to look for near duplicates and report them; null means images of at least 64 pixels a side."""
+    """Whether to search for near duplicates and report them; null means only in images of 64 pixels a side or more."""
     seed: Seed
-    """Seed of the draws."""
+    """Seed of the random draws."""

@@ -1,4 +1,4 @@
-"""Section `pretrained`: weights that the network starts from, all but its head's."""
+"""Section `pretrained`: the weights that the network, except its head, starts from."""
 
 from typing import Annotated
 
@@ -7,18 +7,21 @@ from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT, Name
 
+TORCHVISION = "torchvision:"
+"""Prefix of a source that is a torchvision network."""
+
 
 @dataclass(frozen=True, config=STRICT)
 class Pretrained:
     source: Name | None
     """Where the weights come from: `torchvision:NAME`, such as torchvision:resnet18; a model folder of this project; or
-    a path or URL of a .safetensors, .pth or .pt file. null: the network starts from chance."""
+    a path or URL of a .safetensors, .pth or .pt file. null: the network is randomly initialised."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
-    """The checksum of the file, by which the weights are known; torchvision knows those of its own."""
+    """Checksum of the file; required for a path, a URL or a model folder, null for torchvision's weights."""
 
     def __post_init__(self) -> None:
-        """A checksum is that of a file."""
+        """Check that a checksum belongs to a file."""
         if self.source is None and self.sha256:
-            raise ValueError("sha256 is set, and source is null: there is no file that it is about; set source")
-        if self.source is not None and self.source.startswith("torchvision:") and self.sha256:
-            raise ValueError("sha256 is set, and torchvision checks its own weights; set it to null")
+            raise ValueError("sha256 is set, but source is null; set source, or set sha256 to null")
+        if self.source is not None and self.source.startswith(TORCHVISION) and self.sha256:
+            raise ValueError("sha256 is set, but torchvision checks its own weights; set sha256 to null")

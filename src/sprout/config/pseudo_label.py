@@ -1,4 +1,4 @@
-"""Section `pseudo_label`: which of the teacher's guesses become labels."""
+"""Section `pseudo_label`: which of the teacher's predictions become labels."""
 
 from pydantic.dataclasses import dataclass
 
@@ -8,6 +8,6 @@ from sprout.config.fields import STRICT, Count, Probability
 @dataclass(frozen=True, config=STRICT)
 class PseudoLabel:
     threshold: Probability
-    """A guess is accepted at this calibrated probability or above."""
+    """Calibrated probability from which a prediction is accepted."""
     per_class: Count | None
-    """Accept at most so many a class, the surest first; null means no limit."""
+    """Maximum number of accepted predictions for each class, most confident first; null means no limit."""

@@ -1,4 +1,4 @@
-"""Sections `evaluate` and `report`."""
+"""Sections `evaluate`, `report` and `tracking`."""
 
 from pydantic.dataclasses import dataclass
 
@@ -14,10 +14,10 @@ class Evaluate:
 @dataclass(frozen=True, config=STRICT)
 class Report:
     examples: CountOrZero
-    """Examples shown in each of the page's galleries; of a clustering in those of all clusters together."""
+    """Examples in each gallery of the report page; for clusters, in the galleries of all clusters together."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Tracking:
     log_model: bool
-    """Keep each trained model in MLflow, ready to load with `mlflow.pyfunc`."""
+    """Log each trained model to MLflow, to be loaded with `mlflow.pyfunc`."""

@@ -1,4 +1,4 @@
-"""Every section of the config with the dataclass that checks it."""
+"""The sections of the config, each with its check."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,41 +12,41 @@ from sprout.config.pretrained import Pretrained
 from sprout.config.pseudo_label import PseudoLabel
 from sprout.config.results import Evaluate, Report, Tracking
 from sprout.config.sweep import check_sweep
-from sprout.config.train import TRAININGS
+from sprout.config.train import check_training
 from sprout.runtime.errors import UserError
 
 
-def one_of(key: str, kinds: Mapping[str, type]) -> Callable[[str, Any], Any]:
-    """A check for a section whose `key` picks its dataclass."""
+def check_choice(key: str, kinds: Mapping[str, type]) -> Callable[[str, Any], Any]:
+    """Return a check for a section whose `key` selects its dataclass."""
     return lambda name, values: validate.choice(name, values, key, kinds)
 
 
-def just(kind: type) -> Callable[[str, Any], Any]:
-    """A check for a section with one dataclass."""
+def check_section(kind: type) -> Callable[[str, Any], Any]:
+    """Return a check for a section with one dataclass."""
     return lambda name, values: validate.section(name, values, kind)
 
 
 SECTIONS: dict[str, Callable[[str, Any], Any]] = {
-    "download": one_of("source", DOWNLOADS),
-    "prepare": just(Prepare),
-    "augment": just(Augment),
-    "pretrained": just(Pretrained),
-    "model": one_of("name", MODELS),
-    "train": one_of("method", TRAININGS),
-    "pseudo_label": just(PseudoLabel),
-    "retrain": one_of("method", TRAININGS),
-    "evaluate": just(Evaluate),
-    "report": just(Report),
-    "tracking": just(Tracking),
+    "download": check_choice("source", DOWNLOADS),
+    "prepare": check_section(Prepare),
+    "augment": check_section(Augment),
+    "pretrained": check_section(Pretrained),
+    "model": check_choice("name", MODELS),
+    "train": check_training,
+    "pseudo_label": check_section(PseudoLabel),
+    "retrain": check_training,
+    "evaluate": check_section(Evaluate),
+    "report": check_section(Report),
+    "tracking": check_section(Tracking),
     "sweep": check_sweep,
 }
 
 
 def check_names(config: Mapping[Any, Any]) -> None:
-    """Check that a config has every section, and nothing else.
+    """Check that a config has all sections, and no others.
 
     Raises:
-        UserError: an unknown or a missing section.
+        UserError: a section is unknown or missing.
     """
     for name, values in config.items():
         if name not in SECTIONS:
@@ -56,4 +56,4 @@ def check_names(config: Mapping[Any, Any]) -> None:
             )
     for name in SECTIONS:
         if name not in config:
-            raise UserError(f"{name}: this section is missing; every experiment has all of {', '.join(SECTIONS)}")
+            raise UserError(f"{name}: this section is missing; a config needs all of {', '.join(SECTIONS)}")

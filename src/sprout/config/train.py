@@ -1,14 +1,17 @@
-"""Sections `train` (the teacher) and `retrain` (the student): one training. Their key `method` says of which kind."""
+"""Sections `train` (the teacher) and `retrain` (the student). The key `method` selects one of these classes."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from sprout.config.augment import Transforms
 from sprout.config.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Seed, Share
-from sprout.config.task import Task
-from sprout.config.validate import close, written
+from sprout.config.validate import close, section, written
+from sprout.config.workspace import Build
+from sprout.methods import ScikitLearn, StepMethod
+from sprout.methods.base import Policy
+from sprout.tasks import AnyTask
 
 OPTIMIZERS = {
     "adam": "torch.optim.Adam",
@@ -17,16 +20,17 @@ OPTIMIZERS = {
     "rmsprop": "torch.optim.RMSprop",
     "muon": "sprout.engine.muon.Muon",
 }
-"""Each registered name with its class."""
+"""Registered names and their classes."""
 
 Normalisation = Literal["standard", "min_max", "none", "imagenet"]
-"""How an example's numbers are scaled, by figures of the training split: standard to mean 0 and spread 1 per channel or
-feature, min_max to 0..1; none leaves features as they are, and pixels in 0..1. imagenet takes the figures that
-torchvision's pretrained networks know. The target of a regression is scaled likewise, by its own figures."""
+"""How inputs are scaled, by statistics of the training split: standard to mean 0 and standard deviation 1 of each
+channel or feature, min_max to 0..1; none leaves features unchanged, and pixels in 0..1. imagenet takes the mean and
+standard deviation that torchvision's pretrained networks expect. The target of a regression is scaled in the same way,
+by its own statistics."""
 
 
 def registered_or_own(name: str) -> str:
-    """Check that this is a registered name, or can be a class in a module."""
+    """Check that a string is a registered name, or has the form package.Class."""
     module, _, own = name.rpartition(".")
     if name not in OPTIMIZERS and not (module and own):
         raise ValueError(f"unknown{close(name, OPTIMIZERS)}; accepted: {', '.join(OPTIMIZERS)}, or package.Class")
@@ -36,154 +40,193 @@ def registered_or_own(name: str) -> str:
 @dataclass(frozen=True, config=STRICT)
 class Optimizer:
     name: Annotated[Name, AfterValidator(registered_or_own)]
-    """A name in OPTIMIZERS, or `package.Class`, a subclass of torch.optim.Optimizer whose file lies under `src/`
-    and is named in the deps of the stages train and retrain in dvc.yaml. muon (Jordan et al., 2024) moves the matrices
-    and kernels, and AdamW all else."""
+    """A name in OPTIMIZERS, or `package.Class`, a subclass of torch.optim.Optimizer whose file is under `src/` and in
+    the deps of the stages train and retrain in dvc.yaml. muon (Jordan et al., 2024) updates matrices and kernels, and
+    all other parameters by AdamW."""
     weight_decay: NotNegative
-    """Decay of the weights: L2 for sgd, adam and rmsprop, decoupled for adamw and muon."""
+    """Weight decay: L2 for sgd, adam and rmsprop, decoupled for adamw and muon."""
     decay: Literal["weights", "all"]
-    """weights: norms and biases do not decay."""
+    """What decays: weights excludes biases and the parameters of norm layers, all includes them."""
     args: dict[str, Any]
-    """Further keyword arguments of the optimizer's class, such as `momentum`."""
+    """Further keyword arguments of the optimizer, such as `momentum`."""
 
     def __post_init__(self) -> None:
-        """Two have a key of their own, which would win without a word."""
+        """Refuse arguments that have their own key, which would silently override them."""
         for key, own in (("lr", "lr"), ("weight_decay", "optimizer.weight_decay")):
             if key in self.args:
-                raise ValueError(f"args.{key} has a key of its own: set {own} of the section instead")
+                raise ValueError(f"args.{key} has its own key; set {own} of the section instead")
 
 
 @dataclass(frozen=True, config=STRICT)
 class Schedule:
     name: Literal["constant", "step", "cosine", "one_cycle"]
-    """How the learning rate goes after the warm-up: it stays, falls in steps, falls along a half cosine to 0, or rises
-    and falls (Smith, 2018)."""
+    """The learning rate after the warm-up: constant, decayed in steps, decayed to 0 by a cosine, or increased and
+    decreased linearly (Smith, 2018)."""
     warmup: Share
-    """Share of all steps over which the rate rises linearly from 0 (one_cycle: to its peak)."""
-    drops: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
-    """Shares of all steps after which the rate drops; of the schedule step alone."""
-    drop: Annotated[float, Field(gt=0, lt=1)] | None
-    """What each drop multiplies the rate by; likewise."""
+    """Fraction of all steps in which the learning rate rises linearly from 0 (one_cycle: to its peak)."""
+    milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+    """Fractions of all steps after which the learning rate decays; only for the schedule step."""
+    gamma: Annotated[float, Field(gt=0, lt=1)] | None
+    """Factor of the decay at each milestone; only for the schedule step."""
 
     def __post_init__(self) -> None:
-        """Drops belong to one schedule."""
-        if (self.name == "step") != bool(self.drops):
+        """Check that milestones and gamma are set for the schedule step, and for no other."""
+        if (self.name == "step") != bool(self.milestones):
             raise ValueError(
-                f"drops={list(self.drops)} with name={self.name}: step needs a list such as [0.5, 0.75], "
-                "the others take none"
+                f"milestones={list(self.milestones)} with name={self.name}: step needs a list such as [0.5, 0.75], "
+                "the others need []"
             )
-        if (self.name == "step") != (self.drop is not None):
+        if (self.name == "step") != (self.gamma is not None):
             raise ValueError(
-                f"drop={written(self.drop)} with name={self.name}: step needs a factor such as 0.1, the others null"
+                f"gamma={written(self.gamma)} with name={self.name}: step needs a factor such as 0.1, the others "
+                "need null"
             )
 
 
 @dataclass(frozen=True, config=STRICT)
 class Unfreeze:
     epochs: Annotated[tuple[Count, ...], Field(min_length=1)]
-    """From the start only the head learns; at each of these epochs, counted from 0, the next part of the rest joins it,
-    deepest first (Howard and Ruder, 2018). There are as many parts as epochs."""
-    rates: tuple[Annotated[Positive, Field(le=1)], ...]
-    """Each part's share of the learning rate."""
+    """Only the head is trained at first. At each of these epochs, counted from 0, the next group of layers joins it,
+    deepest first (Howard and Ruder, 2018). There are as many groups as epochs."""
+    lr_multipliers: tuple[Annotated[Positive, Field(le=1)], ...]
+    """The learning rate of each group, as a fraction of the head's."""
 
     def __post_init__(self) -> None:
-        """A rate for each part, which join one after another."""
-        if len(self.rates) != len(self.epochs) or sorted(set(self.epochs)) != list(self.epochs):
+        """Check that the epochs rise, and that each has a multiplier."""
+        if len(self.lr_multipliers) != len(self.epochs) or sorted(set(self.epochs)) != list(self.epochs):
             raise ValueError(
-                f"epochs={list(self.epochs)} with rates={list(self.rates)}: the epochs rise, and each has a rate"
+                f"epochs={list(self.epochs)} with lr_multipliers={list(self.lr_multipliers)}: the epochs must "
+                "rise, and each needs a multiplier"
             )
 
 
 @dataclass(frozen=True, config=STRICT)
 class GradientDescent:
-    method: Literal["gradient_descent"]
-    """A network, trained step by step."""
-    task: Task
+    method: Annotated[StepMethod, Field(discriminator="kind")]
+    """How a network is trained."""
+    task: Annotated[AnyTask, Field(discriminator="kind")]
     """What is learned."""
     normalise: Normalisation
-    """How an example's numbers are scaled before the network meets them."""
+    """How inputs are scaled."""
     epochs: Count
-    """Passes over the training examples, at most."""
+    """Maximum number of passes over the training examples."""
     batch_size: Count
-    """Examples a step, over all devices together."""
-    accumulate: Count
-    """In how many parts a step's batch passes the network, one after another: less memory, the same step but for batch
-    norm and dropout, which are those of each part."""
+    """Examples in a step, over all devices together."""
+    accumulate_grad_batches: Count
+    """Number of micro-batches of a step, which are processed one after another to save memory. The step is the same,
+    except for batch norm and dropout, which see each micro-batch alone."""
     lr: Positive
-    """Learning rate; the schedule's peak."""
+    """Base learning rate: the peak of the schedule."""
     optimizer: Optimizer
-    """What turns gradients into steps."""
+    """The optimizer."""
     schedule: Schedule
     """How the learning rate changes over the training."""
     unfreeze: Unfreeze | None
-    """How pretrained weights join in; null: everything learns from the start, at the full rate."""
-    clip: Positive | None
-    """The gradients' norm is cut to this; null leaves it."""
+    """Gradual unfreezing of pretrained weights; null trains all layers from the start, at the base learning rate."""
+    gradient_clip_norm: Positive | None
+    """Gradients are clipped to this norm; null means no clipping."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None
-    """Decay, a step, of a moving average of the weights, which is then validated and handed on; null for none."""
+    """Decay per step of an exponential moving average (EMA) of the weights, which is then validated and saved; null
+    means no EMA."""
     transforms: Transforms
-    """Augmentation, drawn anew for every example in every epoch."""
+    """Augmentation, with new random draws for every example in every epoch."""
+    weak: Transforms
+    """The augmentation policy weak, for methods that use it."""
+    strong: Transforms
+    """The augmentation policy strong, for methods that use it."""
     monitor: Literal["val_loss", "val_accuracy"]
-    """What picks the best epoch, whose weights are kept."""
+    """The metric that selects the best epoch, whose weights are kept."""
     patience: Count | None
-    """Stop after so many epochs without a better `monitor`; null means never."""
-    stop_at: NotNegative | None
-    """Stop as soon as `monitor` has reached this; null means never."""
+    """Stop after this many epochs without improvement of `monitor`; null means never."""
+    stopping_threshold: NotNegative | None
+    """Stop when `monitor` has reached this value; null means never."""
     seed: Seed
-    """Seed of the first weights, of the order, of augmentation and of dropout."""
+    """Seed of the initial weights, the order of examples, augmentation and dropout."""
     accelerator: Literal["auto", "cpu", "cuda", "mps"]
-    """What to train on, as in Lightning."""
+    """The hardware, as in Lightning."""
     devices: Count
-    """Devices on this node; with more than one, a process each."""
+    """Devices of each node; with more than one, each has its own process."""
     nodes: Count
-    """Machines that train together; each starts the same command under torchrun or SLURM."""
+    """Machines that train together; each runs the same command under torchrun or SLURM."""
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"]
-    """How devices work together, as in Lightning; the last one is for networks of which some parts stand still."""
+    """How devices work together, as in Lightning; the last one is for networks in which some layers get no gradient."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
-    """Number format, as in Lightning."""
+    """Floating-point precision, as in Lightning."""
     channels_last: bool
-    """Keep images with a pixel's channels side by side: faster for most convolutions."""
+    """Use torch's channels-last memory format, which is faster for most convolutions."""
     compile: bool
-    """Compile the network by torch.compile first: minutes that a long training gets back."""
+    """Compile the network by torch.compile, which takes minutes and pays off in long trainings."""
     threads: CountOrZero
-    """CPU threads; the same number gives the same bits. 0 leaves it to torch."""
+    """CPU threads; results are bitwise equal only for equal numbers. 0 means torch's default."""
     checkpoint_minutes: Positive
-    """After so many minutes within an epoch a checkpoint is written, as after every epoch."""
+    """Minutes between checkpoints within an epoch; one is also written after every epoch."""
     log_steps: CountOrZero
-    """Track loss and learning rate every so many steps; 0 means only once an epoch."""
+    """Log loss and learning rate every this many steps; 0 means once an epoch."""
 
     def __post_init__(self) -> None:
-        """An accuracy ends at 1; and each part of a step has an example."""
-        if self.accumulate > self.batch_size:
+        """Check that each micro-batch has an example, and that an accuracy to stop at is at most 1."""
+        if self.accumulate_grad_batches > self.batch_size:
             raise ValueError(
-                f"accumulate={self.accumulate} with batch_size={self.batch_size}: more parts than examples; accepted: "
-                f"up to {self.batch_size}"
+                f"accumulate_grad_batches={self.accumulate_grad_batches} with batch_size={self.batch_size}: more "
+                f"micro-batches than examples; accepted: up to {self.batch_size}"
             )
-        if self.monitor == "val_accuracy" and (self.stop_at or 0) > 1:
-            raise ValueError(f"stop_at={self.stop_at} with monitor=val_accuracy: it is a share; accepted: up to 1")
+        if self.monitor == "val_accuracy" and (self.stopping_threshold or 0) > 1:
+            raise ValueError(
+                f"stopping_threshold={self.stopping_threshold} with monitor=val_accuracy: an accuracy is at most 1; "
+                "accepted: up to 1, such as 0.9 for 90%"
+            )
+
+    @property
+    def policies(self) -> dict[Policy, Transforms]:
+        """Augmentation policies by name."""
+        return {"transforms": self.transforms, "weak": self.weak, "strong": self.strong}
 
     @property
     def processes(self) -> tuple[int, int]:
-        """Devices on this node, and nodes."""
+        """Devices of each node, and nodes."""
         return self.devices, self.nodes
+
+    @property
+    def less_is_better(self) -> bool:
+        """Whether smaller values of `monitor` are better."""
+        return self.monitor == "val_loss"
 
 
 @dataclass(frozen=True, config=STRICT)
-class ScikitLearn:
-    method: Literal["scikit_learn"]
-    """A model that scikit-learn finds in one go."""
+class Fitting:
+    method: ScikitLearn
+    """A model that scikit-learn fits in a single call."""
     normalise: Normalisation
-    """How an example's numbers are scaled before the model meets them."""
+    """How inputs are scaled."""
     seed: Seed
-    """Seed of whatever the model draws."""
+    """Seed of the model's random draws."""
     threads: CountOrZero
     """CPU threads; 0 means all."""
 
     @property
     def processes(self) -> tuple[int, int]:
-        """One, on one machine."""
+        """One process on one machine."""
         return 1, 1
 
 
-TRAININGS = {"gradient_descent": GradientDescent, "scikit_learn": ScikitLearn}
-Training = GradientDescent | ScikitLearn
+Training = GradientDescent | Fitting
+TRAININGS: dict[str, type[Training]] = {
+    ScikitLearn.name: Fitting,
+    **{method.name: GradientDescent for method in get_args(StepMethod)},
+}
+"""Dataclass of the section by the method's kind."""
+
+
+def check_training(name: str, values: Any) -> Training:
+    """Return the section `train` or `retrain`, typed.
+
+    Raises:
+        UserError: an unknown or a missing key, a wrong type, or a value out of range.
+    """
+    kind = values.get("method", {}).get("kind") if isinstance(values, dict) else None
+    return section(name, values, TRAININGS.get(str(kind), GradientDescent))
+
+
+def read_training(build: Build, name: str) -> Training:
+    """Return the section `train` or `retrain` of a build, typed."""
+    return check_training(name, build.config.get(name))

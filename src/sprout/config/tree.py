@@ -1,4 +1,4 @@
-"""Values in nested dictionaries, by their dotted keys."""
+"""Nested dictionaries with dotted keys."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,9 +7,9 @@ MISSING = object()
 
 
 def lookup(tree: Any, key: str) -> Any:
-    """The value at a key, or MISSING; the empty key is the tree itself.
+    """Return the value at a key, or MISSING; the empty key is the tree itself.
 
-    An interpolation stands for all that is below it.
+    The value below an interpolation is the interpolation.
     """
     for name in filter(None, key.split(".")):
         if is_interpolation(tree):
@@ -21,14 +21,23 @@ def lookup(tree: Any, key: str) -> Any:
 
 
 def is_interpolation(value: Any) -> bool:
-    """Whether this is a text such as `${train.lr}`."""
+    """Return whether a value is a string such as `${train.lr}`."""
     return isinstance(value, str) and "${" in value
 
 
 def leaves(tree: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Each value under its key; an empty dictionary counts as a value."""
+    """Yield each value with its key; an empty dictionary counts as a value."""
     if not isinstance(tree, Mapping) or (key and not tree):
         yield key, tree
         return
     for name, inner in tree.items():
         yield from leaves(inner, f"{key}.{name}" if key else str(name))
+
+
+def merge(base: Any, changes: Any) -> Any:
+    """Return nested dictionaries with changes applied; a subsection of another `kind` replaces that of the base."""
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    if "kind" in changes and changes["kind"] != base.get("kind"):
+        return changes
+    return base | {key: merge(base.get(key), value) for key, value in changes.items()}

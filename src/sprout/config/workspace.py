@@ -1,4 +1,4 @@
-"""A build: what one composed config makes."""
+"""Reads `params.yaml` and the composed config, `build/config.yaml`."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,19 +11,21 @@ import yaml
 from sprout.config import validate
 from sprout.runtime.errors import UserError, one_line
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Build:
-    """One composed config, as `build/config.yaml` holds it."""
+    """The composed config of one build."""
 
     config_text: str
-    """The file's text."""
+    """The content of `build/config.yaml`."""
     config: dict[str, Any]
-    """The same, as nested dictionaries."""
+    """The same as nested dictionaries."""
 
     @property
     def name(self) -> str:
-        """12 hexadecimal digits of the text's SHA-256."""
+        """The first 12 hexadecimal digits of the text's SHA-256."""
         return hashlib.sha256(self.config_text.encode()).hexdigest()[:12]
 
     @property
@@ -31,8 +33,6 @@ class Build:
         """The experiment's name."""
         return str(self.config["experiment"])
 
-
-T = TypeVar("T")
 
 BUILD = Path("build/config.yaml")
 PARAMS = Path("params.yaml")
@@ -50,19 +50,19 @@ def read_params(path: Path = PARAMS) -> Params:
     """Read `params.yaml`.
 
     Raises:
-        UserError: the file is missing, is no YAML, or holds other keys.
+        UserError: the file is missing, not valid YAML, or has other keys.
     """
     values = read_yaml(path)
     if not isinstance(values, dict) or set(values) != {"experiment", "overrides"}:
-        raise UserError(f"{path}: {validate.written(values)} does not hold just the keys experiment and overrides")
+        raise UserError(f"{path}: {validate.written(values)} should have the keys experiment and overrides only")
     experiment, overrides = values["experiment"], values["overrides"]
     if not isinstance(experiment, str):
         raise UserError(
-            f"{path}: experiment={validate.written(experiment)} is not the name of a file in conf/experiment/"
+            f"{path}: experiment={validate.written(experiment)} should be the name of a file in conf/experiment/"
         )
     if not isinstance(overrides, list) or not all(isinstance(o, str) for o in overrides):
         raise UserError(
-            f"{path}: overrides={validate.written(overrides)} is not a list of texts such as 'train.lr=0.01'"
+            f"{path}: overrides={validate.written(overrides)} should be a list of strings such as 'train.lr=0.01'"
         )
     return Params(experiment, overrides)
 
@@ -71,26 +71,38 @@ def read_build(path: Path = BUILD) -> Build:
     """Read the composed config.
 
     Raises:
-        UserError: it is not there yet, or holds no sections.
+        UserError: the file does not exist yet, or has no sections.
     """
     config = read_yaml(path)
     if not isinstance(config, dict):
-        raise UserError(f"{path}: holds no sections; `dvc repro compose` writes it anew")
+        raise UserError(f"{path}: has no sections; run `dvc repro compose` to rewrite it")
     return Build(path.read_text(encoding="utf-8"), config)
 
 
 def section(build: Build, name: str, kind: type[T]) -> T:
-    """One section, typed."""
+    """Return one section, typed.
+
+    Raises:
+        UserError: a key or value is not accepted.
+    """
     return validate.section(name, build.config.get(name), kind)
 
 
 def choice(build: Build, name: str, key: str, kinds: Mapping[str, type[T]]) -> T:
-    """One section, typed by its `key`."""
+    """Return one section, as the dataclass that its `key` selects.
+
+    Raises:
+        UserError: a key or value is not accepted.
+    """
     return validate.choice(name, build.config.get(name), key, kinds)
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file; a missing or broken one is named."""
+    """Read a YAML file.
+
+    Raises:
+        UserError: the file is missing or not valid YAML.
+    """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

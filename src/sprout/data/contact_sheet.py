@@ -1,4 +1,4 @@
-"""A contact sheet: many small images side by side in one picture, for a person to look at."""
+"""Contact sheets: many small images side by side in one image, to look at."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,78 +9,72 @@ from PIL import Image, ImageDraw, ImageFont
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-SIDE = 96  # pixels: about as large as each image is shown
-GAP = 4  # pixels between two images, and around them all
-TEXT = 11  # pixels: height of a caption's letters
-LINE = 15  # pixels: height of its line
+SIDE = 96  # pixels: approximate size of each image on the sheet
+GAP = 4  # pixels between two images, and around the sheet
+TEXT = 11  # pixels: font size of a caption
+LINE = 15  # pixels: line height of a caption
 
 
 def write_sheet(
     path: Path, images: Sequence[Array], columns: int, captions: Sequence[str] | None = None, title: str = ""
 ) -> None:
-    """Write a sheet as PNG; the same images give the same bytes.
-
-    Args:
-        path: where to.
-        images: see `sheet`.
-        columns: see `sheet`.
-        captions: see `sheet`.
-        title: see `sheet`.
-    """
+    """Write a sheet as PNG, see `draw_sheet`; the same images give the same bytes."""
     # Twice as fast as Pillow's own level, and a tenth larger.
-    sheet(images, columns, captions, title).save(path, "PNG", compress_level=3)
+    draw_sheet(images, columns, captions, title).save(path, "PNG", compress_level=3)
 
 
-def sheet(images: Sequence[Array], columns: int, captions: Sequence[str] | None = None, title: str = "") -> Image.Image:
+def draw_sheet(
+    images: Sequence[Array], columns: int, captions: Sequence[str] | None = None, title: str = ""
+) -> Image.Image:
     """Lay images out in rows, from left to right, on white.
 
     Args:
-        images: (H, W, C) uint8 each, in any sizes; at least one. See `picture` for their channels.
-        columns: so many in a row; the last row may be shorter.
-        captions: a line below each image, cut where it is wider; "" for none.
-        title: a line above all, cut likewise.
+        images: (H, W, C) uint8 each, of any sizes; at least one. See `to_rgb` for their channels.
+        columns: images in a row; the last row may be shorter.
+        captions: a line below each image, shortened to fit; "" for none.
+        title: a line above all images, shortened to fit.
     """
-    tiles = [fitted(picture(image)) for image in images]
+    tiles = [scale_tile(to_rgb(image)) for image in images]
     width = max(tile.width for tile in tiles)
     height = max(tile.height for tile in tiles)
     if captions is not None:
         width, line = max(width, SIDE), LINE
     else:
         line = 0
-    across, down = min(columns, len(tiles)), -(-len(tiles) // columns)
-    step_x, step_y, above = width + GAP, height + line + GAP, LINE if title else 0
-    whole = Image.new("RGB", (across * step_x + GAP, above + down * step_y + GAP), "white")
+    columns_used, rows = min(columns, len(tiles)), -(-len(tiles) // columns)
+    step_x, step_y, top_margin = width + GAP, height + line + GAP, LINE if title else 0
+    canvas = Image.new("RGB", (columns_used * step_x + GAP, top_margin + rows * step_y + GAP), "white")
     if title:
-        write_caption(whole, title, GAP, 0, whole.width - 2 * GAP)
+        write_caption(canvas, title, GAP, 0, canvas.width - 2 * GAP)
     for place, tile in enumerate(tiles):
-        left, top = GAP + place % columns * step_x, above + GAP + place // columns * step_y
-        whole.paste(tile, (left + (width - tile.width) // 2, top + (height - tile.height) // 2))
+        left, top = GAP + place % columns * step_x, top_margin + GAP + place // columns * step_y
+        canvas.paste(tile, (left + (width - tile.width) // 2, top + (height - tile.height) // 2))
         if captions is not None:
-            write_caption(whole, captions[place], left, top + height, width)
-    return whole
+            write_caption(canvas, captions[place], left, top + height, width)
+    return canvas
 
 
-def picture(image: Array) -> Image.Image:
-    """An image as RGB: (H, W, C) uint8. One channel or two show the first as grey, more show the first three."""
-    shown = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
-    return Image.fromarray(np.ascontiguousarray(shown)).convert("RGB")
+def to_rgb(image: Array) -> Image.Image:
+    """Return (H, W, C) uint8 as RGB: of one or two channels the first as grey, of more the first three."""
+    channels = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
+    return Image.fromarray(np.ascontiguousarray(channels)).convert("RGB")
 
 
-def fitted(tile: Image.Image) -> Image.Image:
-    """About `SIDE` pixels: a small image is enlarged by a whole number, its pixels kept sharp; a large one reduced."""
+def scale_tile(tile: Image.Image) -> Image.Image:
+    """Scale to about `SIDE` pixels: a small image by an integer factor with sharp pixels, a large one smoothly."""
     longest = max(tile.size)
     if longest <= SIDE:
-        times = SIDE // longest
-        return tile.resize((tile.width * times, tile.height * times), Image.Resampling.NEAREST)
+        factor = SIDE // longest
+        return tile.resize((tile.width * factor, tile.height * factor), Image.Resampling.NEAREST)
     reduced = tuple(max(1, round(side * SIDE / longest)) for side in tile.size)
     return tile.resize((reduced[0], reduced[1]), Image.Resampling.LANCZOS)
 
 
-def write_caption(whole: Image.Image, caption: str, left: int, top: int, width: int) -> None:
-    """Write one line in the middle of this place; what does not fit ends in three dots."""
+def write_caption(canvas: Image.Image, caption: str, left: int, top: int, width: int) -> None:
+    """Write one centred line; a text that does not fit ends in three dots."""
     font = ImageFont.load_default(TEXT)
-    pen = ImageDraw.Draw(whole)
-    # A name from a file system may hold line ends, and bytes that are no text; no letter is narrower than a pixel.
+    pen = ImageDraw.Draw(canvas)
+    # A file name may hold line breaks and bytes that are not text; no letter is narrower than a pixel.
     line = " ".join(caption.encode("utf-8", "replace").decode().split())[:width]
     shown = line
     while shown and pen.textlength(shown, font) > width:

@@ -1,13 +1,12 @@
-"""Examples out of several stores, and their batches by index."""
+"""Examples from one or more stores, with their labels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
-from torch import Tensor
 
 from sprout.data.store import Array, Store, open_store
 
@@ -15,47 +14,32 @@ TARGETS = {"label": np.int64, "value": np.float64}
 """The columns of a label table that can be learned, each with its type."""
 
 
-class Batch(NamedTuple):
-    """What one process takes of a step, or of a part of it, on its way to the network."""
-
-    inputs: Tensor
-    """(N, H, W, C) uint8 pixels, or (N, F) float32 rows of a table."""
-    targets: Tensor
-    """(N,) int64 class indices or float32 numbers."""
-    ids: Tensor
-    """(N,) int64, each example's place among all; with the epoch its random draws follow from it."""
-    epoch: int
-    counted: int
-    """The first so many count; the others repeat some, so that no process stands without an example."""
-    whole: int
-    """How many count in the whole step, over its parts and all processes."""
-
-
 class Examples:
-    """Examples out of one or more stores, with what is to be learned of each, if anything."""
+    """Examples from one or more stores, with their targets, if there is something to learn."""
 
-    def __init__(self, parts: Sequence[tuple[Store, pa.Table]], target: str | None = None) -> None:
+    def __init__(self, tables: Sequence[tuple[Store, pa.Table]], target: str | None = None) -> None:
         """Join stores.
 
         Args:
-            parts: each a store and a label table that names the rows to use.
-            target: the column to learn, label or value; examples that lack it are left out. None takes all.
+            tables: pairs of a store and a label table with the rows to use.
+            target: the column to learn, label or value; examples without it are left out. None takes all.
         """
-        known = [(store, knowing(table, target)) for store, table in parts]
-        self.parts = parts = [(store, table) for store, table in known if table.num_rows]
-        self.stores = [store for store, _ in parts]
-        self.arrays = [plain(store) for store in self.stores]
-        self.part = np.repeat(np.arange(len(parts), dtype=np.int16), [table.num_rows for _, table in parts])
-        self.rows = joined([table["row"].to_numpy() for _, table in parts], np.int64)
+        known = [(store, rows_with_target(table, target)) for store, table in tables]
+        self.tables = [(store, table) for store, table in known if table.num_rows]
+        self.stores = [store for store, _ in self.tables]
+        self.arrays = [single_shard(store) for store in self.stores]
+        counts = [table.num_rows for _, table in self.tables]
+        self.store_of = np.repeat(np.arange(len(counts), dtype=np.int16), counts)
+        self.rows = joined([table["row"].to_numpy() for _, table in self.tables], np.int64)
         self.targets = (
             np.zeros(len(self.rows), np.int64)
             if target is None
-            else joined([table[target].to_numpy() for _, table in parts], TARGETS[target])
+            else joined([table[target].to_numpy() for _, table in self.tables], TARGETS[target])
         )
 
     @classmethod
     def of(cls, *stores: Store, target: str | None = None) -> "Examples":
-        """The examples of these stores, by their own tables."""
+        """The examples of these stores, with their own label tables."""
         return cls([(store, store.columns("row", *TARGETS)) for store in stores], target)
 
     @classmethod
@@ -63,13 +47,13 @@ class Examples:
         """The examples of the stores in these folders."""
         return cls.of(*(open_store(Path(folder)) for folder in folders))
 
-    def plus(self, folder: str, labels: pa.Table) -> "Examples":
-        """These and the rows that a label table names of the store in this folder."""
-        return Examples([*self.parts, (open_store(Path(folder)), labels)])
+    def with_rows(self, folder: str, labels: pa.Table) -> "Examples":
+        """These examples, and the rows of the store in a folder that a label table lists."""
+        return Examples([*self.tables, (open_store(Path(folder)), labels)])
 
-    def knowing(self, target: str | None) -> "Examples":
-        """Those of which this column is known, with it to learn; None takes all, with nothing to learn."""
-        return Examples(self.parts, target)
+    def with_target(self, target: str | None) -> "Examples":
+        """The examples whose column `target` is known, with it as the target; None takes all, without a target."""
+        return Examples(self.tables, target)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,90 +64,64 @@ class Examples:
         return self.stores[0].shape
 
     def take(self, ids: Array) -> Array:
-        """The examples at these places: (n,) int64 → (n, H, W, C) or (n, F)."""
+        """Copy the examples of these indices: (n,) int64 → (n, H, W, C) or (n, F)."""
         if len(self.arrays) == 1:
-            return take(self.arrays[0], self.stores[0], self.rows[ids])
+            return take_rows(self.arrays[0], self.stores[0], self.rows[ids])
         inputs = np.empty((len(ids), *self.shape), self.stores[0].shards[0].dtype)
-        part, rows = self.part[ids], self.rows[ids]
+        store_of, rows = self.store_of[ids], self.rows[ids]
         for number, (array, store) in enumerate(zip(self.arrays, self.stores, strict=True)):
-            inside = part == number
-            inputs[inside] = take(array, store, rows[inside])
+            inside = store_of == number
+            inputs[inside] = take_rows(array, store, rows[inside])
         return inputs
 
+    def column(self, name: str) -> Array:
+        """A column of the label tables, such as confidence, source or weight, for all examples: (N,).
 
-def knowing(table: pa.Table, target: str | None) -> pa.Table:
-    """The rows that have a target; as a rule these are all, and nothing is copied."""
+        Strings come as objects, and an integer column with nulls as floats with NaN. It is read on demand: most
+        methods need none.
+        """
+        columns = [column_of(store, table, name) for store, table in self.tables]
+        return np.concatenate(columns) if columns else np.zeros(0)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The examples of one training."""
+
+    train: Examples
+    """Training examples with a target; all of them where the task needs no labels."""
+    val: Examples
+    """The same of the validation split, by which the best epoch is chosen."""
+    pool: Examples | None = None
+    """The unlabelled pool, where a method asks for it."""
+
+
+def rows_with_target(table: pa.Table, target: str | None) -> pa.Table:
+    """The rows that have a target; nothing is copied where all have one, as is usual."""
     return table.filter(table[target].is_valid()) if target and table[target].null_count else table
 
 
-def plain(store: Store) -> Array | None:
-    """The store's only shard without numpy's class for mapped files, which costs more to index than a batch to copy."""
+def single_shard(store: Store) -> Array | None:
+    """The only shard as a plain array, else None: indexing numpy's memmap class takes longer than copying a batch."""
     return store.shards[0].view(np.ndarray) if len(store.shards) == 1 else None
 
 
-def take(array: Array | None, store: Store, rows: Array) -> Array:
+def take_rows(array: Array | None, store: Store, rows: Array) -> Array:
     """Copy rows of a store."""
     return store.take(rows) if array is None else array.take(rows, axis=0)
 
 
+def column_of(store: Store, table: pa.Table, name: str) -> Array:
+    """A column for the rows of one table, or of the label table of the store where this table lacks it."""
+    of_table = name in table.column_names
+    column = table[name] if of_table else store.columns(name)[name].take(table["row"])
+    values: Any = column.combine_chunks()
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    found: Array = values.to_numpy(zero_copy_only=False)
+    return found
+
+
 def joined(columns: list[Array], dtype: type) -> Array:
-    """One array out of several; none give an empty one."""
+    """Concatenate arrays; an empty list gives an empty array."""
     return np.concatenate([np.zeros(0, dtype), *columns], dtype=dtype)
-
-
-class Batches:
-    """The batches of one epoch after another. With several processes each takes its part of every batch."""
-
-    def __init__(
-        self,
-        examples: Examples,
-        batch_size: int,
-        *,
-        targets: Array,
-        seed: int | None = None,
-        parts: int = 1,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        """Cut examples into batches.
-
-        Args:
-            examples: what to cut.
-            batch_size: examples in a step, over all processes.
-            targets: (N,) what the network shall give, in its own scale.
-            seed: of the order, which is a function of (seed, epoch); None keeps the examples' own.
-            parts: in how many batches a step comes.
-            rank: this process.
-            world: how many processes there are.
-        """
-        self.examples, self.targets = examples, torch.from_numpy(np.ascontiguousarray(targets))
-        self.batch_size, self.seed, self.parts = batch_size, seed, parts
-        self.rank, self.world = rank, world
-
-    def __len__(self) -> int:
-        """Steps of an epoch."""
-        return -(-len(self.examples) // self.batch_size)
-
-    def steps(self, epoch: int, start: int = 0) -> Iterator[list[Batch]]:
-        """The steps of an epoch from this one on, each as its parts."""
-        count = len(self.examples)
-        order = np.arange(count) if self.seed is None else np.random.default_rng([self.seed, epoch]).permutation(count)
-        for first in range(start * self.batch_size, len(order), self.batch_size):
-            step = order[first : first + self.batch_size]
-            yield [self.batch(step, epoch, part) for part in range(self.parts)]
-
-    def batch(self, step: Array, epoch: int, part: int) -> Batch:
-        """This process's part of a step's examples: (n,) int64."""
-        shares = self.world * self.parts
-        mine = step[part * self.world + self.rank :: shares] if shares > 1 else step
-        counted = len(mine)
-        # Without any example there would be no gradient to share: a rest too small for all is filled up.
-        ids = torch.from_numpy(mine if counted else step[:1])
-        inputs = torch.from_numpy(self.examples.take(ids.numpy()))
-        return Batch(inputs, self.targets[ids], ids, epoch, counted, len(step))
-
-    def smallest(self) -> int:
-        """Examples in the smallest batch that a process ever gets."""
-        count = len(self.examples)
-        last = count % self.batch_size or min(count, self.batch_size)
-        return max(1, last // (self.world * self.parts))

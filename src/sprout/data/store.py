@@ -21,11 +21,14 @@ LABELS = pa.schema(
         ("value", pa.float64()),  # the number to predict; null where it is not known, or there is none
         ("source", pa.dictionary(pa.int8(), pa.string())),  # given, augmented or pseudo
         ("confidence", pa.float32()),  # 1 for a given label
+        ("weight", pa.float32()),  # what the example counts in the loss of a training; 1 as a rule
         ("round", pa.int64()),  # 0 for a given label, else the round that accepted it
         ("group", pa.int64()),  # examples of one group never lie in two splits
         ("origin", pa.string()),  # where the example comes from
     ]
 )
+STORES = ("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
+"""What a teacher may train on."""
 SHARD_BYTES = 4 << 30
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -186,6 +189,12 @@ def read_labels(folder: Path, columns: Sequence[str] = LABELS.names) -> pa.Table
     return pq.read_table(folder / "labels.parquet", columns=list(columns), schema=LABELS)
 
 
+def class_indices(labels: pa.Table) -> Array:
+    """The class of each row of a label table, −1 where it is not known: (N,) int64."""
+    indices: Array = labels["label"].fill_null(-1).to_numpy()
+    return indices
+
+
 def write_labels(folder: Path, labels: pa.Table) -> None:
     """Write a label table; the same table gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -201,6 +210,7 @@ def label_table(
     origin: Sequence[str] | pa.Array,
     value: pa.Array | None = None,
     confidence: Array | None = None,
+    weight: Array | None = None,
     round_: int = 0,
 ) -> pa.Table:
     """Build a label table.
@@ -213,6 +223,7 @@ def label_table(
         origin: (n,) where each example comes from.
         value: (n,) the numbers to predict; left out where there are none.
         confidence: (n,) probability of each label; 1 when left out.
+        weight: (n,) what each example counts in the loss of a training; 1 when left out.
         round_: the round that accepted the labels.
     """
     n = len(rows)
@@ -223,6 +234,7 @@ def label_table(
         "value": pa.nulls(n, pa.float64()) if value is None else value,
         "source": sources,
         "confidence": np.ones(n, np.float32) if confidence is None else confidence.astype(np.float32),
+        "weight": np.ones(n, np.float32) if weight is None else weight.astype(np.float32),
         "round": np.full(n, round_, np.int64),
         "group": np.asarray(group, np.int64),
         "origin": pa.array(origin, pa.string()),

@@ -1,4 +1,4 @@
-"""What a training goes on from after it was ended: where it lies, and that it is whole."""
+"""Checkpoints of a training: where they are, how they are written, and which one a training resumes from."""
 
 import hashlib
 import io
@@ -18,50 +18,50 @@ from sprout.runtime.files import atomic_write
 from sprout.runtime.launch import rank
 
 KEPT = 2
-"""So many of the last ones stay, as the newest may turn out to be damaged."""
+"""How many checkpoints are kept, as the newest may be damaged."""
 State = dict[str, Any]
 UNFIT = (UserError, RuntimeError, ValueError, KeyError, TypeError, OSError, EOFError, UnpicklingError)
-"""What comes of a file that is damaged, of another make or of another training."""
+"""The errors of a file that is damaged, of another version or of another training."""
 
 
 class DamagedError(Exception):
-    """A checkpoint is not what was written; it would count among those that stay."""
+    """The content of a checkpoint is not what was written; the file is removed, as it would count among those kept."""
 
 
 def checkpoint_folder(role: str, name: str) -> Path:
-    """Where a training of this role and fingerprint keeps what it would go on from.
+    """The folder for the checkpoints of a training of this role and fingerprint.
 
-    Not among a stage's outputs, which DVC deletes before it runs the stage; and in the main workspace
-    where DVC runs the stage in a copy of it, as the copy is lost with what it holds.
+    It is no output of a stage, as DVC deletes outputs before it runs a stage. It is in the main workspace even if DVC
+    runs the stage in a copy, as the copy is deleted afterwards.
     """
     return Path(os.environ.get("DVC_ROOT", ".")).absolute() / "build" / "checkpoints" / role / name
 
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Two builds of the same training at once would write one another's checkpoints: the second one waits."""
+    """Lock a training, so that of two equal trainings at the same time the second one waits."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = folder.with_suffix(".lock")  # beside it, as the first one removes the folder
+    lock = folder.with_suffix(".lock")  # beside the folder, which the first training removes
     with FileLock(lock):
         folder.mkdir(exist_ok=True)
         try:
             yield
         finally:
             if not folder.exists():
-                lock.unlink(missing_ok=True)  # who waits for it makes a new one
+                lock.unlink(missing_ok=True)  # a waiting process creates a new one
 
 
 class Checkpoints:
-    """The checkpoints of one training: a file each, named by the step and its own checksum."""
+    """The checkpoints of one training, each a file named by its step and its checksum."""
 
-    def __init__(self, folder: Path, what: str) -> None:
-        """Take the folder of this very training, and what is said in front of a line."""
-        self.folder, self.what = folder, what
-        # Ranks come here in any order.
+    def __init__(self, folder: Path, name: str) -> None:
+        """Take the folder of the training, and the prefix of its messages."""
+        self.folder, self.name = folder, name
+        # Ranks get here in any order.
         folder.mkdir(parents=True, exist_ok=True)
 
     def save(self, state: State, step: int) -> Path:
-        """Write beside, rename, and let go of older ones."""
+        """Write a checkpoint atomically, remove all but the newest ones, and return the path."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
         content = buffer.getbuffer()
@@ -73,14 +73,14 @@ class Checkpoints:
         return path
 
     def found(self) -> list[Path]:
-        """All, newest first."""
+        """The paths of all checkpoints, newest first."""
         return sorted(self.folder.glob("step-*.ckpt"), key=lambda path: (path.name[:15], path.stat().st_mtime_ns))[::-1]
 
     def restore(self, take: Callable[[State], None]) -> bool:
-        """Go on from the newest one that is whole and fits; says aloud what is done.
+        """Resume from the newest checkpoint that is undamaged and fits, and print which; False if there is none.
 
         Args:
-            take: takes what `save` was given, or raises what does not fit.
+            take: takes a state as it was saved; raises an error if the state does not fit.
         """
         found = self.found()
         for path in found:
@@ -93,31 +93,33 @@ class Checkpoints:
             except UNFIT as error:
                 self.say(f"{path} is refused: {one_line(error)[:200]}")
                 continue
-            self.say(f"goes on after step {int(path.name[5:15])}, from {path}")
+            self.say(f"resumes after step {int(path.name[5:15])}, from {path}")
             return True
         others = {path.parent for path in self.folder.parent.glob("*/step-*.ckpt")}
         if found:
-            self.say("starts anew, as no checkpoint can be used")
+            self.say("starts from the beginning, as no checkpoint can be used")
         elif others:
-            self.say(f"starts anew; {self.folder.parent} holds what is left of {len(others)} other trainings")
+            self.say(
+                f"starts from the beginning; {self.folder.parent} has checkpoints of {len(others)} other trainings"
+            )
         return False
 
     def read(self, path: Path) -> State:
-        """One checkpoint.
+        """The state in a checkpoint.
 
         Raises:
-            DamagedError: its content is not what was written.
+            DamagedError: the content is not what was written.
         """
         content = path.read_bytes()
         if checksum(content) != path.stem.rpartition("-")[2]:
-            raise DamagedError("it is damaged, its checksum is another")
+            raise DamagedError("it is damaged, its checksum differs")
         state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         return state
 
     def say(self, line: str) -> None:
-        """One plain line, by one of all ranks."""
+        """Print a line, on rank 0 alone."""
         if rank() == 0:
-            print(f"{self.what}: {line}", file=sys.stderr, flush=True)
+            print(f"{self.name}: {line}", file=sys.stderr, flush=True)
 
 
 def checksum(content: bytes | memoryview) -> str:

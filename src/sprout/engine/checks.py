@@ -1,130 +1,97 @@
-"""What a training cannot take, said before its first step."""
+"""Checks of data, settings and machine before the first step of a training."""
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
-from sprout.config.augment import moving
+from sprout.config.train import GradientDescent
 from sprout.config.validate import written
-from sprout.data.dataset import Examples
+from sprout.data.dataset import Examples, TrainingData
 from sprout.data.description import Description
 from sprout.runtime.errors import UserError
-
-NAMED = 10
-"""So many classes are named; of more, the rest is counted."""
+from sprout.tasks.base import Task
 
 
-def check_trainable(
-    prepared: Path, described: Description, train: Examples, val: Examples, *, section: str, kind: str
+def check_examples(
+    prepared: Path, described: Description, data: TrainingData, *, section: str, task: type[Task]
 ) -> None:
     """Check that these examples can be trained on.
 
     Args:
-        prepared: the prepared data, named where it is at fault.
-        described: what `prepare` says about it.
-        train: the training examples, given, augmented and pseudo-labelled, that have what is learned.
-        val: the validation examples, likewise.
-        section: of the training's settings: train or retrain.
-        kind: of the task.
+        prepared: the folder of the prepared data, for messages.
+        described: the description of the prepared data.
+        data: the examples with a target of the task.
+        section: train or retrain.
+        task: the task.
 
     Raises:
-        UserError: the data has something else to learn, or too little of it.
+        UserError: the data has another target, or too few examples.
     """
-    check_target(prepared, described.target, kind, section)
-    if not len(train):
+    task.check_data(prepared, described, section)
+    if not len(data.train):
         raise UserError(
             f"{prepared / 'train'}: no example has a label, and {section} learns from labelled ones; label some of "
-            f"each class, or choose other data"
+            "each class, or choose other data"
         )
-    if kind == "classify":
-        check_classes(prepared / "train", described.classes, train)
-    if not len(val):
-        labelled = "labelled example" if kind in ("classify", "regress") else "example"
-        raise UserError(f"{prepared / 'val'}: no {labelled}, and {section} is judged there; draw some by prepare.val")
+    task.check_labels(prepared, described.classes, data.train)
+    if data.pool is not None and not len(data.pool):
+        raise UserError(
+            f"{prepared / 'unlabelled'}: no example, and {section}.method learns from unlabelled ones too; keep fewer "
+            "labels (prepare.labels), or take train/method=supervised"
+        )
+    if not len(data.val):
+        what = "labelled example" if task.column else "example"
+        raise UserError(f"{prepared / 'val'}: no {what}, and {section} is judged there; draw some by prepare.val")
 
 
-def check_settings(
-    train: Examples, *, section: str, task: dict[str, Any], transforms: dict[str, Any], batch_size: int, monitor: str
-) -> None:
-    """Check that settings of gradient descent fit the examples.
-
-    Args:
-        train: the training examples.
-        section: train or retrain.
-        task: see `settings.train.GradientDescent` for this and all that follow.
+def check_settings(train: Examples, section: str, config: GradientDescent) -> None:
+    """Check that the settings fit the training examples.
 
     Raises:
-        UserError: one does not.
+        UserError: a setting does not fit.
     """
-    kind = task["kind"]
-    if monitor == "val_accuracy" and kind != "classify":
-        raise UserError(f"{section}.monitor=val_accuracy: {kind} has no accuracy; accepted: val_loss")
-    if batch_size > len(train):
+    if config.monitor not in ("val_loss", f"val_{config.task.epoch_metric}"):
         raise UserError(
-            f"{section}.batch_size={batch_size}: there are {len(train)} training examples; accepted: up to {len(train)}"
+            f"{section}.monitor={config.monitor}: {config.task.name} has no such metric; accepted: val_loss"
         )
-    if kind == "cluster" and task["clusters"] > len(train):
+    if config.batch_size > len(train):
         raise UserError(
-            f"{section}.task.clusters={task['clusters']}: there are {len(train)} training examples; accepted: up to "
+            f"{section}.batch_size={config.batch_size}: there are {len(train)} training examples; accepted: up to "
             f"{len(train)}"
         )
+    config.task.check(section, train)
     if len(train.shape) == 1:
-        if kind == "reconstruct":
-            raise UserError(f"{section}.task.kind=reconstruct: the examples are rows of a table; it takes images")
-        check_transforms(section, transforms)
+        check_transforms(section, config)
+
+
+def check_transforms(section: str, config: GradientDescent) -> None:
+    """Check that none is set, as the examples are rows of a table; a policy that the method does not use may have some.
+
+    Raises:
+        UserError: one is.
+    """
+    used = {"transforms", *config.method.policies}
+    asked = [
+        f"{section}.{policy}.{key}={written(value)}"
+        for policy, transforms in config.policies.items()
+        for key, value in transforms.active.items()
+        if policy in used
+    ]
+    if asked:
+        raise UserError(
+            f"{', '.join(asked)}: the examples are rows of a table, and transforms change images; set "
+            f"{'it' if len(asked) == 1 else 'them'} to 0, or take train/transforms=none and method.policy=transforms"
+        )
 
 
 def check_machine(section: str, accelerator: str, precision: str) -> None:
-    """Check that this machine has what is asked for.
-
-    Args:
-        section: train or retrain.
-        accelerator: see `settings.train.GradientDescent` for this and the next.
+    """Check that this machine has the accelerator and supports the precision.
 
     Raises:
-        UserError: it has no such accelerator, or none that computes so.
+        UserError: it has no such accelerator, or does not support the precision.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(accelerator, True):
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(accelerator, True):
         raise UserError(f"{section}.accelerator={accelerator}: there is none here; accepted: auto, cpu")
-    if precision == "16-mixed" and (accelerator == "cpu" or not any(there.values())):
+    if precision == "16-mixed" and (accelerator == "cpu" or not any(available.values())):
         raise UserError(f"{section}.precision=16-mixed: needs a GPU; accepted on a CPU: 32-true, 64-true, bf16-mixed")
-
-
-def check_target(prepared: Path, target: str | None, kind: str, section: str) -> None:
-    """Check that the data has what the task learns."""
-    if kind == "classify" and target == "number":
-        raise UserError(
-            f"{prepared}: the target is a number, and {section} learns classes; take train/task=regress, or "
-            f"choose data with a class to learn"
-        )
-    if kind == "regress" and target != "number":
-        has = "a class" if target == "class" else "not there"
-        raise UserError(
-            f"{prepared}: the target is {has}, and {section} learns a number (task.kind=regress); choose data with a "
-            f"number to learn, or another train/task"
-        )
-
-
-def check_classes(folder: Path, classes: list[str], train: Examples) -> None:
-    """Check that each class has an example to learn from."""
-    counts = np.bincount(train.targets, minlength=len(classes))
-    absent = [repr(name) for name, count in zip(classes, counts, strict=True) if not count]
-    if absent:
-        more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
-        raise UserError(
-            f"{folder}: no labelled example of class {', '.join(absent[:NAMED])}{more}; each of the {len(classes)} "
-            f"classes needs some: label them, keep more of the labels (prepare.labels), or leave the class out"
-        )
-
-
-def check_transforms(section: str, transforms: dict[str, Any]) -> None:
-    """Check that none is set, as the examples are rows of a table."""
-    asked = [f"{section}.transforms.{key}={written(value)}" for key, value in moving(transforms).items()]
-    if asked:
-        raise UserError(
-            f"{', '.join(asked)}: the examples are rows of a table, and transforms change images; "
-            f"set {'it' if len(asked) == 1 else 'them'} to 0, or take train/transforms=none"
-        )

@@ -1,13 +1,13 @@
-"""What a step asks of the device it runs on."""
+"""The device of a training: its random seed, and batches on it."""
 
 import torch
 from torch import Tensor
 
-from sprout.data.dataset import Batch
+from sprout.data.loader import Batch
 
 
 def seed_dropout(seed: int, device: torch.device) -> None:
-    """`torch.manual_seed` for one device; that itself takes a hundred times as long where there is no GPU to tell."""
+    """Seed the generator of one device: without a GPU this takes a hundredth of the time of `torch.manual_seed`."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
@@ -16,7 +16,7 @@ def seed_dropout(seed: int, device: torch.device) -> None:
 
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch there; to a GPU by pinned memory, so that the copy runs beside what it computes."""
+    """The batch on the device; to a GPU through pinned memory, so that copying overlaps with computation."""
     if device.type == "cpu":
         return batch
 

@@ -1,13 +1,12 @@
-"""A network that does not fit its data, its batches or its optimizer is refused before a training begins."""
-
-from typing import Any
+"""A dry run: a network that does not fit its data, its batches or its optimizer is refused before training begins."""
 
 import torch
 
-from sprout.data.dataset import Batches, Examples
-from sprout.engine.initial import initial_network
-from sprout.engine.optimizers import optimizer as make_optimizer
-from sprout.engine.tasks import numbers_out
+from sprout.config.train import GradientDescent
+from sprout.data.dataset import Examples
+from sprout.data.loader import Batches, Shares
+from sprout.engine.initial import StartWeights, initial_network
+from sprout.engine.optimizers import make_optimizer
 from sprout.engine.unfreezing import Unfreezing
 from sprout.models.card import ModelCard
 from sprout.models.features import without_head
@@ -15,73 +14,70 @@ from sprout.models.normalise import network_shape
 from sprout.runtime.errors import UserError, one_line
 
 
-def check_network(
-    card: ModelCard,
-    train: Examples,
-    *,
-    section: str,
-    batch_size: int,
-    accumulate: int,
-    devices: int,
-    nodes: int,
-    task: dict[str, Any],
-    start: dict[str, Any] | None,
-    unfreeze: dict[str, Any] | None,
-    lr: float,
-    optimizer: dict[str, Any],
-    **rest: Any,
+def dry_run(
+    card: ModelCard, train: Examples, section: str, config: GradientDescent, start: StartWeights | None
 ) -> None:
     """Pass a batch, as small as the smallest of the training, through a network of this architecture.
 
     Args:
-        card: the model, before it has learned anything.
+        card: the model before training.
         train: the training examples.
-        section: of the training's settings: train or retrain.
-        batch_size: examples a step.
-        accumulate: in how many parts.
-        devices: on this node.
-        nodes: machines.
-        task: the subsection `task`.
-        start: the weights that it starts from.
-        unfreeze: when which part joins in.
-        lr: learning rate.
-        optimizer: the subsection `optimizer`.
-        rest: further settings, which do not matter here.
+        section: train or retrain.
+        config: the section.
+        start: pretrained weights; None for a random initialisation.
 
     Raises:
-        UserError: the network cannot take such examples or so small a batch, or gives something else than it shall;
-            or there is no such optimizer.
+        UserError: the network does not take the examples or not so small a batch, its outputs have another shape than
+            the task needs, or the optimizer cannot be built.
     """
-    shape, outputs = network_shape(card.input_shape), numbers_out(task, card)
-    network = initial_network(card, task, start).train()
-    unfreezing = Unfreezing(network, unfreeze)
+    outputs = config.method.outputs(config.task, len(card.classes))
+    network = initial_network(card, outputs, start, keep_head=config.task.outputs_image).train()
+    unfreezing = Unfreezing(network, config.unfreeze)
     if start is not None:
-        unfreezing.enter(max(unfreeze["epochs"]) if unfreeze else 0)
-    world = devices * nodes
-    smallest = Batches(train, batch_size, targets=train.targets, parts=accumulate, world=world).smallest()
-    few = min(smallest, 2)  # more would tell no more
+        unfreezing.enter(max(config.unfreeze.epochs) if config.unfreeze else 0)
+    found = output_shape(network, card, section, config, train)
+    wanted = network_shape(card.input_shape) if config.task.outputs_image else (outputs,)
+    if config.task.learns_features:
+        without_head(network)
+    if found != wanted:
+        raise UserError(
+            f"model.name={card.architecture.name}: gives {found} for an example; {config.task.name} needs {wanted}"
+        )
+    try:
+        make_optimizer(unfreezing.layer_groups, config.lr, config.optimizer)
+    except UserError as error:
+        raise UserError(f"{section}.{error}") from None
+
+
+def output_shape(
+    network: torch.nn.Module, card: ModelCard, section: str, config: GradientDescent, train: Examples
+) -> tuple[int, ...]:
+    """The shape of the output for one example, found by a batch of zeros.
+
+    Raises:
+        UserError: the network does not take the examples, or not so small a batch.
+    """
+    shape, name, smallest = network_shape(card.input_shape), card.architecture.name, smallest_batch(train, config)
+    batch = min(smallest, 2)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         try:
-            found = tuple(network(torch.zeros(few, *shape)).shape)
+            found = tuple(network(torch.zeros(batch, *shape)).shape)
         except ValueError as error:
             if smallest > 1 or "more than 1 value per channel" not in str(error):
                 raise
             raise UserError(
-                f"{section}.batch_size={batch_size}: with {len(train)} examples, {world} devices and {accumulate} "
-                f"parts a step there is a batch of one, and batch norm needs two; take another {section}.batch_size"
+                f"{section}.batch_size={config.batch_size}: with {len(train)} examples, "
+                f"{config.devices * config.nodes} devices and {config.accumulate_grad_batches} micro-batches a step "
+                f"there is a batch of one, and batch norm needs two; take another {section}.batch_size"
             ) from None
         except RuntimeError as error:
-            raise UserError(
-                f"model.name={card.architecture['name']}: does not take {shape}: {one_line(error)}"
-            ) from None
-    wanted = (few, *shape) if card.task == "reconstruct" else (few, outputs)
-    if card.task == "cluster":
-        without_head(network)
-    if found != wanted:
-        raise UserError(
-            f"model.name={card.architecture['name']}: gives {found[1:]} for an example; {card.task} needs {wanted[1:]}"
-        )
-    try:
-        make_optimizer(unfreezing.parts, lr, **optimizer)
-    except UserError as error:
-        raise UserError(f"{section}.{error}") from None
+            raise UserError(f"model.name={name}: does not take {shape}: {one_line(error)}") from None
+    if found[:1] != (batch,):
+        raise UserError(f"model.name={name}: gives the shape {found} for {batch} examples; it needs a row for each")
+    return found[1:]
+
+
+def smallest_batch(train: Examples, config: GradientDescent) -> int:
+    """How many examples the smallest micro-batch of a process has."""
+    shares = Shares(world=config.devices * config.nodes, micro_batches=config.accumulate_grad_batches)
+    return Batches(train, config.batch_size, targets=train.targets, shares=shares).smallest()

@@ -1,43 +1,94 @@
-"""What a training depends on, as one name: its checkpoints lie under it."""
+"""The fingerprint of a training: a name for everything that its steps depend on, under which its checkpoints are."""
 
 import hashlib
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sprout.data.dataset import Examples
+from sprout.config.model import Target
+from sprout.config.train import GradientDescent, Training
+from sprout.data.dataset import Examples, TrainingData
+from sprout.engine.initial import StartWeights
+from sprout.models.card import ModelCard
 
 SPROUT = Path(__file__).parents[1]
-CODE = ("augment", "config/augment.py", "data/dataset.py", "data/store.py", "engine", "models", "runtime")
-LIBRARIES = ("numpy", "pytorch-lightning", "torch", "torchvision")
+OBSERVERS = (
+    "engine/checks.py",
+    "engine/dry_run.py",
+    "engine/fingerprint.py",
+    "engine/fit_estimator.py",
+    "engine/plan.py",
+    "engine/result.py",
+    "engine/tracked.py",
+)
+"""Files among CODE that change no step: what is checked before a training and written after it, and scikit-learn's
+single call, which has no checkpoints."""
+CODE = (
+    "augment/draws.py",
+    "augment/transforms.py",
+    "config/augment.py",
+    "config/model.py",
+    "config/train.py",
+    "data/dataset.py",
+    "data/loader.py",
+    "data/store.py",
+    "engine",
+    "methods",
+    "models",
+    "tasks",
+    "weights/tensor_file.py",
+    "weights/warm_start.py",
+)
+"""Files and folders whose change may change the steps."""
+OBSERVING = ("checkpoint_minutes", "log_steps")
+"""Settings that change no step."""
+LIBRARIES = ("numpy", "pytorch-lightning", "scikit-learn", "torch", "torchvision")
 
 
-def fingerprint(settings: dict[str, Any], examples: list[Examples]) -> str:
+def fingerprint(training: Training, card: ModelCard, start: StartWeights | None, data: TrainingData) -> str:
     """16 hexadecimal digits over settings, examples, labels, the code that trains and its libraries.
 
-    Two trainings of the same name take the same steps, so one may go on where the other ended.
+    Two trainings of the same name take the same steps, so one may resume the other.
     """
-    libraries = [version(library) for library in LIBRARIES]
-    digest = hashlib.sha256(json.dumps([settings, libraries], sort_keys=True).encode())
-    for some in examples:
-        for store in some.stores:
-            digest.update(store.checksum.encode())
-        for column in (some.part, some.rows, some.targets):
-            digest.update(column.tobytes())
-    for path in [*code(), *own_code(settings)]:
+    settings = {
+        "training": {key: value for key, value in asdict(training).items() if key not in OBSERVING},
+        "card": asdict(card),
+        "start": start.checksum if start else None,
+        "libraries": {library: version(library) for library in LIBRARIES},
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    columns = training.method.columns if isinstance(training, GradientDescent) else ()
+    for examples in (data.train, data.val, *([data.pool] if data.pool else [])):
+        add_examples(digest, examples, columns)
+    for path in [*code(), *own_code(training, card)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
+def add_examples(digest: Any, examples: Examples, columns: tuple[str, ...]) -> None:
+    """Add examples, targets and further columns of the label tables to a digest."""
+    for store in examples.stores:
+        digest.update(store.checksum.encode())
+    for column in (examples.store_of, examples.rows, examples.targets, *map(examples.column, columns)):
+        digest.update(column.tobytes())
+
+
 def code() -> list[Path]:
     """The files whose change may change a training's steps."""
-    return sorted(path for name in CODE for path in [SPROUT / name, *(SPROUT / name).rglob("*.py")] if path.is_file())
+    observers = {SPROUT / path for path in OBSERVERS}
+    paths = {path for name in CODE for path in [SPROUT / name, *(SPROUT / name).rglob("*.py")] if path.is_file()}
+    return sorted(paths - observers)
 
 
-def own_code(settings: dict[str, Any]) -> list[Path]:
+def own_code(training: Training, card: ModelCard) -> Iterator[Path]:
     """The files of the user's own classes, a network's and an optimizer's."""
-    names = [settings["card"]["architecture"].get("target"), settings.get("optimizer", {}).get("name")]
-    modules = [import_module(name.rpartition(".")[0]) for name in names if name and "." in name]
-    return [Path(module.__file__) for module in modules if module.__file__]
+    names = [card.architecture.target] if isinstance(card.architecture, Target) else []
+    if isinstance(training, GradientDescent):
+        names.append(training.optimizer.name)
+    for name in names:
+        if "." in name and (file := import_module(name.rpartition(".")[0]).__file__):
+            yield Path(file)

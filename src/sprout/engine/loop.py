@@ -1,13 +1,12 @@
 """The steps of a training, epoch after epoch, on Lightning's Fabric.
 
-Not its Trainer, which takes one or two milliseconds a step for itself (benchmarks/README.md) and goes on from the ends
-of epochs only. Here a training ends and goes on at any step, to the same bits.
+Not its Trainer, which adds one or two milliseconds to a step (benchmarks/README.md) and resumes only at the end of an
+epoch. Here a training can be ended at any step and resumed to the same bits.
 """
 
 import math
 import signal
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn, cast
 
@@ -15,243 +14,227 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from sprout.data.dataset import Batch, Batches
+from sprout.config.train import GradientDescent
+from sprout.data.loader import Batch, Batches, Step, StepLoader
 from sprout.engine.checkpoints import Checkpoints
-from sprout.engine.device import on_device, seed_dropout
-from sprout.engine.ema import WeightAverage
-from sprout.engine.epoch_lines import EpochLines
-from sprout.engine.module import Learner
-from sprout.engine.plan import Log
-from sprout.engine.step_log import StepLog
-from sprout.engine.stopping import Stopping
-from sprout.engine.sync import ProcessSync
-from sprout.engine.train_state import NOTHING, Progress, Row, TrainState
-from sprout.engine.unfreezing import Unfreezing
+from sprout.engine.device import on_device
+from sprout.engine.module import Sums, TrainingModule
+from sprout.engine.process_sync import ProcessSync
+from sprout.engine.train_state import NO_SUMS, Progress, TrainState
 from sprout.runtime.errors import TrainingFailedError, UserError
-from sprout.runtime.signals import Killed, Request
+from sprout.runtime.run_context import Row, RunContext
+from sprout.runtime.signals import EndRequest, Killed
+from sprout.runtime.training_progress import EpochLines, StepLog
 
 UNREAD_STEPS = 50
-"""On a GPU a loss is read so many steps late: reading it waits for the step's end."""
+"""On a GPU losses are read this many steps late, as reading waits for the end of the step."""
 
 
 class Loop:
-    """One training. Every process runs it; the first one writes."""
+    """One training. Every process runs it; rank 0 writes."""
 
     def __init__(
         self,
         fabric: Fabric,
-        learner: Learner,
-        optimizer: torch.optim.Optimizer,
-        train: Batches,
+        module: TrainingModule,
+        train: StepLoader,
         val: Batches,
-        *,
-        rate: float,
-        factor: Callable[[int], float],
-        stopping: Stopping,
-        unfreezing: Unfreezing,
-        average: WeightAverage | None,
-        clip: float | None,
-        seed: int,
-        log_steps: int,
-        checkpoint_seconds: float,
-        checkpoints: Checkpoints,
-        lines: EpochLines,
-        log: Log,
+        config: GradientDescent,
+        context: RunContext,
     ) -> None:
-        """Take the parts of a training.
+        """Take the components of a training.
 
         Args:
             fabric: the devices.
-            learner: the network and its task, on the device.
-            optimizer: of the learner's parameters; the key `part` of each group says to which part it belongs.
-            train: the training batches.
+            module: the network and how it learns, on its device.
+            train: the training steps.
             val: the validation batches.
-            rate: the learning rate at its peak.
-            factor: its share at each step.
-            stopping: when it is over, and which epoch is the best.
-            unfreezing: which parts of the network learn, and how fast, in each epoch.
-            average: follows the weights, and takes their place in validation and at the end.
-            clip: the norm that gradients are cut to.
-            seed: of dropout.
-            log_steps: log loss and learning rate every so many steps; 0 for never.
-            checkpoint_seconds: within an epoch.
-            checkpoints: where to go on from.
-            lines: shows progress.
-            log: takes (metrics, step).
+            config: the section.
+            context: its name, checkpoints and log.
         """
-        self.fabric, self.learner, self.train, self.val = fabric, learner, train, val
-        self.module = fabric.setup_module(learner, move_to_device=False)
+        self.fabric, self.module, self.train, self.val, self.config = fabric, module, train, val, config
+        optimizer = module.make_optimizer()
+        self.wrapped = fabric.setup_module(module, move_to_device=False)
         self.optimizer = cast(Any, fabric.setup_optimizers(optimizer))
-        self.rate, self.factor, self.stopping, self.unfreezing = rate, factor, stopping, unfreezing
-        self.average, self.clip, self.seed = average, clip, seed
-        self.log, self.lines, self.steps = log, lines, StepLog(log, log_steps, train.parts, self.current_rate)
-        self.checkpoints, self.checkpoint_seconds, self.saved = checkpoints, checkpoint_seconds, time.monotonic()
-        self.standing = TrainState(fabric, learner, self.optimizer, average)
+        self.state = TrainState(fabric, module, self.optimizer)
+        self.sync, self.log = ProcessSync(fabric), context.log
+        self.checkpoints, self.saved = Checkpoints(context.checkpoints, context.name), time.monotonic()
+        self.display = EpochLines(context.name, config.epochs, quiet=fabric.global_rank > 0)
+        self.step_log = StepLog(context.log, config.log_steps, train.micro_batches)
         self.unread: list[tuple[int, Tensor, int]] = []
-        self.read_late = UNREAD_STEPS if fabric.device.type != "cpu" else 1
-        self.agreement = ProcessSync(fabric)
+        self.max_unread = UNREAD_STEPS if fabric.device.type != "cpu" else 1
 
     @property
     def progress(self) -> Progress:
         """How far it has come."""
-        return self.standing.progress
+        return self.state.progress
 
-    def run(self, request: Request) -> None:
-        """Train to the end, from wherever it was left."""
-        self.checkpoints.restore(self.standing.take)
-        if not self.agreement.same(self.progress.step):
+    def run(self, request: EndRequest) -> None:
+        """Train to the end, from the newest checkpoint if there is one."""
+        self.checkpoints.restore(self.state.restore)
+        if not self.sync.same(self.progress.step):
             raise UserError(
-                f"{self.checkpoints.folder}: the processes find other checkpoints there; let all nodes see one folder"
+                f"{self.checkpoints.folder}: the processes find different checkpoints there; let all nodes share one "
+                "folder"
             )
-        for row in self.progress.history:  # this is another run than the one that was ended
+        for row in self.progress.history:  # the run is a new one, without the epochs done before
             self.log_row(row)
-        self.lines.start(self.stopping.epochs * len(self.train), self.progress.step)
+        self.display.start(self.config.epochs * len(self.train), self.progress.step)
         try:
             while not self.progress.ended:
                 self.run_epoch(request)
         finally:
-            self.lines.close()
-        if not self.standing.best:
+            self.display.close()
+        if not self.state.best:
             raise TrainingFailedError(
-                f"{self.checkpoints.what}: {self.stopping.monitor} was no number in any epoch: lower "
-                f"train.lr={self.rate}, or cut the gradients by train.clip"
+                f"{self.checkpoints.name}: {self.config.monitor} was NaN or infinite in every epoch: {self.remedy}"
             )
 
-    def run_epoch(self, request: Request) -> None:
-        """The rest of an epoch, and its validation."""
+    def run_epoch(self, request: EndRequest) -> None:
+        """Run the rest of an epoch, and its validation."""
         progress = self.progress
-        self.learner.train()
-        if self.unfreezing.enter(progress.epoch):
-            self.module = self.fabric.setup_module(self.learner, move_to_device=False)
-        for parts in self.train.steps(progress.epoch, progress.step_of_epoch):
-            self.step(parts)
-            self.lines.step(progress.step)
-            asked, due = self.agreement.any(request.signum is not None, self.due())
-            if asked:
+        self.module.train()
+        if self.module.unfreezing.enter(progress.epoch):
+            self.wrapped = self.fabric.setup_module(self.module, move_to_device=False)
+        for micro_batches in self.train.steps(progress.epoch, progress.step_of_epoch):
+            self.step(micro_batches)
+            self.display.step(progress.step)
+            ending, due = self.sync.any(request.signum is not None, self.checkpoint_due())
+            if ending:
                 self.leave(request)
             if due:
                 self.save()
-        self.read()
+        self.read_losses()
         row = self.validate(request)
         if row is None:
             self.leave(request)
         progress.close_epoch(row)
-        progress.ended = self.stopping.over(progress)
+        progress.ended = progress.is_last_epoch(self.config)
         self.save()
         self.log_row(row)
-        self.lines.epoch(row)
+        self.display.epoch(row)
 
-    def step(self, parts: list[Batch]) -> None:
-        """One step of the optimizer."""
-        progress = self.progress
-        rates = self.unfreezing.rates(progress.epoch)
+    def step(self, micro_batches: list[Step]) -> None:
+        """Take one step of the optimizer."""
+        progress, module = self.progress, self.module
+        base_lr, multipliers = self.lr(progress.step), module.unfreezing.lr_multipliers(progress.epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * self.factor(progress.step) * rates[group["part"]]
-        # Dropout follows from where we are.
-        place = (self.seed * 1_000_003 + progress.epoch) * 1_000_003 + progress.step_of_epoch
-        seed_dropout((place * 1_009 + self.fabric.global_rank) % 2**63, self.fabric.device)
-        for number, host in enumerate(parts):
-            batch = on_device(host, self.fabric.device)
-            with self.unshared(number < len(parts) - 1):
+            group["lr"] = base_lr * multipliers[group["layer_group"]]
+        module.seed_dropout(progress.epoch, progress.step_of_epoch, self.fabric.global_rank)
+        for number, host in enumerate(micro_batches, start=1):
+            with self.without_sync(number < len(micro_batches)):
                 with self.fabric.autocast():
-                    found = self.module.training_step(batch)
-                self.unread.append(
-                    (progress.step, torch.stack([found["total"], found["figure"].to(found["total"])]), host.counted)
-                )
-                if len(self.unread) >= self.read_late:
-                    self.read()
+                    found: Sums = self.wrapped.training_step(self.on_device(host))
+                self.unread.append((progress.step, stacked(found), host[0].num_valid))
+                if len(self.unread) >= self.max_unread:
+                    self.read_losses()
                 self.fabric.backward(found["loss"])
-        if self.clip:
-            self.fabric.clip_gradients(self.learner, self.optimizer, max_norm=self.clip, error_if_nonfinite=False)
+        if norm := self.config.gradient_clip_norm:
+            self.fabric.clip_gradients(module, self.optimizer, max_norm=norm, error_if_nonfinite=False)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        if self.average:
-            self.average.update(progress.step)
+        if module.ema:
+            module.ema.update(progress.step)
         progress.step, progress.step_of_epoch = progress.step + 1, progress.step_of_epoch + 1
 
-    def unshared(self, more_to_come: bool) -> AbstractContextManager[Any]:
-        """Processes share their gradients once a step."""
-        return self.fabric.no_backward_sync(self.module) if more_to_come else nullcontext()
+    def on_device(self, step: Step) -> Step:
+        """The batch of each stream, on the device."""
+        return tuple(on_device(batch, self.fabric.device) for batch in step)
 
-    def read(self) -> None:
-        """Read the losses that are still on the device: add them up, log some, and end where one is no number."""
+    def without_sync(self, not_last: bool) -> AbstractContextManager[Any]:
+        """No all-reduce of gradients before the last micro-batch of a step."""
+        return self.fabric.no_backward_sync(self.wrapped) if not_last else nullcontext()
+
+    def read_losses(self) -> None:
+        """Read the losses that are still on the device, add them up, and log some; fail if one is NaN or infinite."""
         if not self.unread:
             return
         read = torch.stack([sums for _, sums, _ in self.unread]).tolist()
-        for (step, _, count), (loss, figure) in zip(self.unread, read, strict=True):
+        for (step, _, count), (loss, metric) in zip(self.unread, read, strict=True):
             if not math.isfinite(loss):
                 self.unread.clear()
                 self.fail(step, loss)
-            self.progress.add(loss, figure, count)
-            self.steps.part(step, loss, count)
+            self.progress.add(loss, metric, count)
+            self.step_log.add(step, loss, count, self.lr(step))
         self.unread.clear()
-        if self.read_late > 1:
-            self.standing.keep_finite()
+        if self.max_unread > 1:
+            self.state.keep_finite()
 
-    def current_rate(self, step: int) -> float:
-        """The learning rate of a step."""
-        return self.rate * self.factor(step)
+    def lr(self, step: int) -> float:
+        """The learning rate at a step, of all layers without a multiplier."""
+        return self.config.lr * self.module.schedule(step)
+
+    @property
+    def remedy(self) -> str:
+        """What a user can do about a loss that is NaN or infinite."""
+        return f"lower train.lr={self.config.lr}, or clip the gradients by train.gradient_clip_norm"
 
     def fail(self, step: int, loss: float) -> None:
-        """The loss of this step is no number: keep the last finite weights, and say so."""
-        kept = self.standing.save_last_finite(self.checkpoints.folder)
+        """Save the last finite weights, and raise an error: the loss of this step is NaN or infinite."""
+        kept = self.state.save_last_finite(self.checkpoints.folder)
         raise TrainingFailedError(
-            f"{self.checkpoints.what}: the loss is {loss} in step {step + 1} (epoch {self.progress.epoch + 1}): lower "
-            f"train.lr={self.rate}, or cut the gradients by train.clip; {kept}"
+            f"{self.checkpoints.name}: the loss is {loss} in step {step + 1} (epoch {self.progress.epoch + 1}): "
+            f"{self.remedy}; {kept}"
         )
 
     @torch.no_grad()
-    def validate(self, request: Request) -> Row | None:
-        """The epoch's row of history, by the average of the weights where there is one; None where it shall end."""
+    def validate(self, request: EndRequest) -> Row | None:
+        """Validate the weights or their moving average; return the row of history, or None if a signal ends it."""
         sums = torch.zeros(3, dtype=torch.float64)
-        self.learner.eval()
-        with self.average.applied() if self.average else nullcontext():
+        self.module.eval()
+        with self.module.ema.applied() if self.module.ema else nullcontext():
             for (host,) in self.val.steps(0):
-                with self.fabric.autocast():
-                    found = self.module.validation_step(on_device(host, self.fabric.device))
-                total, figure = torch.stack([found["total"], found["figure"].to(found["total"])]).tolist()
-                sums += torch.tensor([total, figure, host.counted], dtype=torch.float64)
-                if self.agreement.any(request.signum is not None)[0]:
+                sums += self.validate_batch(host)
+                if self.sync.any(request.signum is not None)[0]:
                     return None
-            row = self.row(self.agreement.total(sums))
-            if self.progress.judge(row[self.stopping.monitor], self.stopping.less_is_better):
-                self.standing.keep_best()
+            row = self.row(self.sync.total(sums))
+            if self.progress.update_best(row[self.config.monitor], less_is_better=self.config.less_is_better):
+                self.state.keep_best()
         return row
+
+    def validate_batch(self, host: Batch) -> Tensor:
+        """Sums of loss and metric, and the number of examples: (3,)."""
+        with self.fabric.autocast():
+            found: Sums = self.wrapped.validation_step(self.on_device((host,)))
+        return torch.tensor([*stacked(found).tolist(), host.num_valid], dtype=torch.float64)
 
     def row(self, validated: list[float]) -> Row:
-        """One epoch's line of history."""
-        progress, name = self.progress, self.learner.task.figure
-        trained = self.agreement.total(torch.tensor(progress.sums, dtype=torch.float64))
-        row: Row = {"epoch": progress.epoch, "lr": self.current_rate(progress.step - 1)}
-        for split, (loss, figure, count) in (("train", trained), ("val", validated)):
+        """The row of history of the running epoch."""
+        progress, name = self.progress, self.config.task.epoch_metric
+        trained = self.sync.total(torch.tensor(progress.sums, dtype=torch.float64))
+        row: Row = {"epoch": progress.epoch, "lr": self.lr(progress.step - 1)}
+        for split, (loss, metric, count) in (("train", trained), ("val", validated)):
             row[f"{split}_loss"] = loss / count
             if name:
-                row[f"{split}_{name}"] = figure / count
+                row[f"{split}_{name}"] = metric / count
         return row
 
-    def due(self) -> bool:
+    def checkpoint_due(self) -> bool:
         """Whether it is time for a checkpoint."""
-        return time.monotonic() - self.saved > self.checkpoint_seconds
+        return time.monotonic() - self.saved > 60 * self.config.checkpoint_minutes
 
     def log_row(self, row: Row) -> None:
-        """Log one epoch."""
+        """Log the metrics of an epoch."""
         self.log({key: value for key, value in row.items() if key != "epoch"}, int(row["epoch"]))
 
-    def leave(self, request: Request) -> NoReturn:
-        """Write where it is and end, as a signal asked."""
+    def leave(self, request: EndRequest) -> NoReturn:
+        """Write a checkpoint and end, as a signal has asked."""
         self.save()
-        self.checkpoints.say(
-            f"saved after step {self.progress.step} (epoch {self.progress.epoch + 1}); it goes on from there"
-        )
-        raise Killed(request.signum or signal.SIGTERM)  # another process may have been asked
+        self.checkpoints.say(f"saved after step {self.progress.step} (epoch {self.progress.epoch + 1}); resumes there")
+        raise Killed(request.signum or signal.SIGTERM)  # the signal may have reached another process
 
     def save(self) -> None:
-        """Write a checkpoint; all processes come here at the same step."""
-        self.read()
+        """Write a checkpoint; all processes call this at the same step."""
+        self.read_losses()
         progress = self.progress
         if self.fabric.world_size > 1:
-            loss, figure, count = self.agreement.total(torch.tensor(progress.sums, dtype=torch.float64))
-            progress.sums = (loss, figure, count) if self.fabric.global_rank == 0 else NOTHING
+            loss, metric, count = self.sync.total(torch.tensor(progress.sums, dtype=torch.float64))
+            progress.sums = (loss, metric, count) if self.fabric.global_rank == 0 else NO_SUMS
         if self.fabric.global_rank == 0:
-            self.checkpoints.save(self.standing.state(), progress.step)
+            self.checkpoints.save(self.state.state(), progress.step)
         self.saved = time.monotonic()
+
+
+def stacked(found: Sums) -> Tensor:
+    """The sums of loss and metric of a batch: (2,)."""
+    return torch.stack([found["total"], found["metric"].to(found["total"])])

@@ -1,108 +1,110 @@
-"""A training before its first step: its examples, the card of its model, and that they fit one another."""
+"""Plan a training: find its examples, its model card and its initial weights, and check that they fit."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sprout.data.dataset import Examples
+from sprout.config.model import Estimator, Model
+from sprout.config.train import Fitting, GradientDescent, Training
+from sprout.data.dataset import Examples, TrainingData
 from sprout.data.description import describe
 from sprout.data.store import open_store
-from sprout.engine.checks import check_machine, check_settings, check_trainable
-from sprout.engine.dry_run import check_network
-from sprout.engine.initial import initial_card
-from sprout.engine.tasks import TASKS
+from sprout.engine.checks import check_examples, check_machine, check_settings
+from sprout.engine.dry_run import dry_run
+from sprout.engine.initial import StartWeights, initial_card
+from sprout.methods.base import Source
+from sprout.methods.scikit_learn import task_of
 from sprout.models.card import ModelCard
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
+from sprout.runtime.run_context import RunContext
+from sprout.tasks.base import Task
 
 WEIGHTS = Path("data/pretrained")
-"""Where the stage `pretrained` puts them."""
-CHECKED = ("task", "transforms", "batch_size", "monitor")
-"""Settings that must fit the examples."""
-Log = Callable[[dict[str, float], int], None]
+"""The output of the stage `pretrained`."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained on what, and how."""
+    """A training that has been checked."""
 
-    train: Examples
-    val: Examples
+    data: TrainingData
     card: ModelCard
-    """The model, before it has learned anything."""
-    settings: dict[str, Any]
-    """Further keyword arguments of what does it."""
-    run: Callable[..., None]
-    """Takes (folder, train, val, card), `checkpoints`, `log` and the settings; writes the model folder."""
+    """The model before training."""
+    training: Training
+    start: StartWeights | None
+    """Pretrained weights; None for a random initialisation."""
+
+    def run(self, folder: Path, context: RunContext) -> None:
+        """Train, and write the model into an empty folder; ranks above 0 write nothing."""
+        # Importing Lightning takes seconds, during which no signal is handled: only after all checks.
+        if isinstance(self.training, GradientDescent):
+            from sprout.engine.train_network import train_network
+
+            train_network(folder, self.data, self.card, self.training, self.start, context)
+        else:
+            from sprout.engine.fit_estimator import train_estimator
+
+            train_estimator(folder, self.data, self.card, self.training, self.start)
 
 
-def plan(
-    examples: Examples,
-    prepared: Path,
-    role: str,
-    *,
-    method: str,
-    normalise: str,
-    architecture: dict[str, Any],
-    **settings: Any,
-) -> Plan:
-    """Plan a training.
+def plan(examples: Examples, prepared: Path, training: Training, model: Model, role: str) -> Plan:
+    """Plan a training, and check it.
 
     Args:
-        examples: what there is to train on; each task takes those that have what it learns.
-        prepared: the prepared data, whose val split picks the best epoch.
+        examples: the examples to train on; those without a target of the task are left out.
+        prepared: the prepared data; its val split picks the best epoch.
+        training: the section `train` or `retrain`.
+        model: the section `model`.
         role: teacher, student or train.
-        method: gradient_descent or scikit_learn.
-        normalise: how an example's numbers are scaled.
-        architecture: the section `model`.
-        settings: further settings of the training's section.
 
     Raises:
-        UserError: the data, or settings on such data, are none that can be trained with.
+        UserError: the data or the settings do not fit.
     """
     section, described = "retrain" if role == "student" else "train", describe(prepared)
-    task = settings["task"] if method == "gradient_descent" else estimated(architecture)
-    column = TASKS[task["kind"]].column if task["kind"] in TASKS else None
-    train, val = examples.knowing(column), Examples.of(open_store(prepared / "val"), target=column)
-    check_trainable(prepared, described, train, val, section=section, kind=task["kind"])
-    card = initial_card(described, train, task, normalise, architecture, role)
-    settings["start"] = start(section, settings.get("unfreeze"))
-    if method == "scikit_learn":
-        return Plan(train, val, card, settings, by_scikit_learn)
-    check_settings(train, section=section, **{key: settings[key] for key in CHECKED})
-    check_machine(section, settings["accelerator"], settings["precision"])
-    check_network(card, train, section=section, **settings)
-    return Plan(train, val, card, settings, by_gradient_descent)
+    task = learned_task(training, model)
+    data = training_data(examples, prepared, training, task)
+    check_examples(prepared, described, data, section=section, task=task)
+    settings = task if isinstance(training, Fitting) else training.task
+    card = initial_card(described, data.train, settings, training.normalise, model, role)
+    start = start_weights(section, training)
+    if isinstance(training, GradientDescent):
+        check_settings(data.train, section, training)
+        check_machine(section, training.accelerator, training.precision)
+        dry_run(card, data.train, section, training, start)
+    return Plan(data, card, training, start)
 
 
-def estimated(architecture: dict[str, Any]) -> dict[str, Any]:
-    """What one of scikit-learn's models learns."""
-    return {"kind": "cluster" if architecture["name"] == "kmeans" else "classify"}
+def learned_task(training: Training, model: Model) -> type[Task]:
+    """The class of the task."""
+    if isinstance(training, GradientDescent):
+        return type(training.task)
+    assert isinstance(model, Estimator), "the sections are checked together"
+    return task_of(model)
 
 
-def start(section: str, unfreeze: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The weights that the network starts from, by their checksum; None where it starts from chance."""
+def training_data(examples: Examples, prepared: Path, training: Training, task: type[Task]) -> TrainingData:
+    """The examples with a target of the task; and the unlabelled pool, if the method uses it."""
+    streams = training.method.streams if isinstance(training, GradientDescent) else ()
+    needs_pool = any(stream.source is Source.POOL for stream in streams)
+    return TrainingData(
+        examples.with_target(task.column),
+        Examples.of(open_store(prepared / "val"), target=task.column),
+        Examples.open(str(prepared / "unlabelled")) if needs_pool else None,
+    )
+
+
+def start_weights(section: str, training: Training) -> StartWeights | None:
+    """The pretrained weights; None for a random initialisation.
+
+    Raises:
+        UserError: the stage `pretrained` has not run, or there are no weights and the section unfreezes some.
+    """
     path = WEIGHTS / "pretrained.json"
     if not path.is_file():
         raise UserError(f"{path}: not found; `dvc repro pretrained` makes it")
     record = read_json(path)
-    if record is None and unfreeze is not None:
+    if record is None and isinstance(training, GradientDescent) and training.unfreeze is not None:
         raise UserError(
-            f"{section}.unfreeze: freezes weights that come from chance; set pretrained.source, or null here"
+            f"{section}.unfreeze: freezes weights that are randomly initialised; set pretrained.source, or null here"
         )
-    return None if record is None else {"folder": str(WEIGHTS), "weights": record["weights"]}
-
-
-def by_gradient_descent(*args: Any, **settings: Any) -> None:
-    """Lightning's import takes seconds, in which this process would not yet hear a signal: not before all is well."""
-    from sprout.engine.train_model import train_model
-
-    train_model(*args, **settings)
-
-
-def by_scikit_learn(*args: Any, **settings: Any) -> None:
-    """Likewise."""
-    from sprout.engine.estimate import estimate
-
-    estimate(*args, **settings)
+    return None if record is None else StartWeights(WEIGHTS, record["weights"])

@@ -1,33 +1,32 @@
-"""How the learning rate goes over a training."""
+"""The learning rate over a training."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+
+from sprout.config.train import Schedule
 
 
-def schedule(
-    name: str, warmup: float, drops: Sequence[float], drop: float | None, steps: int
-) -> Callable[[int], float]:
-    """The share of the learning rate at each step, 0 to 1.
+def make_schedule(config: Schedule, steps: int) -> Callable[[int], float]:
+    """The function from a step to the learning rate's multiplier, 0 to 1.
 
     Args:
-        name: constant, step, cosine or one_cycle.
-        warmup: share of the steps that rise linearly.
-        drops: shares of the steps after which the rate of `step` drops.
-        drop: what each drop multiplies it by; of `step` alone.
+        config: the section.
         steps: of the whole training.
     """
-    rising = warmup * steps
+    warmup = config.warmup * steps
 
-    def factor(step: int) -> float:
-        if step < rising:
-            return (step + 1) / (rising + 1)
-        done = (step - rising) / max(1.0, steps - rising)
-        falls: dict[str, Callable[[], float]] = {
-            "constant": lambda: 1.0,
-            "step": lambda: math.prod(drop or 1.0 for share in drops if step >= share * steps),
-            "cosine": lambda: (1 + math.cos(math.pi * done)) / 2,
-            "one_cycle": lambda: 1 - done,
-        }
-        return float(falls[name]())
+    def lr_multiplier(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        progress = (step - warmup) / max(1.0, steps - warmup)
+        match config.name:
+            case "constant":
+                return 1.0
+            case "step":
+                return math.prod(config.gamma or 1.0 for share in config.milestones if step >= share * steps)
+            case "cosine":
+                return (1 + math.cos(math.pi * progress)) / 2
+            case "one_cycle":
+                return 1 - progress
 
-    return factor
+    return lr_multiplier

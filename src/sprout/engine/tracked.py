@@ -1,94 +1,135 @@
-"""One tracked training: what the stages `train` and `retrain` and the command `sprout train` share."""
+"""Train as a tracked run: shared by the stages `train` and `retrain`, `sprout train` and the trials of a sweep."""
 
 import shutil
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sprout.config.model import MODELS, Model
+from sprout.config.results import Tracking
+from sprout.config.train import GradientDescent, Training, read_training
 from sprout.config.tree import leaves
-from sprout.config.workspace import Build
+from sprout.config.workspace import Build, choice, section
 from sprout.data.dataset import Examples
+from sprout.data.store import STORES
 from sprout.engine.checkpoints import checkpoint_folder, only_one
 from sprout.engine.fingerprint import fingerprint
-from sprout.engine.plan import plan
-from sprout.engine.trial import Reporter, Trial
+from sprout.engine.plan import Plan, plan
 from sprout.models.card import load_card, write_card
 from sprout.runtime.files import atomic_folder, read_json
 from sprout.runtime.launch import rank
-from sprout.tracking import TRIAL_STATE, data_hashes, git_state, tracked_run, tracking_uri
+from sprout.runtime.run_context import Log, RunContext
+from sprout.tracking import TRIAL_STATE, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri
+from sprout.tracking.trial import Reporter, Trial
 
+PREPARED = Path("data/prepared")
 DATA = ("data/prepared", "data/augmented", "data/pseudo_labels")
+
+
+@dataclass(frozen=True)
+class TrainingSections:
+    """The sections of the config that a training reads."""
+
+    training: Training
+    model: Model
+    tracking: Tracking
+
+    @classmethod
+    def of(cls, build: Build, name: str) -> "TrainingSections":
+        """Read them from a build; `name` is train or retrain."""
+        return cls(
+            read_training(build, name), choice(build, "model", "name", MODELS), section(build, "tracking", Tracking)
+        )
 
 
 def train_tracked(
     folder: Path,
     examples: Examples,
-    prepared: Path,
+    sections: TrainingSections,
     build: Build,
     *,
     role: str,
-    log_model: bool,
     trial: Trial | None = None,
-    **settings: Any,
 ) -> None:
     """Train into a model folder, as one MLflow run.
 
     Args:
-        folder: what is handed on; it is there only when the training has ended well.
-        examples: what there is to train on; each task takes those that have what it learns.
-        prepared: the prepared data, whose val split picks the best epoch.
-        build: the composed config.
-        role: teacher or student, nested under the build's run; or train, a run of its own.
-        log_model: whether MLflow keeps the model too.
-        trial: what it is to a sweep.
-        settings: further keyword arguments of `plan`.
+        folder: the model folder; it appears only after the training has succeeded.
+        examples: the examples to train on; those without a target of the task are left out.
+        sections: the settings.
+        build: the composed config, for the params of the run.
+        role: teacher or student, a run nested under that of the build; or train, a run of its own.
+        trial: the trial of a sweep, if the training is one.
 
     Raises:
-        UserError: the data, or settings on such data, are none that can be trained with.
-        Paused, Pruned: the sweep has left it.
+        UserError: the data or the settings do not fit.
+        Pruned: the sweep has ended the trial.
     """
-    planned = plan(examples, prepared, role, **settings)
-    name = fingerprint({"card": asdict(planned.card), **planned.settings}, [planned.train, planned.val])
+    planned = plan(examples, PREPARED, sections.training, sections.model, role)
+    name = fingerprint(planned.training, planned.card, planned.start, planned.data)
     checkpoints = trial.checkpoints / name if trial else checkpoint_folder(role, name)
-    given = (planned.train, planned.val, planned.card)
     if rank() > 0:
-        planned.run(folder, *given, checkpoints=checkpoints, log=lambda metrics, step: None, **planned.settings)
+        planned.run(folder, RunContext(role, checkpoints))
         return
-    read = DATA if role == "student" else DATA[:2]
-    data, git = data_hashes(Path.cwd(), read), git_state(Path.cwd())
+    data, git = data_hashes(Path.cwd(), DATA if role == "student" else DATA[:2]), git_state(Path.cwd())
     with only_one(checkpoints):
-        with tracked_run(build, role, tracking_uri(), data=data, git=git, **place_of(role, trial)) as run:
-            log = Reporter(run, trial, settings.get("monitor")).log if trial else run.log_metrics
-            began = time.monotonic()
-            with atomic_folder(folder) as beside:
-                planned.run(beside, *given, checkpoints=checkpoints, log=log, **planned.settings)
-            run.log_metrics({"training_seconds": time.monotonic() - began})
-            figures = read_json(folder / "metrics.json")
-            known = {key: value for key, value in leaves(figures, "") if value is not None}
-            run.log_metrics(known, step=max(0, figures["epochs"] - 1))
+        info = RunInfo(build, role, tracking_uri(), data, git, **run_place(role, trial))
+        with tracked_run(info, waits=trial is None) as run:
+            context = RunContext(role, checkpoints, reporter(run, trial, sections.training))
+            train_and_log(folder, planned, context, run)
             if trial:
                 trial.keep(folder)
                 run.set_tags({TRIAL_STATE: "COMPLETE"})
-            if log_model:
-                run.log_model(folder, planned.val.take(np.arange(1)))
-        # Not before its result is in place and told: whoever is killed until here goes on from there.
+            if sections.tracking.log_model:
+                run.log_model(folder, planned.data.val.take(np.arange(1)))
+        # Only after the result is in place and logged: a process that is killed before resumes from here.
         shutil.rmtree(checkpoints)
 
 
-def place_of(role: str, trial: Trial | None) -> dict[str, Any]:
-    """Where the run stands, as keyword arguments of `tracked_run`."""
+def train_and_log(folder: Path, planned: Plan, context: RunContext, run: Run) -> None:
+    """Train, and log the duration and the metrics on val."""
+    began = time.monotonic()
+    with atomic_folder(folder) as beside:
+        planned.run(beside, context)
+    run.log_metrics({"training_seconds": time.monotonic() - began})
+    metrics = read_json(folder / "metrics.json")
+    known = {key: value for key, value in leaves(metrics, "") if value is not None}
+    run.log_metrics(known, step=max(0, metrics["epochs"] - 1))
+
+
+def reporter(run: Run, trial: Trial | None, config: Training) -> Log:
+    """Where metrics are logged: the run, or the trial, which also reports them to its sweep."""
+    if trial is None:
+        return run.log_metrics
+    if not isinstance(config, GradientDescent):
+        return Reporter(run, trial, None).log
+    return Reporter(run, trial, config.monitor, less_is_better=config.less_is_better).log
+
+
+def run_place(role: str, trial: Trial | None) -> dict[str, Any]:
+    """Where the run stands, as keyword arguments of `RunInfo`."""
     if trial:
-        return {"name": trial.name, "tags": trial.tags, "sweep": trial.sweep, "waits": False}
+        return {"name": trial.name, "tags": trial.tags, "sweep": trial.sweep}
     return {"nested": role != "train"}
 
 
+def train_beside(folder: Path, build: Build, role: str, trial: Trial | None = None) -> None:
+    """Train on the prepared data into a model folder, outside of the pipeline.
+
+    Raises:
+        UserError: the data or the settings do not fit.
+        Pruned: the sweep has ended the trial.
+    """
+    train_tracked(folder, Examples.open(*STORES), TrainingSections.of(build, "train"), build, role=role, trial=trial)
+
+
 def keep_teacher(teacher: Path, student: Path) -> None:
-    """Without pseudo-labels the student is the teacher, and says so."""
-    print("retrain: no pseudo-labels; the teacher is kept as it is", file=sys.stderr)
+    """Copy the teacher as the student, and print why: there are no pseudo-labels."""
+    print("retrain: no pseudo-labels; the student is the teacher", file=sys.stderr)
     with atomic_folder(student) as folder:
         shutil.copytree(teacher, folder, dirs_exist_ok=True)
         write_card(folder, replace(load_card(teacher), role="student", kept="teacher"))

@@ -1,4 +1,4 @@
-"""How far a training has come; with the weights, all that it takes to go on."""
+"""The state of a training: everything that resuming it takes."""
 
 import math
 from collections.abc import Iterator
@@ -11,150 +11,160 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from sprout.config.train import GradientDescent
 from sprout.engine.checkpoints import State
-from sprout.engine.ema import WeightAverage
-from sprout.engine.module import Learner
-from sprout.models.weights.files import save_tensors
+from sprout.engine.module import TrainingModule
 from sprout.runtime.errors import UserError
+from sprout.runtime.run_context import Row
+from sprout.weights.tensor_file import save_tensors
 
-Row = dict[str, float]
-NOTHING = (0.0, 0.0, 0.0)
+NO_SUMS = (0.0, 0.0, 0.0)
 
 
 @dataclass
 class Progress:
-    """Plain numbers, as a checkpoint holds them."""
+    """How far a training has come, as plain numbers for a checkpoint."""
 
     epoch: int = 0
-    """The one that is running, or the next."""
+    """The running epoch, or the next one."""
     step_of_epoch: int = 0
-    """Steps done in it."""
+    """Steps done in the epoch."""
     step: int = 0
     """Steps done in all."""
-    sums: tuple[float, float, float] = NOTHING
-    """Loss, figure and number of the running epoch's examples."""
+    sums: tuple[float, float, float] = NO_SUMS
+    """Sums of loss and metric, and the number of examples, of the running epoch."""
     history: list[Row] = field(default_factory=list)
-    """A row for each epoch done."""
+    """A row for each epoch that is done."""
     best: float | None = None
-    """The best value of what is monitored."""
+    """The best value of the monitored metric."""
     best_epoch: int = 0
-    waited: int = 0
-    """Epochs since."""
+    epochs_since_best: int = 0
     ended: bool = False
 
-    def add(self, loss: float, figure: float, count: int) -> None:
-        """A batch's sums."""
-        self.sums = (self.sums[0] + loss, self.sums[1] + figure, self.sums[2] + count)
+    def add(self, loss: float, metric: float, count: int) -> None:
+        """Add the sums of a batch."""
+        self.sums = (self.sums[0] + loss, self.sums[1] + metric, self.sums[2] + count)
 
     def close_epoch(self, row: Row) -> None:
-        """An epoch is over."""
+        """End the running epoch."""
         self.history.append(row)
         self.epoch, self.step_of_epoch = self.epoch + 1, 0
-        self.sums = NOTHING
+        self.sums = NO_SUMS
 
-    def judge(self, value: float, less_is_better: bool) -> bool:
-        """Note the running epoch's value; whether it is the best one so far."""
+    def update_best(self, value: float, *, less_is_better: bool) -> bool:
+        """Note the value of the running epoch; return whether it is the best so far. NaN and infinity never are."""
         better = self.best is None or (value < self.best if less_is_better else value > self.best)
         better = better and math.isfinite(value)
         if better:
             self.best, self.best_epoch = value, self.epoch
-        self.waited = 0 if better else self.waited + 1
+        self.epochs_since_best = 0 if better else self.epochs_since_best + 1
         return better
 
-    def state_dict(self) -> dict[str, Any]:
-        """What `from_state` takes."""
-        return asdict(self)
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "Progress":
-        """Go on from there."""
-        return cls(**state | {"sums": tuple(state["sums"])})
+    def is_last_epoch(self, config: GradientDescent) -> bool:
+        """Whether the epoch that was closed last is the last one of the training."""
+        if self.epoch >= config.epochs:
+            return True
+        if config.patience is not None and self.epochs_since_best >= config.patience:
+            return True
+        threshold = config.stopping_threshold
+        if threshold is None or self.best is None:
+            return False
+        return self.best <= threshold if config.less_is_better else self.best >= threshold
 
 
 class TrainState:
-    """What changes from step to step, as a checkpoint holds it."""
+    """Weights, optimizer, learner, moving average and progress, as a checkpoint holds them."""
 
-    def __init__(
-        self, fabric: Fabric, learner: Learner, optimizer: torch.optim.Optimizer, average: WeightAverage | None
-    ) -> None:
-        """Stand at the beginning.
+    def __init__(self, fabric: Fabric, module: TrainingModule, optimizer: torch.optim.Optimizer) -> None:
+        """Start at the first step.
 
         Args:
-            fabric: whose number format may keep a scale of its own.
-            learner: the network and its task.
-            optimizer: of the learner's parameters.
-            average: of the weights, if any.
+            fabric: its precision plugin may have a state.
+            module: the network, the moving average and the learner.
+            optimizer: the optimizer of the network.
         """
-        self.fabric, self.learner, self.optimizer, self.average = fabric, learner, optimizer, average
+        self.fabric, self.module, self.optimizer = fabric, module, optimizer
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
-        """The network's state at the best epoch, on the CPU."""
-        self.kept: tuple[int, dict[str, Tensor]] = (0, {})
+        """The state of the network at the best epoch, on the CPU."""
+        self.finite: tuple[int, dict[str, Tensor]] = (0, {})
+        """A step until which all losses are known to be finite, and the state of the network after it."""
 
     def keep_best(self) -> None:
-        """The network as it is now is the best so far."""
-        self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.learner.network.state_dict().items()}
+        """Keep the state of the network as the best one."""
+        weights = self.module.network.state_dict()
+        self.best = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
 
     def keep_finite(self) -> None:
-        """All losses until here are numbers: remember the network's state, on its device, where they are read late."""
-        weights = self.learner.network.state_dict()
-        self.kept = self.progress.step, {name: tensor.detach().clone() for name, tensor in weights.items()}
+        """Keep the state of the network, on its device, as one where all losses were finite."""
+        weights = self.module.network.state_dict()
+        self.finite = self.progress.step, {name: tensor.detach().clone() for name, tensor in weights.items()}
 
     def save_last_finite(self, folder: Path) -> str:
-        """Write the last weights that are numbers; what is said of them.
+        """Write the last finite weights, and return a clause that says where.
 
-        A file for each process: the one that meets the fault first ends all others.
+        Each process writes a file of its own, as the first one to fail ends all others.
         """
         rank = self.fabric.global_rank
-        for which, weights in self.candidates():
-            if weights and finite(weights):
+        for what, weights in self.candidates():
+            if weights and all_finite(weights):
                 path = folder / f"last_finite{f'-{rank}' if rank else ''}.safetensors"
                 save_tensors(path, weights)
-                return f"{which} lie in {path}"
+                return f"{what} are in {path}"
         return "there are no finite weights to keep"
 
     def candidates(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """States of the network, the latest first, each with what it is; some may hold what is no number."""
-        yield "the last finite weights", self.learner.network.state_dict()
-        yield f"the last finite weights that are known, after step {self.kept[0]},", self.kept[1]
+        """States of the network with their descriptions, the latest first; some may contain NaN or infinity."""
+        yield "the last finite weights", self.module.network.state_dict()
+        yield f"the last weights known to be finite, after step {self.finite[0]},", self.finite[1]
         yield f"the weights of epoch {self.progress.best_epoch + 1}, the best until then,", self.best
 
     def state(self) -> State:
-        """What `take` takes."""
+        """The state for a checkpoint, which `restore` takes."""
+        ema = self.module.ema
         return {
-            "progress": self.progress.state_dict(),
-            "network": self.learner.network.state_dict(),
+            "progress": asdict(self.progress),
+            "network": self.module.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),
-            "average": self.average.state_dict() if self.average else None,
+            "learner": self.module.learner.state_dict(),
+            "ema": ema.state_dict() if ema else None,
             "best": self.best,
         }
 
-    def take(self, state: State) -> None:
-        """Go on from a state.
+    def restore(self, state: State) -> None:
+        """Resume from a state; if it does not fit, an error is raised and nothing has changed.
 
         Raises:
-            UserError: the weights are those of another network. Whatever is raised, nothing has changed.
+            UserError: the weights are those of another network.
         """
-        mine, given = self.learner.network.state_dict(), state["network"]
-        if {name: t.shape for name, t in mine.items()} != {name: t.shape for name, t in given.items()}:
+        weights = state["network"]
+        if shapes(self.module.network.state_dict()) != shapes(weights):
             raise UserError("its weights are those of another network")
-        progress = Progress.from_state(state["progress"])
+        progress = Progress(**state["progress"] | {"sums": tuple(state["progress"]["sums"])})
         if self.fabric.global_rank > 0:
-            progress.sums = NOTHING  # the first process holds those of all
-        before = deepcopy(self.optimizer.state_dict())
+            progress.sums = NO_SUMS  # rank 0 has the sums of all processes
+        best = state["best"]
+        before: Any = deepcopy((self.optimizer.state_dict(), self.module.learner.state_dict()))
         try:
             self.optimizer.load_state_dict(state["optimizer"])
             self.fabric.strategy.precision.load_state_dict(state["precision"])
-            if self.average:
-                self.average.load_state_dict(state["average"])
+            self.module.learner.load_state_dict(state["learner"])
+            if self.module.ema:
+                self.module.ema.load_state_dict(state["ema"])
         except Exception:
-            self.optimizer.load_state_dict(before)
+            self.optimizer.load_state_dict(before[0])
+            self.module.learner.load_state_dict(before[1])
             raise
-        self.learner.network.load_state_dict(given)
-        self.progress, self.best = progress, state["best"]
+        self.module.network.load_state_dict(weights)
+        self.progress, self.best = progress, best
 
 
-def finite(tensors: dict[str, Tensor]) -> bool:
-    """Whether all are numbers."""
+def shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
+    """The shape of each tensor."""
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def all_finite(tensors: dict[str, Tensor]) -> bool:
+    """Whether no value is NaN or infinite."""
     return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())

@@ -1,4 +1,4 @@
-"""Which parts of a network learn, and how fast, in each epoch.
+"""Which layers of a network learn, and at which learning rate, in each epoch.
 
 Gradual unfreezing, with lower rates for earlier layers: Howard and Ruder, "Universal language model fine-tuning for
 text classification", ACL 2018.
@@ -6,59 +6,58 @@ text classification", ACL 2018.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from torch import nn
 
-from sprout.models.weights.start import head_of
+from sprout.config.train import Unfreeze
 from sprout.runtime.errors import UserError
+from sprout.weights.warm_start import head_of
 
 
 class Unfreezing:
-    """The parts of a network: its head, then the rest from the deepest to the first layers."""
+    """The layers of a network in groups: the head, then the others from the deepest to the first."""
 
-    def __init__(self, network: nn.Module, unfreeze: dict[str, Any] | None) -> None:
-        """Cut the network into parts.
+    def __init__(self, network: nn.Module, config: Unfreeze | None) -> None:
+        """Split the network into groups.
 
         Args:
-            network: any; with a dense layer at its end where parts join in.
-            unfreeze: `epochs`, at which each part joins the head, and its share of the learning rate, `rates`; None
-                lets everything learn from the start.
+            network: any network; one with a dense layer at its end if config is not None.
+            config: when each group joins the head; None lets all layers learn from the start.
 
         Raises:
-            UserError: the network has no dense layer, or fewer layers than parts.
+            UserError: the network has no dense layer, or fewer layers than groups.
         """
-        self.epochs: Sequence[int] = unfreeze["epochs"] if unfreeze else ()
-        self.shares: Sequence[float] = unfreeze["rates"] if unfreeze else ()
-        self.modules = cut(network, len(self.epochs)) if unfreeze else [[*network.modules()]]
-        self.parts = owned(self.modules)
+        self.epochs: Sequence[int] = config.epochs if config else ()
+        self.multipliers: Sequence[float] = config.lr_multipliers if config else ()
+        self.modules = split_layers(network, len(self.epochs)) if config else [[*network.modules()]]
+        self.layer_groups = own_parameters(self.modules)
 
-    def rates(self, epoch: int) -> list[float]:
-        """Each part's share of the learning rate, 0 for a frozen one."""
-        joined = [share if epoch >= first else 0.0 for first, share in zip(self.epochs, self.shares, strict=True)]
-        return [1.0, *joined]
+    def lr_multipliers(self, epoch: int) -> list[float]:
+        """The learning rate of each group, as a multiple of the base learning rate; 0 for a frozen group."""
+        joined = zip(self.epochs, self.multipliers, strict=True)
+        return [1.0, *(multiplier if epoch >= first else 0.0 for first, multiplier in joined)]
 
     def enter(self, epoch: int) -> bool:
-        """Freeze what does not learn in this epoch, running statistics too; whether other parts learn than before."""
+        """Freeze the layers that do not learn in this epoch, with their statistics; return whether that is a change."""
         changed = False
-        for modules, parameters, rate in zip(self.modules, self.parts, self.rates(epoch), strict=True):
+        for modules, parameters, rate in zip(self.modules, self.layer_groups, self.lr_multipliers(epoch), strict=True):
             for parameter in parameters:
                 changed = changed or parameter.requires_grad != (rate > 0)
                 parameter.requires_grad_(rate > 0)
             for module in modules:
                 if not rate and has_statistics(module):
-                    module.training = False  # `eval` would reach what lies inside of it, in other parts
+                    module.training = False  # `eval` would reach inner modules, which belong to other groups
         return changed
 
 
-def cut(network: nn.Module, count: int) -> list[list[nn.Module]]:
-    """The head, then the other layers in so many parts of about as many layers each, deepest first.
+def split_layers(network: nn.Module, count: int) -> list[list[nn.Module]]:
+    """The head, then the other layers in `count` groups of about equal size, deepest first.
 
-    A layer is any module with parameters or running statistics of its own, also one that holds others: attention, or a
-    transformer with its positions.
+    A layer is any module with parameters or running statistics of its own, even if it has inner modules, as attention
+    or a transformer with position embeddings has.
 
     Raises:
-        UserError: there are fewer layers.
+        UserError: there are fewer layers than groups.
     """
     head = network.get_submodule(head_of(network))
     layers = [
@@ -75,11 +74,11 @@ def cut(network: nn.Module, count: int) -> list[list[nn.Module]]:
     return [[head], *(layers[low:high] for low, high in reversed(list(pairwise(edges))))]
 
 
-def owned(parts: list[list[nn.Module]]) -> list[list[nn.Parameter]]:
-    """The modules' own parameters; one that several of them share is with the first part that has it."""
+def own_parameters(groups: list[list[nn.Module]]) -> list[list[nn.Parameter]]:
+    """The parameters of each group; a shared one belongs to the first group that has it."""
     seen: set[int] = set()
     found: list[list[nn.Parameter]] = []
-    for modules in parts:
+    for modules in groups:
         own = {id(p): p for module in modules for p in module.parameters(recurse=False) if id(p) not in seen}
         seen |= own.keys()
         found.append([*own.values()])
@@ -87,5 +86,5 @@ def owned(parts: list[list[nn.Module]]) -> list[list[nn.Parameter]]:
 
 
 def has_statistics(module: nn.Module) -> bool:
-    """Whether it keeps numbers that are not learned, such as batch norm's."""
+    """Whether a module has buffers, such as the running statistics of batch norm."""
     return any(True for _ in module.buffers(recurse=False))

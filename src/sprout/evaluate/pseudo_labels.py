@@ -9,9 +9,9 @@ from sprout.data.store import read_labels
 
 
 def pseudo_label_quality(pseudo_labels: Path, truth: Path) -> dict[str, Any]:
-    """How many of the pool were accepted, of how many the truth is known, and the share of these that is right.
+    """How large the pool is, how many were accepted, for how many of these the truth is known, and their accuracy.
 
-    The share is None where none of them is known: the pool may hold examples that came without a label.
+    The accuracy is None where no truth is known: the pool may hold examples that came without a label.
 
     Args:
         pseudo_labels: the folder with the label table of what was accepted.

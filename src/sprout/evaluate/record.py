@@ -1,11 +1,11 @@
-"""What the test split said, on the build's own run in MLflow."""
+"""The metrics on test, on the build's own run in MLflow."""
 
 from pathlib import Path
 
 from sprout.config.workspace import Build
 from sprout.models.card import load_card
 from sprout.runtime.files import read_json
-from sprout.tracking import build_run, data_hashes, git_state, record_restored, tracking_uri
+from sprout.tracking import BUILD, RunInfo, data_hashes, git_state, record_restored, tracked_run, tracking_uri
 
 TRAINED_ON = {
     "teacher": ("data/prepared", "data/augmented"),
@@ -17,7 +17,7 @@ EVALUATED_ON = ("data/prepared", "data/pseudo_labels", "models/teacher", "models
 
 
 def track_evaluation(build: Build, evaluation: Path) -> None:
-    """Log the figures and keep the files; a model that DVC restored from its cache gets its run first.
+    """Log the metrics and keep the files; a model that DVC restored from its cache gets its run first.
 
     Args:
         build: the composed config.
@@ -26,10 +26,11 @@ def track_evaluation(build: Build, evaluation: Path) -> None:
     uri, here, git = tracking_uri(), Path.cwd(), git_state(Path.cwd())
     kept = load_card(Path("models/student")).kept
     for role in ("teacher",) if kept else TRAINED_ON:
-        record_restored(build, role, Path("models") / role, uri, data_hashes(here, TRAINED_ON[role]), git)
+        info = RunInfo(build, role, uri, data_hashes(here, TRAINED_ON[role]), git)
+        record_restored(info, Path("models") / role)
     metrics = read_json(evaluation / "metrics.json")
     data, tags = data_hashes(here, EVALUATED_ON), {"sprout.kept": kept} if kept else {}
-    with build_run(build, uri, data=data, git=git, tags=tags) as run:
+    with tracked_run(RunInfo(build, BUILD, uri, data, git, tags)) as run:
         for role in TRAINED_ON:
             run.log_metrics({f"test_{key}_{role}": value for key, value in metrics["test"][role].items()})
         run.log_metrics({f"pseudo_labels_{key}": value for key, value in metrics["pseudo_labels"].items()})

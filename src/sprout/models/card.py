@@ -2,17 +2,13 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from sprout.models import build
-from sprout.models.normalise import network_shape
-from sprout.models.weights.files import save_tensors
-from sprout.runtime.errors import UserError, one_line
+from sprout.models.architecture import Architecture, architecture_from_dict
+from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json, write_json
+from sprout.weights.tensor_file import save_tensors
 
 
 @dataclass(frozen=True)
@@ -20,8 +16,8 @@ class ModelCard:
     """All that is needed to use a model again."""
 
     task: str
-    """classify, regress, reconstruct or cluster."""
-    architecture: dict[str, Any]
+    """The name of what it has learned, in `sprout.tasks`."""
+    architecture: Architecture
     """The section `model`, and what training found beside the weights."""
     classes: list[str]
     """Names, by index; none where the data has none."""
@@ -40,14 +36,9 @@ class ModelCard:
     role: str
     """teacher, student or train."""
     kept: str | None
-    """`teacher` where the student is the unchanged teacher, for want of pseudo-labels."""
+    """`teacher` where the student is the unchanged teacher, as there were no pseudo-labels."""
     features: list[str] | None = None
     """Names of a table's features; None for images."""
-
-    @property
-    def outputs(self) -> int:
-        """How many numbers the network gives for one example; an image is none of these."""
-        return 1 if self.task == "regress" else len(self.classes)
 
 
 def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
@@ -71,22 +62,7 @@ def load_card(folder: Path) -> ModelCard:
     if not path.exists():
         raise UserError(f"{path}: no trained model here; `dvc repro` makes one")
     try:
-        return ModelCard(**read_json(path))
-    except (ValueError, TypeError) as error:
+        values = read_json(path)
+        return ModelCard(**values | {"architecture": architecture_from_dict(values["architecture"])})
+    except (ValueError, TypeError, KeyError, UserError) as error:
         raise UserError(f"{path}: damaged ({error}); `dvc repro` makes it anew") from None
-
-
-def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
-    """The network with its weights, in evaluation mode, and its card.
-
-    Raises:
-        UserError: one of the two files is missing or damaged, or they do not fit each other.
-    """
-    card, path = load_card(folder), folder / "model.safetensors"
-    network = build(network_shape(card.input_shape), card.outputs, **card.architecture)
-    try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = one_line(error)
-        raise UserError(f"{path}: not this model's weights ({reason}); `dvc repro` makes them anew") from None
-    return network.eval(), card

@@ -2,93 +2,92 @@
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from torch import nn
 
-from sprout.models.dense import ACTIVATIONS, dense
+from sprout.config.model import Cnn
+from sprout.models.dense import ACTIVATIONS, dense_layers
 from sprout.runtime.errors import UserError
 
 T = TypeVar("T")
-POOLINGS: dict[str, type[nn.MaxPool2d] | type[nn.AvgPool2d]] = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
+POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 
-def cnn(
-    input_shape: tuple[int, ...],
-    outputs: int,
-    *,
-    channels: Sequence[int],
-    convolutions: int | Sequence[int],
-    kernel: int | Sequence[int],
-    padding: str,
-    pool: int | Sequence[int],
-    pooling: str,
-    batch_norm: bool,
-    conv_dropout: float | Sequence[float],
-    hidden: Sequence[int],
-    activation: str,
-    dropout: float,
-) -> nn.Sequential:
+class Block(NamedTuple):
+    """The settings of one block."""
+
+    filters: int
+    convolutions: int
+    kernel: int
+    """Side in pixels."""
+    pool: int
+    """Side and stride in pixels; 0 for no pooling."""
+    dropout: float
+
+
+def cnn(input_shape: tuple[int, ...], outputs: int, config: Cnn) -> nn.Sequential:
     """Blocks of convolutions, then dense layers: (N, C, H, W) → (N, outputs).
 
     Raises:
-        UserError: the examples are no images, or too small for the convolutions and poolings.
+        UserError: the examples are not images, or too small for the convolutions and poolings.
     """
     if len(input_shape) != 3:
         raise UserError(
-            f"model.name=cnn: the examples are rows of a table with {math.prod(input_shape)} features; only images "
-            f"have the height and width that a convolution slides over; accepted: mlp, or target"
+            f"model.name=cnn: the examples are rows of a table with {math.prod(input_shape)} features; a convolution "
+            "needs images; accepted: mlp, or target"
         )
-    depth = len(channels)
-    blocks = zip(
-        channels,
-        each(convolutions, depth),
-        each(kernel, depth),
-        each(pool, depth),
-        each(conv_dropout, depth),
-        strict=True,
-    )
-    inputs, height, width = input_shape
+    channels, *size = input_shape
     layers: list[nn.Module] = []
-    for number, (filters, repeats, side, window, drop) in enumerate(blocks, start=1):
-        layers += block(inputs, filters, repeats, side, padding, batch_norm, activation)
-        layers += [POOLINGS[pooling](window)] if window else []
-        layers += [nn.Dropout(drop)] if drop else []
-        height, width = (shrunk(pixels, repeats, side, padding, window) for pixels in (height, width))
-        if min(height, width) < 1:
+    for number, block in enumerate(blocks(config), start=1):
+        layers += block_layers(channels, block, config)
+        size = [side_after(side, block, config.padding) for side in size]
+        if min(size) < 1:
             raise UserError(
-                f"model.channels={list(channels)}: nothing of {input_shape[1]}×{input_shape[2]} pixels is left "
+                f"model.channels={list(config.channels)}: nothing of {input_shape[1]}×{input_shape[2]} pixels is left "
                 f"after block {number}; use fewer, a smaller model.kernel or model.pool, or model.padding=same"
             )
-        inputs = filters
-    flat = inputs * height * width
-    return nn.Sequential(
-        *layers,
-        nn.Flatten(),
-        *dense(flat, hidden, outputs, batch_norm=False, activation=activation, dropout=dropout),
+        channels = block.filters
+    head = dense_layers(
+        channels * math.prod(size),
+        config.hidden,
+        outputs,
+        batch_norm=False,
+        activation=config.activation,
+        dropout=config.dropout,
     )
+    return nn.Sequential(*layers, nn.Flatten(), *head)
 
 
-def each(given: T | Sequence[T], depth: int) -> Sequence[T]:
-    """One value for each block."""
-    return given if isinstance(given, Sequence) else [given] * depth
+def blocks(config: Cnn) -> list[Block]:
+    """The settings of each block, first to last."""
+    depth = len(config.channels)
+    settings = (config.convolutions, config.kernel, config.pool, config.conv_dropout)
+    return [Block(*values) for values in zip(config.channels, *(for_each(s, depth) for s in settings), strict=True)]
 
 
-def block(
-    inputs: int, filters: int, repeats: int, kernel: int, padding: str, batch_norm: bool, activation: str
-) -> list[nn.Module]:
-    """Convolutions, each with its normalisation and activation."""
+def for_each(value: T | Sequence[T], depth: int) -> Sequence[T]:
+    """One value for each of `depth` blocks, from a single one or as many."""
+    return value if isinstance(value, Sequence) else [value] * depth
+
+
+def block_layers(channels: int, block: Block, config: Cnn) -> list[nn.Module]:
+    """Convolutions, each with batch norm and activation, then pooling and dropout."""
     layers: list[nn.Module] = []
-    for _ in range(repeats):
-        layers.append(nn.Conv2d(inputs, filters, kernel, padding=padding, bias=not batch_norm))
-        layers += [nn.BatchNorm2d(filters)] if batch_norm else []
-        layers.append(ACTIVATIONS[activation]())
-        inputs = filters
+    for _ in range(block.convolutions):
+        layers.append(
+            nn.Conv2d(channels, block.filters, block.kernel, padding=config.padding, bias=not config.batch_norm)
+        )
+        layers += [nn.BatchNorm2d(block.filters)] if config.batch_norm else []
+        layers.append(ACTIVATIONS[config.activation]())
+        channels = block.filters
+    layers += [POOLINGS[config.pooling](block.pool)] if block.pool else []
+    layers += [nn.Dropout(block.dropout)] if block.dropout else []
     return layers
 
 
-def shrunk(side: int, repeats: int, kernel: int, padding: str, pool: int) -> int:
-    """The side after one block."""
+def side_after(side: int, block: Block, padding: str) -> int:
+    """The image's side in pixels after a block, from its side before."""
     if padding == "valid":
-        side -= repeats * (kernel - 1)
-    return side // pool if pool else side
+        side -= block.convolutions * (block.kernel - 1)
+    return side // block.pool if block.pool else side

@@ -1,4 +1,4 @@
-"""A trained model at work: examples in, what its task asks for out."""
+"""A trained model: examples in, predictions out. The one way from a model folder to outputs."""
 
 import math
 from collections.abc import Iterator
@@ -6,12 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from sprout.data.store import Array, Store
-from sprout.models.card import ModelCard, load_model
-from sprout.models.normalise import Normalise
+from sprout.models.build import build_network
+from sprout.models.card import ModelCard, load_card
+from sprout.models.normalise import Normalise, network_shape
+from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.progress import track
+from sprout.tasks import task_named
+from sprout.tasks.base import Task
 
 BATCH = 1000
 """Examples at most."""
@@ -24,9 +30,14 @@ class Predictor:
     """A trained network with its scales. Examples are (N, H, W, C) uint8 images or (N, F) float32 rows of a table."""
 
     def __init__(self, network: torch.nn.Module, card: ModelCard) -> None:
-        """Take a network in evaluation mode."""
+        """Take a network in evaluation mode.
+
+        Raises:
+            UserError: the card names a task that is not known.
+        """
         self.network, self.card = network, card
         self.normalise = Normalise(card.mean, card.std)
+        self.task: type[Task] = task_named(card.task)
 
     @property
     def classes(self) -> list[str]:
@@ -39,9 +50,9 @@ class Predictor:
 
     @torch.inference_mode()
     def network_outputs(self, scaled: Tensor) -> Array:
-        """The network's outputs for what `scaled` makes, which may have been changed on the way."""
-        found: Array = self.network(self.normalise(scaled)).float().numpy()
-        return found
+        """The network's outputs for what `scaled` returns, float32."""
+        outputs: Array = self.network(self.normalise(scaled)).float().numpy()
+        return outputs
 
     def outputs(self, examples: Array) -> Array:
         """The network's outputs, float32.
@@ -51,32 +62,25 @@ class Predictor:
         """
         return self.network_outputs(self.scaled(examples))
 
-    def probabilities(self, examples: Array) -> Array:
-        """Of a classifier: (N, K) float32, calibrated; rows sum to 1."""
-        return softmax(self.outputs(examples), self.card.temperature)
-
-    def values(self, examples: Array) -> Array:
-        """Of a regression: (N,) float64, in the data's unit."""
-        return values(self.outputs(examples), self.card)
-
-    def images(self, examples: Array) -> Array:
-        """Of a reconstruction: (N, H, W, C) float32 in 0..1."""
-        return pixels(self.outputs(examples)).transpose(0, 2, 3, 1)
-
-    def clusters(self, examples: Array) -> Array:
-        """Of a clustering: (N,) int64, the nearest centre."""
-        nearest: Array = self.outputs(examples).argmax(axis=1)
-        return nearest
-
     def predict(self, examples: Array) -> Array:
-        """What the model's task asks for."""
-        asked = {
-            "classify": self.probabilities,
-            "regress": self.values,
-            "reconstruct": self.images,
-            "cluster": self.clusters,
-        }
-        return asked[self.card.task](examples)
+        """Predictions, as the model's task defines them: calibrated probabilities, numbers, images or clusters."""
+        return self.task.predictions(self.outputs(examples), self.card)
+
+    def outputs_of(self, store: Store, what: str) -> Array:
+        """The network's outputs for a whole store, in its order; shows progress beside `what`."""
+        # The shape is that of an example of zeros, as the store may be empty.
+        shape = self.outputs(np.zeros((1, *store.shape), store.shards[0].dtype)).shape[1:]
+        outputs = np.empty((len(store), *shape), np.float32)
+        for rows in self.batches(store, what):
+            outputs[rows] = self.outputs(store.take(rows))
+        return outputs
+
+    def batches(self, store: Store, what: str) -> Iterator[Array]:
+        """The rows of a store, in order, in batches that fit into memory, each (n,) int64; shows progress."""
+        size = max_batch(self.network, store.shape)
+        starts = range(0, len(store), size)
+        for start in track(starts, what, len(starts)):
+            yield np.arange(start, min(start + size, len(store)))
 
 
 def load_predictor(folder: Path) -> Predictor:
@@ -88,49 +92,30 @@ def load_predictor(folder: Path) -> Predictor:
     return Predictor(*load_model(Path(folder)))
 
 
-def outputs_of(predictor: Predictor, store: Store, what: str) -> Array:
-    """The network's outputs for a whole store, in its order: see `Predictor.outputs`."""
-    # Asked of an example that is none, as the store may be empty.
-    shape = predictor.outputs(np.zeros((1, *store.shape), store.shards[0].dtype)).shape[1:]
-    outputs = np.empty((len(store), *shape), np.float32)
-    for rows in batches(predictor, store, what):
-        outputs[rows] = predictor.outputs(store.take(rows))
-    return outputs
+def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
+    """The network with its weights, in evaluation mode, and its card.
+
+    Raises:
+        UserError: one of the two files is missing or damaged, or they do not fit each other.
+    """
+    card, path = load_card(folder), folder / "model.safetensors"
+    network = build_network(
+        network_shape(card.input_shape), task_named(card.task).outputs(len(card.classes)), card.architecture
+    )
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = one_line(error)
+        raise UserError(f"{path}: not this model's weights ({reason}); `dvc repro` makes them anew") from None
+    return network.eval(), card
 
 
-def at_once(network: torch.nn.Module, shape: tuple[int, ...]) -> int:
-    """Examples of this shape, (H, W, C) or (F,), in a batch that memory has room for."""
-    # Some bring images to a size of their own, in colour.
+def max_batch(network: torch.nn.Module, shape: tuple[int, ...]) -> int:
+    """Examples of this shape, (H, W, C) or (F,), in a batch that fits into memory."""
+    # Some networks resize images to a side of their own, in colour.
     sides = [getattr(module, "side", None) or 0 for module in network.modules()]
     numbers = max(math.prod(shape), 3 * max(sides) ** 2)
     return max(1, min(BATCH, BATCH_BYTES // (4 * numbers)))
-
-
-def batches(predictor: Predictor, store: Store, what: str) -> Iterator[Array]:
-    """The rows of a store, in order, in parts that memory has room for, each (n,) int64; says how far it is."""
-    size = at_once(predictor.network, store.shape)
-    starts = range(0, len(store), size)
-    for start in track(starts, what, len(starts)):
-        yield np.arange(start, min(start + size, len(store)))
-
-
-def softmax(logits: Array, temperature: float | None) -> Array:
-    """(N, K) → (N, K); rows sum to 1. Without a temperature the logits are taken as they are."""
-    scaled = logits.astype(np.float64) / (temperature or 1.0)
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True, initial=-np.inf))
-    shares: Array = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares
-
-
-def values(outputs: Array, card: ModelCard) -> Array:
-    """(N, 1) in the network's scale → (N,) float64 in the data's unit."""
-    target = card.target or {"mean": 0.0, "std": 1.0}
-    return outputs[:, 0].astype(np.float64) * target["std"] + target["mean"]
-
-
-def pixels(outputs: Array) -> Array:
-    """Pixels cut to 0..1, as an image's must be."""
-    return outputs.clip(0, 1)
 
 
 def use_threads(threads: int) -> None:

@@ -1,14 +1,15 @@
 """A small residual network for small images.
 
 He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016; pooling before normalisation, and
-pooling to one number, after Page, "How to train your ResNet", 2018.
+pooling each channel to one number, after Page, "How to train your ResNet", 2018.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from sprout.models.cnn import each
+from sprout.config.model import Activation, Resnet
+from sprout.models.cnn import for_each
 from sprout.models.dense import ACTIVATIONS
 from sprout.runtime.errors import UserError
 
@@ -19,84 +20,78 @@ POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
 """(N, C, H, W) → (N, C)."""
 
 
-class Residual(nn.Module):
-    """Two convolutions whose result is added to what went in."""
+class ResNet(nn.Module):
+    """A stem, stages that each halve the image, a pooling to one number per channel, and a dense head."""
 
-    def __init__(self, width: int, activation: str) -> None:
-        """Keep the width."""
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, config: Resnet) -> None:
+        """Build the layers.
+
+        Raises:
+            UserError: the examples are not images, or too small to be halved once per stage.
+        """
+        super().__init__()
+        check_size(input_shape, config)
+        channels = input_shape[0]
+        layers: list[nn.Module] = []
+        if config.stem is not None:
+            patches = nn.Conv2d(channels, config.stem, config.patch, config.patch, bias=False)
+            layers += [patches, *normalised(config.stem, config.activation)]
+            channels = config.stem
+        for width, count in zip(config.widths, for_each(config.blocks, len(config.widths)), strict=True):
+            layers += convolution(channels, width, config.activation, halved=True)
+            layers += [Residual(width, config.activation) for _ in range(count)]
+            channels = width
+        self.features = nn.Sequential(*layers)
+        self.pool = POOLINGS[config.pooling]
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(channels, outputs)
+        self.flip_average = config.flip_average
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, outputs)."""
+        outputs = self.one_pass(images)
+        if self.flip_average and not self.training:
+            outputs = (outputs + self.one_pass(images.flip(-1))) / 2
+        return outputs
+
+    def one_pass(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, outputs), of the images as they are."""
+        outputs: Tensor = self.head(self.dropout(self.pool(self.features(images))))
+        return outputs
+
+
+class Residual(nn.Module):
+    """Two convolutions whose output is added to their input."""
+
+    def __init__(self, width: int, activation: Activation) -> None:
+        """Build both convolutions, of `width` channels in and out."""
         super().__init__()
         self.added = nn.Sequential(*convolution(width, width, activation), *convolution(width, width, activation))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) → the same."""
+        """(N, C, H, W) → (N, C, H, W)."""
         added: Tensor = self.added(maps)
         return maps + added
 
 
-class ResNet(nn.Module):
-    """A stem, stages that halve the image each, a pooling to one number a channel, and one dense layer."""
-
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        outputs: int,
-        *,
-        stem: int | None,
-        patch: int,
-        widths: Sequence[int],
-        blocks: int | Sequence[int],
-        activation: str,
-        pooling: str,
-        dropout: float,
-        flip_average: bool,
-    ) -> None:
-        """Build it.
-
-        Raises:
-            UserError: the examples are no images, or too small for so many halvings.
-        """
-        super().__init__()
-        if len(input_shape) != 3:
-            raise UserError("model.name=resnet: the examples are rows of a table; it takes images")
-        if min(input_shape[1:]) // patch < 2 ** len(widths):
-            raise UserError(
-                f"model.widths={list(widths)}: nothing of {input_shape[1]}×{input_shape[2]} pixels is left after "
-                f"patches of {patch} and {len(widths)} halvings; use fewer"
-            )
-        inputs = input_shape[0]
-        layers: list[nn.Module] = []
-        if stem is not None:
-            layers += [nn.Conv2d(inputs, stem, patch, patch, bias=False), *normalised(stem, activation)]
-            inputs = stem
-        for width, count in zip(widths, each(blocks, len(widths)), strict=True):
-            layers += [*convolution(inputs, width, activation, halved=True)]
-            layers += [Residual(width, activation) for _ in range(count)]
-            inputs = width
-        self.features = nn.Sequential(*layers)
-        self.pool: Callable[[Tensor], Tensor] = POOLINGS[pooling]
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(inputs, outputs)
-        self.flip_average = flip_average
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) → (N, outputs)."""
-        found = self.seen(images)
-        if self.flip_average and not self.training:
-            found = (found + self.seen(images.flip(-1))) / 2
-        return found
-
-    def seen(self, images: Tensor) -> Tensor:
-        """One look at the images."""
-        found: Tensor = self.head(self.dropout(self.pool(self.features(images))))
-        return found
+def check_size(input_shape: tuple[int, ...], config: Resnet) -> None:
+    """Refuse rows of a table, and images too small for the stages."""
+    if len(input_shape) != 3:
+        raise UserError("model.name=resnet: the examples are rows of a table; it takes images")
+    stages = len(config.widths)
+    if min(input_shape[1:]) // config.patch < 2**stages:
+        raise UserError(
+            f"model.widths={list(config.widths)}: nothing of {input_shape[1]}×{input_shape[2]} pixels is left after "
+            f"patches of {config.patch} and {stages} halvings; use fewer"
+        )
 
 
-def convolution(inputs: int, filters: int, activation: str, *, halved: bool = False) -> list[nn.Module]:
-    """A 3×3 convolution and what follows it."""
-    layers: list[nn.Module] = [nn.Conv2d(inputs, filters, 3, padding=1, bias=False)]
+def convolution(channels: int, filters: int, activation: Activation, *, halved: bool = False) -> list[nn.Module]:
+    """A 3×3 convolution, a pooling that halves the image if asked for, batch norm and activation."""
+    layers: list[nn.Module] = [nn.Conv2d(channels, filters, 3, padding=1, bias=False)]
     return [*layers, *([nn.MaxPool2d(2)] if halved else []), *normalised(filters, activation)]
 
 
-def normalised(filters: int, activation: str) -> list[nn.Module]:
+def normalised(filters: int, activation: Activation) -> list[nn.Module]:
     """Batch norm and activation."""
     return [nn.BatchNorm2d(filters), ACTIVATIONS[activation]()]

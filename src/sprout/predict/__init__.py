@@ -1,1 +1,1 @@
-"""`sprout predict`: what a model says of images."""
+"""Predictions for image files, as `sprout predict` prints them."""

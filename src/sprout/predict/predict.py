@@ -1,134 +1,89 @@
-"""Images in, what a model says of each out: on standard output; what cannot be read, on standard error."""
+"""Predict image files with a model folder or a network of torchvision."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from rich.table import Table
 from torch import nn
 
-from sprout.data.prepare.decode import unhindered
-from sprout.data.prepare.pixels import Array, Fault
-from sprout.models.predictor import at_once
-from sprout.predict.answers import Answer, as_json, as_line, as_table, widest
-from sprout.predict.images import ImageFile, image_files
-from sprout.runtime.errors import UserError, printable
-from sprout.runtime.progress import track_late
+from sprout.config.pretrained import TORCHVISION
+from sprout.data.prepare.fault import Fault, without_pillow_limits
+from sprout.data.prepare.pixels import Array
+from sprout.models.predictor import max_batch
+from sprout.predict.image_files import ImageFile
+from sprout.predict.predictions import Prediction
+from sprout.runtime.errors import UserError
+from sprout.runtime.progress import BAR_DELAY, track
 
-STUDENT = "models/student"
 
-
-class Model(Protocol):
-    """What says something of images."""
+class ImageModel(Protocol):
+    """A model that predicts images."""
 
     classes: list[str]
-    heads: list[str]
-    """Of the columns of its answers."""
+    columns: list[str]
+    """Headers of a prediction's columns."""
     network: nn.Module
     shape: tuple[int, ...]
-    """Of an image as the network takes it."""
+    """(H, W, C) of an image as the network takes it."""
 
     def read(self, root: str, path: str) -> Array:
-        """Decode an image file; a `Fault` says what is wrong with it."""
+        """Decode an image file; raise a `Fault` if that fails."""
 
-    def answers(self, images: list[Array]) -> list[Answer]:
-        """Look at what `read` has given."""
+    def predict(self, images: list[Array]) -> list[Prediction]:
+        """Return one prediction for each image that `read` returned."""
 
 
-def predict(
-    paths: Sequence[str],
-    *,
-    model: str,
-    weights: Path | None,
-    resize: str | None,
-    top: int | None,
-    json: bool,
-    terminal: bool,
-    show: Callable[[Table], None],
-) -> int:
-    """Print what a model says of images.
+def open_model(name: str, weights: Path | None, resize: str | None, top: int | None) -> ImageModel:
+    """Open a model.
 
     Args:
-        paths: files and folders.
-        model: a model folder, or `torchvision:NAME`.
-        weights: a file with the weights of the latter.
-        resize: see `Trained`.
-        top: how many classes are named.
-        json: whether to print JSON.
-        terminal: whether a person reads it: then there is a table, at the end.
-        show: prints a table.
-
-    Returns:
-        The exit code: 1 if some images could not be read.
+        name: a model folder, or `torchvision:NAME`.
+        weights: a file with the weights of the latter; None fetches the published ones.
+        resize: see `FolderModel`.
+        top: number of classes to name; None takes the model's default.
 
     Raises:
-        UserError: no image could be read, or there is no such model.
-        UnreachableError: its weights cannot be fetched.
+        UserError: there is no such model, or an argument does not fit it.
+        UnreachableError: the weights cannot be fetched.
     """
-    files = image_files(paths)
-    seer = opened(model, weights, resize, top)
-    widths = widest([file.name for file in files]), widest(seer.classes)
-    kept: list[tuple[str, Answer]] = []
-    sound = 0
-    for file, found in looked_at(seer, files):
-        if isinstance(found, Fault):
-            print(f"{printable(file.name)}: {found}", file=sys.stderr)
-            continue
-        sound += 1
-        if json:
-            print(as_json(file.name, found))
-        elif terminal:
-            kept.append((file.name, found))
-        else:
-            print(as_line(file.name, found, widths))
-    if not sound:
-        raise UserError("no image could be read; predict takes image files, and folders of them")
-    if kept:
-        show(as_table(kept, seer.heads))
-    return int(sound < len(files))
-
-
-def opened(model: str, weights: Path | None, resize: str | None, top: int | None) -> Model:
-    """The model that is meant."""
-    if model.startswith("torchvision:"):
-        from sprout.predict.torchvision import PREFIX, Pretrained
+    if name.startswith(TORCHVISION):
+        from sprout.predict.torchvision_model import TorchvisionModel
 
         if resize is not None:
-            raise UserError(f"--resize {resize}: {model} brings images to size in its own way; leave it out")
-        return Pretrained(model.removeprefix(PREFIX), weights, top)
-    from sprout.predict.trained import Trained
+            raise UserError(f"--resize {resize}: {name} has its own way to resize; leave it out")
+        return TorchvisionModel(name.removeprefix(TORCHVISION), weights, top)
+    from sprout.predict.folder_model import FolderModel
 
     if weights is not None:
-        raise UserError(f"--weights {weights}: is for --model torchvision:NAME; the folder {model} has weights")
-    return Trained(Path(model), resize, top)
+        raise UserError(f"--weights {weights}: is for --model torchvision:NAME; the folder {name} has weights")
+    return FolderModel(Path(name), resize, top)
 
 
-def looked_at(model: Model, files: Sequence[ImageFile]) -> Iterator[tuple[ImageFile, Answer | Fault]]:
-    """Each file with what the model says of it, or what is wrong with it; in order."""
-    size = at_once(model.network, model.shape)
-    for batch in parts(track_late(files, "predict", len(files)), size):
-        read = [read_or_fault(model, file) for file in batch]
+def predict_files(model: ImageModel, files: Sequence[ImageFile]) -> Iterator[tuple[ImageFile, Prediction | Fault]]:
+    """Yield each file with its prediction, or with what is wrong with it, in order; show the progress."""
+    size = max_batch(model.network, model.shape)
+    for batch in batches(track(files, "predict", len(files), delay=BAR_DELAY), size):
+        read = [read_image(model, file) for file in batch]
         images = [each for each in read if not isinstance(each, Fault)]
-        answers = iter(model.answers(images) if images else [])
+        predictions = iter(model.predict(images) if images else [])
         for file, each in zip(batch, read, strict=True):
-            yield file, each if isinstance(each, Fault) else next(answers)
+            yield file, each if isinstance(each, Fault) else next(predictions)
 
 
-def parts(files: Iterable[ImageFile], size: int) -> Iterator[list[ImageFile]]:
-    """So many at a time."""
-    left = iter(files)
-    while batch := list(islice(left, size)):
+def batches(files: Iterable[ImageFile], size: int) -> Iterator[list[ImageFile]]:
+    """Yield lists of at most `size` files."""
+    remaining = iter(files)
+    while batch := list(islice(remaining, size)):
         yield batch
 
 
-def read_or_fault(model: Model, file: ImageFile) -> Array | Fault:
-    """An image, or what is wrong with it."""
+def read_image(model: ImageModel, file: ImageFile) -> Array | Fault:
+    """Return an image, or what is wrong with the file."""
     if file.fault:
         return Fault(file.fault)
     try:
-        with unhindered():
+        with without_pillow_limits():
             return model.read(file.root, file.path)
     except Fault as fault:
         return fault

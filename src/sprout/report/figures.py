@@ -13,35 +13,42 @@ from sprout.report.inputs import Model, to_float
 from sprout.report.svg import COLOURS, INK, LINE, MUTED, to_svg
 
 CURVE = (5.0, 3.0)
-"""Inches. Text of 9 points then reads as about 13 pixels in a column of 480 pixels."""
+"""Width and height in inches. Text of 9 points is about 13 pixels high in a column of 480 pixels."""
 FEW = 20
-"""Up to so many classes a matrix has its counts written into its cells."""
-MOST_POINTS = 1000
-"""A scatter plot of more draws some of them: the page would get slow, and no clearer."""
+"""Up to this many classes, the cells of a matrix show their counts."""
+MAX_POINTS = 1000
+"""A scatter plot draws a subset of more points: the page would become slow without becoming clearer."""
 MARKERS = {"teacher": "o", "student": "s"}
 
 
-def history_curves(models: Mapping[str, Model], quantity: str, label: str) -> Markup:
-    """`quantity` ("loss" or "accuracy") by epoch: train dashed, val solid, the best epoch marked."""
+def history_curves(models: Mapping[str, Model], column: str, label: str, *, percent: bool = False) -> Markup:
+    """Learning curves: train dashed, val solid, the best epoch marked.
+
+    Args:
+        models: each with a history.
+        column: of the history, without its split, such as "loss".
+        label: of the vertical axis.
+        percent: whether its values are shares.
+    """
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot(xlabel="Epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        if quantity == "accuracy":
+        if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         for name, model in models.items():
-            _history(axes, name, model, quantity)
+            _history(axes, name, model, column)
 
-    return to_svg(f"history-{quantity}", CURVE, draw)
+    return to_svg(f"history-{column}", CURVE, draw)
 
 
-def _history(axes: Axes, name: str, model: Model, quantity: str) -> None:
+def _history(axes: Axes, name: str, model: Model, column: str) -> None:
     epoch, colour = model.history["epoch"], COLOURS[name]
-    train, val = model.history[f"train_{quantity}"], model.history[f"val_{quantity}"]
+    train, val = model.history[f"train_{column}"], model.history[f"val_{column}"]
     single = "." if len(epoch) == 1 else ""
     axes.plot(epoch, train, color=colour, linestyle=(0, (3, 2)), linewidth=1.1, marker=single)
     axes.plot(epoch, val, color=colour, marker=single)
-    best = epoch == model.metrics["best_epoch"]
+    best = epoch == model.training["best_epoch"]
     axes.plot(epoch[best], val[best], color=colour, marker=MARKERS[name], markersize=6, linestyle="")
 
 
@@ -111,7 +118,7 @@ def _side(cells: int, few: bool) -> float:
 
 
 def _shade(share: Array) -> Array:
-    """One blue, more opaque with the share's square root: a confusion of 1 in 100 can still be seen."""
+    """Blue whose opacity is the square root of the share: a confusion of 1 in 100 is still visible."""
     blue = np.broadcast_to(np.array([0.13, 0.44, 0.71]), (*share.shape, 3))
     return np.concatenate([blue, np.sqrt(share)[..., None]], axis=-1)
 
@@ -127,7 +134,7 @@ def _name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], size: f
 
 
 def confidence_histogram(confidence: Array) -> Markup:
-    """How many pseudo-labels were accepted at which confidence, `confidence`: (n,) in 0..1."""
+    """Histogram of the confidence of the accepted pseudo-labels, (n,) in 0..1."""
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot(xlabel="Confidence", ylabel="Accepted pseudo-labels")
@@ -140,8 +147,8 @@ def confidence_histogram(confidence: Array) -> Markup:
 
 
 def scatter(true: Array, predicted: Array, model: str) -> Markup:
-    """Predicted against true values, (N,) each; where they are equal lies the dotted line."""
-    chosen = np.unique(np.linspace(0, len(true) - 1, min(len(true), MOST_POINTS)).round().astype(int))
+    """Predicted against true values, (N,) each; they are equal on the dotted line."""
+    chosen = np.unique(np.linspace(0, len(true) - 1, min(len(true), MAX_POINTS)).round().astype(int))
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot(xlabel="True", ylabel="Predicted")
@@ -162,20 +169,20 @@ def scatter(true: Array, predicted: Array, model: str) -> Markup:
     return to_svg("scatter", (4.6, 4.2), draw)
 
 
-def residuals(off: Array, model: str) -> Markup:
-    """How often a prediction is how far off, `off`: (N,) predicted minus true."""
+def residuals(residual: Array, model: str) -> Markup:
+    """Histogram of the residuals, (N,) predicted minus true."""
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot(xlabel="Predicted minus true", ylabel="Test examples")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.hist(off, bins=_bins(len(off)), color=COLOURS[model], edgecolor=LINE, linewidth=0.4)
+        axes.hist(residual, bins=_bins(len(residual)), color=COLOURS[model], edgecolor=LINE, linewidth=0.4)
         axes.axvline(0, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)))
 
     return to_svg("residuals", CURVE, draw)
 
 
 def error_histogram(noisy: Array | None, restored: Array, model: str) -> Markup:
-    """How often an image has which mean squared error, (N,) each: before, if there is noise, in grey, and after."""
+    """Histograms of mean squared errors, (N,) each: of noisy images, if any, in grey, and of restored ones."""
     largest = float(max(restored.max(), 0 if noisy is None else noisy.max()))
 
     def draw(figure: Figure) -> None:
@@ -190,5 +197,5 @@ def error_histogram(noisy: Array | None, restored: Array, model: str) -> Markup:
 
 
 def _bins(examples: int) -> int:
-    """So many that a bin has some examples in it."""
+    """Bins of a histogram of this many examples."""
     return int(np.clip(round(examples**0.5), 5, 30))

@@ -1,46 +1,30 @@
-"""Put the page together and write it: it needs no other file, no script and no network."""
+"""Assemble the page and write it: one file that needs no other file, no script and no network."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sprout.report import figures, tables, wording
-from sprout.report.classification import classification
-from sprout.report.clustering import clustering
+from sprout.report import figures, formatting, tables
 from sprout.report.inputs import SPLITS, Inputs, read_inputs
-from sprout.report.reconstruction import reconstruction
-from sprout.report.regression import regression
-from sprout.runtime.files import atomic_write
+from sprout.runtime.files import atomic_write, read_json
+from sprout.tasks import task_named
+from sprout.tasks.base import Task
 
 Fields = dict[str, Any]
+"""What a template reads, by name."""
 TRAININGS = {"teacher": "train", "student": "retrain"}
-"""The section with each model's training."""
-PAGES = {
-    "classify": classification,
-    "regress": regression,
-    "reconstruct": reconstruction,
-    "cluster": clustering,
+"""The section with the training of each model."""
+FORMATS: dict[str, Callable[[float | None], str]] = {
+    "share": formatting.percent,
+    "decimal": formatting.decimal,
+    "compact": formatting.compact,
+    "count": formatting.count,
 }
-"""What only the page of this task shows."""
-MEANINGS = {
-    "regress": "Errors in the unit of the predicted number; the squared one weighs large errors more. R²: the share of "
-    "the variance of the true values that the predictions account for, 1 is best.",
-    "reconstruct": "Of pixels in 0..1. Noise left: the error of the output as a share of that of the input; 0 is best.",
-    "cluster": "Inertia: mean squared distance to the nearest centre. Purity: the share of examples that have the "
-    "commonest class of their cluster; many small clusters are pure for free. Normalised mutual information: 0 where "
-    "cluster and class have nothing to do with each other, 1 where one tells the other.",
-}
-"""What the scores mean; of a classifier the template says it, with its interval."""
-CURVES = {
-    "classify": (("loss", "Loss", "Loss (nats)"), ("accuracy", "Accuracy", "Accuracy")),
-    "regress": (("loss", "Loss", "Loss"), ("mae", "Mean absolute error", "Mean absolute error")),
-    "reconstruct": (("loss", "Loss", "Loss"),),
-    "cluster": (("loss", "Loss", "Loss (nats)"),),
-}
-"""By task: the column of the history, its name, and the label of the axis."""
+"""By `Score.format`."""
+NO_STUDENT = "Self-training needs classes, so there is no student: this page shows the teacher."
 
 
 def write_report(
@@ -61,7 +45,7 @@ def write_report(
         out: the page, index.html; its folder is made.
         config: the composed configuration, one nested dict per section.
         build: hash of the build, as in the name of its runs.
-        prepared: folder of the stage `prepare`; the stores `unlabelled` and `test` give the examples shown.
+        prepared: folder of the stage `prepare`; the stores `unlabelled` and `test` hold the examples shown.
         pseudo_labels: folder of the stage `pseudo_label`.
         teacher: model folder of the stage `train`.
         student: model folder of the stage `retrain`.
@@ -69,25 +53,17 @@ def write_report(
         examples: shown in each gallery; 0 for none.
 
     Raises:
-        FileNotFoundError: an earlier stage has not written its file.
-        UserError: a store that examples are taken from is not whole.
+        FileNotFoundError: an earlier stage has not written a file.
+        UserError: a store that examples are taken from is damaged.
     """
-    inputs = read_inputs(prepared, pseudo_labels, teacher, student, evaluation)
+    task = task_named(read_json(teacher / "model.json")["task"])
+    inputs = read_inputs(prepared, pseudo_labels, teacher, student, evaluation, target=task.column or "label")
     template = _environment().get_template("page.html.j2")
     page = template.render(
-        experiment=config["experiment"],
-        build=build,
-        classes=inputs.classes,
-        models=list(inputs.models),
-        kept=inputs.kept,
-        shown=inputs.shown,
-        task=inputs.task,
-        meaning=MEANINGS.get(inputs.task),
-        measures=tables.comparison(inputs.task, inputs.models, inputs.scores["test"]),
-        **_built(inputs, config),
-        curves=_curves(inputs),
-        **PAGES[inputs.task](inputs, prepared, examples),
-        settings=wording.settings(config),
+        **_run(task, inputs, config, build),
+        **_data(task, inputs),
+        **_models(task, inputs, config),
+        **_task(task, inputs, prepared, examples),
     )
     with atomic_write(out) as beside:
         beside.write_text(page, encoding="utf-8", newline="\n")
@@ -101,34 +77,96 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = (wording.percent, wording.decimal, wording.compact, wording.count, wording.signed, wording.plural)
-    environment.filters.update({one.__name__: one for one in written})
+    functions = (formatting.percent, formatting.decimal, formatting.compact, formatting.count, formatting.signed)
+    environment.filters.update({each.__name__: each for each in (*functions, formatting.plural)})
+    environment.filters["metric"] = _metric
     return environment
 
 
-def _built(inputs: Inputs, config: Mapping[str, Any]) -> Fields:
-    train, retrain = dict(wording.settings(config["train"])), dict(wording.settings(config["retrain"]))
-    student = inputs.task == "classify"
-    whole = ("model", "augment", "train", *(["pseudo_label"] if student else []))
-    differs = [(key, value) for key, value in retrain.items() if train.get(key) != value]
+def _metric(value: float | None, form: str, digits: int) -> str:
+    """A metric as `Score.format` says; `digits` are those of percentages."""
+    return formatting.percent(value, digits) if form == "share" else FORMATS[form](value)
+
+
+def _run(task: type[Task], inputs: Inputs, config: Mapping[str, Any], build: str) -> Fields:
     return {
-        "summary": inputs.summary,
-        "faulty": inputs.faulty,
-        "sizes": {split: len(inputs.labels[split]) for split in SPLITS},
-        "known": inputs.known,
-        "class_counts": tables.class_counts(inputs.labels, len(inputs.classes)),
-        "trainings": {name: config[TRAININGS[name]] for name in inputs.models},
-        "described": {name: model.description for name, model in inputs.models.items()},
-        "trained": {name: model.metrics for name, model in inputs.models.items()},
-        "sections": {name: wording.settings(config[name]) for name in whole}
-        | ({"retrain": differs} if student else {}),
+        "experiment": config["experiment"],
+        "build": build,
+        "settings": formatting.settings(config),
+        "kept": inputs.kept,
+        "shown": inputs.shown,
+        "has_pseudo_labels": task.has_pseudo_labels,
     }
 
 
-def _curves(inputs: Inputs) -> dict[str, Markup]:
-    """The learning curves, by what they show; none of a model that was not trained in epochs."""
+def _data(task: type[Task], inputs: Inputs) -> Fields:
     return {
-        title: figures.history_curves(inputs.models, quantity, label)
-        for quantity, title, label in CURVES[inputs.task]
-        if all(f"val_{quantity}" in model.history for model in inputs.models.values())
+        "summary": inputs.summary,
+        "quarantined": inputs.quarantined,
+        "classes": inputs.classes,
+        "sizes": {split: len(inputs.labels[split]) for split in SPLITS},
+        "targets": inputs.targets,
+        "numbers": task.target == "number",
+        "class_counts": tables.class_counts(inputs.labels, len(inputs.classes)),
+    }
+
+
+def _models(task: type[Task], inputs: Inputs, config: Mapping[str, Any]) -> Fields:
+    return {
+        "models": list(inputs.models),
+        "cards": {role: model.card for role, model in inputs.models.items()},
+        "trained": {role: model.training for role, model in inputs.models.items()},
+        "trainings": {role: config[TRAININGS[role]] for role in inputs.models},
+        "sections": _sections(config, task.has_pseudo_labels),
+        "comparisons": tables.comparisons(task.scores, inputs.models, inputs.test),
+        "curves": _curves(task, inputs),
+    }
+
+
+def _sections(config: Mapping[str, Any], has_student: bool) -> dict[str, list[tuple[str, str]]]:
+    """The settings of each section that makes a model; of `retrain` those that differ from `train`."""
+    shown = ("model", "augment", "train", *(["pseudo_label"] if has_student else []))
+    sections = {name: formatting.settings(config[name]) for name in shown}
+    if has_student:
+        train = dict(sections["train"])
+        retrain = formatting.settings(config["retrain"])
+        sections["retrain"] = [(key, value) for key, value in retrain if train.get(key) != value]
+    return sections
+
+
+def _curves(task: type[Task], inputs: Inputs) -> dict[str, Markup]:
+    """The learning curves, by title; empty where a model was not trained in epochs."""
+    shares = {score.key for score in task.scores if score.format == "share"}
+    return {
+        title: figures.history_curves(inputs.models, column, label, percent=column in shares)
+        for column, title, label in task.curves
+        if all(f"val_{column}" in model.history for model in inputs.models.values())
+    }
+
+
+def _task(task: type[Task], inputs: Inputs, prepared: Path, examples: int) -> Fields:
+    """What the task's page returns, with a default for every field of `report.pages` that it leaves out."""
+    fields = _defaults(task, inputs) | task.page(inputs, prepared, examples)
+    if not task.has_pseudo_labels:
+        fields["explanation"] = f"{fields['explanation']} {NO_STUDENT}"
+    return fields
+
+
+def _defaults(task: type[Task], inputs: Inputs) -> Fields:
+    first, tested = task.scores[0], inputs.predictions.num_rows
+    values = " → ".join(FORMATS[first.format](inputs.test[role][first.key]) for role in inputs.models)
+    better = "higher" if first.higher_is_better else "lower"
+    labelled, unlabelled = len(inputs.labels["train"]), len(inputs.labels["unlabelled"])
+    return {
+        "template": None,
+        "contents": {},
+        "what": f"A model of the task {task.name}, from {formatting.plural(labelled, 'training example')} and "
+        f"{formatting.plural(unlabelled, 'unlabelled example')}.",
+        "headline": f"{first.name} {values}" + ("" if inputs.kept else " (teacher → student)"),
+        "explanation": f"Measured on {formatting.plural(tested, 'test example')}; {better} is better.",
+        "meaning": task.meaning or "",
+        "tested": tested,
+        "digits": 1,
+        "intervals": {},
+        "model_rows": {},
     }

@@ -1,7 +1,7 @@
 """Matplotlib figures as SVG that takes its colours and its font from the page around it.
 
-A figure is drawn with the stand-in colours below; in the SVG they become the CSS variables of the page, so
-that one drawing reads well on a light screen, a dark screen and paper. Text stays text, in the page's font.
+A figure is drawn with the placeholder colours below, which the SVG replaces by the CSS variables of the page: one
+drawing fits a light screen, a dark screen and paper. Text stays text, in the page's font.
 """
 
 import io
@@ -19,7 +19,7 @@ INK, MUTED, LINE = "#101010", "#707070", "#d0d0d0"
 TEACHER, STUDENT = "#b65a00", "#0068a8"
 COLOURS = {"teacher": TEACHER, "student": STUDENT}
 LARGEST = 110
-"""CSS pixels to the inch; 96 is the natural size."""
+"""CSS pixels per inch, at most; 96 is the natural size."""
 VARIABLES = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
@@ -53,8 +53,8 @@ STYLE = {
 def to_svg(name: str, size: tuple[float, float], draw: Callable[[Figure], None]) -> Markup:
     """Draw on an empty figure of `size` (width, height in inches) and return one `<svg>` element.
 
-    The same drawing gives the same text. `name` must be the figure's own on the page: clip paths and markers
-    are referred to by ids, which are made from it.
+    The same drawing gives the same text. `name` must be unique on the page, as the ids of clip paths and markers are
+    made from it.
     """
     file = io.StringIO()
     with _style(name):
@@ -69,7 +69,7 @@ def to_svg(name: str, size: tuple[float, float], draw: Callable[[Figure], None])
 @contextmanager
 def _style(name: str) -> Iterator[None]:
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # Matplotlib measures text with its own font; a letter missing there is drawn by the reader's.
+        # Matplotlib measures text with its own font; a glyph missing there is drawn by the browser's.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE | {"svg.hashsalt": name})
@@ -77,7 +77,7 @@ def _style(name: str) -> Iterator[None]:
 
 
 def _inline(svg: str, inches: float) -> str:
-    """Only the drawing, as wide as the page lets it be, but never so wide that its text gets out of scale."""
+    """The `<svg>` element alone, as wide as the page but no wider than LARGEST allows, so that text keeps its size."""
     svg = svg[svg.index("<svg ") :]
     width = f' style="max-width: {LARGEST * inches:.0f}px"'
     svg = re.sub(r' width="[^"]*" height="[^"]*"', width, svg, count=1)

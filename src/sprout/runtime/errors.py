@@ -1,34 +1,30 @@
-"""What means: the user can mend this; what means: no use going on; and errors in one line."""
+"""Errors that a user can correct, the two ways in which a sweep ends a trial, and texts on one line."""
 
 
 class UserError(Exception):
-    """A mistake in what the user gave (a setting, a file, a command).
+    """A mistake in what the user gave: a setting, a file, a command.
 
-    The message is one line and names the field or file, its value, what is accepted and what to do.
-    At the edge it ends the process with exit code 2 and no traceback.
+    The message is one line: the setting or file, its value, what is accepted or how to correct it. It ends the process
+    with exit code 2 and without a traceback.
     """
 
 
 class TrainingFailedError(UserError):
-    """A training that had begun has failed: with other chance, or another try, it might not."""
-
-
-class Paused(BaseException):
-    """A sweep leaves this trial for now: no error, and it goes on from its checkpoint or not."""
+    """A training failed after it had begun; with another seed, or at another try, it might not."""
 
 
 class Pruned(BaseException):
-    """A sweep does not go on with this trial: no error, but what it does ends here."""
+    """A sweep has pruned this trial: not an error, but its training ends here."""
 
 
-def one_line(said: object) -> str:
-    """A text, or an error's, on one line; letters that a terminal would obey are spelled out."""
-    text = " ".join(str(said).split())
-    if not text and isinstance(said, BaseException):
-        return type(said).__name__
+def one_line(message: object) -> str:
+    """A text, or an exception's message, on one line and printable; the type of an exception without a message."""
+    text = " ".join(str(message).split())
+    if not text and isinstance(message, BaseException):
+        return type(message).__name__
     return printable(text)
 
 
 def printable(text: str) -> str:
-    """A text on one line, whatever is in it: what cannot be printed is spelled out."""
+    r"""The text with its control characters escaped, such as `\n` and `\x1b`, so that no terminal obeys them."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -1,10 +1,10 @@
-"""Nothing is ever half-written: write beside, then rename."""
+"""Files and folders that are never half-written, and JSON and CSV in one format."""
 
 import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from typing import Any
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder`, which takes its place when the block ends well.
+    """An empty folder beside `folder` that replaces it when the block ends without an exception.
 
-    What an earlier, killed attempt left beside it is removed.
+    Leftovers of an earlier attempt that was killed are removed.
     """
-    beside, old = (folder.with_name(f"{folder.name}.tmp-{part}") for part in ("new", "old"))
-    for left in (beside, old):
-        shutil.rmtree(left, ignore_errors=True)
+    beside, old = (folder.with_name(f"{folder.name}.tmp-{suffix}") for suffix in ("new", "old"))
+    for leftover in (beside, old):
+        shutil.rmtree(leftover, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
         yield beside
@@ -32,19 +32,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def scratch_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder that is gone when the block ends, and with it what a killed attempt left there."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A path beside `path`, which takes its place when the block ends well."""
+    """A path beside `path` whose file replaces it when the block ends without an exception."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.tmp-new")
     try:
@@ -54,18 +43,33 @@ def atomic_write(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON, indented, in its own order."""
+@contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder that is removed when the block ends; leftovers of a killed attempt are removed first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON, indented, keys in the order of `value`."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON."""
+    """Read JSON.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows as CSV, with a head even where there are none."""
+def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows as CSV, with the header even if there are no rows."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()

@@ -1,7 +1,20 @@
-"""Several processes that train together: which one this is, and how they are started.
+"""Starting processes and the environment variables they are started with.
 
-Lightning's own launcher would run the whole command again for each of them; torchrun starts them all
-alike, ends them together, and leaves none behind.
+This is the only module that sets or reads these variables. An engine for several machines would stand behind
+`run_ranks` and `start_worker`.
+
+| variable | set by | meaning for the process that reads it |
+|---|---|---|
+| PARENT_PID | `dvc.yaml` for a stage, `start_worker` | end when this process has ended (`signals.die_with_parent`) |
+| STAGE_PID | `run_ranks` | the process that started torchrun: end when it has ended |
+| RANK_ERROR | `run_ranks` | the file that takes the message of a `UserError` |
+| RANK, WORLD_SIZE | torchrun | this process is one rank of a training on several devices |
+| SLURM_PROCID, SLURM_NTASKS | SLURM | the same |
+| OMP_NUM_THREADS | `run_ranks`, unless it is set | threads until the training sets its own number |
+| CUDA_VISIBLE_DEVICES | the user, `start_worker` | the GPUs that may be used |
+| PYTHONPATH | `dvc.yaml`, `start_worker` | where `sprout` is imported from |
+
+Processes that decode images need none of them: `process_pool` starts them by `multiprocessing`.
 """
 
 import os
@@ -13,7 +26,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sprout.runtime.errors import UserError
-from sprout.runtime.signals import Killed
+
+SOURCES = Path(__file__).parents[2]
+"""The folder that holds the package."""
 
 
 def is_rank() -> bool:
@@ -22,23 +37,55 @@ def is_rank() -> bool:
 
 
 def rank() -> int:
-    """This process's place among all that train together; 0 is the one that writes."""
+    """Return the global rank of this process; 0 without ranks. Only rank 0 writes files."""
     return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
-def started_as_ranks(devices: int, nodes: int) -> bool:
-    """Run this very command once per device of this machine, and wait for all of them.
+def pop_parent_pid() -> int:
+    """Return the pid of the process that this one must not outlive, and hide it from children of this process.
 
-    Returns False at once where there is nothing to start: one device, or this process is a rank itself.
+    It may have ended during the imports of this process, whose parent is then another one.
+    """
+    return int(os.environ.pop("PARENT_PID", "") or os.getppid())
+
+
+def stage_pid() -> int | None:
+    """Return the pid of the process that started the launcher of this rank; None if this is not one of its ranks."""
+    pid = os.environ.get("STAGE_PID")
+    return int(pid) if pid else None
+
+
+def report_rank_error(message: str) -> None:
+    """Hand the message of a `UserError` to the process that started the ranks; does nothing elsewhere."""
+    if path := os.environ.get("RANK_ERROR"):
+        Path(path).write_text(message, encoding="utf-8")
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that this process may use, by their names in CUDA_VISIBLE_DEVICES or their indices."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return []
+    names = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = torch.cuda.device_count()  # CUDA takes the names up to the first one that it does not know
+    return names.split(",")[:count] if names else [str(index) for index in range(count)]
+
+
+def started_as_ranks(devices: int, nodes: int) -> bool:
+    """Run the current command once per device of this machine and wait for all of the processes.
+
+    Returns:
+        False, at once, where there is nothing to start: one device, or this process is a rank itself.
 
     Raises:
-        UserError: what the first rank to fail said; or several nodes, which only torchrun or SLURM can start; or
-            these have started another number of processes than there are devices.
-        SystemExit: a rank failed otherwise; with its launcher's exit code.
-        Killed: this process was asked to end; the ranks have ended.
+        UserError: a rank raised it (its message is passed on), or there are several nodes, which only torchrun or
+            SLURM can start, or they have started another number of processes than there are devices.
+        SystemExit: a rank failed otherwise; with the exit code of the launcher.
+        Killed: a signal asked this process to end; the ranks have ended.
     """
     if is_rank():
-        check_count(devices, nodes)
+        check_world_size(devices, nodes)
         return False
     if nodes > 1:
         raise UserError(f"train.nodes={nodes}: start this command on each node under torchrun or SLURM")
@@ -49,36 +96,66 @@ def started_as_ranks(devices: int, nodes: int) -> bool:
     return True
 
 
-def check_count(devices: int, nodes: int) -> None:
-    """Check that there are as many ranks as devices: others would each train by themselves."""
+def check_world_size(devices: int, nodes: int) -> None:
+    """Check that there is one rank per device: with more, each group would train alone into the same folder."""
     name = "WORLD_SIZE" if "RANK" in os.environ else "SLURM_NTASKS"
-    started = os.environ.get(name)
-    if started is not None and int(started) != devices * nodes:
+    size = os.environ.get(name)
+    if size is not None and int(size) != devices * nodes:
         raise UserError(
-            f"train.devices={devices}, train.nodes={nodes}: {name}={started} processes were started; accepted: as many "
-            "as devices on all nodes together"
+            f"train.devices={devices}, train.nodes={nodes}: {name}={size} processes were started; accepted: one per "
+            f"device of all nodes, {devices * nodes}"
         )
 
 
 def run_ranks(devices: int, command: Sequence[str]) -> int:
-    """Run a Python command once per device, by torchrun; its exit code.
+    """Run a Python command once per device by torchrun; return its exit code.
+
+    torchrun starts all ranks alike, ends them together and leaves none behind; Lightning's own launcher would run the
+    whole command again for each of them.
 
     Raises:
-        UserError: what the first rank to fail said.
-        Killed: this process was asked to end; the ranks have ended.
+        UserError: a rank raised it; its message is passed on.
+        Killed: a signal asked this process to end; the ranks have ended.
     """
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
-    with TemporaryDirectory() as folder:
-        told = Path(folder) / "error"
-        # torchrun would set one thread and say so; the training sets its own number.
-        ours = {"OMP_NUM_THREADS": "1", **os.environ, "STAGE_PID": str(os.getpid()), "RANK_ERROR": str(told)}
-        process = subprocess.Popen([*launcher, *command], env=ours)
+    with TemporaryDirectory() as scratch:
+        message = Path(scratch) / "error"
+        protocol = {"STAGE_PID": str(os.getpid()), "RANK_ERROR": str(message)}
+        # Without a number of threads torchrun would set 1 and print a warning.
+        process = subprocess.Popen([*launcher, *command], env={"OMP_NUM_THREADS": "1"} | os.environ | protocol)
         try:
             code = process.wait()
-        except Killed:
+        except BaseException:
             process.send_signal(signal.SIGTERM)
             process.wait()
             raise
-        if told.exists():
-            raise UserError(told.read_text(encoding="utf-8"))
+        if message.exists():
+            raise UserError(message.read_text(encoding="utf-8"))
     return code
+
+
+def start_worker(module: str, socket: int, log: Path, gpus: Sequence[str] | None) -> subprocess.Popen[bytes]:
+    """Start a Python module as a process that ends with this one.
+
+    It has a session of its own: Ctrl-C reaches this process alone, and its whole process group can be killed.
+
+    Args:
+        module: dotted name; its one argument is the number of the socket.
+        socket: the file descriptor of a socket that it inherits.
+        log: the file that its output is appended to.
+        gpus: the GPUs it may see, as `visible_gpus` names them; None for those of this process.
+    """
+    path = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
+    env = os.environ | {"PYTHONPATH": path, "PARENT_PID": str(os.getpid())}
+    if gpus is not None:
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, str(socket)],
+            pass_fds=[socket],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )

@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from sprout.runtime.errors import UserError, one_line
+from sprout.runtime.launch import pop_parent_pid, report_rank_error, stage_pid
 
 if TYPE_CHECKING:
     import psutil
@@ -45,8 +45,7 @@ def exit_codes() -> Iterator[None]:
     except UserError as error:
         line = one_line(error)
         print("error:", line, file=sys.stderr)
-        if told := os.environ.get("RANK_ERROR"):
-            Path(told).write_text(line, encoding="utf-8")
+        report_rank_error(line)
         sys.exit(2)
     except OSError as error:
         if error.errno not in FULL_OR_CLOSED:
@@ -62,7 +61,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What asks a process to end."""
 
 
-class Request:
+class EndRequest:
     """Whether a signal has asked this process to end."""
 
     signum: int | None = None
@@ -79,12 +78,12 @@ class Request:
 
 
 @contextmanager
-def requests() -> Iterator[Request]:
+def deferred_signals() -> Iterator[EndRequest]:
     """While the block runs, a signal to end is noted instead of raised: it looks when it can end well.
 
     Only where signals end by `exit_codes`; whoever has handlers of his own keeps them.
     """
-    request = Request()
+    request = EndRequest()
     ours = [signum for signum in ENDING if signal.getsignal(signum) == raise_killed]
     for signum in ours:
         signal.signal(signum, request.note)
@@ -103,13 +102,16 @@ def raise_killed(signum: int, frame: FrameType | None) -> None:
     raise Killed(signum)
 
 
-def die_with_parent(seconds: float = 0.5) -> None:
-    """End this process by SIGTERM soon after its parent has died.
+def die_with_parent(seconds: float = 0.5, parent: int | None = None) -> None:
+    """Watch this process's parent in a thread, and end by SIGTERM soon after it has died.
 
     Killing `dvc` leaves its stage running; the next `dvc repro` would start a second one beside it.
-    PARENT_PID, where it is set, says who the parent was at the start: it may have died during our imports.
+
+    Args:
+        seconds: between two looks at the parent.
+        parent: its pid; None takes that of `launch.pop_parent_pid`.
     """
-    parent = int(os.environ.pop("PARENT_PID", "") or os.getppid())
+    parent = pop_parent_pid() if parent is None else parent
     starter = stage_of_rank()
 
     def watch() -> None:
@@ -134,12 +136,17 @@ def lives(process: "psutil.Process") -> bool:
 
 
 def stage_of_rank() -> "psutil.Process | None":
-    """The process that started this one's launcher, where this is one of several ranks."""
-    if "STAGE_PID" not in os.environ:
+    """The process that started the launcher of this rank; None where this is not one of several ranks.
+
+    Raises:
+        Killed: it has died.
+    """
+    pid = stage_pid()
+    if pid is None:
         return None
     import psutil
 
     try:
-        return psutil.Process(int(os.environ["STAGE_PID"]))
+        return psutil.Process(pid)
     except psutil.NoSuchProcess:
         raise Killed(signal.SIGTERM) from None

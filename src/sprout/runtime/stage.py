@@ -1,10 +1,9 @@
-"""What every stage script runs in: its exit codes, its parent's life and the workspace's lock."""
+"""How every stage script runs: alone in its workspace, no longer than its parent, with an exit code."""
 
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -15,18 +14,18 @@ LOCK = Path("build/stage.lock")
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run one stage of this workspace, alone, and end with its exit code.
+    """Run one stage of this workspace under its lock, and end the process with its exit code.
 
-    A stage whose `dvc` was killed ends by itself; the next one waits for its end here.
+    A stage whose `dvc` was killed ends by itself; the next one waits here until it has.
     """
     with exit_codes():
         die_with_parent()
-        with alone():
+        with stage_lock():
             main()
 
 
-def alone() -> AbstractContextManager[Any]:
-    """The workspace's lock. A rank runs under the lock of the process that started it."""
+def stage_lock() -> AbstractContextManager[object]:
+    """Hold the workspace's lock, and say so while waiting for it. A rank runs under the lock of its starter."""
     if is_rank():
         return nullcontext()
     LOCK.parent.mkdir(exist_ok=True)

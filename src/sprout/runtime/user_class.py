@@ -1,4 +1,4 @@
-"""The door to the user's own classes: `package.Class`, checked to be of the right kind."""
+"""Import the user's own classes, `package.Class`, and check their base class."""
 
 from importlib import import_module
 from typing import TypeVar
@@ -12,7 +12,7 @@ def subclass(key: str, path: str, base: type[T]) -> type[T]:
     """Import a class by its dotted path.
 
     Raises:
-        UserError: there is no such class, or it is no subclass of `base`.
+        UserError: it cannot be imported, or is not a subclass of `base`.
     """
     module, _, name = path.rpartition(".")
     try:
@@ -23,5 +23,5 @@ def subclass(key: str, path: str, base: type[T]) -> type[T]:
             "that dvc.yaml names in the deps of the stages that use it"
         ) from None
     if not (isinstance(found, type) and issubclass(found, base)):
-        raise UserError(f"{key}={path}: is no subclass of {base.__module__}.{base.__qualname__}")
+        raise UserError(f"{key}={path}: is not a subclass of {base.__module__}.{base.__qualname__}")
     return found

@@ -1,4 +1,4 @@
-"""Which guesses on the unlabelled pool become labels.
+"""Pseudo-labels: predictions on the unlabelled pool that become labels.
 
 Pseudo-labels: D.-H. Lee, "Pseudo-Label", ICML workshop 2013; the fixed threshold on confidence as in
 Sohn et al., "FixMatch", NeurIPS 2020, here on calibrated probabilities.
@@ -9,26 +9,26 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from sprout.config.pseudo_label import PseudoLabel
 from sprout.data.store import Array, Store, label_table, write_labels
-from sprout.models.predictor import Predictor, outputs_of, softmax
+from sprout.models.predictor import Predictor
 from sprout.runtime.files import write_rows
 
 
-def accept(probabilities: Array, *, threshold: float, per_class: int | None) -> Array:
-    """The rows whose guess is accepted, in order.
+def accept(probabilities: Array, config: PseudoLabel) -> Array:
+    """The rows whose prediction is accepted, in order: (n,) int64.
 
     Args:
         probabilities: (N, K) calibrated, rows sum to 1.
-        threshold: accept at this probability or above.
-        per_class: accept at most so many of each guessed class, the surest first; None means all.
+        config: the threshold, and how many of each predicted class are accepted at most, the most confident first.
     """
-    confidence, guesses = probabilities.max(axis=1, initial=0), probabilities.argmax(axis=1)
-    accepted = np.flatnonzero(confidence >= threshold)
-    if per_class is None:
+    confidence, predicted = probabilities.max(axis=1, initial=0), probabilities.argmax(axis=1)
+    accepted = np.flatnonzero(confidence >= config.threshold)
+    if config.per_class is None:
         return accepted
-    # A stable sort: of two equally sure ones the earlier row wins.
-    surest = accepted[np.argsort(-confidence[accepted], kind="stable")]
-    kept = [surest[guesses[surest] == index][:per_class] for index in range(probabilities.shape[1])]
+    # A stable sort: of two predictions of equal confidence the earlier row wins.
+    ranked = accepted[np.argsort(-confidence[accepted], kind="stable")]
+    kept = [ranked[predicted[ranked] == index][: config.per_class] for index in range(probabilities.shape[1])]
     return np.sort(np.concatenate(kept))
 
 
@@ -53,37 +53,33 @@ def pseudo_labels(probabilities: Array, rows: Array, pool: pa.Table, round_: int
     )
 
 
-def label_pool(folder: Path, teacher: Predictor, pool: Store, *, threshold: float, per_class: int | None) -> str:
-    """Let the teacher label what it is sure of, if it knows classes at all; see `write_pseudo_labels`."""
-    task = teacher.card.task
-    if task != "classify":
-        write_round(folder, pool.labels.slice(0, 0), len(pool), threshold)
-        return f"pseudo_label: a confidence belongs to a class, and the teacher's task is to {task}; no pseudo-labels"
-    probabilities = softmax(outputs_of(teacher, pool, "score"), teacher.card.temperature)
-    return write_pseudo_labels(folder, probabilities, pool.labels, threshold=threshold, per_class=per_class)
+def label_pool(folder: Path, teacher: Predictor, pool: Store, config: PseudoLabel) -> str:
+    """Write the pseudo-labels that the teacher is confident of, if its task has them; see `write_pseudo_labels`."""
+    if not teacher.task.has_pseudo_labels:
+        write_round(folder, pool.labels.slice(0, 0), len(pool), config.threshold)
+        return f"pseudo_label: the teacher's task, {teacher.task.name}, has no pseudo-labels"
+    probabilities = teacher.task.predictions(teacher.outputs_of(pool, "score"), teacher.card)
+    return write_pseudo_labels(folder, probabilities, pool.labels, config)
 
 
-def write_pseudo_labels(
-    folder: Path, probabilities: Array, pool: pa.Table, *, threshold: float, per_class: int | None
-) -> str:
-    """Accept, write the label table and `rounds.csv`, and say what was accepted.
+def write_pseudo_labels(folder: Path, probabilities: Array, pool: pa.Table, config: PseudoLabel) -> str:
+    """Accept, write the label table and `rounds.csv`, and return a sentence about what was accepted.
 
     Args:
         folder: an empty folder.
         probabilities: (N, K) calibrated, of the whole pool; N may be 0.
         pool: the pool's own label table.
-        threshold: see `accept`.
-        per_class: see `accept`.
+        config: what is accepted.
     """
-    rows = accept(probabilities, threshold=threshold, per_class=per_class)
-    write_round(folder, pseudo_labels(probabilities, rows, pool, round_=1), len(probabilities), threshold)
+    rows = accept(probabilities, config)
+    write_round(folder, pseudo_labels(probabilities, rows, pool, round_=1), len(probabilities), config.threshold)
     if not len(probabilities):
         return "pseudo_label: there is no unlabelled pool; no pseudo-labels"
-    return f"pseudo_label: accepted {len(rows)} of {len(probabilities)} at a confidence of {threshold} or above"
+    return f"pseudo_label: accepted {len(rows)} of {len(probabilities)} at a confidence of {config.threshold} or above"
 
 
 def write_round(folder: Path, accepted: pa.Table, pool: int, threshold: float) -> None:
-    """Write what the one round there is has accepted.
+    """Write what the one round has accepted.
 
     Args:
         folder: an empty folder.

@@ -1,4 +1,4 @@
-"""The winner of a sweep as an experiment of its own."""
+"""Write the winner of a sweep as an experiment."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,54 +15,56 @@ from sprout.sweep import trials
 
 
 def refuse_taken(conf: Path, name: str) -> None:
-    """Refuse a name that is in use, before the first trial."""
+    """Refuse, before the first trial, the name of an experiment that exists."""
     path = conf / "experiment" / f"{name}.yaml"
     if path.exists():
-        raise UserError(f"--adopt {name}: {path} is there already; choose another name")
+        raise UserError(f"--adopt {name}: {path} exists; choose another name")
 
 
 def refuse_unadoptable(conf: Path, searched: Composed, study: Study, number: int | None) -> None:
-    """Refuse what is sure not to be adopted in the end, before the search.
+    """Refuse, before the first trial, what cannot be adopted in the end.
 
     Raises:
-        UserError: which of several best trials is not said, or an override is one that no experiment can say.
+        UserError: there are several objectives and no number, or an override that no experiment can hold.
     """
     if number is None and len(study.directions) > 1:
-        named = ", ".join(str(trial.number) for trial in trials.best(study)) or "those that are complete by then"
-        raise UserError(f"--adopt: with several objectives there is no single best; choose one by --trial, of {named}")
+        front = ", ".join(str(trial.number) for trial in trials.best(study)) or "none is complete yet"
+        raise UserError(f"--adopt: several objectives have no single best trial; choose one by --trial: {front}")
     split(conf, searched)
 
 
 def winner(study: Study, number: int | None) -> FrozenTrial:
-    """The trial to adopt: that of the number, or the best.
+    """Return the trial to adopt: the one of the number, or the best.
 
     Raises:
-        UserError: there is none, or several, or that trial is not complete.
+        UserError: there is no such trial, or no single best one, or it is not complete.
     """
     best = trials.best(study)
     if number is None:
         if len(best) == 1:
             return best[0]
-        named = ", ".join(str(trial.number) for trial in best) or "no trial is complete yet"
-        raise UserError(f"--adopt: there is no single best trial; choose one by --trial, of {named}")
+        front = ", ".join(str(trial.number) for trial in best) or "none is complete yet"
+        raise UserError(f"--adopt: there is no single best trial; choose one by --trial: {front}")
     complete = {t.number: t for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))}
     if number not in complete:
-        raise UserError(f"--trial {number}: is no complete trial; there are: {', '.join(map(str, complete)) or 'none'}")
+        raise UserError(
+            f"--trial {number}: is not a complete trial; accepted: {', '.join(map(str, complete)) or 'none yet'}"
+        )
     return complete[number]
 
 
 def adopt(conf: Path, name: str, trial: Composed, sentence: str, result: str) -> Path:
-    """Write `conf/experiment/NAME.yaml`; its build trains as the trial did.
+    """Write `conf/experiment/NAME.yaml`, whose build trains as the trial did; return its path.
 
     Args:
         conf: the folder of config groups.
         name: of the new experiment.
         trial: the config of the trial.
-        sentence: what it comes from.
-        result: what it has reached.
+        sentence: where it comes from.
+        result: its metrics.
 
     Raises:
-        UserError: the trial was made with an override that no file of an experiment can say.
+        UserError: the trial has an override that no experiment can hold, or `conf` has changed since.
     """
     path = conf / "experiment" / f"{name}.yaml"
     with atomic_write(path) as beside:
@@ -70,12 +72,12 @@ def adopt(conf: Path, name: str, trial: Composed, sentence: str, result: str) ->
     made = compose_config(conf, name, [])
     if made.config | {"experiment": trial.experiment} != trial.config:
         path.unlink()
-        raise UserError(f"--adopt {name}: conf/ has changed since the trial; it would build something else")
+        raise UserError(f"--adopt {name}: conf/ has changed since the trial: the experiment would build something else")
     return path
 
 
 def text(conf: Path, name: str, trial: Composed, sentence: str, result: str) -> str:
-    """The file: the experiment that was searched, with what was set beside it."""
+    """Return the content of the file: the searched experiment and the overrides of the trial."""
     files, values = split(conf, trial)
     lines = [
         "# @package _global_",
@@ -91,7 +93,7 @@ def text(conf: Path, name: str, trial: Composed, sentence: str, result: str) -> 
 
 
 def split(conf: Path, trial: Composed) -> tuple[dict[str, str], dict[str, Any]]:
-    """The files that the overrides choose, by group, and the values that they set, nested; the last word counts."""
+    """Return the files that the overrides pick, by group, and the values they set, nested; the last one counts."""
     files: dict[str, str] = {}
     values: dict[str, Any] = {}
     for override in trial.overrides:
@@ -99,7 +101,7 @@ def split(conf: Path, trial: Composed) -> tuple[dict[str, str], dict[str, Any]]:
         if key == "experiment" or key.split(".")[0].split("/")[0] == "sweep":
             continue
         if override.is_delete() or "@" in key:
-            raise UserError(f"--adopt: {override.input_line}: no file of an experiment can say this")
+            raise UserError(f"--adopt: {override.input_line}: an experiment cannot hold this override")
         if picks_file(conf, override):
             files[key] = str(override.value())
         else:
@@ -108,7 +110,7 @@ def split(conf: Path, trial: Composed) -> tuple[dict[str, str], dict[str, Any]]:
 
 
 def put(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
-    """Set a value in nested dictionaries; a dictionary adds to what is there."""
+    """Set a value in nested dictionaries; a dictionary is merged into what is there."""
     for step in path[:-1]:
         tree = tree.setdefault(step, {})
     if isinstance(value, dict):

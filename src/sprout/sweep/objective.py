@@ -1,16 +1,13 @@
-"""What a sweep seeks: which figures a trained model has, and their values."""
+"""The objectives of a sweep: which metrics a trained model has, and their values."""
 
 import csv
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from sprout.config.model import ESTIMATORS
+from sprout.config.model import Model
 from sprout.config.sweep import Sweep
-from sprout.config.task import FIGURES
+from sprout.config.train import GradientDescent, Training
 from sprout.config.validate import close
-from sprout.metrics import classification_metrics, clustering_metrics, reconstruction_metrics, regression_metrics
+from sprout.engine.plan import learned_task
 from sprout.models.card import load_card
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
@@ -18,56 +15,40 @@ from sprout.runtime.files import read_json
 PARAMETERS = "parameters"
 
 
-def check_objective(sweep: Sweep, config: dict[str, Any]) -> None:
-    """Check that what is sought is known of what is trained, after each epoch where trials are pruned by it.
+def check_objective(sweep: Sweep, training: Training, model: Model) -> None:
+    """Check that the objectives are metrics of what is trained, known after each epoch where trials are pruned by one.
 
     Raises:
-        UserError: it is not.
+        UserError: one is not.
     """
-    after_epochs, at_the_end = known_after_epochs(config), known_at_the_end(config)
+    each_epoch = epoch_metrics(training)
+    known = sorted({*each_epoch, *(f"val_{score.key}" for score in learned_task(training, model).scores), PARAMETERS})
     for objective in sweep.objective:
-        known = sorted({*after_epochs, *at_the_end, PARAMETERS})
         if objective.metric not in known:
             raise UserError(
-                f"sweep.objective: metric={objective.metric}: not known of what is trained here"
+                f"sweep.objective: metric={objective.metric}: is no metric of what is trained here"
                 f"{close(objective.metric, known)}; accepted: {', '.join(known)}"
             )
-        if sweep.pruner != "none" and objective.metric not in after_epochs:
+        if sweep.pruner != "none" and objective.metric not in each_epoch:
             raise UserError(
                 f"sweep.pruner={sweep.pruner}: {objective.metric} is not known after each epoch; accepted: none, or a "
-                f"metric of {', '.join(after_epochs) or 'a network, which learns in epochs'}"
+                f"metric of {', '.join(each_epoch) or 'a network, which learns in epochs'}"
             )
 
 
-def known_after_epochs(config: dict[str, Any]) -> list[str]:
-    """The figures on val that a training says after each epoch."""
-    if config["model"]["name"] in ESTIMATORS:
+def epoch_metrics(training: Training) -> list[str]:
+    """The metrics on val that a training reports after each epoch."""
+    if not isinstance(training, GradientDescent):
         return []
-    figure = FIGURES[config["train"]["task"]["kind"]]
-    return ["val_loss", *([f"val_{figure}"] if figure else [])]
-
-
-def known_at_the_end(config: dict[str, Any]) -> list[str]:
-    """The figures on val that are taken of a trained model; asked of two examples that are made up."""
-    two, ones = np.arange(2), np.ones(2)
-    by_task: dict[str, Any] = {
-        "classify": lambda: classification_metrics(np.full((2, 2), 0.5), two, 1),
-        "regress": lambda: regression_metrics(ones, two),
-        "reconstruct": lambda: reconstruction_metrics(ones, ones),
-        "cluster": lambda: clustering_metrics(two, ones, two),
-    }
-    if config["model"]["name"] in ESTIMATORS:
-        kind = "cluster" if config["model"]["name"] == "kmeans" else "classify"
-    else:
-        kind = config["train"]["task"]["kind"]
-    return [f"val_{name}" for name in by_task[kind]()]
+    metric = training.task.epoch_metric
+    return ["val_loss", *([f"val_{metric}"] if metric else [])]
 
 
 def values_of(folder: Path, metrics: list[str]) -> list[float]:
-    """The figures of a model folder; those of its best epoch, where a training says them after each.
+    """The metrics of a model folder; those of its best epoch, where a training reports them after each.
 
     Raises:
-        UserError: one has no value, as the val split holds nothing to take it from.
+        UserError: one has no value, as the val split has nothing to measure it on.
     """
     written = read_json(folder / "metrics.json")
     known = {f"val_{name}": value for name, value in written["val"].items()}

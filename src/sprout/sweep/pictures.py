@@ -1,95 +1,89 @@
-"""Pictures of a study, as PNG files."""
+"""Pictures of a study as PNG files: Optuna's plots, with a logarithmic axis where values differ by magnitudes.
+
+What differs from Optuna's plots, and why: its legend of the curves has an entry for each trial, in colours that repeat;
+its slices leave pruned trials out; and parameters that have one value only cannot be scaled.
+"""
 
 import math
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
+import matplotlib
 import numpy as np
+import optuna
+from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.distributions import CategoricalDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.visualization import matplotlib as plots
 
 from sprout.runtime.files import atomic_write
-from sprout.sweep.scale import Scale
-from sprout.sweep.space import last_words
-from sprout.sweep.worth import Worth, worths
+from sprout.sweep import trials
+from sprout.sweep.importance import Importances, evaluator, last_values
 
 DPI = 130
-WIDTH, HEIGHT, PANEL, BESIDE = 7.5, 4.5, 3.0, 4
-"""In inches; and so many panels stand side by side."""
-BEST, OTHER, FAINT = "tab:red", "tab:blue", "0.8"
-PAPER = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5}
+MAGNITUDES = 20
+"""An axis is logarithmic where the largest value is more than this many times the smallest."""
+CURVES = {"pruned": ("0.7", 1), "complete": ("tab:blue", 2), "best": ("tab:red", 3)}
+"""Colour and z-order of a trial's curve."""
 
 
-class Values:
-    """One objective of the trials of a study."""
-
-    def __init__(self, study: Study, index: int, metric: str) -> None:
-        """Take the objective of that index."""
-        self.metric, self.maximize = metric, study.directions[index] == StudyDirection.MAXIMIZE
-        known = worths(study, index)
-        self.complete = [worth for worth in known if worth.trial.state == TrialState.COMPLETE]
-        self.pruned = [worth for worth in known if worth.trial.state == TrialState.PRUNED]
-        self.best = (max if self.maximize else min)(self.complete, key=lambda worth: worth.value)
-        found = [worth.value for worth in self.all]
-        low, high = fences(found)
-        # The good ones are looked for, however few they are.
-        self.low, self.high = (low, max(found)) if self.maximize else (min(found), high)
-        outliers = min(found) < self.low or max(found) > self.high
-        self.label = f"{metric}, far ones at the edge" if outliers else metric
-
-    @property
-    def all(self) -> list[Worth]:
-        """Those of all trials; what is drawn last lies on top."""
-        return self.pruned + sorted(self.complete, key=lambda worth: worth.value, reverse=not self.maximize)
-
-    def shown(self, value: float) -> float:
-        """A value where it can be drawn beside the others."""
-        if not math.isfinite(value):
-            return self.low if self.maximize else self.high
-        return float(min(max(value, self.low), self.high))
-
-
-def fences(found: list[float]) -> tuple[float, float]:
-    """The ends beyond which a value is far from the others (Tukey, 1977): a few failures shall not hide the rest."""
-    quarter, three = np.quantile(found, [0.25, 0.75])
-    reach = 1.5 * (three - quarter)
-    return float(quarter - reach), float(three + reach)
-
-
-def draw(study: Study, metrics: list[str], folder: Path, shares: list[dict[str, float]]) -> list[Path]:
-    """Draw how the search went and what mattered.
+def draw(study: Study, metrics: list[str], known: list[Importances | None], folder: Path) -> list[Path]:
+    """Draw the pictures of a study.
 
     Args:
-        study: with complete trials.
+        study: a study with complete trials.
         metrics: its objectives.
-        folder: where the files go; older ones are replaced.
-        shares: how much each parameter mattered, for each objective; empty where that is not known.
+        known: the importances for each objective; None draws none.
+        folder: takes the files; pictures of an earlier call are removed.
 
     Returns:
-        the files.
+        The files.
     """
-    drawings: dict[str, Figure] = {}
-    for index, metric in enumerate(metrics):
-        values, end = Values(study, index, metric), f"_{metric}" if len(metrics) > 1 else ""
-        drawings[f"history{end}"] = history(values)
-        drawings[f"slices{end}"] = slices(values)
-        drawings[f"parallel_coordinates{end}"] = parallel_coordinates(values)
-        if shares[index]:
-            drawings[f"importances{end}"] = importances(shares[index], metric)
-        if len(metrics) == 1 and values.best.trial.intermediate_values:
-            drawings["curves"] = curves(values)
-    if len(metrics) == 2:
-        complete = [worth.trial for worth in values.complete]
-        drawings["pareto_front"] = pareto_front(complete, study.best_trials, metrics)
     folder.mkdir(parents=True, exist_ok=True)
-    files = [save(figure, folder / f"{name}.png") for name, figure in drawings.items()]
+    with optuna_plots():
+        files = [save(figure, folder / f"{name}.png") for name, figure in figures(study, metrics, known)]
     for path in {*folder.glob("*.png")} - {*files}:
-        path.unlink()  # of an earlier sum
+        path.unlink()
     return files
+
+
+def figures(study: Study, metrics: list[str], known: list[Importances | None]) -> Iterator[tuple[str, Figure]]:
+    """Yield each picture with its name."""
+    for index, metric in enumerate(metrics):
+        end = f"_{metric}" if len(metrics) > 1 else ""
+        single = one_objective(study, index)
+        yield f"history{end}", history(single, metric)
+        if paths := varied(single):
+            yield f"slices{end}", slices(single, metric, paths)
+            yield f"parallel_coordinates{end}", parallel_coordinates(study, index, metric, paths)
+        if (importances := known[index]) is not None:
+            yield f"importances{end}", importance_bars(importances)
+    if len(metrics) == 1 and trials.best(study)[0].intermediate_values:
+        yield "curves", curves(study, metrics[0])
+    if len(metrics) == 2:
+        yield "pareto_front", pareto_front(study, metrics)
+
+
+@contextmanager
+def optuna_plots() -> Iterator[None]:
+    """Draw without a screen, and undo what Optuna's plots change for the whole process."""
+    matplotlib.use("agg")
+    with plt.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        try:
+            yield
+        finally:
+            plt.close("all")
 
 
 def save(figure: Figure, path: Path) -> Path:
@@ -99,131 +93,147 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def axes_of(title: str, **labels: str) -> Axes:
-    """The axes of a figure that has one."""
-    axes = Figure(figsize=(WIDTH, HEIGHT)).subplots()
-    axes.set(title=title, **labels)
-    axes.grid(alpha=0.3)
-    return axes
-
-
-def history(values: Values) -> Figure:
-    """The value of each trial, and the best one so far."""
-    axes = axes_of("How the search went", xlabel="trial", ylabel=values.label)
-    numbers, found = numbers_of(values.complete), [worth.value for worth in values.complete]
-    best_so_far = (np.maximum if values.maximize else np.minimum).accumulate(found)
-    last = max(numbers_of(values.all))  # the best one stands to the end
-    line = [*map(values.shown, best_so_far), values.shown(best_so_far[-1])]
-    axes.plot([*numbers, last], line, color=BEST, drawstyle="steps-post", label="best so far")
-    axes.scatter(numbers, list(map(values.shown, found)), color=OTHER, zorder=2, label="complete")
-    if values.pruned:
-        left = [values.shown(worth.value) for worth in values.pruned]
-        axes.scatter(numbers_of(values.pruned), left, color="0.6", marker="x", label="pruned, when it was left")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
-    return figure_of(axes)
-
-
-def numbers_of(worths: list[Worth]) -> list[int]:
-    """The numbers of trials."""
-    return [worth.trial.number for worth in worths]
-
-
-def curves(values: Values) -> Figure:
-    """What each trial was worth after each epoch."""
-    axes = axes_of("What each trial was worth after each epoch", xlabel="epoch", ylabel=values.label)
-    styles = [(values.pruned, FAINT, "pruned"), (values.complete, OTHER, "complete"), ([values.best], BEST, "the best")]
-    for group, colour, label in styles:
-        for number, worth in enumerate(group):
-            after = worth.trial.intermediate_values
-            found = [values.shown(after[epoch]) for epoch in sorted(after)]
-            marker = "" if len(after) > 1 else "."
-            axes.plot(sorted(after), found, color=colour, marker=marker, label="" if number else label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
-    return figure_of(axes)
-
-
-def slices(values: Values) -> Figure:
-    """The value of each trial by each of its settings."""
-    paths = list(values.best.trial.params)
-    columns = min(BESIDE, len(paths))
-    rows = -(-len(paths) // columns)
-    figure = Figure(figsize=(max(WIDTH, PANEL * columns), PANEL * rows), layout="constrained")
-    panels = iter(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
-    found = [values.shown(worth.value) for worth in values.complete]
-    for path, panel in zip(paths, panels, strict=False):
-        scale = Scale(values.best.trial, path)
-        for worth in values.pruned:
-            panel.scatter(scale.place(worth.trial), values.shown(worth.value), color=FAINT, marker="x")
-        places = [scale.place(worth.trial) for worth in values.complete]
-        dots = panel.scatter(places, found, c=numbers_of(values.complete), cmap="Blues", edgecolor="0.4")
-        panel.scatter(scale.place(values.best.trial), values.shown(values.best.value), color=BEST, marker="*", s=120)
-        panel.set_xlabel(path)
-        scale.mark(panel)
-        panel.grid(alpha=0.3)
-    for panel in panels:
-        panel.set_visible(False)
-    figure.supylabel(values.label)
-    if values.pruned:
-        figure.suptitle("x: pruned, with the value that it had then", fontsize="medium")
-    figure.colorbar(dots, ax=figure.axes, label="trial", ticks=MaxNLocator(integer=True))
-    return figure
-
-
-def parallel_coordinates(values: Values) -> Figure:
-    """A line for each trial through all of its settings, the brighter the better."""
-    paths = list(values.best.trial.params)
-    axes = axes_of(f"Which settings lead to which {values.metric}")
-    figure_of(axes).set_size_inches(max(WIDTH, 1.6 * len(paths)), HEIGHT)
-    axes.grid(visible=False)
-    scales = [Scale(values.best.trial, path) for path in paths]
-    found = [values.shown(worth.value) for worth in values.all]
-    colours = ScalarMappable(Normalize(min(found), max(found)), "viridis" if values.maximize else "viridis_r")
-    for worth in values.all:
-        heights = [scale.share(worth.trial) for scale in scales]
-        (colour,) = colours.to_rgba(np.array([values.shown(worth.value)]))
-        style = ":" if worth.trial.state == TrialState.PRUNED else "-"
-        axes.plot(range(len(paths)), heights, color=colour, alpha=0.8, linestyle=style)
-    for number, scale in enumerate(scales):
-        axes.axvline(number, color="0.3", linewidth=0.8)
-        for height, text in scale.ends():
-            axes.annotate(text, (number, height), (4, 0), "data", "offset points", va="center", fontsize=8, bbox=PAPER)
-    short = last_words(paths)
-    axes.set_xticks(range(len(paths)), [short[path] for path in paths], rotation=20 if len(paths) > 4 else 0)
-    axes.set(yticks=[], ylim=(-0.08, 1.08), xlim=(-0.2, len(paths) - 0.5))
-    if values.pruned:
-        axes.set_xlabel("dotted: pruned, with the value that it had then")
-    figure_of(axes).colorbar(colours, ax=axes, label=values.label)
-    return figure_of(axes)
-
-
-def importances(shares: dict[str, float], metric: str) -> Figure:
-    """How much each parameter mattered, the most on top."""
-    axes = axes_of("What mattered", xlabel=f"share of the spread of {metric} that it explains")
-    paths = list(shares)[::-1]
-    bars = axes.barh(paths, [shares[path] for path in paths], zorder=2)
-    axes.bar_label(bars, [f"{shares[path]:.0%}" for path in paths], padding=3)
-    axes.margins(x=0.1)
-    return figure_of(axes)
-
-
-def pareto_front(complete: list[FrozenTrial], front: list[FrozenTrial], metrics: list[str]) -> Figure:
-    """Two objectives, and the trials that none beats in both, by their numbers."""
-    axes = axes_of("The best compromises, and their trials", xlabel=metrics[1], ylabel=metrics[0])
-    second, first = ([trial.values[index] for trial in complete] for index in (1, 0))
-    axes.scatter(second, first, color=FAINT, edgecolor="0.6")
-    best = sorted(front, key=lambda trial: trial.values[1])
-    axes.plot([t.values[1] for t in best], [t.values[0] for t in best], color=BEST, marker="o", drawstyle="steps-post")
-    for trial in best:
-        axes.annotate(str(trial.number), (trial.values[1], trial.values[0]), (4, 4), "data", "offset points")
-    if min(second) > 0 and max(second) > 20 * min(second):
-        axes.set_xscale("log")
-    return figure_of(axes)
-
-
 def figure_of(axes: Axes) -> Figure:
-    """The figure that axes stand in."""
+    """Return the figure of axes."""
     figure = axes.figure
     assert isinstance(figure, Figure)
     return figure
+
+
+def complete(study: Study) -> list[FrozenTrial]:
+    """Return the complete trials."""
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def varied(study: Study) -> list[str]:
+    """Return the parameters with more than one value among the complete trials."""
+    found = complete(study)
+    return [path for path in found[0].params if len({trial.params[path] for trial in found}) > 1]
+
+
+def scale_of(values: Iterable[float]) -> Literal["linear", "log"]:
+    """Return the scale of an axis for values: logarithmic if they are positive and differ by magnitudes."""
+    finite = [value for value in values if math.isfinite(value)]
+    return "log" if finite and min(finite) > 0 and max(finite) > MAGNITUDES * min(finite) else "linear"
+
+
+def one_objective(study: Study, index: int, *, logarithmic: bool = False) -> Study:
+    """Return a copy of a study in memory with one of its objectives, or the base-10 logarithm of it."""
+    copy = optuna.create_study(direction=study.directions[index])
+    for trial in study.get_trials(deepcopy=False):
+        state, value = trial.state, None
+        if state == TrialState.COMPLETE:
+            value = math.log10(trial.values[index]) if logarithmic else trial.values[index]
+        elif state != TrialState.PRUNED:
+            state = TrialState.FAIL  # takes its number and is not drawn
+        copy.add_trial(
+            create_trial(
+                state=state,
+                value=value,
+                params=trial.params,
+                distributions=trial.distributions,
+                intermediate_values=trial.intermediate_values,
+            )
+        )
+    return copy
+
+
+def history(study: Study, metric: str) -> Figure:
+    """Draw the value of each complete trial, and the best value so far."""
+    axes = plots.plot_optimization_history(study, target_name=metric)
+    for line in axes.lines:
+        line.set_drawstyle("steps-post")
+    scale = scale_of(trial.values[0] for trial in complete(study))
+    axes.set(title="Value of each complete trial", xlabel="trial", yscale=scale)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure_of(axes)
+
+
+def curves(study: Study, metric: str) -> Figure:
+    """Draw the value of each trial after each epoch; the best, complete and pruned trials each have a colour."""
+    axes, best = plots.plot_intermediate_values(study), trials.best(study)[0].number
+    handles: dict[str, Line2D] = {}
+    drawn: list[float] = []
+    for line in axes.lines:
+        number = int(str(line.get_label()).removeprefix("Trial"))
+        kind = "best" if number == best else trials.by_number(study, number).state.name.lower()
+        line.set(color=CURVES[kind][0], zorder=CURVES[kind][1])
+        finite = [value for value in np.asarray(line.get_ydata(), float) if math.isfinite(value)]
+        if finite:
+            handles.setdefault(kind, line)
+            drawn += finite
+    axes.legend(list(handles.values()), list(handles))
+    axes.set(title="Value after each epoch", xlabel="epoch", ylabel=metric, yscale=scale_of(drawn))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure_of(axes)
+
+
+def slices(study: Study, metric: str, paths: list[str]) -> Figure:
+    """Draw the value of each trial against each parameter, of pruned trials the last value."""
+    values = last_values(study, 0)
+    drawn = plots.plot_slice(study, paths, target_name=metric)
+    panels = [drawn] if isinstance(drawn, Axes) else list(drawn)
+    crosses = [each for panel in panels if (each := add_pruned(panel, values)) is not None]
+    for panel in panels:
+        panel.set_yscale(scale_of(value for _, value in values))
+    figure = figure_of(panels[0])
+    figure.suptitle("Value against each parameter")
+    if crosses:
+        figure.legend(crosses[:1], ["pruned, with its last value"], loc="upper center", bbox_to_anchor=(0.5, 0.0))
+    return figure
+
+
+def add_pruned(panel: Axes, values: list[tuple[FrozenTrial, float]]) -> Artist | None:
+    """Add the pruned trials to one panel of the slices; return what is drawn, None if there are none."""
+    path = panel.get_xlabel()
+    places, heights = [], []
+    for trial, value in values:
+        if trial.state == TrialState.PRUNED:
+            categorical = isinstance(trial.distributions[path], CategoricalDistribution)
+            places.append(
+                repr(trial.params[path]) if categorical else trial.params[path]
+            )  # categories as Optuna has them
+            heights.append(value)
+    if not places:
+        return None
+    crosses = panel.scatter(places, heights, color="0.55", marker="x", linewidths=1.0, zorder=0.5)
+    panel.autoscale(axis="x")
+    return crosses
+
+
+def parallel_coordinates(study: Study, index: int, metric: str, paths: list[str]) -> Figure:
+    """Draw a line for each complete trial through its value and its params."""
+    count = len(complete(study))
+    logarithmic = scale_of(trial.values[index] for trial in complete(study)) == "log"
+    name = f"log10 of {metric}" if logarithmic else metric
+    axes = plots.plot_parallel_coordinate(one_objective(study, index, logarithmic=logarithmic), paths, target_name=name)
+    axes.set_title(f"Value and parameters of the {count} complete trials", y=1.03)
+    figure = figure_of(axes)
+    figure.set_size_inches(2.0 * (len(paths) + 1), 5.0)
+    for each in figure.axes:
+        each.grid(visible=False)
+    return figure
+
+
+def importance_bars(known: Importances) -> Figure:
+    """Draw the importance of each parameter for one objective."""
+    axes = plots.plot_param_importances(
+        known.study, evaluator=evaluator(), params=list(known.shares), target_name=known.metric
+    )
+    axes.set_title(f"Importance for {known.metric}, {known.source}", loc="left", fontsize="medium")
+    axes.set(xlabel="share of the variance that the parameter explains", ylabel="")
+    if legend := axes.get_legend():
+        legend.remove()
+    return figure_of(axes)
+
+
+def pareto_front(study: Study, metrics: list[str]) -> Figure:
+    """Draw two objectives against each other; the trials of the Pareto front have their numbers."""
+    axes = plots.plot_pareto_front(study, target_names=metrics)
+    scatters = dict(zip(["dominated", "Pareto front"][-len(axes.collections) :], axes.collections, strict=True))
+    axes.legend(list(scatters.values()), list(scatters))
+    first, second = zip(*(trial.values for trial in complete(study)), strict=True)
+    axes.set(title="Pareto front, with the numbers of its trials", xscale=scale_of(first), yscale=scale_of(second))
+    for trial in study.best_trials:
+        axes.annotate(str(trial.number), (trial.values[0], trial.values[1]), (4, 4), "data", "offset points")
+    return figure_of(axes)

@@ -1,4 +1,4 @@
-"""What workers have found, in files, so that nothing of it is lost on the way to the study."""
+"""Results of trials and trainings as files, written by workers so that no crash loses them on the way to the study."""
 
 import shutil
 from dataclasses import dataclass
@@ -10,49 +10,52 @@ from sprout.runtime.files import atomic_write, read_json, write_json
 
 @dataclass(frozen=True)
 class Result:
-    """What a worker found in a trial that it finished."""
+    """The values of a finished trial."""
 
     each: list[list[float]]
-    """The value of each objective, for each seed."""
+    """One row per seed, one value per objective."""
 
     @property
     def values(self) -> list[float]:
-        """Of each objective, the mean over the seeds."""
+        """The mean over the seeds, for each objective."""
         return [sum(column) / len(column) for column in zip(*self.each, strict=True)]
 
 
 def keep_result(folder: Path, number: int, result: Result) -> None:
-    """Note what was found in a trial before anyone is told: whoever dies next, it is not lost."""
+    """Write the result of a trial."""
     with atomic_write(folder / f"{number}.json") as path:
         write_json(path, result.each)
 
 
 def kept_result(folder: Path, number: int) -> Result | None:
-    """What a worker has noted of a trial; None where it did not come so far."""
+    """Read the result of a trial; None if it has not finished."""
     path = folder / f"{number}.json"
     return Result(read_json(path)) if path.is_file() else None
 
 
 def keep_training(folder: Path, build: str, values: list[float]) -> None:
-    """Likewise of one training: a trial of several may be killed between them, and settings may be drawn twice."""
+    """Write the objectives' values of one training.
+
+    A trial with several seeds may be killed between them, and two trials may have the same settings.
+    """
     with atomic_write(training_path(folder, build)) as path:
         write_json(path, values)
 
 
 def kept_training(folder: Path, build: str) -> list[float] | None:
-    """The objectives' values of the training of a composed config; None where it has not ended well."""
+    """Read the objectives' values of the training of a composed config; None if it has not finished."""
     path = training_path(folder, build)
     values: list[float] | None = read_json(path) if path.is_file() else None
     return values
 
 
 def checkpoints_of(folder: Path, build: str) -> Path:
-    """Where a training keeps what it would go on from."""
+    """Return the folder for the checkpoints of a training."""
     return training_path(folder, build).with_suffix("")
 
 
 def discard_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of all trainings, once none of them is to go on; and the locks."""
+    """Remove the checkpoints and locks of all trainings, once no trial will resume."""
     for path in (folder / "trainings").glob("*"):
         if path.is_dir():
             shutil.rmtree(path)
@@ -61,7 +64,7 @@ def discard_checkpoints(folder: Path) -> None:
 
 
 def training_path(folder: Path, build: str) -> Path:
-    """The file of one training, in the folder of results."""
+    """Return the file of one training in the folder of results."""
     path = folder / "trainings" / f"{sha256(build.encode()).hexdigest()[:16]}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -1,4 +1,4 @@
-"""The search space: from the section's parameters to Optuna's distributions, and from a draw to overrides."""
+"""The search space: parameters of the section as Optuna's distributions, and drawn params as overrides."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,12 +14,12 @@ from sprout.runtime.errors import UserError
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """What Optuna draws from, by the setting's path."""
+    """Return Optuna's distribution of each parameter, by its path."""
     return {path: distribution(parameter) for path, parameter in space.items()}
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:
-    """One parameter's."""
+    """Return Optuna's distribution of one parameter."""
     match parameter:
         case FloatRange(low=low, high=high, step=step):
             return FloatDistribution(low, high, step=step)
@@ -32,17 +32,17 @@ def distribution(parameter: Parameter) -> BaseDistribution:
 
 
 def stored(choice: Any) -> Any:
-    """A choice as Optuna's storages take it: a list is a text there."""
+    """Return a choice as Optuna's storages take it: a list as text."""
     return written(list(choice)) if isinstance(choice, tuple) else choice
 
 
-def drawn(space: Space, params: dict[str, Any]) -> dict[str, Any]:
-    """The settings that Optuna's params stand for."""
-    return {path: value_of(space[path], value) for path, value in params.items()}
+def to_settings(space: Space, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that Optuna's params stand for."""
+    return {path: setting_of(space[path], value) for path, value in params.items()}
 
 
-def value_of(parameter: Parameter, value: Any) -> Any:
-    """One setting; a choice that is a list was stored as a text."""
+def setting_of(parameter: Parameter, value: Any) -> Any:
+    """Return the setting of one param; a choice that is a list was stored as text."""
     if not isinstance(parameter, Choices):
         return value
     return next(
@@ -51,14 +51,14 @@ def value_of(parameter: Parameter, value: Any) -> Any:
 
 
 def override(conf: Path, path: str, value: Any) -> str:
-    """A setting as an override, in Hydra's grammar; a text chooses a file where the setting is a group of `conf`."""
+    """Return a setting as an override in Hydra's grammar; text picks a file where the path is a group of `conf`."""
     group = path.replace(".", "/")
     key = group if isinstance(value, str) and (conf / group).is_dir() else path
-    return f"{key}={in_grammar(value)}"
+    return f"{key}={quote(value)}"
 
 
-def in_grammar(value: Any) -> str:
-    """A value that Hydra's grammar reads as this very one."""
+def quote(value: Any) -> str:
+    """Write a value so that Hydra's grammar reads the same value."""
     match value:
         case str() if (
             value.replace("_", "").isalnum() and value[0].isalpha() and value not in ("true", "false", "null")
@@ -67,38 +67,38 @@ def in_grammar(value: Any) -> str:
         case str():
             return str(QuotedString(value, Quote.double).with_quotes())
         case tuple() | list():
-            return f"[{','.join(map(in_grammar, value))}]"
+            return f"[{','.join(map(quote, value))}]"
         case _:
             return written(value)
 
 
-def ends(parameter: Parameter) -> list[Any]:
-    """The values that must be accepted, for all to be: the outermost, or each choice."""
+def extremes(parameter: Parameter) -> list[Any]:
+    """Return the values to check: both bounds, or each choice."""
     return list(parameter.choices) if isinstance(parameter, Choices) else [parameter.low, parameter.high]
 
 
 def check_space(conf: Path, composed: Composed, space: Space) -> None:
-    """Check that there is a setting for each parameter, which accepts all that may be drawn.
+    """Check that each parameter is a setting which accepts all that may be drawn.
 
     Raises:
-        UserError: there is none, or one end of its range is out of the setting's own.
+        UserError: there is no such setting, or it does not accept a bound or choice.
     """
     for path, parameter in space.items():
-        for value in ends(parameter):
+        for value in extremes(parameter):
             try:
                 with_values(conf, composed, [override(conf, path, value)])
             except UserError as error:
                 raise UserError(f"sweep.space.{path}: {error} (leave it out: ~sweep.space.{path})") from None
 
 
-def told(value: Any) -> str:
-    """A drawn setting as people read it."""
+def format_value(value: Any) -> str:
+    """Format a setting for people."""
     if isinstance(value, float):
         return f"{value:.6g}"
     return value if isinstance(value, str) else written(value)
 
 
-def last_words(paths: Iterable[str]) -> dict[str, str]:
-    """The last word of each path, where no other path has it, else all of it."""
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Return the last word of each path if it is unique among them, else the whole path."""
     words = {path: path.rpartition(".")[2] for path in paths}
     return {path: word if list(words.values()).count(word) == 1 else path for path, word in words.items()}

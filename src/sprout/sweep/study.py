@@ -1,4 +1,4 @@
-"""The study of a sweep on disk: held by one supervisor, and what an earlier one left of it."""
+"""The study of a sweep on disk: where it lies, who holds it, and what defines it."""
 
 import os
 import shutil
@@ -23,50 +23,54 @@ from sprout.config.validate import written
 from sprout.runtime.errors import UserError, one_line
 
 DEFINITION, KEY = "sprout:definition", "sprout:key"
-"""Attributes of a study: what its trials have in common, and the name that no other study has."""
-SHOWN = 5
+"""User attributes of a study: what all of its trials share, and its unique id."""
+MAX_DIFFERENCES = 5
+"""Differences listed in a message."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a study lies, with all that belongs to it."""
+class StudyFolder:
+    """The folder of a study."""
 
-    folder: Path
+    path: Path
 
     @property
     def name(self) -> str:
         """The study's name."""
-        return self.folder.name
+        return self.path.name
 
     @property
     def results(self) -> Path:
-        """What workers have found, a file a trial."""
-        return self.folder / "results"
+        """The results of trials, one file each."""
+        return self.path / "results"
 
     @property
     def logs(self) -> Path:
-        """What workers have printed."""
-        return self.folder / "logs"
+        """The output of the workers."""
+        return self.path / "logs"
 
     @property
     def pictures(self) -> Path:
-        """How the search went."""
-        return self.folder / "pictures"
+        """The plots of the study."""
+        return self.path / "pictures"
 
     @property
     def database(self) -> Path:
-        """The storage of Optuna."""
-        return self.folder / "study.db"
+        """Optuna's storage."""
+        return self.path / "study.db"
 
 
 @contextmanager
-def held(root: Path, name: str, fresh: bool) -> Iterator[Place]:
-    """The place of the newest study of this name, or of a new one, for this process alone.
+def hold_study(root: Path, name: str, fresh: bool) -> Iterator[StudyFolder]:
+    """Hold the newest study of a name, or a new one, for this process alone.
 
     Args:
         root: the folder of all studies.
-        name: of the study; later ones of the name are numbered, by what no name holds.
-        fresh: whether to begin a new one.
+        name: of the study; further ones of the same name are numbered after a `+`, which no name contains.
+        fresh: whether to start a new one.
+
+    Yields:
+        The folder of the study.
 
     Raises:
         UserError: another process holds it.
@@ -76,63 +80,64 @@ def held(root: Path, name: str, fresh: bool) -> Iterator[Place]:
     try:
         lock.acquire()
     except Timeout:
-        said = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
+        who = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
         raise UserError(
-            f"sweep {name}: {said} is at it; wait for its end, or give this one another name: sweep.name=…"
+            f"sweep {name}: held by {who}; wait for its end, or give this one another name: sweep.name=…"
         ) from None
     try:
-        holder.write_text(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')},", encoding="utf-8")
+        holder.write_text(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}", encoding="utf-8")
         number = newest(root, name)
         number += fresh or number == 0
-        yield Place(root / (name if number == 1 else f"{name}+{number}"))
+        yield StudyFolder(root / (name if number == 1 else f"{name}+{number}"))
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
 
 
 def newest(root: Path, name: str) -> int:
-    """The number of the newest study of this name; 0 where there is none."""
+    """Return the number of the newest study of a name; 0 if there is none."""
     numbers = [path.name.rpartition("+")[2] for path in root.glob(f"{name}+*") if path.is_dir()]
     return max([int((root / name).is_dir()), *(int(number) for number in numbers if number.isdecimal())])
 
 
-def open_study(place: Place, definition: dict[str, Any], directions: list[Direction]) -> Study:
-    """The study at a place, made where it is not there.
+def open_study(folder: StudyFolder, definition: dict[str, Any], directions: list[Direction]) -> Study:
+    """Open the study of a folder, or create it.
 
     Args:
-        place: held by this process.
-        definition: what its trials have in common.
+        folder: held by this process.
+        definition: what all trials share.
         directions: of the objectives.
 
     Raises:
-        UserError: it was begun with another definition, or its file cannot be read.
+        UserError: the study has another definition, or its file cannot be read.
     """
-    for folder in (place.results, place.logs):
-        folder.mkdir(parents=True, exist_ok=True)
+    for path in (folder.results, folder.logs):
+        path.mkdir(parents=True, exist_ok=True)
     try:
-        storage = RDBStorage(f"sqlite:///{place.database.absolute()}")
-        study = optuna.create_study(study_name=place.name, storage=storage, directions=directions, load_if_exists=True)
+        storage = RDBStorage(f"sqlite:///{folder.database.absolute()}")
+        study = optuna.create_study(study_name=folder.name, storage=storage, directions=directions, load_if_exists=True)
     except (DatabaseError, StorageInternalError) as error:
-        said = one_line(error.__cause__ or error)
-        raise UserError(f"{place.database}: cannot be read: {said[:200]}; begin a new one by --fresh") from None
+        reason = one_line(error.__cause__ or error)[:200]
+        raise UserError(f"{folder.database}: cannot be read: {reason}; start a new study by --fresh") from None
     if DEFINITION not in study.user_attrs:
-        # Results that lie there belong to trials of a study that is lost.
-        shutil.rmtree(place.results)
-        place.results.mkdir()
+        # Results that are there belong to trials of a study that is lost.
+        shutil.rmtree(folder.results)
+        folder.results.mkdir()
         study.set_user_attr(KEY, uuid.uuid4().hex)
         study.set_user_attr(DEFINITION, definition)
-    refuse_another(place, study.user_attrs[DEFINITION], definition)
+    refuse_another(folder, study.user_attrs[DEFINITION], definition)
     return study
 
 
-def refuse_another(place: Place, had: dict[str, Any], given: dict[str, Any]) -> None:
-    """Refuse to go on with trials that could not be compared with those that are there."""
-    before, now = dict(leaves(had)), dict(leaves(given))
+def refuse_another(folder: StudyFolder, definition: dict[str, Any], current: dict[str, Any]) -> None:
+    """Refuse to add trials that cannot be compared with those of the study."""
+    before, now = dict(leaves(definition)), dict(leaves(current))
     differ = [key for key in before | now if before.get(key) != now.get(key)]
     if differ:
-        shown = "; ".join(f"{key} was {written(before.get(key))}, is {written(now.get(key))}" for key in differ[:SHOWN])
-        more = f"; and {len(differ) - SHOWN} more" if len(differ) > SHOWN else ""
+        first, rest = differ[:MAX_DIFFERENCES], differ[MAX_DIFFERENCES:]
+        shown = "; ".join(f"{key} was {written(before.get(key))}, is {written(now.get(key))}" for key in first)
+        more = f"; and {len(rest)} more" if rest else ""
         raise UserError(
-            f"sweep {place.name}: was begun with something else: {shown}{more}; begin a new one by --fresh, or name it "
-            "by sweep.name=…"
+            f"sweep {folder.name}: has another definition: {shown}{more}; start a new study by --fresh, or give it "
+            "another name by sweep.name=…"
         )

@@ -1,244 +1,225 @@
-"""The supervisor of a sweep: draws trials, gives them to workers, and notes what became of them.
+"""The supervisor of a sweep: draws trials, hands them to workers and records in the study how they end.
 
-It alone touches the study. Workers do not wait for one another, nor does it for any.
+It is the only process that touches the study. No worker waits for another.
 """
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from optuna.study import Study, StudyDirection
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from sprout.runtime.errors import UserError
 from sprout.sweep import trials
 from sprout.sweep.board import Board
-from sprout.sweep.channel import Message
-from sprout.sweep.halving import leaders, next_past, rungs
-from sprout.sweep.plan import SweepPlan, TrialSpec
+from sprout.sweep.messages import Message, TrialSpec
 from sprout.sweep.results import discard_checkpoints, kept_result
-from sprout.sweep.workers import Worker, end_all, speaking
+from sprout.sweep.workers import Worker, end_workers, wait_for_messages
 
 if TYPE_CHECKING:
-    from sprout.engine.trial import Decision
+    from sprout.tracking.trial import Decision
 
-FAILURES, REFUSALS = 5, 50
-"""So many in a row, and one for each worker, are no chance: trials that failed, and settings that do not fit."""
+MAX_FAILURES, MAX_REFUSALS = 5, 50
+"""Consecutive failed trials, and consecutive trials whose settings do not fit one another, that a sweep survives; one
+more for each further worker."""
 
 
 class SweepFailedError(Exception):
-    """Trial after trial fails; the message says why the last one did."""
+    """The sweep cannot continue, such as after too many failures in a row; the message has the last reason."""
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """How a sweep runs."""
+
+    space: dict[str, BaseDistribution]
+    """The search space."""
+    sampler: Callable[[int], BaseSampler]
+    """Returns the sampler of a draw, from the number of earlier draws."""
+    spec: Callable[[int, dict[str, Any]], TrialSpec]
+    """Returns what a worker is sent, from a trial's number and params; raises `UserError` where these do not fit."""
+    epochs: Callable[[dict[str, Any]], int]
+    """Returns the epochs of a full training, from a trial's params."""
+    metric: str | None
+    """The objective that trials are pruned by; None if there are several."""
+    workers: int
+    """Trials that run at the same time, at most."""
+    threads: int
+    """CPU threads of each process of a trial."""
+    total: int
+    """Trials to complete or prune, including those of earlier runs."""
+    deadline: float | None
+    """No trial starts after this time of the monotonic clock."""
 
 
 class Supervisor:
-    """One sweep, from where it stands to its total."""
+    """Runs a sweep until its total is reached."""
 
     def __init__(
-        self, study: Study, results: Path, terms: SweepPlan, start_worker: Callable[[int], Worker], board: Board
+        self, study: Study, results: Path, plan: SweepPlan, start_worker: Callable[[int], Worker], board: Board
     ) -> None:
-        """Take the parts of a sweep.
+        """Create a supervisor.
 
         Args:
-            study: held by this process; nothing of it runs.
+            study: held by this process; none of its trials is running.
             results: the folder of results.
-            terms: what it runs by.
-            start_worker: starts the worker of that number.
-            board: shows what happens.
+            plan: how the sweep runs.
+            start_worker: starts the worker of a number.
+            board: shows the progress.
         """
-        self.study, self.results, self.terms, self.start_worker, self.board = study, results, terms, start_worker, board
+        self.study, self.results, self.plan, self.start_worker, self.board = study, results, plan, start_worker, board
         self.workers: dict[int, Worker] = {}
         self.running: dict[Worker, Trial] = {}
-        self.paused: dict[int, Trial] = {}
         self.failures = self.refusals = 0
-        self.asked_to_end = self.said_so = False
+        self.stop_requested = self.stop_announced = False
         self.done = len(trials.done(study))
 
-    @property
-    def maximize(self) -> bool:
-        """Whether more is better, of one objective."""
-        return self.study.direction == StudyDirection.MAXIMIZE
-
-    def end_soon(self) -> None:
-        """Begin no further trial; may be called from a signal's handler."""
-        self.asked_to_end = True
+    def stop(self) -> None:
+        """Start no further trial; may be called from a signal handler."""
+        self.stop_requested = True
 
     @property
-    def ending(self) -> bool:
-        """Whether what runs is the last."""
-        return self.asked_to_end or (self.terms.deadline is not None and time.monotonic() > self.terms.deadline)
-
-    @property
-    def open(self) -> int:
-        """How many more trials are to begin."""
-        begun = self.done + len(self.running) + len(self.paused)
-        return 0 if self.ending else max(0, self.terms.total - begun)
-
-    @property
-    def next_past(self) -> int | None:
-        """The paused trial that is to go on."""
-        if self.ending or not self.paused:
-            return None
-        return next_past(self.study.get_trials(deepcopy=False), self.paused, maximize=self.maximize)
+    def to_start(self) -> int:
+        """How many more trials are to start."""
+        late = self.plan.deadline is not None and time.monotonic() > self.plan.deadline
+        if self.stop_requested or late:
+            return 0
+        return max(0, self.plan.total - self.done - len(self.running))
 
     def run(self) -> None:
-        """Go on until the total is reached or no more is to begin, and all that runs has ended.
+        """Run trials until the total is reached, or no more are to start and the running ones have ended.
 
         Raises:
-            SweepFailedError: so many trials failed in a row that it cannot be chance.
+            SweepFailedError: too many trials failed in a row.
         """
         try:
-            while self.running or self.open or self.next_past is not None:
+            while self.running or self.to_start:
                 self.assign()
-                for worker in speaking(self.workers.values()):
-                    self.listen(worker)
-                if self.asked_to_end and not self.said_so:
-                    self.said_so = True
+                for worker in wait_for_messages(self.workers.values()):
+                    self.handle(worker, worker.receive())
+                if self.stop_requested and not self.stop_announced:
+                    self.stop_announced = True
                     self.board.say(
-                        f"no more trials begin; waiting for {len(self.running)}; Ctrl-C again saves and ends them"
+                        f"no more trials start; waiting for {len(self.running)}; Ctrl-C again saves and ends them"
                     )
                 self.board.show()
-            for trial in self.paused.values():
-                self.counted(trial, state=TrialState.PRUNED)
-            if self.done >= self.terms.total:
+            if self.done >= self.plan.total:
                 discard_checkpoints(self.results)
         finally:
-            end_all(self.workers.values(), self.running)
+            end_workers(self.workers.values(), self.running)
             trials.recover(self.study, self.results)
 
     def assign(self) -> None:
-        """Start workers where there are too few, and give trials to those that have none."""
-        wanted = len(self.running) + self.open + (self.next_past is not None)
-        for number in range(self.terms.workers):
-            if number not in self.workers and len(self.workers) < wanted:
+        """Start missing workers and give each idle one a trial."""
+        needed = len(self.running) + self.to_start
+        for number in range(self.plan.workers):
+            if number not in self.workers and len(self.workers) < needed:
                 self.workers[number] = self.start_worker(number)
         for worker in self.workers.values():
-            while worker.ready and worker not in self.running:
-                if (best := self.next_past) is not None:
-                    self.take_up(worker, self.paused.pop(best))
-                elif self.open:
-                    self.begin(worker)
-                else:
-                    break
+            while worker.ready and worker not in self.running and self.to_start:
+                self.start_trial(worker)
 
-    def take_up(self, worker: Worker, trial: Trial) -> None:
-        """Have a paused trial go on."""
-        trial.set_user_attr(trials.PAUSED, False)
-        self.give(worker, trial, self.terms.order(trial.number, trial.params))
-
-    def begin(self, worker: Worker) -> None:
-        """Draw a trial, and have it run."""
-        sampler = self.terms.sampler(trials.asked(self.study))
-        trial = trials.ask(self.study, self.terms.space, sampler, self.terms.threads)
+    def start_trial(self, worker: Worker) -> None:
+        """Draw a trial and send it to a worker."""
+        sampler = self.plan.sampler(trials.count_drawn(self.study))
+        trial = trials.draw(self.study, self.plan.space, sampler, self.plan.threads)
         try:
-            order = self.terms.order(trial.number, trial.params)
+            spec = self.plan.spec(trial.number, trial.params)
         except UserError as error:
             self.refused(trial, str(error))
             return
-        self.give(worker, trial, order)
-
-    def give(self, worker: Worker, trial: Trial, order: TrialSpec) -> None:
-        """Have a trial run."""
-        self.board.begun(trial)
+        self.board.started(trial)
         self.running[worker] = trial
-        worker.tell({"order": order.as_dict()})
+        worker.send({"trial": spec.as_dict()})
 
-    def listen(self, worker: Worker) -> None:
-        """Act on what a worker says, or on its death."""
-        message = worker.hear()
+    def handle(self, worker: Worker, message: Message | None) -> None:
+        """Act on a worker's message; None is its death."""
         if message is None:
-            self.lost(worker)
-        elif message["say"] == "ready":
+            self.worker_died(worker)
+        elif message["event"] == "ready":
             worker.ready = True
-        elif message["say"] == "epoch":
-            worker.tell({"answer": self.answer(self.running[worker], message)})
+        elif message["event"] == "epoch":
+            worker.send({"decision": self.decide(self.running[worker], message)})
         else:
-            self.ended(self.running.pop(worker), message)
+            self.trial_ended(self.running.pop(worker), message)
 
-    def answer(self, trial: Trial, message: Message) -> "Decision":
-        """Note an epoch's figures; what becomes of the trial."""
-        epochs, most = message["epoch"] + 1, self.terms.epochs(trial.params)
-        self.board.epoch(trial, epochs, most, message["row"])
-        if self.terms.metric not in message["row"]:
-            return "go"
-        if epochs in trials.of_number(self.study, trial.number).intermediate_values:
-            return "known"
-        trial.report(message["row"][self.terms.metric], epochs)
-        if epochs >= most:
-            return "go"
-        if not self.terms.halving:
-            return "prune" if trial.should_prune() else "go"
-        known = self.study.get_trials(deepcopy=False)
-        waits = epochs in rungs(most) and trial.number not in leaders(known, epochs, maximize=self.maximize)
-        return "pause" if waits else "go"
+    def decide(self, trial: Trial, message: Message) -> "Decision":
+        """Record the metrics of an epoch; return whether the trial continues."""
+        epochs, last = message["epoch"] + 1, self.plan.epochs(trial.params)
+        self.board.epoch(trial, epochs, last, message["row"])
+        if self.plan.metric not in message["row"]:
+            return "continue"
+        trial.report(message["row"][self.plan.metric], epochs)
+        return "prune" if epochs < last and trial.should_prune() else "continue"
 
-    def ended(self, trial: Trial, message: Message) -> None:
-        """A worker says that its trial is over."""
-        match message["say"]:
+    def trial_ended(self, trial: Trial, message: Message) -> None:
+        """Record how a trial ended."""
+        match message["event"]:
             case "complete":
-                if not message["trained"]:
-                    trial.set_user_attr(trials.AS_BEFORE, True)
-                self.finished(trial)
-            case "paused":
-                trial.set_user_attr(trials.PAUSED, True)
-                self.paused[trial.number] = trial
-                self.board.paused(trial)
+                if not message["trainings"]:
+                    trial.set_user_attr(trials.REUSED, True)
+                self.completed(trial)
             case "pruned":
-                self.counted(trial, state=TrialState.PRUNED)
+                self.count(trial, state=TrialState.PRUNED)
             case "refused":
                 self.refused(trial, message["reason"])
             case _:
                 self.failed(trial, message["reason"])
 
-    def finished(self, trial: Trial) -> None:
-        """A trial's result lies there."""
+    def completed(self, trial: Trial) -> None:
+        """Record the result that a worker has written."""
         result = kept_result(self.results, trial.number)
-        assert result is not None, "it is written before it is told"
-        self.counted(trial, result.values)
+        assert result is not None, "a worker writes it before it reports"
+        self.count(trial, result.values)
 
-    def counted(self, trial: Trial, values: list[float] | None = None, state: TrialState | None = None) -> None:
-        """One more trial of the total."""
+    def count(self, trial: Trial, values: list[float] | None = None, state: TrialState | None = None) -> None:
+        """Count a trial towards the total."""
         self.study.tell(trial, values, state)
         self.done, self.failures, self.refusals = self.done + 1, 0, 0
-        self.board.ended(trials.of_number(self.study, trial.number), self.done)
+        self.board.ended(trials.by_number(self.study, trial.number), self.done)
 
-    def lost(self, worker: Worker) -> None:
-        """A worker has died: another one takes its place."""
+    def worker_died(self, worker: Worker) -> None:
+        """Settle the trial of a worker that has died; `assign` starts another worker."""
         number = next(number for number, each in self.workers.items() if each is worker)
         del self.workers[number]
-        how = worker.bury()
+        how = worker.wait()
         trial = self.running.pop(worker, None)
         if trial is None:
-            self.note_failure(f"a worker ended {how} before its trial: {last_line(worker.log)}")
+            self.count_failure(f"a worker ended {how} before its trial: {last_line(worker.log)}")
         elif kept_result(self.results, trial.number) is not None:
-            self.finished(trial)
+            self.completed(trial)
         else:
             self.failed(trial, f"its worker ended {how}")
 
     def failed(self, trial: Trial, reason: str) -> None:
-        """A trial has failed; it is tried once more."""
+        """Record that a trial failed; its settings are tried once more."""
         again = trials.fail(self.study, trial, reason)
-        self.board.failed(trials.of_number(self.study, trial.number), reason, again)
-        self.note_failure(f"trial {trial.number}: {reason}")
+        self.board.failed(trials.by_number(self.study, trial.number), reason, again)
+        self.count_failure(f"trial {trial.number}: {reason}")
 
-    def note_failure(self, reason: str) -> None:
-        """One more failure in a row."""
+    def count_failure(self, reason: str) -> None:
+        """Count one more failure in a row."""
         self.failures += 1
-        if self.failures >= FAILURES + self.terms.workers:
+        if self.failures >= MAX_FAILURES + self.plan.workers:
             raise SweepFailedError(f"{self.failures} failures in a row, the last: {reason}")
 
     def refused(self, trial: Trial, reason: str) -> None:
-        """The settings of a trial do not fit one another; others are drawn."""
+        """Record that the settings of a trial do not fit one another; others are drawn instead."""
         trials.refuse(self.study, trial, reason)
-        self.board.failed(trials.of_number(self.study, trial.number), reason, again=False)
+        self.board.failed(trials.by_number(self.study, trial.number), reason, again=False)
         self.refusals += 1
-        if self.refusals >= REFUSALS + self.terms.workers:
+        if self.refusals >= MAX_REFUSALS + self.plan.workers:
             raise SweepFailedError(
                 f"{self.refusals} trials in a row whose settings do not fit one another, the last: {reason}"
             )
 
 
 def last_line(path: Path) -> str:
-    """What a worker said last."""
+    """Return the last line that is not empty of a worker's log."""
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")

@@ -1,129 +1,111 @@
-"""The workers of a sweep, as the supervisor sees them."""
+"""The workers of a sweep as the supervisor sees them, and what each may use of the machine."""
 
 import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Collection, Container, Iterable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from sprout.runtime.errors import UserError
-from sprout.sweep.channel import Message, receive, send
+from sprout.runtime.launch import start_worker, visible_gpus
+from sprout.sweep.messages import Message, receive, send
 
-SOURCE = Path(__file__).parents[2]
-PATIENCE = 30.0
-"""Seconds that a worker has to write its checkpoint and end."""
-LOOK = 0.5
-"""Seconds between two looks, where no worker says anything."""
+END_SECONDS = 30.0
+"""Time for a worker to write its checkpoint and end."""
+POLL_SECONDS = 0.5
+"""Time between two looks at the processes, while no message comes."""
 
 
 class Worker:
-    """One process, in a session of its own: Ctrl-C reaches the supervisor alone."""
+    """One worker process."""
 
-    def __init__(self, log: Path, devices: list[str] | None) -> None:
-        """Start it.
+    def __init__(self, log: Path, gpus: list[str] | None) -> None:
+        """Start the process.
 
         Args:
-            log: takes what it prints.
-            devices: the GPUs that it may see, by the names that CUDA has for them; None for whatever there is.
+            log: the file that its output is appended to.
+            gpus: the GPUs it may see, by their names for CUDA; None where there are none to divide.
         """
-        ours, theirs = socket.socketpair()
-        path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
-        env = os.environ | {"PYTHONPATH": path, "PARENT_PID": str(os.getpid())}
-        if devices is not None:
-            env["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
-        with log.open("ab") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "sprout.sweep.worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
-            )
-        theirs.close()
-        self.channel = Connection(ours.detach())
+        near, far = socket.socketpair()
+        self.process = start_worker("sprout.sweep.worker_main", far.fileno(), log, gpus)
+        far.close()
+        self.channel = Connection(near.detach())
         self.log, self.ready = log, False
 
-    def tell(self, message: Message) -> None:
-        """Send it a message; one that has died is noticed when it is listened to."""
-        try:
+    def send(self, message: Message) -> None:
+        """Send a message; if the worker has died, the next `receive` tells."""
+        with suppress(OSError):
             send(self.channel, message)
-        except OSError:
-            return
 
-    def hear(self) -> Message | None:
-        """Its next message; None where it is dead, be its end of the socket still held by a process that it started."""
-        while not self.channel.poll(LOOK):
+    def receive(self) -> Message | None:
+        """Return its next message; None if it is dead, even if a process it has started still holds its socket."""
+        while not self.channel.poll(POLL_SECONDS):
             if self.process.poll() is not None and not self.channel.poll():
                 return None
         return receive(self.channel)
 
-    def bury(self) -> str:
-        """Wait for the end of a worker that is dead or dying, and end what is left of its tree; how it ended."""
+    def wait(self) -> str:
+        """Wait for its end, killing it after a while, and kill what is left of its process group.
+
+        Returns:
+            How it ended: `by SIGKILL`, `with exit code 1`.
+        """
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout=PATIENCE)
+            self.process.wait(timeout=END_SECONDS)
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         code = self.process.wait()
         self.channel.close()
-        return f"by {signal.Signals(-code).name}" if code < 0 else f"with {code}"
+        return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
 
 
-def speaking(workers: Collection[Worker]) -> list[Worker]:
-    """Those that have said something, or have died; after a while none."""
-    ready = wait([worker.channel for worker in workers], LOOK)
+def wait_for_messages(workers: Collection[Worker]) -> list[Worker]:
+    """Return the workers that have sent a message or have died; none if nothing happens for a while."""
+    ready = wait([worker.channel for worker in workers], POLL_SECONDS)
     return [worker for worker in workers if worker.channel in ready or worker.process.poll() is not None]
 
 
-def end_all(workers: Iterable[Worker], at_work: Container[Worker]) -> None:
-    """Let the idle ones end and ask those at work to write their checkpoints and end; end those that do not."""
+def end_workers(workers: Iterable[Worker], busy: Container[Worker]) -> None:
+    """End all workers: idle ones see their socket closed, busy ones are asked to write their checkpoints."""
     for worker in workers:
-        if worker in at_work or not worker.ready:
+        if worker in busy or not worker.ready:
             worker.process.terminate()
-        worker.channel.close()  # what waits for an answer will have none
+        worker.channel.close()
     for worker in workers:
-        worker.bury()
+        worker.wait()
 
 
-def shares_of_devices(workers: int, accelerator: str, devices: int) -> list[list[str] | None]:
-    """The GPUs of each worker; None for each where there are none to be used.
+def divide_gpus(workers: int, accelerator: str, devices: int) -> list[list[str] | None]:
+    """Return the GPUs of each worker; None for each if no GPU is used.
 
     Args:
-        workers: how many there will be.
+        workers: the number of workers.
         accelerator: the setting `train.accelerator`.
-        devices: that each trial takes.
+        devices: GPUs that each trial takes.
 
     Raises:
-        UserError: there are fewer GPUs than they would need.
+        UserError: there are too few GPUs.
     """
-    visible = gpus() if accelerator in ("auto", "cuda") else []
+    visible = visible_gpus() if accelerator in ("auto", "cuda") else []
     if not visible:
         return [None] * workers
     if workers * devices > len(visible):
         raise UserError(
-            f"sweep.workers={workers} with train.devices={devices}: there are {len(visible)} GPUs, and each belongs to "
-            f"one worker; accepted: up to {len(visible) // devices or 'none'}, or train.accelerator=cpu"
+            f"sweep.workers={workers} with train.devices={devices}: there are {len(visible)} GPUs, and no two workers "
+            f"share one; accepted: up to {len(visible) // devices or 'none'}, or train.accelerator=cpu"
         )
     return [visible[first * devices : (first + 1) * devices] for first in range(workers)]
 
 
-def gpus() -> list[str]:
-    """The GPUs that this process may use, by the names that CUDA has for them."""
-    import torch
+def divide_threads(processes: int, requested: int) -> int:
+    """Return the CPU threads of each training process: an equal share of the cores, or fewer if that is requested.
 
-    if not torch.cuda.is_available():
-        return []
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    count = torch.cuda.device_count()  # CUDA takes the names up to the first one that it does not know
-    return named.split(",")[:count] if named else [str(number) for number in range(count)]
-
-
-def shared_threads(processes: int, asked: int) -> int:
-    """The CPU threads of each process that trains: the cores divided among them, or fewer where the setting says so."""
+    Args:
+        processes: how many train at the same time.
+        requested: the setting `train.threads`; 0 for as many as there are.
+    """
     share = max(1, len(os.sched_getaffinity(0)) // processes)
-    return min(asked or share, share)
+    return min(requested or share, share)

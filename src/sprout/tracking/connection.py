@@ -1,4 +1,4 @@
-"""Where tracking keeps things: the workspace, the default store, the outbox."""
+"""The tracking store: where it lies, how to connect to it, and its lock."""
 
 import contextlib
 import os
@@ -17,32 +17,31 @@ if TYPE_CHECKING:
 
 
 def workspace() -> Path:
-    """The main workspace; `DVC_ROOT` names it where DVC runs a queued experiment in a copy."""
+    """The main workspace; `DVC_ROOT` names it when DVC runs a queued experiment in a copy."""
     return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
 
 
 def tracking_uri() -> str:
-    """The store that runs go to: `MLFLOW_TRACKING_URI`, else a SQLite file in the workspace."""
+    """The URI of the store: `MLFLOW_TRACKING_URI`, by default a SQLite file in the workspace."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace()}/mlruns/mlflow.db"
 
 
 def outbox() -> Path:
-    """The folder of the journals that wait to be sent."""
+    """The folder of the journals that have not been sent yet."""
     return workspace() / "mlruns" / "outbox"
 
 
 def is_server(uri: str) -> bool:
-    """Whether `uri` names a tracking server, which then decides where artifacts lie."""
+    """Whether `uri` is a tracking server, which decides where artifacts are stored."""
     return urlsplit(uri).scheme in ("http", "https")
 
 
 def hide_password(text: str, uri: str) -> str:
-    """`text` as it may be shown: without the user and password that `uri` holds."""
+    """Remove the user and the password of `uri` from a text."""
     secret = urlsplit(uri).netloc.rpartition("@")[0]
     return text.replace(f"{secret}@", "") if secret else text
 
 
-# Read by MLflow; what the user has set stays. Retrying is left to the sender, which says so.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
@@ -52,13 +51,16 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
+"""MLflow's settings; those that the user has set stay. The sender retries, and says so on stderr."""
+EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes MLflow's page show the columns of trainings first, not those of chat models."""
 
 
 def load_mlflow() -> None:
-    """Import MLflow, with telemetry and chatter off.
+    """Import MLflow, without telemetry and messages.
 
-    To be called by the thread that does the other imports: two threads that import packages with circular
-    imports (MLflow and Lightning share some) can see half-made modules.
+    Call it in the thread that does the other imports: of two threads that import packages with circular imports (MLflow
+    and Lightning share some), one can get a half-initialised module.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -68,10 +70,10 @@ def load_mlflow() -> None:
 
 
 def connect(uri: str) -> "MlflowClient":
-    """A client of the store at `uri`, which has answered; makes a SQLite store that does not exist yet.
+    """Connect to the store, and check that it answers; a SQLite store that does not exist is created.
 
     Raises:
-        Exception: whatever MLflow raises where the store does not answer.
+        Exception: the store does not answer; MLflow raises many types.
     """
     load_mlflow()
     from mlflow import MlflowClient
@@ -79,33 +81,29 @@ def connect(uri: str) -> "MlflowClient":
     file = sqlite_file(uri)
     with store_lock(uri):
         if file is not None and not file.exists():
-            make_store(file)
+            _create_store(file)
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     return client
 
 
-def make_store(path: Path) -> None:
-    """Make a SQLite store whole or not at all; one whose making was killed would break every later start."""
+def _create_store(path: Path) -> None:
+    """Create a SQLite store completely or not at all: a half-created one would break every later start."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with TemporaryDirectory(dir=path.parent, prefix="new-") as folder:
-        made = Path(folder) / path.name
-        store = SqlAlchemyStore(f"sqlite:///{made}", (workspace() / "mlruns" / "artifacts").as_uri())
+        created = Path(folder) / path.name
+        store = SqlAlchemyStore(f"sqlite:///{created}", (workspace() / "mlruns" / "artifacts").as_uri())
         store.engine.dispose()
-        os.replace(made, path)
-
-
-# MLflow's page then shows what belongs to trainings first, not what belongs to chat models.
-EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
+        os.replace(created, path)
 
 
 @contextlib.contextmanager
 def store_lock(uri: str) -> Iterator[None]:
-    """One process at a time, of those that use this store from here.
+    """Let one process of this workspace at a time create something in the store.
 
-    MLflow's own creation of tables, experiments and runs looks first and then creates; two processes at once
-    break a SQLite store ("duplicate column") or make two of what shall be one.
+    MLflow looks for tables, experiments and runs before it creates them: two processes at once break a SQLite store
+    ("duplicate column"), or create the same thing twice.
     """
     path = sqlite_file(uri) or workspace() / "mlruns" / "store"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +117,7 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def experiment_id(client: "MlflowClient", uri: str, name: str) -> str:
-    """The experiment of that name, found or created; to be called under `store_lock`."""
+    """The id of the experiment of this name, found or created; the caller holds `store_lock`."""
     found = client.get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage == "active":
         return str(found.experiment_id)

@@ -1,4 +1,4 @@
-"""Settings as MLflow takes them: one level of legal names and short texts."""
+"""What describes a run: its build, lineage and tags, and how MLflow stores them."""
 
 import json
 import os
@@ -6,21 +6,98 @@ import re
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sprout.config.tree import leaves
 from sprout.config.workspace import Build
 from sprout.tracking.lineage import GitState
 from sprout.tracking.outbox.journal import Record
-from sprout.tracking.owner import builder_tags, owner_tags
+from sprout.tracking.tags import SWEEP_TAG, builder_tags, owner_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 MAX_KEY = 250
-MAX_PARAM = 6000  # characters; MLflow refuses longer ones
+MAX_PARAM = 6000
+"""Characters; MLflow refuses longer ones."""
 CUT = " … (cut; whole in config.yaml)"
+BATCH = 100
+"""Params or tags in one request, MLflow's limit."""
+
+
+@dataclass(frozen=True)
+class InSweep:
+    """The sweep that a run belongs to."""
+
+    key: str
+    """Unique."""
+    name: str
+    """The name of the sweep's own run."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What is known of a run before it starts."""
+
+    build: Build
+    """Its settings become the run's params, its experiment MLflow's."""
+    role: str
+    """What the run is to the build: build, teacher, student, train, sweep or trial."""
+    uri: str
+    """The store, as `tracking_uri` gives it."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """The paths that the run reads, with DVC's hashes."""
+    git: GitState | None = None
+    """The state of the code."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Further tags."""
+    nested: bool = True
+    """Whether the run lies under the build's run; one of a sweep lies under the sweep's."""
+    name: str | None = None
+    """The run's name; None takes its role."""
+    sweep: InSweep | None = None
+
+
+def start_record(info: RunInfo) -> Record:
+    """The first record of a journal, from which the run is created in the store."""
+    tags = {**info.tags, SWEEP_TAG: info.sweep.key} if info.sweep else info.tags
+    return {
+        "uri": info.uri,
+        "time": now(),
+        "experiment": info.build.experiment,
+        "build": info.build.name,
+        "role": info.role,
+        "name": info.name or info.role,
+        "nested": info.nested,
+        "sweep": asdict(info.sweep) if info.sweep else None,
+        "params": params_of(info.build.config),
+        "origin": lineage_tags(info.git, info.data),
+        "tags": {legal_key(key): value for key, value in tags.items()},
+        "owner": owner_tags(),
+        "builder": builder_tags(),
+        "data": dict(info.data),
+    }
+
+
+def now() -> int:
+    """The time in milliseconds since 1970, as MLflow counts it."""
+    return int(time.time() * 1000)
+
+
+def params_of(config: Mapping[str, object]) -> dict[str, str]:
+    """The params of a config: strings as they are, all else as JSON (`true`, `null`, `[1, 2]`)."""
+    return {key: _param(value) for key, value in flatten(config).items()}
+
+
+def _param(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= MAX_PARAM else text[: MAX_PARAM - len(CUT)] + CUT
+
+
+def flatten(config: Mapping[str, object]) -> dict[str, Any]:
+    """Nested mappings as one level with dotted keys that MLflow accepts; lists stay lists."""
+    return {legal_key(key): value for key, value in leaves(config)}
 
 
 def legal_key(text: str) -> str:
@@ -28,78 +105,8 @@ def legal_key(text: str) -> str:
     return re.sub(r"[^\w./ :-]", "_", text)[:MAX_KEY]
 
 
-def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings as one level with dotted keys; lists stay whole."""
-    return {legal_key(key): value for key, value in leaves(config)}
-
-
-def params_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """The params of a config: text as it is, everything else as YAML writes it (`true`, `null`, `[1, 2]`)."""
-    return {key: _param(value) for key, value in flatten(config).items()}
-
-
-def _param(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= MAX_PARAM else text[: MAX_PARAM - len(CUT)] + CUT
-
-
-BUILD = "build"  # the role of the build's own run
-BUILD_TAG = "sprout.build"  # the tag that names the build, on all its runs
-SWEEP_TAG = "sprout.sweep"  # the tag that names the sweep, on its own run and on its trials'
-TRIAL_STATE = "sprout.trial_state"  # the tag of a trial's run: COMPLETE or PRUNED; none where it did not end well
-RESTORED = "sprout.restored"  # the tag of a run that was not trained here
-BATCH = 100  # params or tags; MLflow's limit for one request
-
-
-@dataclass(frozen=True)
-class InSweep:
-    """The sweep that a run belongs to; its own run has the role `sweep`."""
-
-    key: str
-    """No other sweep has it."""
-    name: str
-    """The name of the sweep's run."""
-
-
-def start_record(
-    build: Build,
-    role: str,
-    uri: str,
-    data: Mapping[str, str],
-    git: GitState | None,
-    tags: Mapping[str, str],
-    nested: bool,
-    name: str | None,
-    sweep: InSweep | None,
-) -> Record:
-    """The first record of a journal: all that makes the run; the arguments are `tracked_run`'s."""
-    if sweep:
-        tags = {**tags, SWEEP_TAG: sweep.key}
-    return {
-        "uri": uri,
-        "time": now(),
-        "experiment": build.experiment,
-        "build": build.name,
-        "role": role,
-        "name": name or role,
-        "nested": nested,
-        "sweep": asdict(sweep) if sweep else None,
-        "params": params_of(build.config),
-        "origin": origin_tags(git, data),
-        "tags": {legal_key(key): value for key, value in tags.items()},
-        "owner": owner_tags(),
-        "builder": builder_tags(),
-        "data": dict(data),
-    }
-
-
-def now() -> int:
-    """The time in milliseconds, as MLflow counts it."""
-    return int(time.time() * 1000)
-
-
-def origin_tags(git: GitState | None, data: Mapping[str, str]) -> dict[str, str]:
-    """The tags that say what a run was made from."""
+def lineage_tags(git: GitState | None, data: Mapping[str, str]) -> dict[str, str]:
+    """The tags that name the code and the data of a run."""
     tags = {f"sprout.data.{legal_key(path)}": digest for path, digest in data.items()}
     tags |= {"mlflow.source.name": os.path.basename(sys.argv[0]), "mlflow.source.type": "LOCAL"}
     if git and git.commit:
@@ -109,20 +116,20 @@ def origin_tags(git: GitState | None, data: Mapping[str, str]) -> dict[str, str]
 
 
 def describe(client: "MlflowClient", run_id: str, start: Record, tags: Mapping[str, str]) -> None:
-    """Give a run these tags, and what it lacks of its start record's params and data."""
+    """Set these tags on a run, and the params and data of its start record that it lacks."""
     from mlflow.entities import Param, RunTag
 
     known = client.get_run(run_id).data.params
-    params = [Param(k, v) for k, v in start["params"].items() if k not in known]
-    run_tags = [RunTag(k, v) for k, v in tags.items()]
+    params = [Param(key, value) for key, value in start["params"].items() if key not in known]
+    run_tags = [RunTag(key, value) for key, value in tags.items()]
     for first in range(0, max(len(params), len(run_tags)), BATCH):
-        behind = first + BATCH
-        client.log_batch(run_id, params=params[first:behind], tags=run_tags[first:behind])
+        batch = slice(first, first + BATCH)
+        client.log_batch(run_id, params=params[batch], tags=run_tags[batch])
     _log_data(client, run_id, start["data"])
 
 
 def _log_data(client: "MlflowClient", run_id: str, data: dict[str, str]) -> None:
-    """The data as MLflow's dataset inputs: the path is the name, DVC's hash (36 characters) the digest."""
+    """Log the data as MLflow's dataset inputs: the path is the name, DVC's hash (36 characters) the digest."""
     from mlflow.entities import Dataset, DatasetInput
 
     inputs = [

@@ -1,4 +1,4 @@
-"""Where a run comes from: the state of the code (git) and of the data that it read (dvc.lock)."""
+"""What a run was made from: the state of the code (git) and the hashes of the data (dvc.lock)."""
 
 import subprocess
 from collections.abc import Iterable
@@ -8,23 +8,21 @@ from pathlib import Path
 import yaml
 
 CODE = (".", ":(exclude)dvc.lock")
+"""Git's pathspecs. DVC rewrites `dvc.lock` before every stage, and runs name the hashes of their data anyway."""
 
 
 @dataclass(frozen=True)
 class GitState:
-    """The code's state; both fields are empty outside of a git repository."""
+    """The state of the code."""
 
     commit: str | None
-    """The commit that is checked out; None where there is none."""
+    """The commit that is checked out; None without git, a repository or a commit."""
     diff: str
-    """What differs from it, as a patch, headed by the untracked files' names; empty if nothing does."""
+    """The changes since the commit as a patch, after the names of untracked files; empty without any."""
 
 
 def git_state(root: Path) -> GitState:
-    """The state of the code in `root`; without repository, commit or git it is `GitState(None, "")`.
-
-    `dvc.lock` is left out: DVC rewrites it before every stage, and the run names the hashes of its data.
-    """
+    """The state of the code in `root`, without `dvc.lock`."""
     commit = _git(root, "rev-parse", "HEAD")
     if not commit:
         return GitState(None, "")
@@ -35,10 +33,7 @@ def git_state(root: Path) -> GitState:
 
 
 def data_hashes(root: Path, paths: Iterable[str]) -> dict[str, str]:
-    """DVC's hash of each of `paths` (relative to `root`) that some stage in `dvc.lock` lists as its output.
-
-    A path that no stage has made yet is absent from the answer; so are all where there is no `dvc.lock`.
-    """
+    """DVC's hash of each path, relative to `root`, that `dvc.lock` lists as an output; others are left out."""
     lock = root / "dvc.lock"
     if not lock.is_file():
         return {}

@@ -1,4 +1,4 @@
-"""What MLflow runs to serve a logged model: "model from code", copied beside the model, no pickle."""
+"""The code that serves a logged model: MLflow copies it beside the model ("models from code"), without a pickle."""
 
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ class Model(PythonModel):  # type: ignore[misc]
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
     ) -> np.ndarray:
-        """The predictions for `model_input`, (N, H, W, C) uint8 or (N, F) float32, as the model's task asks.
+        """The predictions of the model's task for `model_input`, (N, H, W, C) uint8 or (N, F) float32.
 
-        (N, K) float32 probabilities, columns as `classes`; (N,) float64 values; (N, H, W, C) float32 images in 0..1; or
-        (N,) int64 clusters.
+        (N, K) float32 probabilities, columns in the order of `classes`; (N,) float64 values; (N, H, W, C) float32
+        images in 0..1; or (N,) int64 clusters.
         """
         return self.predictor.predict(model_input)
 

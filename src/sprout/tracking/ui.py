@@ -1,4 +1,4 @@
-"""MLflow's own web page on a store."""
+"""MLflow's web page on the store."""
 
 import os
 import socket
@@ -16,20 +16,20 @@ from sprout.tracking.connection import (
 )
 
 HOST = "127.0.0.1"
-# The server's job runners are seven processes more, for what sprout does not use.
 WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore::DeprecationWarning"}
+"""Without the seven processes of the server's job runners, which sprout does not use."""
 
 
-def ui(uri: str, port: int) -> None:
-    """Become `mlflow server` on the store at `uri`, for this machine only, until it is stopped.
+def serve_ui(uri: str, port: int) -> None:
+    """Replace this process by `mlflow server` on the store, reachable from this machine only.
 
     Raises:
         UserError: the port is taken, or `uri` is a server, which has a page of its own.
     """
     if is_server(uri):
-        raise UserError(f"MLFLOW_TRACKING_URI is {hide_password(uri, uri)}, a server: open that page in a browser.")
+        raise UserError(f"MLFLOW_TRACKING_URI={hide_password(uri, uri)}: is a server; open it in a browser")
     _check_free(port)
-    _make_store(uri)
+    _create_store(uri)
     options = {"--host": HOST, "--port": str(port), "--backend-store-uri": uri, "--workers": "1"}
     options["--uvicorn-opts"] = "--log-level warning"
     options["--artifacts-destination"] = str(workspace() / "mlruns" / "artifacts")
@@ -38,12 +38,12 @@ def ui(uri: str, port: int) -> None:
     os.execve(sys.executable, command, {**ENVIRONMENT, **WITHOUT_JOBS, **os.environ})  # noqa: S606
 
 
-def _make_store(uri: str) -> None:
-    """Make a SQLite store that is not there yet; the server would do it without the lock."""
+def _create_store(uri: str) -> None:
+    """Create a SQLite store that does not exist; the server would do so without the lock."""
     file = sqlite_file(uri)
-    with store_lock(uri):  # waits for whoever is making it now
-        made = file is None or file.exists()
-    if not made:
+    with store_lock(uri):  # another process may be creating it
+        exists = file is None or file.exists()
+    if not exists:
         connect(uri)
 
 
@@ -53,4 +53,4 @@ def _check_free(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except (OSError, OverflowError) as error:
-            raise UserError(f"port {port} on {HOST} cannot be used ({error}): choose another.") from error
+            raise UserError(f"port {port} on {HOST}: cannot be used ({error}); choose another") from error

@@ -1,41 +1,79 @@
-"""The forms in which data lies in a folder; each becomes a `Listing`, without an image being decoded."""
+"""The formats in which data lies in a folder; each becomes a `Listing` without decoding an image.
 
+A format is a file here, named after its key `kind`, with a function `read(root, scratch, settings)`; and a dataclass
+in `config/formats.py`.
+"""
+
+import os
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Protocol, cast
 
-from sprout.data.sources.listing import Listing
+from sprout.config.formats import Format
+from sprout.data.formats.archive import is_packed, unpack
+from sprout.data.formats.file_tree import visible_entries
+from sprout.data.listing import Listing
+from sprout.data.manifest import MANIFEST
+from sprout.runtime.errors import UserError
 
-# Each form is imported where it is used, and by its name: a stage's dependencies are read from the imports.
+
+class Reader(Protocol):
+    """The module of a format."""
+
+    def read(self, root: Path, scratch: Path, settings: Format, /) -> Listing:
+        """List the examples of a folder."""
 
 
-def read_form(root: Path, scratch: Path, *, kind: str, **options: Any) -> Listing:
+def read_format(root: Path, scratch: Path, settings: Format) -> Listing:
     """List the examples of a folder.
 
     Args:
-        root: where the files lie, as they came.
+        root: the folder with the data.
         scratch: an empty folder for arrays, which the listing needs as long as it is used.
-        kind: the form: folders, paths, pixels, arrays or table.
-        options: the form's further settings, see `settings.forms`.
+        settings: the format, and where it finds what.
+
+    Returns:
+        the listing; what is wrong with single examples is in its `faults`.
 
     Raises:
-        UserError: the data is not in this form. What is wrong with single examples is in the listing's `faults`.
+        UserError: the data is not in this format.
     """
-    if kind == "folders":
-        from sprout.data.formats import folders
+    # Imported when used: `sprout predict` needs the folders alone.
+    module = cast(Reader, import_module(f"{__name__}.{settings.kind}"))
+    return module.read(root, scratch, settings)
 
-        return folders.read(root)
-    if kind == "paths":
-        from sprout.data.formats import paths
 
-        return paths.read(root, **options)
-    if kind == "pixels":
-        from sprout.data.formats import pixels
+def read_files(folder: Path, scratch: Path, settings: Format) -> Listing:
+    """List the examples of a folder; if all that it contains is an archive, the examples of that.
 
-        return pixels.read(root, scratch, **options)
-    if kind == "arrays":
-        from sprout.data.formats import arrays
+    Args:
+        folder: the folder with the files as they were downloaded or imported.
+        scratch: an existing folder for temporary files.
+        settings: as for `read_format`.
 
-        return arrays.read(root, scratch, **options)
-    from sprout.data.formats import table
+    Raises:
+        UserError: the data is not in this format; or a single file is not an archive where folders are expected.
+    """
+    arrays = scratch / "arrays"
+    arrays.mkdir(parents=True)
+    root, single = unpack_single(folder, scratch / "unpacked")
+    if root == folder and settings.kind == "folders" and single:
+        raise UserError(f"{single}: not an archive; accepted: zip, or tar, plain or compressed by gzip, bzip2 or xz")
+    try:
+        return read_format(root, arrays, settings)
+    except UserError as error:
+        if root == folder:
+            raise
+        # The folder it was unpacked to no longer exists when this is read.
+        raise UserError(str(error).replace(os.fspath(root), str(single))) from None
 
-    return table.read(root, scratch, **options)
+
+def unpack_single(folder: Path, into: Path) -> tuple[Path, Path | None]:
+    """Return the folder, or the one its only file was unpacked to; and that file, None if there are several."""
+    entries = [Path(entry.path) for entry in visible_entries(os.fspath(folder)) if entry.name != MANIFEST]
+    if len(entries) != 1 or not entries[0].is_file() or entries[0].is_symlink():
+        return folder, None
+    if not is_packed(entries[0]):
+        return folder, entries[0]
+    unpack(entries[0], into)
+    return into, entries[0]

@@ -1,19 +1,16 @@
-"""Arrays of numpy: images or features, with an array of labels beside."""
+"""Format `arrays`: NumPy arrays of images or features, and of labels."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sprout.data.formats.faults import Faults, add, all_of, merged
-from sprout.data.formats.npy import open_array
-from sprout.data.formats.numbers import narrowed
-from sprout.data.formats.room import room, steps
-from sprout.data.formats.text_table import trimmed
-from sprout.data.sources.class_names import named
-from sprout.data.sources.listing import Array, Listing
+from sprout.config.formats import Arrays
+from sprout.data.formats.labels import class_names
+from sprout.data.formats.npy import allocate, open_array, row_slices
+from sprout.data.formats.values import as_float32, trimmed
+from sprout.data.listing import Array, Faults, Listing, add_faults, merge_faults, same_fault
 from sprout.runtime.errors import UserError
 from sprout.runtime.progress import track
 
@@ -21,65 +18,69 @@ CHANNELS = (1, 3, 4)
 IMAGES = "images (N, H, W) or (N, H, W, 1, 3 or 4), uint8, uint16 or float in 0..1; features (N, F) of numbers"
 
 
-def read(
-    root: Path,
-    scratch: Path,
-    *,
-    train: str,
-    train_labels: str | None,
-    test: str | None,
-    test_labels: str | None,
-    classes: Sequence[str] | None,
-) -> Listing:
-    """Map the arrays, and check what they hold.
+def read(root: Path, scratch: Path, settings: Arrays) -> Listing:
+    """Map the arrays into memory, and check their values.
 
     Args:
-        root: where the files lie.
-        scratch: a folder for arrays that are joined, converted or come out of an archive.
-        train: images or features; see `settings.forms.Arrays` for this and all that follow.
+        root: the data folder.
+        scratch: a folder for arrays that are joined, converted or read from an archive.
+        settings: the files of the examples and labels.
 
     Raises:
-        UserError: a file is missing or damaged, its array is of no accepted kind, or lengths do not fit.
+        UserError: a file is missing or damaged, its array has no accepted shape and type, or lengths differ.
     """
-    check_pairs(train_labels, test, test_labels)
-    names = [name for name in (train, test) if name is not None]
-    label_names = [name for name in (train_labels, test_labels) if name is not None]
-    parts = [checked(open_array(root, name, scratch), name) for name in names]
+    check_pairs(settings)
+    names = [name for name in (settings.train, settings.test) if name is not None]
+    label_names = [name for name in (settings.train_labels, settings.test_labels) if name is not None]
+    arrays = [check_examples(open_array(root, name, scratch), name) for name in names]
+    texts = [label_texts(open_array(root, name, scratch), name) for name in label_names]
     labels, label_faults = None, Faults()
-    if label_names:
-        texts = [label_texts(open_array(root, name, scratch), name) for name in label_names]
-        for part, name, text, label_name in zip(parts, names, texts, label_names, strict=True):
-            if len(part) != len(text):
-                raise UserError(f"{label_name}: {len(text)} labels for the {len(part)} examples of {name}")
+    if texts:
+        check_lengths(dict(zip(names, arrays, strict=True)), dict(zip(label_names, texts, strict=True)))
         given = pa.concat_arrays([trimmed(text) for text in texts])
-        labels, label_faults = named(given, classes)
-        label_faults = merged(all_of(np.flatnonzero(np.asarray(given.is_null())), "no label"), label_faults)
-    examples, faults = joined(parts, names, scratch)
-    splits = pa.array(["train", "test"]).take(pa.array(np.repeat(np.arange(len(parts)), [len(part) for part in parts])))
+        labels, wrong = class_names(given, settings.classes)
+        label_faults = merge_faults(same_fault(np.flatnonzero(np.asarray(given.is_null())), "no label"), wrong)
+    examples, faults = join(arrays, names, scratch)
+    split = pa.array(np.repeat(np.arange(len(arrays)), [len(array) for array in arrays]))
     return Listing(
         examples,
-        pa.concat_arrays([indexed(name, len(part)) for name, part in zip(names, parts, strict=True)]),
+        pa.concat_arrays([index_names(name, len(array)) for name, array in zip(names, arrays, strict=True)]),
         label=labels,
-        split=None if test is None else splits,
-        classes=None if classes is None or labels is None else list(classes),
-        faults=merged(faults, label_faults),
+        split=None if settings.test is None else pa.array(["train", "test"]).take(split),
+        classes=None if settings.classes is None or labels is None else list(settings.classes),
+        faults=merge_faults(faults, label_faults),
     )
 
 
-def check_pairs(train_labels: str | None, test: str | None, test_labels: str | None) -> None:
-    """Refuse labels without examples, and labels for one part only."""
-    if test is None and test_labels is not None:
-        raise UserError(f"download.form.test_labels={test_labels}: there is no `test` they belong to; name it")
-    if test is not None and (train_labels is None) != (test_labels is None):
-        missing = "train_labels" if train_labels is None else "test_labels"
-        raise UserError(f"download.form.{missing}=null: the other part has labels; name them, or none for either part")
-
-
-def checked(array: Array, name: str) -> Array:
-    """An array of an accepted kind.
+def check_pairs(settings: Arrays) -> None:
+    """Check that both splits have labels, or neither.
 
     Raises:
-        UserError: it is of another, or empty.
+        UserError: one has none, or labels have no examples.
+    """
+    if settings.test is None and settings.test_labels is not None:
+        raise UserError(f"download.format.test_labels={settings.test_labels}: there is no `test` for them; name it")
+    if settings.test is not None and (settings.train_labels is None) != (settings.test_labels is None):
+        missing = "train_labels" if settings.train_labels is None else "test_labels"
+        raise UserError(f"download.format.{missing}=null: the other split has labels; name both, or neither")
+
+
+def check_lengths(examples: dict[str, Array], labels: dict[str, pa.Array]) -> None:
+    """Check that there is a label for each example; keys are the names of the arrays.
+
+    Raises:
+        UserError: the numbers differ.
+    """
+    for (name, array), (label_name, texts) in zip(examples.items(), labels.items(), strict=True):
+        if len(array) != len(texts):
+            raise UserError(f"{label_name}: {len(texts)} labels for the {len(array)} examples of {name}")
+
+
+def check_examples(array: Array, name: str) -> Array:
+    """Return an array of images or features.
+
+    Raises:
+        UserError: it has another shape or type, or is empty.
     """
     kind, shape = array.dtype, array.shape
     images = kind in (np.uint8, np.uint16) or kind.kind == "f"
@@ -87,69 +88,69 @@ def checked(array: Array, name: str) -> Array:
     if not ((images and fits) or (len(shape) == 2 and kind.kind in "biuf")):
         raise UserError(f"{name}: shape {shape}, {kind}; accepted: {IMAGES}")
     if not array.size:
-        raise UserError(f"{name}: shape {shape}, so it holds nothing; add examples")
+        raise UserError(f"{name}: shape {shape}, so it is empty; add examples")
     return array
 
 
-def joined(parts: list[Array], names: list[str], scratch: Path) -> tuple[Array, Faults]:
-    """All parts as one array, and the rows with values that cannot be; no copy where one array is as it should be.
+def join(arrays: list[Array], names: list[str], scratch: Path) -> tuple[Array, Faults]:
+    """Return all arrays as one, and the rows with invalid values; a single array of the right type is not copied.
 
     Raises:
-        UserError: the parts are of different kinds.
+        UserError: they have different shapes or types.
     """
-    first = parts[0]
+    first = arrays[0]
     features = first.ndim == 2
-    for part, name in zip(parts[1:], names[1:], strict=True):
-        same_type = features or part.dtype.newbyteorder("=") == first.dtype.newbyteorder("=")
-        if part.shape[1:] != first.shape[1:] or not same_type:
+    for array, name in zip(arrays[1:], names[1:], strict=True):
+        same_type = features or array.dtype.newbyteorder("=") == first.dtype.newbyteorder("=")
+        if array.shape[1:] != first.shape[1:] or not same_type:
             raise UserError(
-                f"{name}: shape {part.shape}, {part.dtype}, but {names[0]} has {first.shape}, {first.dtype}; "
-                "both must be alike but for their number"
+                f"{name}: shape {array.shape}, {array.dtype}, but {names[0]} has {first.shape}, {first.dtype}; "
+                "accepted: the same type, and the same shape except for the first axis"
             )
     dtype = np.dtype(np.float32) if features else first.dtype.newbyteorder("=")
-    whole = first
-    if len(parts) > 1 or first.dtype != dtype:
-        whole = room(scratch / "joined.npy", (sum(map(len, parts)), *first.shape[1:]), dtype)
+    target = first
+    if len(arrays) > 1 or first.dtype != dtype:
+        target = allocate(scratch / "joined.npy", (sum(map(len, arrays)), *first.shape[1:]), dtype)
     faults: Faults = {}
-    pieces = [(part, piece) for part in parts for piece in steps(part)]
+    slices = [(array, rows) for array in arrays for rows in row_slices(array)]
     start = 0
-    for part, piece in track(pieces, "arrays", len(pieces)):
-        values = narrowed(part[piece]) if features else part[piece]
+    for array, rows in track(slices, "arrays", len(slices)):
+        values = as_float32(array[rows]) if features else array[rows]
         if dtype.kind == "f":
-            add(faults, unsound(values, features=features), start)
-        if whole is not first:
-            whole[start : start + len(values)] = values
+            add_faults(faults, invalid_rows(values, features=features), start)
+        if target is not first:
+            target[start : start + len(values)] = values
         start += len(values)
-    return whole, faults
+    return target, faults
 
 
-def unsound(values: Array, *, features: bool) -> Faults:
-    """Rows with a value that is not finite or, in an image, not in 0..1."""
+def invalid_rows(values: Array, *, features: bool) -> Faults:
+    """Return the rows with a feature that is not finite, or a pixel outside of 0..1."""
     rows = values.reshape(len(values), -1)
     wrong = ~np.isfinite(rows) if features else ~((rows >= 0) & (rows <= 1))
-    accepted = "a finite number" if features else "in 0..1, as those of images of this type must be"
+    accepted = "a finite number" if features else "in 0..1, as pixels of this type must be"
     faulty = np.flatnonzero(wrong.any(axis=1))
     return {int(row): f"a value is {rows[row, wrong[row].argmax()]}, not {accepted}" for row in faulty}
 
 
 def label_texts(array: Array, name: str) -> pa.Array:
-    """Labels as text: (N,) or (N, 1) → (N,) string.
+    """Return labels as text: (N,) or (N, 1) → (N,) string.
 
     Raises:
-        UserError: they are no labels.
+        UserError: the array has another shape, or a type that labels cannot have.
     """
     if not (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)) or array.dtype.kind not in "biuUS":
-        raise UserError(f"{name}: shape {array.shape}, {array.dtype}; accepted: (N,) whole numbers, booleans or text")
+        raise UserError(f"{name}: shape {array.shape}, {array.dtype}; accepted: (N,) integers, booleans or text")
     flat = np.asarray(array).reshape(-1)
     try:
         if flat.dtype.kind == "S":
             flat = np.char.decode(flat, "utf-8")
         return pa.array(flat.astype(flat.dtype.newbyteorder("="))).cast(pa.string())
     except (UnicodeError, pa.ArrowInvalid):
-        raise UserError(f"{name}: a label is not UTF-8; save the labels as text of numpy (U)") from None
+        raise UserError(f"{name}: a label is not UTF-8; save the labels as Unicode text (dtype U)") from None
 
 
-def indexed(name: str, count: int) -> pa.Array:
-    """Where rows come from, as numpy counts them: (count,) string such as "x.npy[17]"."""
+def index_names(name: str, count: int) -> pa.Array:
+    """Return the origin of each row, counted from 0: (count,) string such as "x.npy[17]"."""
     rows = pc.cast(pa.array(np.arange(count)), pa.string())
     return pc.binary_join_element_wise(f"{name}[", rows, "]", "")

@@ -1,102 +1,117 @@
-"""Arrays of numpy in files, opened without being read: `FILE.npy`, or `FILE.npz:KEY`. Nothing is unpickled."""
+"""NumPy arrays in files (`FILE.npy` or `FILE.npz:KEY`), mapped into memory and never unpickled; and new arrays."""
 
 import math
 import shutil
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from sprout.data.formats.inside import located
-from sprout.data.sources.archive import HARMLESS, MAX_RATIO
-from sprout.data.sources.listing import Array
+from sprout.data.formats.archive import ALWAYS_ALLOWED, MAX_RATIO
+from sprout.data.formats.file_tree import locate
+from sprout.data.listing import Array
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.progress import track
 
 CHUNK = 4 << 20
-LONGEST = 2**48
-"""No side of an array that exists is longer."""
-KEPT_AS = ".npy"
+"""Bytes copied at a time: 4 MiB."""
+MAX_SIDE = 2**48
+"""Largest length of an axis."""
+IN_MEMORY = 64 << 20
+"""Bytes up to which an allocated array stays in memory: 64 MiB."""
+SLICE = 16 << 20
+"""Bytes of the rows that are processed at a time: 16 MiB."""
 
 
 def open_array(root: Path, name: str, scratch: Path) -> Array:
     """Map an array into memory.
 
     Args:
-        root: where the file lies.
-        name: FILE.npy, or FILE.npz:KEY; the key can be left out where there is one array.
-        scratch: a folder to which an array is copied out of its archive.
+        root: the folder of the file.
+        name: FILE.npy, or FILE.npz:KEY; the key is optional if there is only one array.
+        scratch: a folder for the array of an .npz file.
 
     Raises:
-        UserError: there is no such array, it is damaged, or it holds Python objects.
+        UserError: there is no such array, it is damaged, or it contains Python objects.
     """
     file, _, key = name.partition(".npz:")
     if not key and not name.endswith(".npz"):
-        return mapped(located(root, name), name)
-    path = located(root, f"{file}.npz" if key else name)
+        return map_file(locate(root, name), name)
+    path = locate(root, f"{file}.npz" if key else name)
     copy = scratch / f"{len(list(scratch.iterdir()))}.npy"
     try:
         with zipfile.ZipFile(path) as archive:
             extract(archive, member(archive, key, name), copy, name)
     except UserError:
         raise
-    except Exception as error:  # whatever a damaged archive makes the readers stumble over
-        raise UserError(f"{name}: damaged, or no .npz file ({one_line(error)}); write it anew") from None
-    return mapped(copy, name)
+    except Exception as error:  # a damaged archive makes the readers raise nearly every type
+        raise UserError(f"{name}: damaged or not an .npz file ({one_line(error)}); save it again") from None
+    return map_file(copy, name)
 
 
 def member(archive: zipfile.ZipFile, key: str, name: str) -> zipfile.ZipInfo:
-    """The array of this key, or the only one."""
-    there = {found.filename.removesuffix(KEPT_AS): found for found in archive.infolist()}
-    if not key and len(there) == 1:
-        return next(iter(there.values()))
-    if key not in there:
-        raise UserError(
-            f"{name}: no such array; there are: {', '.join(map(repr, sorted(there))) or 'none'}; write FILE.npz:KEY"
-        )
-    return there[key]
+    """Return the array with this key, or the only one."""
+    arrays = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    if not key and len(arrays) == 1:
+        return next(iter(arrays.values()))
+    if key not in arrays:
+        known = ", ".join(map(repr, sorted(arrays))) or "none"
+        raise UserError(f"{name}: no such array; there are: {known}; write FILE.npz:KEY")
+    return arrays[key]
 
 
 def extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, copy: Path, name: str) -> None:
-    """Copy an array out of its archive, if it is what its head says."""
+    """Copy an array out of its archive, if its size is what its header states."""
     with archive.open(info) as packed:
         start, size = header(packed, name)
-    if info.file_size > max(HARMLESS, MAX_RATIO * info.compress_size):
-        raise UserError(f"{name}: {info.compress_size} bytes that unpack to {info.file_size}; save it unpacked")
+    if info.file_size > max(ALWAYS_ALLOWED, MAX_RATIO * info.compress_size):
+        raise UserError(f"{name}: {info.compress_size} bytes unpack to {info.file_size}; save it uncompressed")
     if start + size != info.file_size:
-        raise UserError(f"{name}: {info.file_size} bytes where its head says {start + size}; write it anew")
+        raise UserError(f"{name}: {info.file_size} bytes where its header states {start + size}; save it again")
     with archive.open(info) as packed, copy.open("wb") as file:
         steps = -(-info.file_size // CHUNK)
         for _ in track(range(steps), name, steps):
             file.write(packed.read(CHUNK))
-        shutil.copyfileobj(packed, file)  # read to the end, where the checksum is compared
+        shutil.copyfileobj(packed, file)  # to the end, where the checksum is verified
 
 
-def mapped(path: Path, name: str) -> Array:
-    """Map a file of one array."""
+def map_file(path: Path, name: str) -> Array:
+    """Map a file of one array into memory."""
     with path.open("rb") as file:
         start, size = header(file, name)
     if path.stat().st_size < start + size:
-        raise UserError(f"{name}: {path.stat().st_size} bytes where its head says {start + size}; it is cut off")
+        raise UserError(f"{name}: {path.stat().st_size} bytes where its header states {start + size}; it is truncated")
     array: Array = np.lib.format.open_memmap(path, mode="r") if size else np.load(path, allow_pickle=False)
     return array
 
 
 def header(file: IO[bytes], name: str) -> tuple[int, int]:
-    """Bytes of the head of an array, and of what follows."""
+    """Return the bytes of an array's header, and of its data."""
     try:
-        version: Any = np.lib.format.read_magic(file)
+        version: object = np.lib.format.read_magic(file)
         if version not in ((1, 0), (2, 0), (3, 0)):
             raise ValueError(f"version {version}")
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
-        if any(type(side) is not int or not 0 <= side < LONGEST for side in shape):
+        if any(type(side) is not int or not 0 <= side < MAX_SIDE for side in shape):
             raise ValueError(f"shape {shape}")
-    except Exception as error:  # whatever a damaged head makes its parser stumble over
-        raise UserError(f"{name}: not an array of numpy ({one_line(error)}); write it with numpy.save") from None
+    except Exception as error:  # a damaged header makes its parser raise nearly every type
+        raise UserError(f"{name}: not a NumPy array ({one_line(error)}); write it with numpy.save") from None
     if dtype.hasobject:
-        raise UserError(
-            f"{name}: an array of Python objects, which is not read; save it with a dtype of numbers or text"
-        )
+        raise UserError(f"{name}: an array of Python objects, which is not read; save it as numbers or text")
     return file.tell(), math.prod(shape) * dtype.itemsize
+
+
+def allocate(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Return an array of zeros: in memory, or in the file `path` if it is large."""
+    if math.prod(shape) * np.dtype(dtype).itemsize <= IN_MEMORY:
+        return np.zeros(shape, dtype)
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+
+
+def row_slices(array: Array) -> list[slice]:
+    """Return the rows of an array in slices of a few megabytes."""
+    rows = max(1, SLICE // max(1, array[:1].nbytes))
+    return [slice(start, start + rows) for start in range(0, len(array), rows)]

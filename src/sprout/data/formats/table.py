@@ -1,4 +1,4 @@
-"""A table with one row per example: features, and a target that is a class or a number."""
+"""Format `table`: one row per example with its features, and a target that is a class or a number."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,82 +6,73 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sprout.data.formats.faults import Faults, add, all_of, merged
-from sprout.data.formats.features import Feature, entries_of, survey
-from sprout.data.formats.numbers import floats
-from sprout.data.formats.room import room
-from sprout.data.formats.splits import given_splits, without_target
-from sprout.data.formats.text_table import TextTable, numbered, open_table, require, text_columns, trimmed
-from sprout.data.sources.class_names import named
-from sprout.data.sources.listing import Array, Listing
+from sprout.config.formats import Table
+from sprout.data.formats.feature_columns import Feature, entries_of, find_features
+from sprout.data.formats.labels import class_names, rows_without_target, split_names
+from sprout.data.formats.npy import allocate
+from sprout.data.formats.text_table import TextTable, open_table, require_columns, text_columns
+from sprout.data.formats.values import floats, row_names, trimmed
+from sprout.data.listing import Array, Faults, Listing, add_faults, merge_faults, same_fault
 from sprout.runtime.errors import UserError
 
 
-def read(
-    root: Path,
-    scratch: Path,
-    *,
-    file: str,
-    target: str | None,
-    number: bool,
-    columns: Sequence[str] | None,
-    split: str | None,
-    group: str | None,
-    classes: Sequence[str] | None,
-) -> Listing:
-    """Read a table in two passes: what its columns hold, then their numbers.
+def read(root: Path, scratch: Path, settings: Table) -> Listing:
+    """Read a table in two passes: what its columns contain, then their values.
 
     Args:
-        root: where the table lies.
+        root: the data folder.
         scratch: a folder for a large array.
-        file: the table; see `settings.forms.Table` for this and all that follow.
+        settings: which columns are what.
 
     Raises:
-        UserError: there is no such table, it lacks a column, or a column can be no feature.
+        UserError: there is no such table, it lacks a column, or a column cannot be a feature.
     """
-    table = open_table(root, file)
-    others = [name for name in (target, split, group) if name is not None]
-    require(table, "download.form", *others, *(columns or []))
-    chosen = feature_columns(table, others, columns)
-    features, rows = survey(table, chosen)
+    table = open_table(root, settings.file)
+    others = [name for name in (settings.target, settings.split, settings.group) if name is not None]
+    require_columns(table, *others, *(settings.columns or []))
+    features, rows = find_features(table, feature_columns(table, others, settings.columns))
     examples, faults = encode(table, features, rows, scratch / "features.npy")
-    text = text_columns(table, others) if others else {}
-    splits, split_faults = (None, {}) if split is None else given_splits(trimmed(text[split]))
-    labels = value = None
+    text = {name: trimmed(column) for name, column in text_columns(table, others).items()} if others else {}
+    splits, split_faults = (None, {}) if settings.split is None else split_names(text[settings.split])
+    labels = values = None
     target_faults: Faults = {}
-    if target is not None:
-        given = trimmed(text[target])
-        target_faults = all_of(
-            without_target(given, splits),
-            f"no target in column {target!r}",
-        )
-        if number:
-            value, wrong = numbers(given, target)
+    if settings.target is not None:
+        targets = text[settings.target]
+        missing = same_fault(rows_without_target(targets, splits), f"no target in column {settings.target!r}")
+        if settings.number:
+            values, wrong = numbers(targets, settings.target)
         else:
-            labels, wrong = named(given, classes)
-        target_faults = merged(target_faults, wrong)
+            labels, wrong = class_names(targets, settings.classes)
+        target_faults = merge_faults(missing, wrong)
     return Listing(
         examples,
-        numbered(file, rows),
+        row_names(settings.file, rows),
         label=labels,
-        value=value,
+        value=values,
         split=splits,
-        group=None if group is None else trimmed(text[group]),
-        classes=None if classes is None or labels is None else list(classes),
+        group=None if settings.group is None else text[settings.group],
+        classes=None if settings.classes is None or labels is None else list(settings.classes),
         features=[name for feature in features for name in feature.names],
-        faults=merged(faults, target_faults, split_faults),
+        faults=merge_faults(faults, target_faults, split_faults),
     )
 
 
 def feature_columns(table: TextTable, others: Sequence[str], columns: Sequence[str] | None) -> list[str]:
-    """The columns that are features.
+    """Return the columns that are features.
+
+    Args:
+        table: the table.
+        others: columns with another use.
+        columns: the setting; None takes all that have no other use.
 
     Raises:
         UserError: there are none, or one has another use.
     """
     chosen = [name for name in table.columns if name not in others] if columns is None else list(columns)
     if used := [name for name in chosen if name in others]:
-        raise UserError(f"{table.name}: column {used[0]!r} is a feature (`columns`) and has another use; leave it out")
+        raise UserError(
+            f"{table.name}: column {used[0]!r} is a feature (`columns`) and has another use; remove it from one"
+        )
     if not chosen:
         raise UserError(f"{table.name}: no column is a feature; add some, or name them in `columns`")
     if len(set(chosen)) < len(chosen):
@@ -90,8 +81,8 @@ def feature_columns(table: TextTable, others: Sequence[str], columns: Sequence[s
 
 
 def encode(table: TextTable, features: list[Feature], rows: int, path: Path) -> tuple[Array, Faults]:
-    """All features: (rows, F) float32, zeros where there is a fault."""
-    examples = room(path, (rows, sum(len(feature.names) for feature in features)), np.float32)
+    """Return all features, (rows, F) float32, zeros where there is a fault; and the faults."""
+    examples = allocate(path, (rows, sum(len(feature.names) for feature in features)), np.float32)
     faults: Faults = {}
     start = 0
     for batch in table.batches([feature.name for feature in features]):
@@ -99,16 +90,16 @@ def encode(table: TextTable, features: list[Feature], rows: int, path: Path) -> 
         for feature in features:
             encoded, wrong = feature.encode(entries_of(batch, feature.name, f"{table.name}: column {feature.name!r}"))
             examples[start : start + len(batch), at : at + encoded.shape[1]] = encoded
-            add(faults, wrong, start)
+            add_faults(faults, wrong, start)
             at += encoded.shape[1]
         start += len(batch)
     return examples, faults
 
 
 def numbers(texts: pa.Array, target: str) -> tuple[pa.Array, Faults]:
-    """A target as numbers: (N,) string → (N,) float64, null where it is none."""
-    values, meant = floats(texts)
-    sound = meant & np.isfinite(values)
-    wrong = np.flatnonzero(~sound & np.asarray(texts.is_valid())).tolist()
+    """Return a target as numbers: (N,) string → (N,) float64, null where it is not finite; and the faults."""
+    values, is_number = floats(texts)
+    valid = is_number & np.isfinite(values)
+    wrong = np.flatnonzero(~valid & np.asarray(texts.is_valid())).tolist()
     faults = {row: f"target {target!r} is {texts[row].as_py()!r}, not a finite number" for row in wrong}
-    return pa.array(values, pa.float64(), mask=~sound), faults
+    return pa.array(values, pa.float64(), mask=~valid), faults

@@ -1,1 +1,1 @@
-"""A person's own data: what it is, whether it can be built, and how it becomes an experiment."""
+"""From a user's own data to an experiment: `sprout check` and `sprout new`."""

@@ -1,21 +1,32 @@
-"""The experiment that data would become: chosen, composed and tried, but not written."""
+"""The config files of a new experiment: drafted and tried, but not written."""
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sprout.config.compose import compose_config
-from sprout.data.importing.choices import choose
-from sprout.data.importing.examine import Examined, refuse_nothing
-from sprout.data.importing.findings import described
-from sprout.data.importing.look import Look
-from sprout.data.importing.write_conf import download_text, experiment_text
-from sprout.data.prepare.shares import share_out
+import yaml
 
-SHARING = ("strata", "duplicates", "first", "test", "val", "labels", "labels_per_class", "seed")
-"""What of the section `prepare` decides about the splits."""
+from sprout.config.compose import compose_config
+from sprout.config.formats import Format
+from sprout.config.prepare import Prepare
+from sprout.config.validate import section
+from sprout.data.importing.check_report import describe_data
+from sprout.data.importing.suggest_settings import SuggestedSettings, suggest_settings
+from sprout.data.importing.user_data import Scan, UserData, refuse_unusable
+from sprout.data.prepare.assignment import assign_splits
+
+COMMENTS = {
+    ("prepare", "size"): "Height and width in pixels.",
+    ("prepare", "resize"): "fit shows the whole image on black, crop fills the frame, none refuses other sizes.",
+    ("prepare", "channels"): "1 is grey, 3 is colour.",
+    ("prepare", "test"): "A fraction or a number to draw; null means the data's own test split.",
+    ("prepare", "labels"): "How many keep their label, to see what the others are good for; null means all.",
+    ("train", "transforms"): "Probability of mirroring: 0.0 where left and right differ in meaning, as in writing.",
+}
+"""(Section, key) → the comment above it."""
 
 
 @dataclass(frozen=True)
@@ -26,48 +37,110 @@ class Draft:
     files: dict[str, str]
     """Path under `conf/` → text; the last one makes it an experiment."""
     command: str
-    """What builds it."""
+    """The command that builds it."""
     learns: str
-    """What its model does with them."""
+    """What its model does with the examples."""
     max_faulty: float
-    """The share of faulty examples that it takes."""
+    """The accepted fraction of faulty examples."""
 
 
-def drafted(conf: Path, name: str, data: Examined) -> Draft:
-    """Choose settings for data, and see that they compose and that `prepare` would take them.
+def draft_experiment(conf: Path, name: str, data: UserData) -> Draft:
+    """Choose settings for data, and check that they compose and that `prepare` would accept the data.
 
     Raises:
-        UserError: it would not: no sound example, one class only, too few examples of one.
+        UserError: it would not: no usable example, only one class, too few examples of one.
     """
-    refuse_nothing(data)
-    chosen = choose(data.listing, data.seen)
-    command = f"dvc exp run -S experiment={name}"
-    words = described(data.found, data.listing, data.seen)
+    refuse_unusable(data)
+    suggested = suggest_settings(data.listing, data.scan)
+    command, description = f"dvc exp run -S experiment={name}", describe_data(data)
     files = {
-        f"download/{name}.yaml": download_text(name, data.found.form, words),
-        f"experiment/{name}.yaml": experiment_text(name, chosen, words, command),
+        f"download/{name}.yaml": download_text(name, data.detected.format, description),
+        f"experiment/{name}.yaml": experiment_text(name, suggested, description, command),
     }
-    prepare = composed(conf, name, files)["prepare"]
-    share_out(data.listing, data.seen.sound, data.seen.digests, None, **{name: prepare[name] for name in SHARING})
-    return Draft(name, files, command, chosen.learns, prepare["max_faulty"])
+    settings = compose_prepare(conf, name, files)
+    assign_splits(data.listing, data.scan.usable, data.scan.digests, None, settings)
+    return Draft(name, files, command, suggested.learns, settings.max_faulty)
 
 
-def composed(conf: Path, name: str, files: dict[str, str]) -> dict[str, Any]:
-    """The config of the experiment, from a copy of `conf/` with these files in it."""
+def compose_prepare(conf: Path, name: str, files: dict[str, str]) -> Prepare:
+    """Compose the experiment in a copy of `conf/` with these files; return its section `prepare`."""
     with TemporaryDirectory(prefix="sprout-") as folder:
         copy = Path(folder) / "conf"
         shutil.copytree(conf, copy)
         for path, text in files.items():
             (copy / path).write_text(text, encoding="utf-8")
-        return compose_config(copy, name, []).config
+        return section("prepare", compose_config(copy, name, []).config["prepare"], Prepare)
 
 
-def too_many_faults(draft: Draft, seen: Look) -> str | None:
-    """What is said where the build would end because of faulty examples."""
-    faulty, count = len(seen.faults), len(seen.shapes)
+def too_many_faults(draft: Draft, scan: Scan) -> str | None:
+    """Return a warning if faulty examples would end the build."""
+    faulty, count = len(scan.faults), len(scan.shapes)
     if faulty <= draft.max_faulty * count:
         return None
     return (
         f"{faulty:,} of {count:,} examples are faulty, more than prepare.max_faulty={draft.max_faulty}, so the build "
-        f"would end there; mend or remove them, or raise prepare.max_faulty in conf/experiment/{draft.name}.yaml"
+        f"would fail; fix or remove them, or raise prepare.max_faulty in conf/experiment/{draft.name}.yaml"
     )
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes YAML whose texts Hydra reads back unchanged."""
+
+
+def represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Quote everything but plain words, and escape `${`, so that it is not an interpolation."""
+    plain = text.replace("_", "").replace("/", "").isalpha() and text.isascii()
+    escaped = text.replace("${", "\\${")
+    return dumper.represent_scalar("tag:yaml.org,2002:str", escaped, style=None if plain else '"')
+
+
+Dumper.add_representer(str, represent_text)
+
+
+def download_text(name: str, data_format: Format, description: str) -> str:
+    """Return the text of `conf/download/NAME.yaml`."""
+    lines = [
+        f"# Your own data in data/source/{name}: {description}.",
+        "source: local",
+        f"name: {to_yaml(name)}",
+        "format:",
+        *(f"  {key}: {to_yaml(value)}" for key, value in asdict(data_format).items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def experiment_text(name: str, suggested: SuggestedSettings, description: str, command: str) -> str:
+    """Return the text of `conf/experiment/NAME.yaml`; `config.catalogue.read_head` reads its first lines."""
+    lines = [
+        "# @package _global_",
+        f"# Your own data in data/source/{name}: {description}.",
+        f"# command: {command}",
+        "# result: not measured yet",
+        "# time: not measured yet",
+        "defaults:",
+        *(f"  - override {group}: {file}" for group, file in {"/download": name, **suggested.files}.items()),
+    ]
+    for key, settings in (("prepare", suggested.prepare), ("model", suggested.model), ("train", suggested.train)):
+        lines += section_lines(key, settings)
+    return "\n".join(lines) + "\n"
+
+
+def section_lines(name: str, settings: Mapping[str, Any]) -> list[str]:
+    """Return the lines of one section, each setting below its comment."""
+    if not settings:
+        return []
+    lines = ["", f"{name}:"]
+    for key, value in settings.items():
+        if comment := COMMENTS.get((name, key)):
+            lines.append(f"  # {comment}")
+        if isinstance(value, dict):
+            lines += [f"  {key}:", *(f"    {inner}: {to_yaml(setting)}" for inner, setting in value.items())]
+        else:
+            lines.append(f"  {key}: {to_yaml(value)}")
+    return lines
+
+
+def to_yaml(value: object) -> str:
+    """Return a value as YAML on one line of any length."""
+    text: str = yaml.dump(value, Dumper=Dumper, allow_unicode=True, width=10**9, default_flow_style=True)
+    return text.removesuffix("...\n").strip()

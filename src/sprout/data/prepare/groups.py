@@ -1,13 +1,13 @@
-"""Which examples belong together: the same given group, or the same picture pixel by pixel."""
+"""Groups of examples that must stay in one split, and stratified draws that keep them whole."""
 
 import numpy as np
 import pyarrow as pa
 
-from sprout.data.sources.listing import Array
+from sprout.data.listing import Array
 
 
-def given_groups(group: pa.Array | None, count: int) -> Array:
-    """A number for each given group; an example without one is a group of its own: (N,) int64."""
+def number_groups(group: pa.Array | None, count: int) -> Array:
+    """Number groups by their first row; an example without a group is its own: (N,) string → (N,) int64."""
     own = np.arange(count)
     if group is None:
         return own
@@ -17,25 +17,8 @@ def given_groups(group: pa.Array | None, count: int) -> Array:
     return np.where(codes < 0, own, first[codes])
 
 
-def equal_pictures(digests: Array, rows: Array) -> Array:
-    """The first of these rows with the same digest; other rows stand for themselves.
-
-    Args:
-        digests: (N, 16) uint8.
-        rows: (n,) ascending.
-
-    Returns:
-        (N,) int64.
-    """
-    same = np.arange(len(digests))
-    keys = np.ascontiguousarray(digests[rows]).view("V16").ravel()
-    _, first, code = np.unique(keys.view([("a", "<u8"), ("b", "<u8")]), return_index=True, return_inverse=True)
-    same[rows] = rows[first[code]]
-    return same
-
-
-def joined(one: Array, other: Array) -> Array:
-    """Groups that share an example become one, named by its first row: twice (N,) row numbers → (N,) int64."""
+def merge_groups(one: Array, other: Array) -> Array:
+    """Merge groups that share an example, numbered by their first row: twice (N,) row numbers → (N,) int64."""
     own = np.arange(len(one))
     if np.array_equal(one, own) or np.array_equal(other, own):
         return np.minimum(one, other)
@@ -49,3 +32,58 @@ def joined(one: Array, other: Array) -> Array:
     first = np.full(code.max(initial=-1) + 1, len(own))
     np.minimum.at(first, code, own)
     return np.asarray(first[code])
+
+
+def draw(pool: Array, quotas: dict[int, int], strata: Array, groups: Array, seed: int) -> Array:
+    """Draw rows out of a pool: of each stratum as many as its quota, as far as whole groups allow.
+
+    Groups come in random order. One is taken if it brings the drawn rows closer to the quotas, stratum by stratum in
+    the least-squares sense, and the total is not exceeded.
+
+    Args:
+        pool: (n,) rows to draw from, ascending.
+        quotas: stratum → number of rows; 0 for a missing stratum.
+        strata: (N,) each row's stratum.
+        groups: (N,) each row's group.
+        seed: of the order.
+
+    Returns:
+        the drawn rows, ascending.
+    """
+    _, group, size = np.unique(groups[pool], return_inverse=True, return_counts=True)
+    names, stratum = np.unique(strata[pool], return_inverse=True)
+    quota = np.array([quotas.get(name, 0) for name in names.tolist()], np.int64)
+    order = np.random.default_rng(seed).permutation(len(size))
+    by_group = stratum[np.argsort(group, kind="stable")]
+    single = size.max(initial=1) == 1
+    taken = draw_single(by_group, quota, order) if single else draw_groups(by_group, size, quota, order)
+    return pool[taken[group]]
+
+
+def draw_single(stratum: Array, quotas: Array, order: Array) -> Array:
+    """Choose groups where each is one row: (G,) strata → (G,) bool."""
+    taken = np.zeros(len(stratum), bool)
+    for each, quota in enumerate(quotas.tolist()):
+        taken[order[stratum[order] == each][:quota]] = True
+    return taken
+
+
+def draw_groups(stratum: Array, size: Array, quotas: Array, order: Array) -> Array:
+    """Choose groups: (n,) strata, sorted by group, and (G,) sizes → (G,) bool."""
+    taken, missing, starts = np.zeros(len(size), bool), quotas.copy(), np.cumsum(size) - size
+    for each in order.tolist():
+        gain = np.bincount(stratum[starts[each] : starts[each] + size[each]], minlength=len(quotas))
+        # |missing - gain|² < |missing|²: closer with it than without.
+        if size[each] <= missing.sum() and gain @ gain < 2 * (gain @ missing):
+            taken[each], missing = True, missing - gain
+    return taken
+
+
+def proportional_quotas(pool: Array, strata: Array, count: int) -> dict[int, int]:
+    """Distribute `count` rows over the strata in the pool's proportions, by largest remainders."""
+    names, sizes = np.unique(strata[pool], return_counts=True)
+    exact = sizes * count / max(1, sizes.sum())
+    quotas = np.floor(exact).astype(np.int64)
+    missing = count - int(quotas.sum())
+    quotas[np.argsort(quotas - exact, kind="stable")[:missing]] += 1
+    return dict(zip(names.tolist(), quotas.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""An image file under a root, decoded; what is wrong with it as a file. Imports only numpy, Pillow and simplejpeg."""
+"""Decode an image file that lies under a root folder. Imports only numpy, Pillow and simplejpeg."""
 
 import errno
 import os
@@ -7,43 +7,40 @@ from functools import lru_cache
 from io import BytesIO
 from typing import BinaryIO
 
-from sprout.data.prepare.decode import decode, one_fault
-from sprout.data.prepare.pixels import Array, Fault
+from sprout.data.prepare.decode import ImageFormat, decode
+from sprout.data.prepare.fault import Fault, as_fault
+from sprout.data.prepare.pixels import Array
 
 IN_MEMORY = 8 << 20
-"""Files of up to so many bytes are read at once."""
+"""Bytes; files up to this size are read in one call."""
 FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-"""A pipe would wait for somebody to write."""
+"""Without O_NONBLOCK, opening a pipe would wait for a writer."""
 
 
-def decode_file(
-    root: str, path: str, *, size: tuple[int, int] | None, channels: int | None, resize: str, max_pixels: int
-) -> Array:
-    """Decode the file `path` under `root`: (H, W, C) uint8. To be called within `unhindered`.
-
-    For the other arguments see `decode`.
+def decode_file(root: str, path: str, target: ImageFormat) -> Array:
+    """Decode the file `path` under `root`: (H, W, C) uint8. To be called within `without_pillow_limits`.
 
     Raises:
-        Fault: it is missing, empty, not readable or no file, lies outside the root, or `decode` refuses it.
+        Fault: it is missing, empty, not readable, not a regular file or outside the root, or `decode` refuses it.
     """
-    with one_fault():
-        file, length = opened(root, os.path.join(root, path))
+    with as_fault():
+        file, length = open_file(root, os.path.join(root, path))
         with file:
             try:
-                return decode(file, size=size, channels=channels, resize=resize, max_pixels=max_pixels)
+                return decode(file, target)
             except (OSError, EOFError) as error:
                 if isinstance(error, EOFError) or "truncated" in str(error).lower():
-                    raise Fault(f"truncated: {length:,} bytes are all there is") from None
+                    raise Fault(f"truncated: the file has only {length:,} bytes") from None
                 raise
 
 
-def opened(root: str, path: str) -> tuple[BinaryIO, int]:
-    """A file to read from and its length; a small one is in memory, by as few calls of the system as it takes.
+def open_file(root: str, path: str) -> tuple[BinaryIO, int]:
+    """Open a file and return it with its length in bytes; a small one is read into memory, to save system calls.
 
     Raises:
-        Fault: it is no file, is empty, or lies outside the root.
+        Fault: it is not a regular file, is empty, or lies outside the root.
     """
-    file = descriptor(root, path)
+    file = open_descriptor(root, path)
     try:
         length = checked_length(os.fstat(file))
         if length > IN_MEMORY:
@@ -53,9 +50,9 @@ def opened(root: str, path: str) -> tuple[BinaryIO, int]:
         os.close(file)
 
 
-def descriptor(root: str, path: str) -> int:
-    """Open a path under the root; a link is followed where it stays there."""
-    if not within(root, real(os.path.dirname(path))):
+def open_descriptor(root: str, path: str) -> int:
+    """Open a path under the root; a link is followed if it stays under the root."""
+    if not within(root, resolved(os.path.dirname(path))):
         raise Fault("lies outside the source's folder")
     try:
         return os.open(path, FLAGS | os.O_NOFOLLOW)
@@ -70,7 +67,11 @@ def descriptor(root: str, path: str) -> int:
 
 
 def checked_length(state: os.stat_result) -> int:
-    """The length of a file in bytes, once it is clear that it is one, and not empty."""
+    """Return the length of a file in bytes.
+
+    Raises:
+        Fault: it is not a regular file, or empty.
+    """
     if stat.S_ISDIR(state.st_mode):
         raise Fault("a folder, not a file")
     if not stat.S_ISREG(state.st_mode):
@@ -81,12 +82,12 @@ def checked_length(state: os.stat_result) -> int:
 
 
 def within(root: str, place: str) -> bool:
-    """Whether a real path lies under the root, or is the root."""
-    top = real(root)
+    """Whether a resolved path lies under the root, or is the root."""
+    top = resolved(root)
     return place == top or place.startswith(top.rstrip(os.sep) + os.sep)
 
 
 @lru_cache(maxsize=4096)
-def real(folder: str) -> str:
-    """A folder without links. Kept, since it costs as much as reading a small file."""
+def resolved(folder: str) -> str:
+    """Return a folder's path without links. Cached: it costs as much as reading a small file."""
     return os.path.realpath(folder)

@@ -1,4 +1,6 @@
-"""Every kind of pixel as 8 bits, grey (one channel) or colour (three, RGB). Imports only numpy and Pillow.
+"""Convert every kind of pixel to 8 bits, grey (one channel) or colour (three, RGB); resize images.
+
+Imports only numpy and Pillow.
 
 | pixels (Pillow's mode)                   | become | how                                                              |
 |------------------------------------------|--------|------------------------------------------------------------------|
@@ -21,22 +23,26 @@ An embedded colour profile is not applied.
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
+
+from sprout.data.prepare.fault import Fault
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 BITS_PER_SAMPLE = 258
 """A tag of TIFF."""
+FILTER = Image.Resampling.BILINEAR
+"""Antialiased when it shrinks (Pillow widens the filter), as torchvision's `Resize`; no ringing at edges."""
 
 
-class Fault(Exception):  # noqa: N818 - the word of the reports
-    """An example that cannot be used; the message is the reason, for a person."""
+def to_grey_or_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode to L or RGB by the table above.
 
-
-def plain(image: Image.Image) -> Image.Image:
-    """Any mode as L or RGB: the table above."""
+    Raises:
+        Fault: the pixels lie outside the accepted range.
+    """
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return Image.fromarray(eight_bits(deep(image)))
+        return Image.fromarray(to_8_bits(high_bit_depth(image)))
     if image.has_transparency_data:
         return on_white(image)
     if image.mode in ("L", "RGB"):
@@ -44,8 +50,8 @@ def plain(image: Image.Image) -> Image.Image:
     return image.convert("L" if image.mode == "1" else "RGB")
 
 
-def deep(image: Image.Image) -> Array:
-    """Grey pixels of more than 8 bits: (H, W) uint16, or float in 0..1."""
+def high_bit_depth(image: Image.Image) -> Array:
+    """Return grey pixels of more than 8 bits: (H, W) uint16, or float in 0..1."""
     levels = np.asarray(image)
     if image.mode == "F":
         return levels
@@ -53,12 +59,16 @@ def deep(image: Image.Image) -> Array:
         raise Fault(f"32-bit pixels from {levels.min()} to {levels.max()}; accepted: 0 to 65535")
     if getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE) == (12,):
         return levels / np.float32(4095)
-    see_through = image.info.get("transparency")
-    return np.where(levels == see_through, 65535, levels).astype(np.uint16)
+    transparent = image.info.get("transparency")
+    return np.where(levels == transparent, 65535, levels).astype(np.uint16)
 
 
-def eight_bits(levels: Array) -> Array:
-    """uint8 as it is, uint16 and float in 0..1 scaled, not clipped: → uint8 of the same shape."""
+def to_8_bits(levels: Array) -> Array:
+    """Scale uint16, or float in 0..1, to uint8 of the same shape, without clipping; uint8 is returned unchanged.
+
+    Raises:
+        Fault: another type, or floats outside 0..1.
+    """
     if levels.dtype == np.uint8:
         return levels
     if levels.dtype.kind == "u" and levels.itemsize == 2:
@@ -71,8 +81,34 @@ def eight_bits(levels: Array) -> Array:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """A picture with transparent parts, laid on white: L if it is grey, else RGB."""
+    """Lay an image with transparency on white: L if it is grey, else RGB."""
     grey = image.mode in ("1", "L", "LA", "La")
-    straight = image.convert("LA" if grey else "RGBA")
-    white = Image.new(straight.mode, straight.size, (255,) * len(straight.getbands()))
-    return Image.alpha_composite(white, straight).convert("L" if grey else "RGB")
+    overlay = image.convert("LA" if grey else "RGBA")
+    white = Image.new(overlay.mode, overlay.size, (255,) * len(overlay.getbands()))
+    return Image.alpha_composite(white, overlay).convert("L" if grey else "RGB")
+
+
+def resize(image: Image.Image, size: tuple[int, int], policy: str) -> Image.Image:
+    """Resize an image.
+
+    Args:
+        image: L or RGB, of another size.
+        size: height and width in pixels.
+        policy: fit shows the whole image, centred on black; crop fills the frame and cuts equally from both sides;
+            stretch changes the proportions.
+    """
+    height, width = size
+    if policy == "fit":
+        return fit_on_black(image, width, height)
+    if policy == "crop":
+        return ImageOps.fit(image, (width, height), FILTER)
+    return image.resize((width, height), FILTER)
+
+
+def fit_on_black(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Scale the whole image to fit, at least one pixel high and wide, and centre it on black."""
+    scale = min(width / image.width, height / image.height)
+    inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    frame = Image.new(image.mode, (width, height))
+    frame.paste(image.resize(inner, FILTER), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return frame

@@ -1,67 +1,59 @@
-"""Where data comes from: each source fetches its files into `data/raw`, and lists them from there."""
+"""Where data comes from: a source downloads its files to `data/raw`, and lists the examples in them.
 
+A new source `x` takes four files:
+
+1. `data/sources/x.py` with the functions `fetch` and `read` of the class `Source`;
+2. its dataclass in `config/download.py`, also added to the union `Download`;
+3. `conf/download/NAME.yaml` with `source: x`;
+4. its test, `tests/test_source_x.py`.
+"""
+
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
-from sprout.data.sources.listing import Listing
-
-# Each source is imported where it is used: torchvision's takes seconds.
-
-
-def fetch(folder: Path, parts: Path, *, source: str, **options: Any) -> None:
-    """Bring the files of a source to `folder`.
-
-    Args:
-        folder: an empty folder.
-        parts: where a file lies until it is whole, so that a killed attempt goes on.
-        source: which one.
-        options: the section's further keys.
-    """
-    if source == "torchvision":
-        from sprout.data.sources import torchvision_sets
-
-        torchvision_sets.fetch(folder, parts, **options)
-    elif source == "sklearn":
-        from sprout.data.sources import sklearn_sets
-
-        sklearn_sets.fetch(folder, **options)
-    elif source == "generated":
-        from sprout.data.sources import generated
-
-        generated.fetch(folder, **options)
-    elif source == "url":
-        from sprout.data.sources import url
-
-        url.fetch(folder, parts, urls=options["urls"], sha256=options["sha256"], file=options["file"])
-    else:
-        from sprout.data.sources import local
-
-        # Files of one's own stay where they are: a copy of each build would be the data's size.
-        local.folder_of(options["name"])
+from sprout.config.download import Download
+from sprout.data.listing import Listing
 
 
-def read(folder: Path, scratch: Path, *, source: str, **options: Any) -> Listing:
-    """List what `fetch` has brought.
+class Source(Protocol):
+    """The module of a source; `settings` is its own dataclass."""
+
+    def fetch(self, settings: Any, folder: Path, partial: Path, /) -> None:
+        """Download the files to `folder`; see `sources.fetch`."""
+
+    def read(self, settings: Any, folder: Path, scratch: Path, /) -> Listing:
+        """List the examples of the files in `folder`; see `sources.read`."""
+
+
+def fetch(settings: Download, folder: Path, partial: Path) -> None:
+    """Download the files of a source.
 
     Args:
-        folder: where to.
-        scratch: a folder for what is not kept.
-        source: which one.
-        options: the section's further keys.
+        settings: the source and what it downloads.
+        folder: an empty folder for the files.
+        partial: a folder for incomplete downloads, which are resumed.
+
+    Raises:
+        UserError: a file cannot be downloaded, or is not the expected one.
     """
-    if source == "torchvision":
-        from sprout.data.sources import torchvision_sets
+    module_of(settings).fetch(settings, folder, partial)
 
-        return torchvision_sets.read(folder, name=options["name"])
-    if source == "sklearn":
-        from sprout.data.sources import sklearn_sets
 
-        return sklearn_sets.read(folder, name=options["name"])
-    if source == "generated":
-        from sprout.data.sources import generated
+def read(settings: Download, folder: Path, scratch: Path) -> Listing:
+    """List the examples of the files that `fetch` has downloaded.
 
-        return generated.read(folder, name=options["name"])
-    from sprout.data.sources import local
-    from sprout.data.sources.files import read_files
+    Args:
+        settings: as for `fetch`.
+        folder: as for `fetch`.
+        scratch: an existing folder for temporary files, which the listing needs as long as it is used.
 
-    return read_files(folder if source == "url" else local.folder_of(options["name"]), scratch, **options["form"])
+    Raises:
+        UserError: the files cannot be read.
+    """
+    return module_of(settings).read(settings, folder, scratch)
+
+
+def module_of(settings: Download) -> Source:
+    """Import the module of a source, which has the source's name."""
+    return cast(Source, import_module(f"{__name__}.{settings.source}"))

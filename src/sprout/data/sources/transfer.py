@@ -1,98 +1,134 @@
-"""One file, from the first of several addresses that has it: whole and right, or not at all."""
+"""One file from the first of several addresses that has it: complete and verified, or not at all."""
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Sequence
+from functools import partial as bound
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from sprout.data.sources import copying, http
-from sprout.data.sources.manifest import checksums
-from sprout.data.sources.part import FailedError, forget
-from sprout.runtime.errors import UserError
+from sprout.data.manifest import checksums
+from sprout.data.sources import http
+from sprout.data.sources.http import CHUNK, FailedError, append, forget
+from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import atomic_write
 
 ALGORITHMS = {"sha256": "SHA-256", "md5": "MD5"}
-"""Checksums, and what people call them."""
+"""Checksums, and their names in messages."""
 
 
-def bring(
+class UnreachableError(UserError):
+    """No address gives the file."""
+
+
+def fetch_file(
     what: str,
     urls: Sequence[str],
     path: Path,
     *,
-    parts: Path,
-    digest: str | None,
+    partial: Path,
+    checksum: str | None,
     algorithm: str = "sha256",
     advice: str,
 ) -> str:
-    """Bring a file to `path`.
+    """Download a file to `path`.
 
     Args:
-        what: what it is called in a message.
-        urls: addresses or plain paths that all hold the same file; the next one is tried where one fails.
-        path: where it goes to, in a folder that exists.
-        parts: a folder for what has come so far; a killed attempt goes on from there.
-        digest: its checksum, in lower-case hexadecimal; None accepts what comes.
+        what: its name in a message.
+        urls: addresses or paths of the same file; if one fails, the next is tried.
+        path: the destination, in an existing folder.
+        partial: a folder for incomplete downloads, which are resumed.
+        checksum: its beginning or all of it, in lower-case hexadecimal; None accepts any file.
         algorithm: of the checksum, one of `ALGORITHMS`.
-        advice: what to do where it cannot be had.
+        advice: what to do if no address gives the file.
 
     Returns:
-        The checksum that was found.
+        the checksum of the file.
 
     Raises:
-        UserError: no address gives it; each is named with what was wrong.
+        UnreachableError: no address gives the file; the message names each with its fault.
     """
-    parts.mkdir(parents=True, exist_ok=True)
+    partial.mkdir(parents=True, exist_ok=True)
     failures = []
     for url in urls:
-        part = parts / f"{key(url, algorithm, digest)}.part"
+        part = partial / f"{key(url, algorithm, checksum)}.part"
         try:
-            found = take(url, part, path.name, algorithm, digest)
+            found = fetch_checked(url, part, path.name, algorithm, checksum)
         except FailedError as failure:
-            failures.append(f"{shown(url)}: {failure}")
+            failures.append(f"{redact(url)}: {redact(str(failure))}")
             continue
         with atomic_write(path) as beside:
             shutil.move(part, beside)
         for each in urls:
-            forget(parts / f"{key(each, algorithm, digest)}.part")
+            forget(partial / f"{key(each, algorithm, checksum)}.part")
         return found
-    raise UserError(f"{what} cannot be had from {'; '.join(failures)}; {advice}")
+    raise UnreachableError(f"{what} cannot be downloaded from {'; '.join(failures)}; {advice}")
 
 
-def take(url: str, part: Path, name: str, algorithm: str, digest: str | None) -> str:
-    """Bring a file to `part` and return its checksum.
+def fetch_checked(url: str, part: Path, name: str, algorithm: str, checksum: str | None) -> str:
+    """Download a file to `part` and return its checksum.
 
     Raises:
-        FailedError: it cannot be had, or it is another file than expected.
+        FailedError: it cannot be downloaded, or is not the expected file.
     """
-    again = True
-    while True:
-        resumed = fill(url, part, name, checked=digest is not None)
+    for _ in range(2):
+        resumed = False
+        if url.lower().startswith(("http://", "https://")):
+            resumed = http.fetch(url, part, name=name, checked=checksum is not None)
+        else:
+            copy(url, part, name)
         (found,) = checksums([part], algorithm)
-        if digest in (None, found):
+        if checksum is None or found.startswith(checksum):
             return found
         forget(part)
-        # What came earlier may have been of another file: that is no verdict on this one.
-        if not (resumed and again):
-            raise FailedError(f"expected {ALGORITHMS[algorithm]} {digest}, found {found}")
-        again = False
+        # Bytes of an earlier request may be of another file: only a complete download is final.
+        if not resumed:
+            break
+    raise FailedError(f"expected {ALGORITHMS[algorithm]} {checksum}, found {found[: len(checksum or '')]}")
 
 
-def fill(url: str, part: Path, name: str, *, checked: bool) -> bool:
-    """Bring a file to `part` over what its URL asks for; return whether some of the bytes had come earlier."""
-    if url.lower().startswith(("http://", "https://")):
-        return http.fetch(url, part, name=name, checked=checked)
-    copying.copy(url, part, name=name)
-    return False
+def key(url: str, algorithm: str, checksum: str | None) -> str:
+    """Return the name of a partial download: another one for each address and expected file."""
+    return hashlib.sha256(json.dumps([url, algorithm, checksum]).encode()).hexdigest()[:16]
 
 
-def key(url: str, algorithm: str, digest: str | None) -> str:
-    """A name for what has come from a URL, of a file that is expected to be this one."""
-    return hashlib.sha256(json.dumps([url, algorithm, digest]).encode()).hexdigest()[:16]
+def redact(text: str) -> str:
+    """Return a URL, or a text with one, without the password."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", text)
 
 
-def shown(url: str) -> str:
-    """A URL as it may be printed: without the password in it."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", url)
+def copy(url: str, part: Path, name: str) -> None:
+    """Copy a file to `part` from a disk, or from what fsspec reads (s3, gs, ssh); progress calls it `name`.
+
+    Raises:
+        FailedError: it cannot be read.
+    """
+    import fsspec  # type: ignore[import-untyped]
+
+    forget(part)
+    try:
+        path = local_path(url)
+        with path.open("rb") if path else fsspec.open(url, "rb").open() as source:
+            length = path.stat().st_size if path else getattr(source, "size", None)
+            append(iter(bound(source.read, CHUNK), b""), part, name, length)
+    except Exception as error:  # every driver has its own
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        raise FailedError(one_line(reason)) from None
+
+
+def local_path(url: str) -> Path | None:
+    """Return the path of a plain path or a `file:` URL; None for another URL.
+
+    Raises:
+        ValueError: the URL names another machine.
+    """
+    if not url.startswith("file:"):
+        return None if "://" in url else Path(os.path.expanduser(url))
+    split = urlsplit(url)
+    if split.netloc not in ("", "localhost"):
+        raise ValueError(f"a file: URL of another machine, {split.netloc}")
+    return Path(url2pathname(split.path))

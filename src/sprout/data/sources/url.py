@@ -1,4 +1,4 @@
-"""One file or archive from an address."""
+"""Source `url`: one file or archive from an address."""
 
 import os
 import re
@@ -6,53 +6,56 @@ import sys
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from sprout.data.sources.manifest import MANIFEST
-from sprout.data.sources.transfer import bring, shown
+from sprout.config.download import Url
+from sprout.data.formats import read_files
+from sprout.data.listing import Listing
+from sprout.data.manifest import MANIFEST
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import atomic_write, read_json, write_json
 
 RECORD = "checksums.json"
-LONGEST = 200
-"""Bytes of a name: file systems have room for 255, and something is put behind it while it is fetched."""
+"""In the folder of partial downloads: URL → SHA-256 of the first download."""
+MAX_NAME = 200
+"""Bytes of a file name; file systems allow 255, and a download in progress has a suffix."""
 
 
-def fetch(folder: Path, parts: Path, *, urls: list[str], sha256: str | None, file: str | None) -> None:
-    """Bring the file to `folder`.
-
-    Args:
-        folder: where to.
-        parts: a folder for what has come so far; its `checksums.json` holds what each URL gave.
-        urls: addresses that all hold the same file; the next one is tried where one fails.
-        sha256: its checksum; None expects what the first of these URLs gave that was ever fetched, if any.
-        file: its name here; None takes the first address's.
+def fetch(settings: Url, folder: Path, partial: Path) -> None:
+    """Download the file; without `sha256`, it must be the one that the first download gave.
 
     Raises:
-        UserError: it cannot be had, or it is not the one that is expected.
+        UserError: it cannot be downloaded, or is not the expected one.
     """
-    name = file_name(urls[0]) if file is None else file
-    if name in ("", ".", "..", MANIFEST) or len(os.fsencode(name)) > LONGEST:
-        given = "null" if file is None else file
+    # Not needed to read the files: requests takes 0.1 s to import.
+    from sprout.data.sources.transfer import fetch_file, redact
+
+    name = settings.file or file_name(settings.urls[0])
+    if name in ("", ".", "..", MANIFEST) or len(os.fsencode(name)) > MAX_NAME:
         raise UserError(
-            f"download.file={given}: {urls[0]} would be saved as {name!r}; set download.file to another name"
+            f"download.file={settings.file or 'null'}: {redact(settings.urls[0])} would be saved as {name!r}; "
+            "set download.file to another name"
         )
-    record = parts / RECORD
-    known = read_json(record) if record.is_file() else {}
-    expected = sha256 or next((known[url] for url in map(shown, urls) if url in known), None)
-    if sha256:
-        advice = "set download.urls to where the file is, or download.sha256 to the checksum of the right one"
+    record = partial / RECORD
+    recorded = read_json(record) if record.is_file() else {}
+    expected = settings.sha256 or next((recorded[url] for url in map(redact, settings.urls) if url in recorded), None)
+    advice = "set download.urls to where the file is"
+    if settings.sha256:
+        advice += ", or download.sha256 to the checksum of the right one"
     elif expected:
-        advice = f"the expected one is of the first fetch ({record}); set download.sha256 to the right one"
-    else:
-        advice = "set download.urls to where the file is"
-    found = bring(name, urls, folder / name, parts=parts, digest=expected, advice=advice)
+        advice = f"the checksum is that of the first download ({record}); set download.sha256 to the right one"
+    found = fetch_file(name, settings.urls, folder / name, partial=partial, checksum=expected, advice=advice)
     with atomic_write(record) as path:
-        write_json(path, known | {shown(url): found for url in urls})
-    if sha256 is None:
-        print(f"{name}: SHA-256 {found}; hold later fetches to it with download.sha256={found}", file=sys.stderr)
+        write_json(path, recorded | {redact(url): found for url in settings.urls})
+    if settings.sha256 is None:
+        print(f"{name}: SHA-256 {found}; download.sha256={found} makes later downloads verify it", file=sys.stderr)
+
+
+def read(settings: Url, folder: Path, scratch: Path) -> Listing:
+    """List the examples, in the format of the settings."""
+    return read_files(folder, scratch, settings.format)
 
 
 def file_name(url: str) -> str:
-    """The last part of a URL's path, as a name that a file can have."""
+    """Return the last component of a URL's path, as a valid file name."""
     if "://" not in url:
         return Path(url).name
     path = PurePosixPath(re.sub(r"^[^:/]+://[^/?#]*|[?#].*$", "", url))

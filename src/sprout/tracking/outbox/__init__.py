@@ -1,1 +1,1 @@
-"""The outbox: what runs have to say to MLflow, on disk first, sent in the background."""
+"""The outbox: runs are journaled on disk and sent to MLflow in the background."""

@@ -1,22 +1,22 @@
-"""Journals whose process is gone: sent by the next tracked run, to the store that they were meant for."""
+"""Journals whose process is gone: the next tracked run sends them, each to its own store."""
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sprout.tracking.connection import connect, hide_password
-from sprout.tracking.outbox.deliver import end, open_run, send
-from sprout.tracking.outbox.journal import count_waiting, discard, ended, hold, read, waiting
+from sprout.tracking.outbox.deliver import end_run, open_run, send
+from sprout.tracking.outbox.journal import count_waiting, discard, has_end, read_records, try_lock, waiting_journals
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
 def send_leftovers(outbox: Path) -> None:
-    """Send every journal that no living process holds. What cannot be sent stays, and is said."""
+    """Send each journal that no living process holds. One that cannot be sent stays, and a line on stderr says so."""
     unreachable: set[str] = set()
-    for folder in waiting(outbox):
-        lock = hold(folder)
+    for folder in waiting_journals(outbox):
+        lock = try_lock(folder)
         if lock is None:
             continue
         try:
@@ -30,34 +30,42 @@ def send_leftovers(outbox: Path) -> None:
 
 
 def _send(folder: Path, unreachable: set[str]) -> bool:
-    """Send a dead run's journal; a run that does not say how it ended was killed, at its last word."""
-    start, _ = next(read(folder, 0), (None, 0))
+    """Send a dead process's journal; a run without an end was killed, at the time of its last record.
+
+    Args:
+        folder: of the journal.
+        unreachable: stores that did not answer; a new one is added.
+
+    Returns:
+        Whether the journal is done with.
+    """
+    start, _ = next(read_records(folder, 0), (None, 0))
     if start is None:
-        return True  # killed before its first word
-    client = None if start["uri"] in unreachable else _connect(folder, start["uri"])
+        return True  # killed before its first record
+    client = None if start["uri"] in unreachable else _try_connect(folder, start["uri"])
     if client is None:
         unreachable.add(start["uri"])
         return False
     run = open_run(client, start["uri"], start)
     if run is not None:
         send(client, folder, run)
-        if not ended(folder):
-            last_word = int((folder / "journal.jsonl").stat().st_mtime * 1000)
-            end(client, run, {"status": "KILLED", "reason": "the process died", "time": last_word})
+        if not has_end(folder):
+            last_write = int((folder / "journal.jsonl").stat().st_mtime * 1000)
+            end_run(client, run, {"status": "KILLED", "reason": "the process died", "time": last_write})
     return True
 
 
-def _connect(folder: Path, uri: str) -> "MlflowClient | None":
-    """A client of the store; None, and said, where it does not answer."""
+def _try_connect(folder: Path, uri: str) -> "MlflowClient | None":
+    """A client of the store; None, with a line on stderr, if it does not answer."""
     try:
         return connect(uri)
-    except Exception as error:  # whatever a broken store raises
-        say_kept(folder.parent, uri, error)
+    except Exception as error:  # MLflow raises many types
+        print_kept(folder.parent, uri, error)
         return None
 
 
-def say_kept(outbox: Path, uri: str, error: Exception) -> None:
-    """Say in one line that a store cannot be used now, and that nothing is lost."""
+def print_kept(outbox: Path, uri: str, error: Exception) -> None:
+    """Print one line: the store cannot be used now, and the records are kept."""
     reason = hide_password(str(error).strip() or type(error).__name__, uri).splitlines()[0][:200]
     print(
         f"sprout: the tracking store {hide_password(uri, uri)} cannot be used now ({reason});"

@@ -1,4 +1,4 @@
-"""Sends a journal to its store in the background, after whatever older journals the outbox still holds."""
+"""Sends a journal to its store in the background, after the journals that dead processes left in the outbox."""
 
 import threading
 import time
@@ -7,49 +7,52 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sprout.tracking.connection import connect
-from sprout.tracking.outbox.deliver import OpenRun, end, open_run, send
-from sprout.tracking.outbox.journal import Journal, Record, discard, read
-from sprout.tracking.outbox.leftovers import say_kept, send_leftovers
-from sprout.tracking.reap import reap
+from sprout.tracking.mlflow_runs import end_orphans
+from sprout.tracking.outbox.deliver import OpenRun, end_run, open_run, send
+from sprout.tracking.outbox.journal import Journal, Record, discard, read_records
+from sprout.tracking.outbox.leftovers import print_kept, send_leftovers
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-INTERVAL = 2.0  # seconds between two batches
-PAUSES = (1.0, 60.0)  # seconds before the next try after a failure: the first time, at most
-PATIENCE = 4.0  # seconds that a run's end waits for a store that has failed, or a killed run's for any
+INTERVAL = 2.0
+"""Seconds between two batches."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds until the next try after a failure; each pause is twice as long as the one before."""
+PATIENCE = 4.0
+"""Seconds that the end of a run waits for a store that has failed, or the end of a killed run for any store."""
 
 
 class Sender(threading.Thread):
-    """Sends a journal as it grows. Ends when the run's end has been sent, or when nobody waits any longer."""
+    """Sends a journal as it grows, until the run's end has been sent or nobody waits any longer."""
 
-    def __init__(self, journal: Journal, uri: str, waited_for: bool) -> None:
-        """Take the journal.
+    def __init__(self, journal: Journal, uri: str, waits: bool) -> None:
+        """Prepare the thread.
 
         Args:
             journal: of one run.
             uri: of the store.
-            waited_for: whether the run's end waits for this journal; if not, it waits for those of earlier runs, so
-                that no more than one is behind.
+            waits: whether the end of the run waits until its journal has been sent. If not, it waits for the journals
+                of earlier runs of this process, so that only one at a time is unsent.
         """
         super().__init__(name="sprout-tracking", daemon=True)
-        self._journal, self._uri, self._waited_for = journal, uri, waited_for
+        self._journal, self._uri, self._waits = journal, uri, waits
         self._client: MlflowClient | None = None
         self._open: OpenRun | None = None
         self._unwritten: Record | None = None
-        self._failed = self._said = False
+        self._failed = self._printed = False
         self._ended = threading.Event()  # nothing more will be written
         self._given_up = threading.Event()
 
     def end(self, unwritten: Record | None, hurried: bool) -> None:
-        """Nothing more will be written; waits for what is to be waited for.
+        """Take note that nothing more will be written, and wait as `waits` says.
 
         Args:
-            unwritten: the run's end, where the journal could not take it.
-            hurried: as for `wait`.
+            unwritten: the record of the run's end, if the journal could not take it.
+            hurried: see `wait`.
         """
         self._unwritten = unwritten
-        if self._waited_for:
+        if self._waits:
             self._ended.set()
             self.wait(hurried)
         else:
@@ -57,10 +60,10 @@ class Sender(threading.Thread):
             self._ended.set()
 
     def wait(self, hurried: bool) -> None:
-        """Wait until all is sent: as long as it goes on, but `PATIENCE` seconds once the store has failed.
+        """Wait until everything has been sent, but only `PATIENCE` seconds once the store has failed.
 
         Args:
-            hurried: the process was told to die, so wait no longer than that in any case.
+            hurried: wait at most `PATIENCE` seconds in any case, as the process has been asked to end.
         """
         deadline = time.monotonic() + PATIENCE
         while self.is_alive() and not ((hurried or self._failed) and time.monotonic() > deadline):
@@ -68,51 +71,52 @@ class Sender(threading.Thread):
         self._given_up.set()
 
     def run(self) -> None:
-        """The thread: tries until it is done, pausing longer after each failure."""
-        pause = PAUSES[0]
+        """The thread's loop; it pauses longer after each failure."""
+        pause = FIRST_PAUSE
         try:
             while not self._given_up.is_set():
                 try:
                     if self._send():
                         discard(self._journal.folder)
                         return
-                    self._failed, pause = False, PAUSES[0]
+                    self._failed, pause = False, FIRST_PAUSE
                     self._ended.wait(INTERVAL)
-                except Exception as error:  # whatever a broken store raises, the training goes on
+                except Exception as error:  # whatever MLflow raises, the training continues
                     self._fail(error)
                     (self._given_up if self._ended.is_set() else self._ended).wait(pause)
-                    pause = min(2 * pause, PAUSES[1])
+                    pause = min(2 * pause, LONGEST_PAUSE)
         finally:
             self._journal.lock.release()
 
     def _send(self) -> bool:
-        """Send what there is. True once the run's end has been sent."""
+        """Send what has been written; return whether that includes the run's end."""
+        outbox = self._journal.folder.parent
         if self._client is None:
             client = connect(self._uri)
-            send_leftovers(self._journal.folder.parent)
-            reap(client, self._journal.folder.parent)
+            send_leftovers(outbox)
+            end_orphans(client, outbox)
             self._client = client
         if self._open is None:
-            start, _ = next(read(self._journal.folder, 0))
+            start, _ = next(read_records(self._journal.folder, 0))
             self._open = open_run(self._client, self._uri, start)
-        final = self._ended.is_set()  # asked before sending: the end may be written meanwhile
+        final = self._ended.is_set()  # read before sending: the end may be written meanwhile
         if self._open is not None:
             send(self._client, self._journal.folder, self._open)
             if final and self._unwritten:
-                end(self._client, self._open, self._unwritten)
+                end_run(self._client, self._open, self._unwritten)
         if final:
-            send_leftovers(self._journal.folder.parent)  # of processes that died meanwhile, as a sweep's workers may
+            send_leftovers(outbox)  # of processes that died meanwhile, such as a sweep's workers
         return final
 
     def _fail(self, error: Exception) -> None:
-        if not self._said:
-            say_kept(self._journal.folder.parent, self._uri, error)
-        self._failed = self._said = True  # once it is said: the run's end may wait for just this
+        if not self._printed:
+            print_kept(self._journal.folder.parent, self._uri, error)
+        self._failed = self._printed = True  # only after the line: the run's end may be waiting for this
 
 
 @contextmanager
 def all_sent() -> Iterator[None]:
-    """The end of the block waits for the runs that have ended in this process and were not waited for then."""
+    """At the end of the block, wait for the runs of this process that have ended but did not wait for the store."""
     hurried = False
     try:
         yield
@@ -124,7 +128,7 @@ def all_sent() -> Iterator[None]:
 
 
 def wait_for_ended(hurried: bool) -> None:
-    """Wait for the senders of runs that have ended."""
+    """Wait for the senders of runs that have ended; see `Sender.wait`."""
     for thread in threading.enumerate():
         if isinstance(thread, Sender) and thread._ended.is_set():
             thread.wait(hurried)

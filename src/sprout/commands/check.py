@@ -1,0 +1,20 @@
+"""`sprout check`: a report on a user's own data."""
+
+import shlex
+
+from sprout.commands.terminal import CONF, DataPath, Target, print_all
+
+
+def check(path: DataPath, target: Target = None) -> None:
+    """Report on your own data without writing anything. Ends with 2 if it cannot be built."""
+    from sprout.data.importing.check_report import check_report
+    from sprout.data.importing.draft import draft_experiment, too_many_faults
+    from sprout.data.importing.user_data import open_user_data
+    from sprout.runtime.errors import UserError
+
+    with open_user_data(CONF, path, target) as data:
+        print_all(check_report(data))
+        draft = draft_experiment(CONF, "NAME", data)
+        if warning := too_many_faults(draft, data.scan):
+            raise UserError(warning)
+    print(f"this can be built, with a model that {draft.learns}: sprout new NAME --from {shlex.quote(str(path))}")

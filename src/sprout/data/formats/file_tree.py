@@ -1,0 +1,154 @@
+"""Files under a data folder: found by walking it or by name, never outside of it."""
+
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from sprout.runtime.errors import UserError
+
+SHOWN = 8
+IGNORED = ("__macosx", "thumbs.db", "desktop.ini")
+Entry = os.DirEntry[str]
+
+
+def walk(root: str, start: int, entries: list[Entry]) -> Iterator[tuple[str, str | None]]:
+    """Yield the files under these entries in a fixed order: the path relative to the root, and its fault if any.
+
+    Args:
+        root: the real path of the data folder.
+        start: where in an entry's path the part relative to the root begins.
+        entries: files and folders below the root.
+    """
+    stack = entries[::-1]
+    while stack:
+        entry = stack.pop()
+        path = entry.path[start:]
+        if not is_text(entry.name):
+            yield path, "the name is not UTF-8; rename it"
+        elif entry.is_symlink():
+            yield path, link_fault(root, entry.path)
+        elif entry.is_dir():
+            stack += visible_entries(entry.path)[::-1]
+        else:
+            yield path, None if entry.is_file() else "not a regular file"
+
+
+def visible_entries(folder: str) -> list[Entry]:
+    """Return the entries of a folder in the order of their names' bytes, without hidden ones.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in IGNORED]
+    except OSError as error:
+        raise UserError(f"{readable(folder)}: this folder cannot be read ({error.strerror})") from None
+    return sorted(visible, key=lambda entry: os.fsencode(entry.name))
+
+
+def is_folder(entry: Entry) -> bool:
+    """Whether an entry is a folder and not a link to one."""
+    return entry.is_dir(follow_symlinks=False)
+
+
+def is_text(name: str) -> bool:
+    """Whether the bytes of a name are UTF-8; others appear in it as lone surrogates."""
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def readable(path: str) -> str:
+    """Return a path as text that can be written anywhere."""
+    return path if is_text(path) else os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def locate(root: Path, file: str) -> Path:
+    """Return the path of a file that a setting names.
+
+    Raises:
+        UserError: there is no such file under the root.
+    """
+    path = root / file
+    if os.path.isfile(path):
+        if not contains(os.path.realpath(root), os.path.realpath(path)):
+            raise UserError(f"{file}: leads out of {root}; put the file itself there")
+        return path
+    names = sorted(found.name for found in root.iterdir() if found.is_file()) if root.is_dir() else []
+    listed = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    raise UserError(f"{file}: no such file in {root}; there are: {listed or 'no files'}")
+
+
+def contains(root: str, path: str) -> bool:
+    """Whether a path is the root or lies under it; both are real paths."""
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def link_fault(root: str, path: str) -> str | None:
+    """Return what is wrong with a symbolic link in a data set, or None.
+
+    Args:
+        root: the real path of the data folder.
+        path: the link.
+    """
+    target = os.path.realpath(path)
+    if not os.path.exists(target):
+        return f"a broken link (to {os.readlink(path)!r})"
+    if not contains(root, target):
+        return f"a link that leads out of the data folder (to {target!r})"
+    if os.path.isdir(target):
+        return "a link to a folder, which is not followed"
+    return None if os.path.isfile(target) else "not a regular file"
+
+
+class Finder:
+    """Finds the image files that a table names."""
+
+    def __init__(self, root: Path, base: str) -> None:
+        """Prepare to find files.
+
+        Args:
+            root: the data folder.
+            base: the folder, relative to the root, that the paths are relative to.
+        """
+        self.root, self.base = os.path.realpath(root), base
+        # Millions of files lie in few folders, and only a folder can be a link unnoticed.
+        self.is_inside = lru_cache(maxsize=100_000)(self.is_folder_inside)
+
+    def find(self, name: str | None) -> tuple[str, str | None]:
+        """Return a path relative to the root as the file system spells it, and its fault; "" where there is one."""
+        if not name:
+            return "", "no path"
+        if os.path.isabs(name):
+            return "", "an absolute path; paths are relative to the table's folder"
+        path = os.path.normpath(os.path.join(self.base, name))
+        if path == ".." or path.startswith("../"):
+            return "", "a path that leads out of the data folder"
+        spelled = self.spelled(path)
+        if spelled is None:
+            # A table from Windows; on this system a name may contain backslashes.
+            return self.find(name.replace("\\", "/")) if "\\" in name else ("", "no such file")
+        path, mode = spelled
+        if not self.is_inside(os.path.dirname(path)):
+            return "", "a path that leads out of the data folder through a link"
+        if stat.S_ISLNK(mode):
+            fault = link_fault(self.root, os.path.join(self.root, path))
+        else:
+            fault = None if stat.S_ISREG(mode) else "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        return ("" if fault else path), fault
+
+    def spelled(self, path: str) -> tuple[str, int] | None:
+        """Return the path and its mode in the Unicode normal form that the file system uses; None if there is none."""
+        forms = [path] if path.isascii() else [path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))]
+        for spelling in forms:
+            try:
+                return spelling, os.lstat(f"{self.root}/{spelling}").st_mode
+            except (OSError, ValueError):  # ValueError: a null byte in the name
+                continue
+        return None
+
+    def is_folder_inside(self, folder: str) -> bool:
+        """Whether a folder lies under the root once links are followed."""
+        return contains(self.root, os.path.realpath(os.path.join(self.root, folder)))

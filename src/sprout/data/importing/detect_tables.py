@@ -1,0 +1,172 @@
+"""Detect whether the rows of a table are image paths, pixels or features, and which column has which role."""
+
+import math
+import re
+from pathlib import Path
+
+from sprout.config.formats import Paths, Pixels, Table
+from sprout.data.formats.csv_file import CsvFile
+from sprout.data.formats.pixel_file import LABELS
+from sprout.data.formats.text_table import open_table
+from sprout.data.formats.values import bytes_of
+from sprout.data.importing.table_columns import (
+    GROUP_COLUMNS,
+    TableSample,
+    is_number,
+    path_column,
+    read_sample,
+    split_column,
+    unusable_features,
+)
+from sprout.runtime.errors import UserError
+
+PIXEL = re.compile(r"(pixel|px|p)?[ _-]?[0-9]+|[0-9]+x[0-9]+", re.IGNORECASE)
+"""Names of a column with one pixel."""
+DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+|[+-]?[0-9]+")
+MIN_PIXELS = 16
+"""A table with fewer pixel columns holds features."""
+
+Notes = list[str]
+"""What was chosen, for the user."""
+
+
+def detect_table(root: Path, file: str, target: str | None = None) -> tuple[Paths | Pixels | Table, Notes]:
+    """Detect the format of one table.
+
+    Args:
+        root: the data's folder.
+        file: the table, relative to it.
+        target: the column to learn; None chooses one.
+
+    Raises:
+        UserError: it is not a table, has no such column, or names images that do not exist.
+    """
+    sample = read_sample(open_table(root, file))
+    if target is not None and target not in sample.text:
+        raise UserError(f"--target={target}: {file} has no such column; there are: {', '.join(map(repr, sample.text))}")
+    if has_pixels(sample) and target is None:
+        return pixels_format(sample, file, None)
+    path = path_column(sample, root, file)
+    return features_format(sample, file, target) if path is None else paths_format(sample, file, path, target)
+
+
+def detect_train_test_pair(root: Path, files: list[str]) -> tuple[Pixels, Notes] | None:
+    """Detect two tables of pixels with the same columns, one named after `train` and one after `test`."""
+    roles = {role: [file for file in files if role in Path(file).stem.lower()] for role in ("train", "test")}
+    if len(files) != 2 or any(len(named) != 1 for named in roles.values()):
+        return None
+    train, test = (read_sample(open_table(root, roles[role][0])) for role in ("train", "test"))
+    if train.table.columns != test.table.columns or not has_pixels(train):
+        return None
+    return pixels_format(train, roles["train"][0], roles["test"][0])
+
+
+def has_pixels(sample: TableSample) -> bool:
+    """Whether it is one of the two common tables of pixels, see `config.formats.Pixels`."""
+    if not isinstance(sample.table, CsvFile):
+        return False
+    if {"emotion", "pixels"} <= {name.lower() for name in sample.text}:
+        return True
+    label, *others = sample.table.columns
+    named = label.lower() in LABELS and len(others) >= MIN_PIXELS and all(PIXEL.fullmatch(name) for name in others)
+    square = named and square_shape(len(others)) is not None
+    return square and all(bytes_of(sample.text[name])[1].all() for name in others)
+
+
+def pixels_format(sample: TableSample, train: str, test: str | None) -> tuple[Pixels, Notes]:
+    """Return the settings of the format `pixels`.
+
+    Raises:
+        UserError: no square image has this number of pixels.
+    """
+    packed = sample.column_named(["pixels"])
+    count = len(sample.values(packed)[0].split()) if packed and sample.values(packed) else len(sample.text) - 1
+    shape = square_shape(count)
+    if shape is None:
+        raise UserError(
+            f"{train}: {count} pixels a row are not a square image, grey or colour; write conf/download/NAME.yaml by "
+            "hand with shape: [height, width, channels]"
+        )
+    grey = shape[2] == 1
+    notes = [f"{count} pixels a row: {shape[0]}×{shape[1]}, {'grey' if grey else 'red, green, blue in turn'}"]
+    notes += [f"test split: {test}"] if test else []
+    settings = Pixels(kind="pixels", train=train, test=test, shape=None if grey else shape, classes=None)
+    return settings, notes
+
+
+def square_shape(pixels: int) -> tuple[int, int, int] | None:
+    """Return height, width and channels of a square image with this many values, or None."""
+    for channels in (1, 3):
+        side = math.isqrt(pixels // channels)
+        if channels * side**2 == pixels:
+            return side, side, channels
+    return None
+
+
+def paths_format(sample: TableSample, file: str, path: str, target: str | None) -> tuple[Paths, Notes]:
+    """Return the settings of the format `paths`."""
+    split, notes = split_column(sample)
+    group = sample.column_named(GROUP_COLUMNS)
+    rest = [name for name in sample.text if name not in (path, split, group)]
+    label = target or sample.column_named(LABELS) or (rest[0] if len(rest) == 1 else None)
+    label_note = "labels: none" if label is None else f"labels: column {label!r}"
+    notes = [f"images: column {path!r}", label_note, *notes, *group_notes(group)]
+    settings = Paths(kind="paths", file=file, path=path, label=label, split=split, group=group, classes=None)
+    return settings, notes
+
+
+def features_format(sample: TableSample, file: str, target: str | None) -> tuple[Table, Notes]:
+    """Return the settings of the format `table`.
+
+    Raises:
+        UserError: no column can be a feature.
+    """
+    split, notes = split_column(sample)
+    group = sample.column_named(GROUP_COLUMNS)
+    last = next(name for name in reversed(sample.text) if name not in (split, group))
+    learned = target or sample.column_named(LABELS) or last
+    number = is_number(sample.table, learned)
+    rest = [name for name in sample.text if name not in (learned, split, group)]
+    left_out = unusable_features(sample.table, rest)
+    kept = tuple(name for name in rest if name not in left_out)
+    if not kept:
+        raise UserError(f"{file}: no column can be a feature beside the target {learned!r}; add some")
+    hint = "; choose another with --target COLUMN" if target is None and rest else ""
+    notes = [f"target: column {learned!r}, {'a number' if number else 'a class'}{hint}", *notes, *group_notes(group)]
+    notes += left_out_notes(sample, left_out)
+    settings = Table(
+        kind="table",
+        file=file,
+        target=learned,
+        number=number,
+        columns=kept if left_out else None,
+        split=split,
+        group=group,
+        classes=None,
+    )
+    return settings, notes
+
+
+def group_notes(group: str | None) -> Notes:
+    """Return which column holds the groups."""
+    return [f"groups: column {group!r}"] if group else []
+
+
+def left_out_notes(sample: TableSample, columns: list[str]) -> Notes:
+    """Return which columns are not used as features, and why."""
+    if not columns:
+        return []
+    return [
+        f"left out, because they identify rows or hold free text: {', '.join(map(repr, columns))}",
+        *(
+            f"column {name!r} has numbers with a decimal comma; write a point to make it a feature"
+            for name in columns
+            if has_decimal_commas(sample, name)
+        ),
+    ]
+
+
+def has_decimal_commas(sample: TableSample, name: str) -> bool:
+    """Whether a column holds numbers written with a decimal comma."""
+    values = sample.values(name)
+    return bool(values) and all(DECIMAL_COMMA.fullmatch(value) for value in values)

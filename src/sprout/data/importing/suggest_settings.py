@@ -1,0 +1,135 @@
+"""Initial settings for new data."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sprout.data.importing.user_data import Scan
+from sprout.data.listing import SPLITS, Array, Listing
+from sprout.data.prepare.duplicates import TO_DRAW, source_splits
+from sprout.data.prepare.targets import Targets, find_targets
+from sprout.methods import ScikitLearn
+from sprout.tasks.regress import Regress
+
+HELD_OUT = 0.15
+"""Fraction of the data for the test split, and of the rest for the validation split."""
+MAX_UNCHANGED = 96
+"""Pixels a side up to which images of one size are not resized."""
+LONGER_SIDE = 64
+"""Pixels of the longer side after resizing."""
+PIXELS = 250_000_000
+"""Pixels that the network processes in a training: minutes on two cores."""
+ROWS = 600_000
+"""The same for rows of a table."""
+SMALL = 2_000
+"""Training examples below which batches are smaller."""
+
+LEARNS = {
+    "class": "learns their classes",
+    "number": "learns their numbers",
+    None: "learns to remove noise from them, because they have no labels",
+}
+TASK_FILES = {"class": {}, "number": {"/train/task": Regress.name}, None: {"/train/task": "denoise"}}
+"""Kind of target → config files of a network's task."""
+CLUSTER_FILES = {"/model": "kmeans", "/train": ScikitLearn.name}
+"""Config files for rows of a table without a target."""
+
+Value = int | float | str | None | list[int] | dict[str, float]
+Section = dict[str, Value]
+"""Lines of one section of a config file."""
+
+
+@dataclass(frozen=True)
+class SuggestedSettings:
+    """The content of an experiment's config file."""
+
+    learns: str
+    """What the model does with the examples."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Config group → its file, where it is not the default one."""
+    prepare: Section = field(default_factory=dict)
+    model: Section = field(default_factory=dict)
+    train: Section = field(default_factory=dict)
+
+
+def suggest_settings(listing: Listing, scan: Scan) -> SuggestedSettings:
+    """Choose settings by the number, size and colour of the examples.
+
+    Args:
+        listing: the examples; at least one is usable.
+        scan: what is known of them.
+    """
+    targets = find_targets(listing, scan.usable)
+    splits = suggest_splits(listing, scan, targets)
+    if scan.shapes.shape[1] == 3:
+        return suggest_for_images(scan, targets, splits)
+    if targets.kind is None:
+        return SuggestedSettings("clusters them, because they have no labels", CLUSTER_FILES, splits)
+    train = suggest_schedule(len(scan.usable), ROWS) | {"lr": 0.001}
+    return SuggestedSettings(LEARNS[targets.kind], files_for(targets, "mlp"), splits, {}, train)
+
+
+def suggest_for_images(scan: Scan, targets: Targets, splits: Section) -> SuggestedSettings:
+    """Choose settings for images."""
+    height, width, image_format = suggest_format(scan)
+    train = suggest_schedule(len(scan.usable), PIXELS / (height * width)) | {"lr": 0.003}
+    learns, prepare = LEARNS[targets.kind], image_format | splits
+    if min(height, width) < 4:
+        return SuggestedSettings(learns, files_for(targets, "mlp"), prepare, {}, train)
+    files = files_for(targets, "cnn" if targets.kind else "autoencoder") | {"/train/transforms": "shifts"}
+    model: Section = {"channels": [32, 64, 128]} if max(height, width) >= 48 else {}
+    # Photographs may be mirrored; writing may not, and is usually grey.
+    train["transforms"] = {"flip": 0.5 if image_format["channels"] == 3 else 0.0}
+    return SuggestedSettings(learns, files, prepare, model, train)
+
+
+def files_for(targets: Targets, model: str) -> dict[str, str]:
+    """Return the config files for a network."""
+    return {"/model": model, "/train/schedule": "one_cycle", **TASK_FILES[targets.kind]}
+
+
+def suggest_format(scan: Scan) -> tuple[int, int, Section]:
+    """Return height, width, and the settings for size, resizing and channels."""
+    shapes = scan.shapes[scan.usable]
+    sizes, counts = np.unique(shapes[:, :2], axis=0, return_counts=True)
+    height, width = (int(side) for side in sizes[counts.argmax()])
+    grey = bool(scan.grey[scan.usable].all())
+    # Images of other channels than 1 and 3 are not converted.
+    channels = 1 if grey else 3 if set(shapes[:, 2].tolist()) <= {1, 3} else None
+    resize = "none" if len(sizes) == 1 and max(height, width) <= MAX_UNCHANGED else "fit"
+    if resize == "fit":
+        height, width = fitting_size(shapes[:, :2])
+    return height, width, {"size": [height, width], "resize": resize, "channels": channels}
+
+
+def fitting_size(sizes: Array) -> tuple[int, int]:
+    """Return a height and width for images of (n, 2) sizes: with their usual proportions, or square if they vary."""
+    ratios = sizes[:, 0] / sizes[:, 1]
+    usual = float(np.median(ratios))
+    similar = np.mean(np.abs(ratios / usual - 1) < 0.05) > 0.9
+    longer = min(LONGER_SIDE, int(np.median(sizes.max(axis=1))))
+    # Multiples of eight can be halved three times.
+    shorter = min(longer, max(8, 8 * round(longer * min(usual, 1 / usual) / 8))) if similar else longer
+    return (longer, shorter) if usual >= 1 else (shorter, longer)
+
+
+def suggest_splits(listing: Listing, scan: Scan, targets: Targets) -> Section:
+    """Return the data's own splits where it has them, and amounts to draw where not."""
+    source = source_splits(listing.split, len(listing))[scan.usable]
+    own = {name for code, name in enumerate(SPLITS) if (source == code).any()}
+    count = int(np.isin(source, [TO_DRAW, SPLITS.index("train")]).sum())
+    classes = max(1, len(targets.classes))
+    test = None if "test" in own else held_out(count, classes)
+    rest = count - (0 if test is None else test if isinstance(test, int) else round(test * count))
+    return {"test": test, "val": None if "val" in own else held_out(rest, classes), "labels": None}
+
+
+def held_out(count: int, classes: int) -> int | float:
+    """Return the usual fraction, or one example of each class where that is more."""
+    return HELD_OUT if round(HELD_OUT * count) >= classes else classes
+
+
+def suggest_schedule(count: int, seen: float) -> Section:
+    """Return epochs and batch size for `count` examples, so that the network sees about `seen` examples in all."""
+    batch = max(1, min(32, count // 4)) if count < SMALL else 100
+    return {"epochs": min(60, max(3, round(seen / count))), "batch_size": batch}

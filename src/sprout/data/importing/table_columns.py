@@ -1,0 +1,116 @@
+"""What the columns of a table are for, judged by usual names and by their values."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sprout.data.formats.feature_columns import Survey, entries_of
+from sprout.data.formats.file_tree import Finder
+from sprout.data.formats.labels import SPLIT_NAMES
+from sprout.data.formats.text_table import TextTable, text_columns
+from sprout.data.formats.values import as_text, floats, trimmed
+from sprout.runtime.errors import UserError
+
+PATH_COLUMNS = ("path", "file", "filename", "image", "filepath", "imagepath", "img", "imagefile")
+SPLIT_COLUMNS = ("split", "set", "subset", "usage")
+GROUP_COLUMNS = ("group", "subject", "person", "patient")
+ROW_COLUMNS = ("id", "index", "row", "no", "unnamed: 0", "")
+"""Columns that only identify the row."""
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
+SAMPLE_ROWS = 1000
+MAX_INTEGER_CLASSES = 20
+"""Integers with at most this many different values are classes."""
+
+
+@dataclass(frozen=True)
+class TableSample:
+    """The first rows of a table, as text."""
+
+    table: TextTable
+    text: dict[str, pa.Array]
+    """Column → its first rows: (n,) string, null where a cell is empty."""
+
+    def column_named(self, names: Sequence[str]) -> str | None:
+        """Return the column with the first of these names; case, spaces, hyphens and underscores are ignored."""
+        plain = {re.sub(r"[\s_-]", "", column.lower()): column for column in self.text}
+        return next((plain[name] for name in names if name in plain), None)
+
+    def values(self, column: str) -> list[str]:
+        """Return the distinct values of a column, without empty ones."""
+        return [*dict.fromkeys(trimmed(self.text[column]).drop_null().to_pylist())]
+
+
+def read_sample(table: TextTable) -> TableSample:
+    """Read the first rows of a table.
+
+    Raises:
+        UserError: it has no rows.
+    """
+    batch = next(iter(table.batches(table.columns)), None)
+    if batch is None or not batch.num_rows:
+        raise UserError(f"{table.name}: a header and no rows; add some")
+    return TableSample(table, {name: as_text(batch.column(name)[:SAMPLE_ROWS], name) for name in table.columns})
+
+
+def path_column(sample: TableSample, root: Path, file: str) -> str | None:
+    """Return the column whose values are existing image files, or None.
+
+    Raises:
+        UserError: a column names image files, but they do not exist relative to the table.
+    """
+    finder = Finder(root, str(Path(file).parent))
+    usual = sample.column_named(PATH_COLUMNS)
+    problem = None
+    for column in sorted(sample.text, key=lambda name: name != usual):
+        values = sample.values(column)
+        faults = [fault for value in values if (fault := finder.find(value)[1])]
+        if values and 2 * len(faults) < len(values):
+            return column
+        images = sum(value.lower().endswith(IMAGE_SUFFIXES) for value in values)
+        if values and 2 * images > len(values) and problem is None:
+            fault = finder.find(values[0])[1] or faults[0]
+            problem = f"column {column!r} names image files such as {values[0]!r}: {fault}"
+    if problem:
+        raise UserError(f"{sample.table.name}: {problem} (searched from the table's folder)")
+    return None
+
+
+def split_column(sample: TableSample) -> tuple[str | None, list[str]]:
+    """Return the column of splits, or None if there is none or its values are unknown; and notes for the user."""
+    column = sample.column_named(SPLIT_COLUMNS)
+    if column is None:
+        return None, []
+    unknown = [value for value in sample.values(column) if value.lower() not in SPLIT_NAMES]
+    if unknown:
+        return None, [f"column {column!r} is not used as splits: {unknown[0]!r} is none of {', '.join(SPLIT_NAMES)}"]
+    return column, [f"splits: column {column!r}"]
+
+
+def is_number(table: TextTable, column: str) -> bool:
+    """Whether a target is a number: every value is one, and they are not just a few different integers."""
+    values = trimmed(text_columns(table, [column])[column]).unique().drop_null()
+    numbers, valid = floats(values)
+    few = len(np.unique(numbers)) <= MAX_INTEGER_CLASSES
+    return bool(valid.all()) and (not few or bool((numbers % 1 != 0).any()))
+
+
+def unusable_features(table: TextTable, columns: Sequence[str]) -> list[str]:
+    """Return the columns that cannot be features: those that identify the row, and free text."""
+    surveys = [Survey(name, name) for name in columns]
+    for batch in table.batches(columns):
+        for survey in surveys:
+            survey.update(entries_of(batch, survey.name, survey.what))
+    return [survey.name for survey in surveys if survey.name.lower() in ROW_COLUMNS or not is_feature(survey)]
+
+
+def is_feature(survey: Survey) -> bool:
+    """Whether the format `table` accepts a column as a feature."""
+    try:
+        survey.feature()
+    except UserError:
+        return False
+    return True

@@ -1,0 +1,137 @@
+"""A user's data: its format, the list of examples, and what a scan of all of them shows."""
+
+import os
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from sprout.config import validate, workspace
+from sprout.config.prepare import Prepare
+from sprout.data.formats import read_format
+from sprout.data.importing.detect_format import Detected, detect_format
+from sprout.data.importing.scan_worker import ScannedChunk, scan_chunk
+from sprout.data.listing import Array, Files, Listing
+from sprout.data.prepare.decode_all import are_few
+from sprout.data.prepare.worker import DIGEST_BYTES
+from sprout.runtime.errors import UserError
+from sprout.runtime.process_pool import in_processes
+from sprout.runtime.progress import track
+
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What is known of N examples; all arrays are zero for a fault."""
+
+    faults: dict[int, str]
+    """Row → reason."""
+    shapes: Array
+    """(N, 3) int32: height, width, channels; (N, 0) for rows of a table."""
+    grey: Array
+    """(N,) bool: images that show no colour."""
+    digests: Array | None
+    """(N, 16) uint8: equal where images are; None for rows of a table."""
+
+    @property
+    def usable(self) -> Array:
+        """(n,) the rows without a fault."""
+        usable = np.ones(len(self.shapes), bool)
+        usable[list(self.faults)] = False
+        return np.flatnonzero(usable)
+
+
+@dataclass(frozen=True)
+class UserData:
+    """Data that can be read."""
+
+    detected: Detected
+    listing: Listing
+    scan: Scan
+
+
+@contextmanager
+def open_user_data(conf: Path, path: Path, target: str | None = None) -> Iterator[UserData]:
+    """Detect the format of data, list its examples and scan them; an unpacked archive is removed afterwards.
+
+    Args:
+        conf: the folder of config groups, whose section `prepare` limits the size of an image.
+        path: the data.
+        target: the column of a table to learn; None chooses one.
+
+    Raises:
+        UserError: there is no data, or it is in no known format.
+    """
+    default = validate.section("prepare", workspace.read_yaml(conf / "prepare" / "default.yaml"), Prepare)
+    with TemporaryDirectory(prefix="sprout-") as folder:
+        scratch = Path(folder)
+        (arrays := scratch / "arrays").mkdir()
+        detected = detect_format(path, scratch, target)
+        listing = read_format(detected.root, arrays, detected.format)
+        yield UserData(detected, listing, scan_examples(listing, default.max_pixels))
+
+
+def refuse_unusable(data: UserData) -> None:
+    """Refuse data without a single usable example.
+
+    Raises:
+        UserError: there is none.
+    """
+    if len(data.scan.usable):
+        return
+    path, listing, faults = data.detected.path, data.listing, data.scan.faults
+    if not len(listing):
+        raise UserError(f"{path}: no examples here")
+    row = min(faults)
+    raise UserError(
+        f"{path}: none of {len(listing):,} examples can be used; the first is {listing.origin[row]}: {faults[row]}"
+    )
+
+
+def scan_examples(listing: Listing, max_pixels: int) -> Scan:
+    """Decode every example once, in parallel where they are files, and show the progress.
+
+    Args:
+        listing: the examples.
+        max_pixels: an image file with more is a fault.
+    """
+    count, examples = len(listing), listing.examples
+    if isinstance(examples, np.ndarray) and examples.ndim == 2:
+        return Scan(listing.faults, np.zeros((count, 0), np.int32), np.zeros(count, bool), None)
+    scan = Scan({}, np.zeros((count, 3), np.int32), np.zeros(count, bool), np.zeros((count, DIGEST_BYTES), np.uint8))
+    with closing(scan_chunks(examples, max_pixels)) as chunks:
+        for _ in track(collect(chunks, scan), "scan", count):
+            pass
+    # The listing's reasons are more precise: a file without a path cannot be opened.
+    scan.faults.update(listing.faults)
+    return scan
+
+
+def scan_chunks(examples: Files | Array, max_pixels: int) -> Generator[ScannedChunk]:
+    """Scan chunk by chunk, in the order of the rows."""
+    root = str(examples.root) if isinstance(examples, Files) else None
+    images = examples.paths if isinstance(examples, Files) else examples
+    tasks = (
+        partial(scan_chunk, start, root, images[start : start + CHUNK], max_pixels)
+        for start in range(0, len(images), CHUNK)
+    )
+    # Sending an array to other processes takes as long as scanning it.
+    if root is None or are_few(examples):
+        return (task() for task in tasks)
+    return in_processes(tasks, len(os.sched_getaffinity(0)))
+
+
+def collect(chunks: Iterator[ScannedChunk], scan: Scan) -> Iterator[int]:
+    """Store each chunk in `scan`; yield its rows one by one, for the progress bar."""
+    for chunk in chunks:
+        rows = slice(chunk.start, chunk.start + len(chunk.shapes))
+        scan.shapes[rows], scan.grey[rows] = chunk.shapes, chunk.grey
+        if scan.digests is not None:
+            scan.digests[rows] = chunk.digests
+        scan.faults.update(chunk.faults)
+        yield from range(rows.start, rows.stop)

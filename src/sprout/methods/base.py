@@ -1,0 +1,151 @@
+"""The interface of a method: everything that the rest of the project asks about *how* something is learned.
+
+A method is a frozen dataclass of settings, the key `method` of the sections `train` and `retrain`. A method that
+trains a network step by step says which streams of batches it wants, and makes a `Learner`, which computes the loss on
+them and keeps state between steps. These files are imported wherever settings are composed, so they import torch and
+scikit-learn where they use them.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+
+from sprout.tasks.base import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sprout.augment.draws import Draw
+    from sprout.data.dataset import TrainingData
+    from sprout.data.loader import Batch, Step
+    from sprout.models.card import ModelCard
+
+Policy = Literal["transforms", "weak", "strong"]
+"""An augmentation policy: a key of the section `train` that holds transforms."""
+
+
+class Source(Enum):
+    """Where the examples of a stream come from."""
+
+    TRAIN = "train"
+    """Examples with a target of the task: true labels, augmented copies and, for a student, pseudo-labels."""
+    POOL = "pool"
+    """The unlabelled pool."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One of the streams of batches of a training."""
+
+    source: Source
+    ratio: float = 1.0
+    """Examples in a step, as a multiple of `batch_size`."""
+
+
+class StepLoss(NamedTuple):
+    """What a learner computes for a micro-batch of each stream."""
+
+    loss: "Tensor"
+    """Scalar; its gradients are added up over the micro-batches and averaged over the processes."""
+    losses: "Tensor"
+    """(N,) the loss of each example of the first stream, for the learning curves."""
+    metrics: "Tensor"
+    """(N,) the metric of the task for each of these."""
+
+
+class StepContext(Protocol):
+    """What a learner may ask of the training: views of batches, and the network's outputs."""
+
+    def draws(self, batch: "Batch") -> "Draw":
+        """The random draws of a batch's examples."""
+
+    def scaled(self, batch: "Batch") -> "Tensor":
+        """The examples as they are: (N, C, H, W) in 0..1, or (N, F)."""
+
+    def view(self, batch: "Batch", draw: "Draw", policy: Policy) -> "Tensor":
+        """The examples under an augmentation policy, as `scaled` gives them; each call makes another view."""
+
+    def outputs(self, shown: "Tensor") -> "Tensor":
+        """The network's outputs for scaled examples."""
+
+    def mean(self, losses: "Tensor", batch: "Batch") -> "Tensor":
+        """A micro-batch's share of the mean over the whole step: (N,) → scalar."""
+
+
+class Learner(ABC):
+    """What a method computes and keeps during one training."""
+
+    @abstractmethod
+    def training_loss(self, module: StepContext, step: "Step") -> StepLoss:
+        """The loss of a micro-batch of each stream.
+
+        Args:
+            module: has views of batches, the outputs of the network, and means over the whole step.
+            step: a batch of each of `Method.streams`, in their order.
+        """
+
+    @abstractmethod
+    def validation_loss(self, module: StepContext, batch: "Batch") -> StepLoss:
+        """The loss on a batch of val."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state for a checkpoint: tensors, numbers, strings, and lists and dictionaries of these."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume from a state.
+
+        Raises:
+            ValueError: it does not fit; the learner is unchanged.
+        """
+
+
+class Method(ABC):
+    """How a network is trained, step by step."""
+
+    name: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]] = ()
+    """Further columns of the label tables that change the loss; they belong to the training's fingerprint."""
+
+    def check(self, section: str, task: Task) -> None:
+        """Check that the method can learn the task.
+
+        Raises:
+            UserError: it cannot.
+        """
+
+    def check_training(self, section: str, *, micro_batches: int, processes: int, active: set[Policy]) -> None:
+        """Check that the other settings fit the method.
+
+        Args:
+            section: train or retrain.
+            micro_batches: micro-batches of a step.
+            processes: processes that share a step.
+            active: the augmentation policies that change images.
+
+        Raises:
+            UserError: another setting does not fit.
+        """
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams of batches, the first of which counts the epochs."""
+        return (Stream(Source.TRAIN),)
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The augmentation policies of its views."""
+        return ()
+
+    def outputs(self, task: Task, classes: int) -> int:
+        """How many numbers the network outputs for one example during training."""
+        return task.outputs(classes)
+
+    def describe_outputs(self, task: Task, classes: int) -> str:
+        """What the network outputs for one example during training, in words."""
+        return task.describe_outputs(classes)
+
+    @abstractmethod
+    def learner(self, task: Task, data: "TrainingData", card: "ModelCard") -> Learner:
+        """Make the learner of a training on these examples."""

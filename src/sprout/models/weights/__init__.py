@@ -1,1 +1,0 @@
-"""Weights from elsewhere: fetched, read without unpickling, loaded into a network."""

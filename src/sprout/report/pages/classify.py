@@ -1,0 +1,235 @@
+"""The page of a classifier: the confusion matrix, each class, calibration, pseudo-labels and confident mistakes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sprout.data.store import Array
+from sprout.report import figures
+from sprout.report.formatting import decimal, percent, plural
+from sprout.report.inputs import Inputs, read_rows, to_float
+from sprout.report.pages.pseudo_labels import pseudo_label_fields
+from sprout.report.pictures import Picture, are_pictures, drawn
+from sprout.report.significance import mcnemar_p, wilson_interval
+
+Fields = dict[str, Any]
+FINE_TEST_SPLIT = 2000
+"""From this number of test examples on, a second digit of a percentage is meaningful."""
+SIGNIFICANCE_LEVEL = 0.05
+CONTENTS = {
+    "confusions": "Confusion matrix",
+    "classes": "Classes",
+    "reliability": "Calibration",
+    "pseudo-labels": "Pseudo-labels",
+    "mistakes": "Most confident mistakes",
+}
+SCORES = ("precision", "recall", "f1")
+"""The columns of `per_class.csv` that are shown."""
+
+
+def page(inputs: Inputs, prepared: Path, examples: int) -> Fields:
+    """See `report.pages`."""
+    return {
+        "template": "pages/classify.html.j2",
+        "contents": CONTENTS,
+        **_result(inputs),
+        **_judgement(inputs),
+        **pseudo_label_fields(inputs, prepared / "unlabelled", examples),
+        "drawable": are_pictures(inputs.summary),
+        "mistakes_shown": mistakes_gallery(inputs, prepared / "test", examples),
+    }
+
+
+def _result(inputs: Inputs) -> Fields:
+    outcome = count_outcome(inputs)
+    digits = 1 if outcome.total < FINE_TEST_SPLIT else 2
+    labelled, unlabelled = (len(inputs.labels[split]) for split in ("train", "unlabelled"))
+    pseudo, temperatures = inputs.pseudo_labels, (model.card["temperature"] for model in inputs.models.values())
+    return {
+        "what": f"A classifier of {len(inputs.classes)} classes, from {plural(labelled, 'labelled training example')} "
+        f"and {plural(unlabelled, 'unlabelled example')}.",
+        "tested": outcome.total,
+        "headline": headline(outcome, digits),
+        "explanation": explanation(outcome, digits, pseudo["pool"], pseudo["accepted"]),
+        "meaning": meaning(outcome, inputs.shown),
+        "digits": digits,
+        "intervals": {"accuracy": list(outcome.intervals.values())} if outcome.intervals else {},
+        "model_rows": {"Softmax temperature": [decimal(each, 2) for each in temperatures]},
+    }
+
+
+def _judgement(inputs: Inputs) -> Fields:
+    actual, predicted = (inputs.predictions[column].to_numpy() for column in ("label", inputs.shown))
+    matrix, roles = confusion_matrix(actual, predicted, len(inputs.classes)), list(inputs.models)
+    return {
+        "confusion": figures.confusion_matrix(matrix, inputs.classes),
+        "wide": len(inputs.classes) > figures.FEW,
+        "confused": most_confused(matrix),
+        "mistakes": int((actual != predicted).sum()),
+        "per_class": per_class(read_rows(inputs.evaluation_folder / "per_class.csv"), roles),
+        "reliability": figures.reliability(read_rows(inputs.evaluation_folder / "calibration.csv"), roles),
+    }
+
+
+# The result in words.
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the test split says, counted example by example."""
+
+    total: int
+    errors: dict[str, float]
+    """The share that each model shown gets wrong; empty without test examples."""
+    intervals: dict[str, tuple[float, float]]
+    """95% confidence interval of each one's accuracy; empty without test examples."""
+    corrected: int
+    """Examples that only the student gets right."""
+    broken: int
+    """Examples that only the teacher gets right."""
+
+
+def count_outcome(inputs: Inputs) -> Outcome:
+    """Count right and wrong predictions of each model."""
+    label = inputs.predictions["label"].to_numpy()
+    right = {role: inputs.predictions[role].to_numpy() == label for role in ("teacher", "student")}
+    total = len(label)
+    errors = {role: float((~right[role]).mean()) for role in inputs.models if total}
+    intervals = {role: wilson_interval(int(right[role].sum()), total) for role in inputs.models if total}
+    corrected = int((right["student"] & ~right["teacher"]).sum())
+    broken = int((right["teacher"] & ~right["student"]).sum())
+    return Outcome(total, errors, intervals, corrected, broken)
+
+
+def headline(outcome: Outcome, digits: int) -> str:
+    """The result in one line."""
+    if not outcome.total:
+        return "A classifier, without test examples to measure it on"
+    teacher = percent(outcome.errors["teacher"], digits)
+    if "student" not in outcome.errors:
+        return f"Test error {teacher} (the student is the teacher)"
+    return f"Test error {teacher} → {percent(outcome.errors['student'], digits)} (teacher → student)"
+
+
+def explanation(outcome: Outcome, digits: int, pool: int, accepted: int) -> str:
+    """What the headline means, in a few sentences, also where the student is worse."""
+    if not outcome.total:
+        return "The test split is empty."
+    if "student" not in outcome.errors:
+        return f"{_why_no_student(pool, accepted)} The student is therefore the teacher: this page shows one model."
+    gain = outcome.errors["teacher"] - outcome.errors["student"]
+    examples = plural(outcome.total, "test example")
+    size = f"{100 * abs(gain):.{digits}f} percentage points on {examples}"
+    if abs(gain) < 1e-9:
+        result = f"Learning from pseudo-labels did not change the error on {examples}."
+    elif gain > 0:
+        result = f"Learning from pseudo-labels lowered the error by {size}."
+    else:
+        result = f"Learning from pseudo-labels made the model worse: the error rose by {size}."
+    return f"{result} {_significance(outcome)}"
+
+
+def _why_no_student(pool: int, accepted: int) -> str:
+    if pool == 0:
+        return "The unlabelled pool is empty, so there were no pseudo-labels to learn from."
+    if accepted == 0:
+        return f"No pseudo-label was accepted for {plural(pool, 'unlabelled example')}."
+    return "The retrained model was not kept."
+
+
+def _significance(outcome: Outcome) -> str:
+    """Whether the difference between the two models may be chance."""
+    if outcome.corrected + outcome.broken == 0:
+        return "Both models are right and wrong on the same examples."
+    p = mcnemar_p(outcome.corrected, outcome.broken)
+    often, value = ("less than 0.1%", "p < 0.001") if p < 0.001 else (percent(p), f"p = {decimal(p)}")
+    judged = "so chance is an unlikely explanation" if p < SIGNIFICANCE_LEVEL else "so it may be chance"
+    return (
+        f"The student corrects {plural(outcome.corrected, 'mistake')} of the teacher's and makes "
+        f"{plural(outcome.broken, 'new one')}. Two equally good models would differ at least this much in {often} of "
+        f"cases (McNemar's exact test, {value}), {judged}."
+    )
+
+
+def meaning(outcome: Outcome, shown: str) -> str:
+    """What the metrics mean, and how far the test split determines the accuracy."""
+    metrics = (
+        "Error and F1 are shares of 1, log loss is in nats. Calibration error: the mean gap between confidence and "
+        "accuracy, 0 is best."
+    )
+    if not outcome.total:
+        return f"The test split is empty. {metrics}"
+    low, high = outcome.intervals[shown]
+    return (
+        f"With {plural(outcome.total, 'test example')}, the 95% confidence interval of the {shown}'s accuracy (Wilson) "
+        f"is {100 * (high - low):.1f} percentage points wide. {metrics}"
+    )
+
+
+# Tables and pictures.
+
+
+def confusion_matrix(actual: Array, predicted: Array, classes: int) -> Array:
+    """(K, K) int64 counts, rows actual, columns predicted."""
+    return np.bincount(actual * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def most_confused(matrix: Array, wanted: int = 10) -> list[tuple[int, int, int, float]]:
+    """The most frequent confusions: (actual, predicted, count, share of the actual class), by falling count."""
+    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:wanted]
+    pairs = [(int(flat) // len(matrix), int(flat) % len(matrix)) for flat in order]
+    return [(i, j, int(wrong[i, j]), float(wrong[i, j] / matrix[i].sum())) for i, j in pairs if wrong[i, j]]
+
+
+def per_class(rows: Sequence[Mapping[str, str]], roles: Sequence[str]) -> list[dict[str, Any]]:
+    """One row per class with precision, recall and F1 of each model, lists in the order of `roles`.
+
+    The lowest F1 of the last model comes first; classes without test examples come last.
+    """
+    table: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["model"] in roles:
+            empty: dict[str, Any] = {score: [None] * len(roles) for score in SCORES}
+            entry = table.setdefault(row["class"], {"class": row["class"], "support": int(row["support"]), **empty})
+            for score in SCORES:
+                entry[score][roles.index(row["model"])] = to_float(row[score])
+    return sorted(table.values(), key=lambda row: (row["support"] == 0, float(np.nan_to_num(row["f1"][-1], nan=2.0))))
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test example with a wrong prediction; classes by name."""
+
+    picture: Picture | None
+    """None where the example cannot be drawn."""
+    origin: str
+    actual: str
+    predicted: str
+    confidence: float
+    teacher: str | None
+    """The teacher's prediction, where the student is another model."""
+
+
+def mistakes_gallery(inputs: Inputs, test: Path, wanted: int) -> list[Mistake]:
+    """Wrong predictions of the model shown, the most confident first."""
+    columns = {name: inputs.predictions[name].to_numpy() for name in inputs.predictions.column_names}
+    confidence = columns[f"{inputs.shown}_confidence"]
+    wrong = np.flatnonzero(columns[inputs.shown] != columns["label"])
+    chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:wanted]
+    named = {name: [inputs.classes[columns[name][i]] for i in chosen] for name in ("label", inputs.shown, "teacher")}
+    shown = drawn(inputs, test, columns["row"][chosen])
+    return [
+        Mistake(
+            picture,
+            origin,
+            actual=named["label"][i],
+            predicted=named[inputs.shown][i],
+            confidence=float(confidence[chosen[i]]),
+            teacher=None if inputs.kept else named["teacher"][i],
+        )
+        for i, (picture, origin) in enumerate(shown)
+    ]

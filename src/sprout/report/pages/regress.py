@@ -1,0 +1,69 @@
+"""The page of a regression: predicted against true values, residuals, the equation, and the largest errors."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sprout.report import figures
+from sprout.report.formatting import compact, decimal, percent, plural
+from sprout.report.inputs import Inputs, read_rows, to_float
+from sprout.report.pictures import Exhibit, exhibits
+from sprout.tasks.scores import Metrics
+
+CONTENTS = {"predictions": "Predicted against true", "worst": "Largest errors"}
+EQUATION = {"equation": "The equation"}
+
+
+def page(inputs: Inputs, prepared: Path, examples: int) -> dict[str, Any]:
+    """See `report.pages`."""
+    true, predicted = (inputs.predictions[column].to_numpy() for column in ("value", inputs.shown))
+    metrics, equation = inputs.test[inputs.shown], coefficients(inputs.models["teacher"].folder)
+    learned = plural(inputs.targets["train"], "training example")
+    return {
+        "template": "pages/regress.html.j2",
+        "contents": CONTENTS | (EQUATION if equation else {}),
+        "what": f"A model that predicts a number, from {learned} whose number is known.",
+        "headline": headline(metrics),
+        "explanation": explanation(metrics, len(true)),
+        "scatter": figures.scatter(true, predicted, inputs.shown) if len(true) else None,
+        "drawn": min(len(true), figures.MAX_POINTS),
+        "residuals": figures.residuals(predicted - true, inputs.shown) if len(true) else None,
+        "coefficients": equation,
+        "worst": worst(inputs, prepared / "test", examples),
+    }
+
+
+def headline(metrics: Metrics) -> str:
+    """The result in one line."""
+    if metrics["mae"] is None:
+        return "A regression, without test examples to measure it on"
+    r2 = "" if metrics["r2"] is None else f", R² {decimal(metrics['r2'], 2)}"
+    return f"Off by {compact(metrics['mae'])} on average{r2}"
+
+
+def explanation(metrics: Metrics, tested: int) -> str:
+    """What the headline means."""
+    if metrics["mae"] is None:
+        return "The test split has no example whose number is known."
+    error = f"On {plural(tested, 'test example')}, the mean absolute error is {compact(metrics['mae'])}."
+    r2 = metrics["r2"]
+    if r2 is None:
+        return f"{error} The true values are all equal, so there is no variance to explain."
+    if r2 <= 0:
+        return f"{error} That is no better than always predicting the mean of the true values."
+    return f"{error} The model explains {percent(r2)} of the variance of the true values."
+
+
+def coefficients(model: Path) -> list[tuple[str, float]]:
+    """The name and the coefficient of each feature and of the bias; none of a model with hidden layers."""
+    path = model / "coefficients.csv"
+    return [(row["name"], to_float(row["coefficient"])) for row in read_rows(path)] if path.exists() else []
+
+
+def worst(inputs: Inputs, test: Path, wanted: int) -> list[Exhibit]:
+    """The predictions with the largest errors, the largest first."""
+    true, predicted = (inputs.predictions[column].to_numpy() for column in ("value", inputs.shown))
+    chosen = np.argsort(-np.abs(predicted - true), kind="stable")[:wanted]
+    captions = [(compact(predicted[i]), compact(true[i]), compact(predicted[i] - true[i])) for i in chosen]
+    return exhibits(inputs, test, inputs.predictions["row"].to_numpy()[chosen], captions)

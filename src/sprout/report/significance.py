@@ -1,0 +1,32 @@
+"""A confidence interval and a significance test, in closed form: importing scipy.stats takes longer than the report."""
+
+import math
+from statistics import NormalDist
+
+
+def wilson_interval(hits: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """The score interval of a proportion (Wilson, 1927): (low, high) within 0..1, accurate near both ends.
+
+    Args:
+        hits: successes.
+        total: trials, at least one.
+        level: confidence level.
+    """
+    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    middle = (hits + z2 / 2) / (total + z2)
+    half = math.sqrt(z2 * (hits * (total - hits) / total + z2 / 4)) / (total + z2)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def mcnemar_p(first: int, second: int) -> float:
+    """The two-sided p-value of McNemar's exact test; 1 where the models never differ.
+
+    Under the null hypothesis each example that exactly one of two models gets right is the toss of a fair coin.
+
+    Args:
+        first: examples that only the first model gets right.
+        second: examples that only the second model gets right.
+    """
+    tosses, fewer = first + second, min(first, second)
+    both_sides: float = 2 * sum(math.comb(tosses, k) for k in range(fewer + 1)) / 2**tosses
+    return min(1.0, both_sides)

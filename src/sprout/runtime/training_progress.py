@@ -1,0 +1,75 @@
+"""What a training shows and logs while it runs: a progress bar or a line per epoch, and metrics of steps."""
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from sprout.runtime.progress import bar
+from sprout.runtime.run_context import Log, Row
+
+SECONDS = 2.0
+"""Between two lines, at least."""
+LARGE = 1e4
+
+
+class EpochLines:
+    """Shows epochs and their metrics; without a terminal at most a line every two seconds."""
+
+    def __init__(self, what: str, epochs: int, quiet: bool) -> None:
+        """Take what is trained and for how many epochs; a quiet one shows nothing, as ranks above 0 do."""
+        self.what, self.epochs, self.quiet, self.last_time = what, epochs, quiet, 0.0
+        self.progress: Progress | None = None
+        self.task: TaskID | None = None
+
+    def start(self, steps: int, done: int) -> None:
+        """Open the bar."""
+        if not self.quiet and Console(stderr=True).is_terminal:
+            self.progress = bar()
+            self.progress.start()
+            self.task = self.progress.add_task(self.what, total=steps, completed=done, note="")
+
+    def step(self, done: int) -> None:
+        """Move it."""
+        if self.progress and self.task is not None:
+            self.progress.update(self.task, completed=done)
+
+    def epoch(self, row: Row) -> None:
+        """Show an epoch's metrics on val."""
+        line = "  ".join(f"{key} {decimals(value)}" for key, value in row.items() if key.startswith("val_"))
+        epoch = int(row["epoch"]) + 1
+        if self.progress and self.task is not None:
+            self.progress.update(self.task, note=f"epoch {epoch}/{self.epochs}  {line}")
+        elif not self.quiet and (time.monotonic() - self.last_time > SECONDS or epoch == self.epochs):
+            print(f"{self.what}: epoch {epoch}/{self.epochs}  {line}", file=sys.stderr, flush=True)
+            self.last_time = time.monotonic()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self.progress:
+            self.progress.stop()
+
+
+class StepLog:
+    """Logs loss and learning rate of some steps, as soon as all micro-batches of a step are known."""
+
+    def __init__(self, log: Log, every: int, micro_batches: int) -> None:
+        """Take where to log, every how many steps (0 for never), and in how many micro-batches a step comes."""
+        self.log, self.every, self.micro_batches = log, every, micro_batches
+        self.known: list[tuple[float, int]] = []
+
+    def add(self, step: int, loss: float, count: int, lr: float) -> None:
+        """Add a micro-batch: its loss, summed over `count` examples, and the step's learning rate."""
+        if not self.every or step % self.every:
+            return
+        self.known.append((loss, count))
+        if len(self.known) == self.micro_batches:
+            loss, count = (sum(column) for column in zip(*self.known, strict=True))
+            self.log({"step_loss": loss / max(1, count), "step_lr": lr}, step)
+            self.known.clear()
+
+
+def decimals(value: float) -> str:
+    """A metric with four decimals, or a number too large for them."""
+    return f"{value:.4f}" if abs(value) < LARGE else f"{value:.4g}"

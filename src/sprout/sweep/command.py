@@ -1,0 +1,188 @@
+"""`sprout sweep`: search settings of the current experiment on data that the pipeline has prepared."""
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from types import FrameType
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.study import Study, StudyDirection
+from optuna.trial import TrialState
+from rich.table import Table
+
+from sprout.config.compose import compose_config
+from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
+from sprout.config.workspace import Build, Params
+from sprout.data.store import STORES, open_store
+from sprout.runtime.errors import one_line
+from sprout.runtime.signals import Killed, raise_killed
+from sprout.sweep import trials
+from sprout.sweep.adopt import adopt, refuse_unadoptable, winner
+from sprout.sweep.board import Board
+from sprout.sweep.conclusion import conclude
+from sprout.sweep.search import DATA, Search
+from sprout.sweep.space import distributions
+from sprout.sweep.strategies import make_pruner, make_sampler
+from sprout.sweep.study import KEY, StudyFolder, hold_study, open_study
+from sprout.sweep.supervisor import Supervisor, SweepFailedError, SweepPlan
+from sprout.sweep.workers import Worker, divide_gpus
+from sprout.tracking import InSweep, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri
+from sprout.tracking.connection import workspace
+
+SECTIONS = ("model", "train", "sweep")
+"""The sections that overrides of a sweep may change."""
+
+
+def sweep(
+    conf: Path, params: Params, overrides: Sequence[str], *, fresh: bool, adopt_as: str | None, number: int | None
+) -> Iterator[Table | str]:
+    """Run trials until the total is reached, resuming the study if there is one.
+
+    Args:
+        conf: the folder of config groups.
+        params: what this workspace builds.
+        overrides: changes for all trials, and of the section `sweep`.
+        fresh: whether to start a new study.
+        adopt_as: the name of an experiment to write from the winner.
+        number: of the trial that wins; None for the best one.
+
+    Yields:
+        What to print at the end.
+
+    Raises:
+        UserError: the arguments do not fit the workspace or the study.
+        SweepFailedError: too many trials failed in a row, or the study cannot be written.
+        Killed: Ctrl-C, or another signal; running trials have been saved or have ended.
+    """
+    composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
+    refuse_without_effect(composed, len(params.overrides), "sprout sweep", SECTIONS)
+    refuse_other_data(composed, made_with(), params)
+    for store in STORES:
+        open_store(Path(store))
+    search = Search(conf, composed)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    name = f"{composed.experiment}-{search.sweep.name}"
+    with hold_study(workspace() / "mlruns" / "sweeps", name, fresh) as folder:
+        study = open_study(folder, search.definition(), search.directions)
+        if adopt_as is not None:
+            refuse_unadoptable(conf, composed, study, number)
+        yield from run(search, study, folder)
+        if adopt_as is not None:
+            yield write_experiment(search, study, adopt_as, number)
+
+
+def run(search: Search, study: Study, folder: StudyFolder) -> list[Table | str]:
+    """Run the missing trials of a study, as one MLflow run; return its summary."""
+    key = InSweep(study.user_attrs[KEY], folder.name)
+    build = Build(search.composed.text, search.composed.whole)
+    interrupted = trials.recover(study, folder.results)
+    board = make_board(search, study, folder)
+    if interrupted:
+        numbers = ", ".join(map(str, interrupted))
+        board.say(f"{folder.name}: an earlier sweep was killed; its trials {numbers} are resumed")
+    git, data = git_state(Path.cwd()), data_hashes(Path.cwd(), DATA)
+    with tracked_run(RunInfo(build, "sweep", tracking_uri(), data, git, sweep=key)) as tracked:
+        supervisor = make_supervisor(search, study, folder, key, board)
+        try:
+            with board.shown(), first_ctrl_c_stops(supervisor):
+                supervisor.run()
+        except StorageInternalError as error:
+            reason = one_line(error.__cause__ or error)[:200]
+            raise SweepFailedError(f"{folder.database}: cannot be written: {reason}") from None
+        except Killed:
+            board.say(f"{folder.name}: {board.progress()}; running trials are saved, the same command resumes them")
+            raise
+        summary, pictures = conclude(study, search.metrics, folder.pictures, folder.results)
+        log(tracked, study, search.metrics, pictures)
+        if supervisor.done < supervisor.plan.total:
+            why = "" if supervisor.stop_requested else f" after {search.sweep.timeout:g} minutes"
+            board.say(f"{folder.name}: {board.progress()}{why}; the same command resumes it")
+            if supervisor.stop_requested:
+                raise Killed(signal.SIGINT)
+    return summary
+
+
+def make_board(search: Search, study: Study, folder: StudyFolder) -> Board:
+    """Return the board, with the trials that are done already."""
+    maximize = search.directions[0] == "maximize" if len(search.metrics) == 1 else None
+    board = Board(folder.name, search.metrics, maximize, search.sweep.trials, len(trials.done(study)))
+    for best in trials.best(study):
+        board.update_best(best.values[0], best.number)
+    return board
+
+
+def make_supervisor(search: Search, study: Study, folder: StudyFolder, key: InSweep, board: Board) -> Supervisor:
+    """Return the supervisor of a search."""
+    settings, devices = search.sweep, search.training.processes[0]
+    study.pruner = make_pruner(settings.pruner, search.epochs)
+    gpus = divide_gpus(settings.workers, getattr(search.training, "accelerator", "cpu"), devices)
+    plan = SweepPlan(
+        space=distributions(search.space),
+        sampler=lambda drawn: make_sampler(
+            settings.sampler, (settings.seed * 1_000_003 + drawn) % 2**32, settings.trials, settings.workers
+        ),
+        spec=partial(search.spec, key, folder.results),
+        epochs=search.epochs_of,
+        metric=search.metrics[0] if len(search.metrics) == 1 else None,
+        workers=settings.workers,
+        threads=search.threads,
+        total=settings.trials,
+        deadline=None if settings.timeout is None else time.monotonic() + 60 * settings.timeout,
+    )
+    return Supervisor(
+        study, folder.results, plan, lambda number: Worker(folder.logs / f"worker-{number}.log", gpus[number]), board
+    )
+
+
+@contextmanager
+def first_ctrl_c_stops(supervisor: Supervisor) -> Iterator[None]:
+    """Let the first Ctrl-C stop the start of trials; a second one, or another signal, ends the process."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, raise_killed)
+        supervisor.stop()
+
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:  # as of a job in the background
+        signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def log(tracked: Run, study: Study, metrics: list[str], pictures: list[Path]) -> None:
+    """Log the pictures, the best value after each trial and the numbers of trials to the sweep's run."""
+    for picture in pictures:
+        tracked.log_artifact(picture, "pictures")
+    done = trials.done(study)
+    complete = [trial for trial in done if trial.state == TrialState.COMPLETE]
+    if len(metrics) == 1:
+        better = max if study.direction == StudyDirection.MAXIMIZE else min
+        best_so_far = accumulate((trial.values[0] for trial in complete), better)
+        for trial, best in zip(complete, best_so_far, strict=True):
+            tracked.log_metrics({f"best_{metrics[0]}": best}, step=trial.number)
+    tracked.log_metrics({"trials": len(done), "pruned": len(done) - len(complete)})
+
+
+def write_experiment(search: Search, study: Study, name: str, number: int | None) -> str:
+    """Write the winner as an experiment; return the line that tells how to build it.
+
+    Raises:
+        UserError: there is no winner, or several, or the trial is not complete.
+    """
+    trial = winner(study, number)
+    values = ", ".join(f"{metric} {value:.5g}" for metric, value in zip(search.metrics, trial.values, strict=True))
+    path = adopt(
+        search.conf,
+        name,
+        search.config_of(trial.params, 0, trial.user_attrs[trials.THREADS]),
+        f"Trial {trial.number} of the sweep {study.study_name}, {len(trials.done(study))} trials.",
+        f"{values} on val, {search.sweep.seeds} seed{'s' if search.sweep.seeds > 1 else ''}",
+    )
+    return f"{path} builds it: dvc exp run -S experiment={name}"

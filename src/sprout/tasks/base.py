@@ -1,0 +1,248 @@
+"""The interface of a task: everything that the rest of the project asks about *what* is learned.
+
+A task is a frozen dataclass of settings, the key `task` of the sections `train` and `retrain`. What needs the settings
+is a method; what follows from the card of a trained model is a class attribute or a class method. These files are
+imported wherever settings are composed, so they import torch, numpy and scikit-learn where they use them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from sprout.runtime.errors import UserError
+from sprout.tasks.scores import Metrics, Score
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor, nn
+
+    from sprout.augment.draws import Draw
+    from sprout.data.dataset import Examples
+    from sprout.data.description import Description
+    from sprout.data.store import Array, Store
+    from sprout.models.card import ModelCard
+    from sprout.report.inputs import Inputs
+
+
+class TrainedModel(Protocol):
+    """A trained network with its card, as `models.predictor` has it."""
+
+    card: "ModelCard"
+
+    def scaled(self, examples: "Array") -> "Tensor":
+        """(N, H, W, C) pixels → (N, C, H, W) float32 in 0..1; (N, F) rows keep their values."""
+
+    def network_outputs(self, scaled: "Tensor") -> "Array":
+        """The network's outputs for scaled examples, float32."""
+
+    def outputs_of(self, store: "Store", what: str) -> "Array":
+        """The network's outputs for a whole store, in its order; shows progress beside `what`."""
+
+    def batches(self, store: "Store", what: str) -> Iterator["Array"]:
+        """The rows of a store, in batches that fit into memory; shows progress beside `what`."""
+
+
+class Criterion(Protocol):
+    """The loss of a task, with the statistics of the training examples that it needs."""
+
+    def network_input(self, scaled: "Tensor", draw: "Draw") -> "Tensor":
+        """The input of the network for these examples, pixels in 0..1 or rows: the same shape."""
+
+    def losses(self, outputs: "Tensor", targets: "Tensor", scaled: "Tensor", *, training: bool) -> "Tensor":
+        """The loss of each example: (N,)."""
+
+    def metrics(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
+        """`Task.epoch_metric` of each example: (N,); zeros where there is none."""
+
+
+class Task(ABC):
+    """What is learned."""
+
+    name: ClassVar[str]
+    column: ClassVar[str | None] = None
+    """The column of the label table that is learned; None where the task needs no labels."""
+    target: ClassVar[str | None] = None
+    """What the data must have as its target: class or number; None takes any data."""
+    epoch_metric: ClassVar[str | None] = None
+    """The metric beside the loss after each epoch."""
+    scores: ClassVar[tuple[Score, ...]]
+    """The metrics of a trained model on a split, as `metrics` returns them."""
+    curves: ClassVar[tuple[tuple[str, str, str], ...]] = (("loss", "Loss", "Loss"),)
+    """Learning curves: the column of the history without its split, a title, the label of the axis."""
+    meaning: ClassVar[str | None] = None
+    """What the scores mean, in a sentence or two; None where the task's own section of the page explains it."""
+    mlflow_type: ClassVar[str]
+    """What MLflow calls such a model."""
+    has_pseudo_labels: ClassVar[bool] = False
+    """Whether a teacher's predictions can become labels of a student."""
+    outputs_image: ClassVar[bool] = False
+    """Whether the output of the network is an image."""
+    needs_images: ClassVar[bool] = False
+    """Whether rows of a table are refused."""
+    learns_features: ClassVar[bool] = False
+    """Whether it works on features, which the method learns by a loss of its own; there is no criterion."""
+
+    # These need the settings: before and while a network is trained.
+
+    def check(self, section: str, train: "Examples") -> None:
+        """Check that the settings fit the examples.
+
+        Raises:
+            UserError: one does not.
+        """
+        if self.needs_images and len(train.shape) == 1:
+            raise UserError(f"{section}.task.kind={self.name}: the examples are rows of a table; it takes images")
+
+    @abstractmethod
+    def criterion(self, train: "Examples", card: "ModelCard") -> Criterion:
+        """The loss, with the statistics of the training examples that it needs."""
+
+    def target_scale(self, values: "Array", normalise: str) -> dict[str, float] | None:
+        """`mean` and `std` by which the numbers to predict, (N,) float, are scaled; None where there are none."""
+        return None
+
+    @property
+    def input_noise(self) -> float | None:
+        """Standard deviation of the noise that the network learns to remove, pixels in 0..1; None for none."""
+        return None
+
+    def final_model(
+        self, network: "nn.Module", card: "ModelCard", train: "Examples", *, seed: int, threads: int
+    ) -> "tuple[nn.Module, ModelCard]":
+        """The model to hand on, from a trained network in evaluation mode."""
+        return network, card
+
+    def describe_outputs(self, classes: int) -> str:
+        """What the network outputs for one example, in words."""
+        return f"{classes} classes"
+
+    # These need no settings: a model card is enough.
+
+    @classmethod
+    def check_data(cls, prepared: Path, described: "Description", section: str) -> None:
+        """Check that the data has the target of this task.
+
+        Raises:
+            UserError: it has another target, or none.
+        """
+
+    @classmethod
+    def check_labels(cls, prepared: Path, classes: list[str], train: "Examples") -> None:
+        """Check that there are enough labels.
+
+        Raises:
+            UserError: they do not.
+        """
+
+    @classmethod
+    def outputs(cls, classes: int) -> int:
+        """How many numbers the network of a trained model outputs for one example."""
+        return classes
+
+    @classmethod
+    def network_targets(cls, targets: "Array", card: "ModelCard") -> "Array":
+        """The targets in the scale of the network: (N,)."""
+        return targets
+
+    @classmethod
+    @abstractmethod
+    def predictions(cls, outputs: "Array", card: "ModelCard") -> "Array":
+        """Turn the outputs of a network into predictions, a row for each example."""
+
+    @classmethod
+    def examine(cls, predictor: TrainedModel, store: "Store", what: str) -> "Array":
+        """What metrics are computed from, for all examples of a store in their order: (N, …) float32."""
+        return predictor.outputs_of(store, what)
+
+    @classmethod
+    @abstractmethod
+    def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
+        """The metrics on a store; examples without a target do not count.
+
+        Args:
+            examined: as `examine` returns it.
+            card: the model's.
+            store: the split.
+            bins: of the calibration error.
+        """
+
+    @classmethod
+    def calibrated(cls, card: "ModelCard", examined: "Array", val: "Examples") -> "ModelCard":
+        """The card with what is fitted on the validation split."""
+        return card
+
+    @classmethod
+    def write_details(
+        cls, folder: Path, network: "nn.Module", card: "ModelCard", examined: "Array", val: "Examples"
+    ) -> None:
+        """Write the files of a model folder that only this task has."""
+
+    @classmethod
+    @abstractmethod
+    def summary(cls, metrics: Metrics) -> str:
+        """The result on val in a few words, for the terminal."""
+
+    @classmethod
+    @abstractmethod
+    def write_evaluation(
+        cls,
+        folder: Path,
+        models: Mapping[str, TrainedModel],
+        test: "Store",
+        examined: "Mapping[str, Array]",
+        limits: "Limits",
+    ) -> "pa.Table":
+        """Write the files of the evaluation that only this task has; return the predictions on test.
+
+        Args:
+            folder: where to.
+            models: teacher and student.
+            test: the test split.
+            examined: of each model, as `examine` returns it.
+            limits: how much is written.
+        """
+
+    @classmethod
+    @abstractmethod
+    def signature(cls, input_shape: list[int], classes: list[str]) -> tuple[str, tuple[int, ...]]:
+        """The type and shape of predictions, −1 for the number of examples."""
+
+    @classmethod
+    def printed_columns(cls, top: int) -> list[str]:
+        """The headings of the columns of `answer`; empty where `sprout predict` has nothing to print."""
+        return []
+
+    @classmethod
+    def printed_prediction(cls, prediction: Any, classes: list[str], top: int) -> dict[str, Any]:
+        """The prediction for one example, as `sprout predict` prints it."""
+        raise NotImplementedError(f"{cls.name}: has nothing to print for an example")
+
+    @classmethod
+    @abstractmethod
+    def page(cls, inputs: "Inputs", prepared: Path, examples: int) -> dict[str, Any]:
+        """The part of the report that is specific to this task; the arguments are those of `report.pages`."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of what an evaluation writes."""
+
+    bins: int
+    """Of the calibration curve."""
+    examples: int
+    """Images that are written, at most."""
+
+
+def wrong_target(prepared: Path, has: str, section: str, learns: str, remedy: str) -> UserError:
+    """The error for data with another target."""
+    return UserError(f"{prepared}: the target is {has}, and {section} learns {learns}; {remedy}")
+
+
+def write_confusion(folder: Path, actual: "list[str]", predicted: "list[str]") -> None:
+    """Write `confusion.csv`, a row for each example; `dvc plots` warns of a missing file, so every task has one."""
+    from sprout.runtime.files import write_rows
+
+    pairs = [{"actual": a, "predicted": p} for a, p in zip(actual, predicted, strict=True)]
+    write_rows(folder / "confusion.csv", ["actual", "predicted"], pairs)

@@ -1,0 +1,285 @@
+"""Classification: the class of an example, with calibrated probabilities."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic.dataclasses import dataclass
+
+from sprout.config.fields import STRICT, Share
+from sprout.runtime.errors import UserError
+from sprout.tasks.base import Criterion, Limits, Task, TrainedModel, write_confusion, wrong_target
+from sprout.tasks.scores import Metrics, Score
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor, nn
+
+    from sprout.augment.draws import Draw
+    from sprout.data.dataset import Examples
+    from sprout.data.description import Description
+    from sprout.data.store import Array, Store
+    from sprout.models.card import ModelCard
+
+NAMED = 10
+"""Classes that an error names, at most; the others are counted."""
+PER_CLASS = ["class", "precision", "recall", "f1", "support"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Classify(Task):
+    kind: Literal["classify"]
+    """The class of an example."""
+    loss: Literal["cross_entropy", "binary"]
+    """Over all classes, or each class against all others (Wightman, Touvron and Jégou, 2021)."""
+    label_smoothing: Share
+    """Share of the target that is spread over all classes."""
+    class_weights: Literal["none", "balanced"]
+    """balanced: a class counts by the inverse of its share of the training examples."""
+
+    name: ClassVar[str] = "classify"
+    column: ClassVar[str | None] = "label"
+    target: ClassVar[str | None] = "class"
+    epoch_metric: ClassVar[str | None] = "accuracy"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("accuracy", "Accuracy", "share", True),
+        Score("error_rate", "Error", "share", False),
+        Score("log_loss", "Log loss", "decimal", False),
+        Score("calibration_error", "Calibration error", "decimal", False),
+        Score("macro_f1", "Macro F1", "decimal", True),
+    )
+    curves: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("loss", "Loss", "Loss (nats)"),
+        ("accuracy", "Accuracy", "Accuracy"),
+    )
+    mlflow_type: ClassVar[str] = "classifier"
+    has_pseudo_labels: ClassVar[bool] = True
+
+    def criterion(self, train: "Examples", card: "ModelCard") -> Criterion:
+        """Cross-entropy, with the classes' weights."""
+        balanced = self.class_weights == "balanced"
+        weights = class_weights(train.targets, len(card.classes)) if balanced else None
+        return ClassCriterion(self.loss, self.label_smoothing, weights)
+
+    @classmethod
+    def check_data(cls, prepared: Path, described: "Description", section: str) -> None:
+        """Check that the target is not a number."""
+        if described.target == "number":
+            remedy = "take train/task=regress, or choose data with a class to learn"
+            raise wrong_target(prepared, "a number", section, "classes", remedy)
+
+    @classmethod
+    def check_labels(cls, prepared: Path, classes: list[str], train: "Examples") -> None:
+        """Check that each class has a training example."""
+        import numpy as np
+
+        counts = np.bincount(train.targets, minlength=len(classes))
+        absent = [repr(name) for name, count in zip(classes, counts, strict=True) if not count]
+        if absent:
+            more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
+            raise UserError(
+                f"{prepared / 'train'}: no labelled example of class {', '.join(absent[:NAMED])}{more}; each of the "
+                f"{len(classes)} classes needs some: label them, keep more of the labels (prepare.labels), or leave "
+                "the class out"
+            )
+
+    @classmethod
+    def predictions(cls, outputs: "Array", card: "ModelCard") -> "Array":
+        """(N, K) logits → (N, K) float32 calibrated probabilities; rows sum to 1."""
+        return softmax(outputs, card.temperature)
+
+    @classmethod
+    def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
+        """See `classification_metrics`."""
+        labels, rows = labelled(store)
+        return classification_metrics(cls.predictions(examined[rows], card), labels, bins)
+
+    @classmethod
+    def calibrated(cls, card: "ModelCard", examined: "Array", val: "Examples") -> "ModelCard":
+        """The card with the temperature that fits val best."""
+        from sprout.evaluate.calibration import fit_temperature
+
+        return replace(card, temperature=fit_temperature(examined[val.rows], val.targets))
+
+    @classmethod
+    def write_details(
+        cls, folder: Path, network: "nn.Module", card: "ModelCard", examined: "Array", val: "Examples"
+    ) -> None:
+        """Write `per_class.csv`, on val."""
+        from sprout.runtime.files import write_rows
+
+        rows = per_class(cls.predictions(examined[val.rows], card), val.targets, card.classes)
+        write_rows(folder / "per_class.csv", PER_CLASS, rows)
+
+    @classmethod
+    def summary(cls, metrics: Metrics) -> str:
+        """The error rate."""
+        return f"val error {metrics['error_rate']:.2%}"
+
+    @classmethod
+    def write_evaluation(
+        cls,
+        folder: Path,
+        models: Mapping[str, TrainedModel],
+        test: "Store",
+        examined: "Mapping[str, Array]",
+        limits: Limits,
+    ) -> "pa.Table":
+        """Write metrics of each class, calibration curves and the confusion matrix; return the predictions.
+
+        The table has a row for each test example with a label: `row`, `label`, and of each model the class and its
+        `confidence`.
+        """
+        import pyarrow as pa
+
+        from sprout.evaluate.calibration import CURVE, calibration_curve
+        from sprout.runtime.files import write_rows
+
+        (labels, rows), classes = labelled(test), models["student"].card.classes
+        probabilities = {role: cls.predictions(examined[role][rows], model.card) for role, model in models.items()}
+        scores = [{"model": m, **row} for m, p in probabilities.items() for row in per_class(p, labels, classes)]
+        write_rows(folder / "per_class.csv", ["model", *PER_CLASS], scores)
+        curves = [
+            {"model": m, **row} for m, p in probabilities.items() for row in calibration_curve(p, labels, limits.bins)
+        ]
+        write_rows(folder / "calibration.csv", ["model", *CURVE], curves)
+        predicted = probabilities["student"].argmax(axis=1)
+        write_confusion(folder, [classes[label] for label in labels], [classes[index] for index in predicted])
+        columns: dict[str, Array] = {"row": rows, "label": labels}
+        for model, p in probabilities.items():
+            columns |= {model: p.argmax(axis=1), f"{model}_confidence": p.max(axis=1)}
+        return pa.table(columns)
+
+    @classmethod
+    def signature(cls, input_shape: list[int], classes: list[str]) -> tuple[str, tuple[int, ...]]:
+        """(N, K) probabilities."""
+        return "float32", (-1, len(classes))
+
+    @classmethod
+    def printed_columns(cls, top: int) -> list[str]:
+        """The ranks 1, 2, …"""
+        return list(map(str, range(1, top + 1)))
+
+    @classmethod
+    def printed_prediction(cls, prediction: Any, classes: list[str], top: int) -> dict[str, Any]:
+        """The most probable classes."""
+        from sprout.predict.predictions import most_likely
+
+        return most_likely(prediction, classes, top)
+
+    @classmethod
+    def page(cls, inputs: Any, prepared: Path, examples: int) -> dict[str, Any]:
+        """Confusion matrix, calibration, pseudo-labels and mistakes."""
+        from sprout.report.pages.classify import page
+
+        return page(inputs, prepared, examples)
+
+
+@plain_dataclass(frozen=True)
+class ClassCriterion:
+    """Cross-entropy, in nats."""
+
+    loss: str
+    label_smoothing: float
+    weights: "Tensor | None"
+    """(K,) what each class counts, 1 in the mean over the training examples."""
+
+    def network_input(self, scaled: "Tensor", draw: "Draw") -> "Tensor":
+        """The examples as they are."""
+        return scaled
+
+    def losses(self, outputs: "Tensor", targets: "Tensor", scaled: "Tensor", *, training: bool) -> "Tensor":
+        """(N, K) logits, (N,) → (N,). Smoothing and weights are for training; the loss on val stays the plain one."""
+        from torch.nn import functional
+
+        smoothing = self.label_smoothing if training else 0.0
+        if self.loss == "binary":
+            each = functional.one_hot(targets, outputs.shape[1]).to(outputs) * (1 - smoothing)
+            smoothed = each + smoothing / outputs.shape[1]
+            losses = functional.binary_cross_entropy_with_logits(outputs, smoothed, reduction="none").sum(dim=1)
+        else:
+            losses = functional.cross_entropy(outputs, targets, label_smoothing=smoothing, reduction="none")
+        if training and self.weights is not None:
+            losses = losses * self.weights.to(losses, non_blocking=True)[targets]
+        return losses
+
+    def metrics(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
+        """Whether the predicted class is right."""
+        return outputs.argmax(dim=1) == targets
+
+
+def softmax(logits: "Array", temperature: float | None) -> "Array":
+    """(N, K) logits → (N, K) float32, rows sum to 1. Without a temperature the logits are taken as they are."""
+    import numpy as np
+
+    scaled = logits.astype(np.float64) / (temperature or 1.0)
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True, initial=-np.inf))
+    probabilities: Array = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    return probabilities
+
+
+def class_weights(labels: "Array", classes: int) -> "Tensor":
+    """N / (K · n) for a class with n of N examples: (N,) int → (K,) float32; 1 in the mean over the examples."""
+    import numpy as np
+    import torch
+
+    counts = np.bincount(labels, minlength=classes)
+    return torch.from_numpy(len(labels) / (classes * np.maximum(counts, 1))).to(torch.float32)
+
+
+def labelled(store: "Store") -> "tuple[Array, Array]":
+    """The known labels and their rows: (n,) int64 each."""
+    import numpy as np
+
+    from sprout.data.store import class_indices
+
+    labels = class_indices(store.labels)
+    rows = np.flatnonzero(labels >= 0)
+    return labels[rows], rows
+
+
+def classification_metrics(probabilities: "Array", labels: "Array", bins: int) -> Metrics:
+    """Accuracy, error, log loss in nats, expected calibration error, and macro F1 as scikit-learn defines them.
+
+    Macro F1 is the mean over the classes that occur among labels or predictions. All are None where there is no
+    example.
+
+    Args:
+        probabilities: (N, K), rows sum to 1.
+        labels: (N,) int.
+        bins: of the calibration error.
+    """
+    import numpy as np
+    from sklearn.metrics import accuracy_score, f1_score
+
+    from sprout.evaluate.calibration import calibration_error
+
+    if not len(labels):
+        return dict.fromkeys(("accuracy", "error_rate", "log_loss", "calibration_error", "macro_f1"))
+    predicted = probabilities.argmax(axis=1)
+    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return {
+        "accuracy": float(accuracy_score(labels, predicted)),
+        # Not "error": DVC takes a key of that name for a failure.
+        "error_rate": float((predicted != labels).mean()),
+        # scikit-learn's log_loss clips to the type's epsilon; a float32 probability of 0 would be infinite.
+        "log_loss": float(-np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).mean()),
+        "calibration_error": calibration_error(probabilities, labels, bins),
+        "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0.0)),
+    }
+
+
+def per_class(probabilities: "Array", labels: "Array", classes: list[str]) -> list[dict[str, Any]]:
+    """Precision, recall, F1 and support of each class, by scikit-learn; 0 where a metric has no example."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    if not len(labels):  # which scikit-learn refuses
+        return [dict.fromkeys(PER_CLASS, 0) | {"class": name} for name in classes]
+    *scores, support = precision_recall_fscore_support(
+        labels, probabilities.argmax(axis=1), labels=range(len(classes)), zero_division=0.0
+    )
+    # scikit-learn counts the support in floats where no prediction is correct
+    rows = zip(classes, *(column.tolist() for column in scores), support.astype(int).tolist(), strict=True)
+    return [dict(zip(PER_CLASS, row, strict=True)) for row in rows]

@@ -1,0 +1,72 @@
+"""The tags of runs: which build and sweep a run belongs to, and which process owns it."""
+
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from sprout.runtime.launch import stage_pid
+
+BUILD = "build"
+"""The role of a build's own run."""
+SWEEP = "sweep"
+"""The role of a sweep's own run."""
+
+BUILD_TAG = "sprout.build"
+"""The name of the build, on each of its runs."""
+SWEEP_TAG = "sprout.sweep"
+"""The key of the sweep, on its own run and its trials'."""
+TRIAL_STATE = "sprout.trial_state"
+"""On a trial's run: COMPLETE or PRUNED; absent where it failed."""
+RESTORED = "sprout.restored"
+"""On a run that was not trained here: DVC restored its result from the cache."""
+REASON = "sprout.reason"
+"""Why a run failed or was killed, in one line."""
+EVALUATED = "sprout.evaluated"
+"""On a build's run: an evaluation of it has finished."""
+LAST_END = "sprout.last_end"
+"""On a build's run: when the last of its runs ended, in ms, and the build's status since."""
+
+MACHINE_ID = Path("/etc/machine-id")
+
+
+def machine_tags() -> dict[str, str]:
+    """The tags that name this machine; its host name alone may not be unique among those that share a server."""
+    known = MACHINE_ID.is_file()
+    machine = MACHINE_ID.read_text(encoding="utf-8").strip() if known else f"{uuid.getnode():012x}"
+    return {"sprout.host": socket.gethostname(), "sprout.machine": machine}
+
+
+def owner_tags() -> dict[str, str]:
+    """The tags that name this process."""
+    return _process_tags(psutil.Process())
+
+
+def builder_tags() -> dict[str, str]:
+    """The tags that name the process which started this stage and will start the next one, such as `dvc`.
+
+    Where this process is one of several ranks, it is the stage that started them.
+    """
+    try:
+        stage = psutil.Process(stage_pid() or os.getpid())
+        return _process_tags(stage.parent() or psutil.Process())
+    except psutil.NoSuchProcess:  # it has just died
+        return owner_tags()
+
+
+def is_owner_alive(tags: Mapping[str, str]) -> bool:
+    """Whether the process of this machine that these tags name still runs."""
+    try:
+        process = psutil.Process(int(tags["sprout.pid"]))
+        same: bool = abs(process.create_time() - float(tags["sprout.process_created"])) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _process_tags(process: psutil.Process) -> dict[str, str]:
+    # The system reuses process ids; id and creation time together are unique.
+    return machine_tags() | {"sprout.pid": str(process.pid), "sprout.process_created": repr(process.create_time())}

@@ -1,0 +1,1 @@
+"""Weights in files: saved and loaded without unpickling, downloaded, published by torchvision, and transferred."""

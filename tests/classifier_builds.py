@@ -1,0 +1,171 @@
+"""Builds of a classifier as the stages before `report` leave them, with chosen mistakes."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.nn import Identity
+
+from handmade import card
+from sprout.data.store import Store, label_table, open_store, write_labels, write_store
+from sprout.evaluate.evaluate import write_evaluation
+from sprout.models.predictor import Predictor
+from sprout.report import write_report
+from sprout.runtime.files import write_json, write_rows
+from sprout.tasks.base import Limits
+
+ANIMALS = ["cat", "dog", "emu"]
+TRAINING = {
+    "method": {"kind": "supervised", "policy": "transforms"},
+    "epochs": 3,
+    "batch_size": 10,
+    "lr": 0.002,
+    "optimizer": {"name": "adam", "args": {}},
+    "seed": 0,
+}
+CONFIG: dict[str, Any] = {
+    "experiment": "animals",
+    "model": {"name": "cnn", "channels": [8, 16]},
+    "augment": {"copies": 0},
+    "train": TRAINING,
+    "pseudo_label": {"threshold": 0.9, "per_class": None},
+    "retrain": TRAINING | {"lr": 0.001},
+    "report": {"examples": 6},
+}
+
+
+@dataclass
+class Case:
+    """A build with 50 test examples, of which each model gets the first ones wrong."""
+
+    classes: list[str] = field(default_factory=lambda: list(ANIMALS))
+    shape: tuple[int, ...] = (8, 8, 1)
+    teacher_wrong: int = 10
+    student_wrong: int = 5
+    pool: int = 12
+    accepted: int = 9
+    kept: bool = False
+    tests: int = 50
+    known: int | None = None
+    """Accepted ones whose true label is known; None for all."""
+    notes: list[str] = field(default_factory=list)
+    quarantined: list[tuple[str, str]] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=lambda: dict(CONFIG))
+
+
+def write_page(root: Path, case: Case, examples: int = 6) -> str:
+    """Write and return the page of a workspace that `make` has made."""
+    out = root / "reports" / "index.html"
+    folders = {name: root / name for name in ("prepared", "pseudo_labels", "teacher", "student", "evaluation")}
+    write_report(out, config=case.config, build="3f9a1c7e", examples=examples, **folders)
+    return out.read_text(encoding="utf-8")
+
+
+def make(root: Path, case: Case) -> Path:
+    """A workspace as the stages before `report` leave it."""
+    splits = {"train": 6, "val": 20, "unlabelled": case.pool, "test": case.tests}
+    for split, size in splits.items():
+        make_store(root / "prepared" / split, case, size, known=split != "unlabelled")
+    write_json(root / "prepared" / "classes.json", case.classes)
+    write_json(root / "prepared" / "summary.json", summary(case))
+    quarantined = [{"origin": origin, "reason": reason} for origin, reason in case.quarantined]
+    write_rows(root / "prepared" / "quarantine.csv", ["origin", "reason"], quarantined)
+    make_pseudo_labels(root / "pseudo_labels", case)
+    make_model(root / "teacher", case, val_accuracy=0.8, best_epoch=2, kept=None)
+    make_model(root / "student", case, val_accuracy=0.9, best_epoch=1, kept="teacher" if case.kept else None)
+    make_evaluation(root / "evaluation", case, open_store(root / "prepared" / "test"))
+    return root
+
+
+def summary(case: Case) -> dict[str, Any]:
+    """What the page shows of `summary.json`."""
+    described = {"shape": list(case.shape), "notes": case.notes}
+    if len(case.shape) == 3:
+        return described | {"dtype": "uint8", "features": None}
+    features = [f"feature {i}" for i in range(case.shape[0])]
+    values = {name: [value] * len(features) for name, value in (("mean", 5.84333), ("std", 0.5), ("min", -2.0))}
+    return described | values | {"dtype": "float32", "features": features, "max": [1234567.0] * len(features)}
+
+
+def make_store(folder: Path, case: Case, size: int, *, known: bool) -> None:
+    examples = np.random.default_rng(size).integers(0, 256, (size, *case.shape))
+    rows = np.arange(size)
+    labels = rows % len(case.classes) if known else [None] * size
+    table = label_table(rows, labels, source="given", group=rows, origin=[f"{folder.name}.csv:{row}" for row in rows])
+    write_store(folder, examples.astype(np.uint8 if len(case.shape) == 3 else np.float32), table)
+
+
+def make_pseudo_labels(folder: Path, case: Case) -> None:
+    rows = np.arange(case.accepted)
+    table = label_table(
+        rows,
+        rows % len(case.classes),
+        source="pseudo",
+        group=rows,
+        origin=[""] * case.accepted,
+        confidence=np.linspace(0.91, 0.99, case.accepted),
+        round_=1,
+    )
+    write_labels(folder, table)
+    row = {
+        "round": 1,
+        "pool": case.pool,
+        "accepted": case.accepted,
+        "threshold": 0.9,
+        "mean_confidence": 0.95,
+    }
+    write_rows(folder / "rounds.csv", list(row), [row] if case.accepted else [])
+
+
+def make_model(folder: Path, case: Case, *, val_accuracy: float, best_epoch: int, kept: str | None) -> None:
+    folder.mkdir()
+    model = {
+        "task": "classify",
+        "architecture": CONFIG["model"],
+        "classes": case.classes,
+        "temperature": 1.25,
+        "parameters": 12345,
+    }
+    write_json(folder / "model.json", model | {"role": folder.name, "kept": kept})
+    scores = {"accuracy": val_accuracy, "error_rate": 1 - val_accuracy, "log_loss": 0.5, "macro_f1": 0.75}
+    metrics = {"best_epoch": best_epoch, "epochs": 3, "val": scores | {"calibration_error": 0.125}}
+    write_json(folder / "metrics.json", metrics)
+    history = [
+        {
+            "epoch": e,
+            "lr": 0.002,
+            "train_loss": 2 - e,
+            "train_accuracy": 0.5,
+            "val_loss": 1.5,
+            "val_accuracy": 0.6,
+        }
+        for e in range(3)
+    ]
+    write_rows(folder / "history.csv", list(history[0]), history)
+
+
+def make_evaluation(folder: Path, case: Case, test: Store) -> None:
+    folder.mkdir()
+    labels = np.arange(case.tests) % len(case.classes)
+    wrong = {
+        "teacher": case.teacher_wrong,
+        "student": case.teacher_wrong if case.kept else case.student_wrong,
+    }
+    probabilities = {model: guesses(labels, case, n) for model, n in wrong.items()}
+    known = case.accepted if case.known is None else case.known
+    quality = {"pool": case.pool, "accepted": case.accepted, "known": known, "accuracy": 8 / 9 if known else None}
+    of_both = card("classify", case.shape, classes=case.classes, temperature=1.0)
+    models = dict.fromkeys(probabilities, Predictor(Identity(), of_both))
+    logits = {model: np.log(p) for model, p in probabilities.items()}
+    write_evaluation(folder, models, test, logits, Limits(bins=5, examples=0), quality)
+
+
+def guesses(labels: np.ndarray, case: Case, wrong: int) -> np.ndarray:
+    """(N, K) probabilities: the first `wrong` examples get the next class, the most confident mistake last."""
+    count, classes = len(labels), len(case.classes)
+    guessed = np.where(np.arange(count) < wrong, (labels + 1) % classes, labels)
+    confidence = np.where(np.arange(count) < wrong, np.minimum(0.6 + 0.01 * np.arange(count), 0.99), 0.95)
+    probabilities = np.repeat((1 - confidence)[:, None] / (classes - 1), classes, axis=1)
+    probabilities[np.arange(count), guessed] = confidence
+    return probabilities

@@ -1,0 +1,279 @@
+"""`sprout check` and `sprout new`: from a user's data to an experiment, all of it or nothing."""
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from commands import Ended
+from sprout.config.catalogue import read_head
+from sprout.config.compose import compose_config
+from sprout.config.download import DOWNLOADS
+from sprout.config.prepare import Prepare
+from sprout.config.validate import choice, section
+from sprout.data.importing import create_experiment
+from sprout.data.prepare.prepare import prepare
+from sprout.data.sources import read
+from sprout.runtime.errors import UserError
+
+
+@pytest.fixture
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of 20 images each; a link within the folder and one that leaves it."""
+    folder = tmp_path_factory.mktemp("home") / "my shots"
+    generator = np.random.default_rng(0)
+    for number in range(40):
+        path = folder / ("left", "rechts ü")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(generator.integers(0, 256, (8, 8, 3), np.uint8)).save(path)
+    (folder / "left" / "again.png").symlink_to("0.png")
+    (folder / ".hidden").write_text("not data")
+    return folder
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    """All files below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def built(name: str, project: Path) -> dict[str, int]:
+    """Read and prepare the data of an experiment; return the number of examples of each split."""
+    config = compose_config(project / "conf", name, []).config
+    (project / "prepared").mkdir()
+    source = choice("download", config["download"], "source", DOWNLOADS)
+    listing = read(source, project / "data/raw", project / "scratch")
+    summary = prepare(
+        listing, project / "prepared", project / "scratch", section("prepare", config["prepare"], Prepare)
+    )
+    return {split: counts["examples"] for split, counts in summary["splits"].items()}
+
+
+def test_check_reports_and_writes_nothing(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
+    before = state(project), state(shots)
+    done = sprout("check", shots)
+    assert done.code == 0
+    assert "images in folders, 41 examples, 2 classes" in done.out
+    assert f"this can be built, with a model that learns their classes: sprout new NAME --from '{shots}'" in done.out
+    assert (state(project), state(shots)) == before
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda shots: shutil.rmtree(shots), "no such file or folder"),
+        (lambda shots: [path.unlink() for path in (shots / "left").iterdir()], "no files in the class folder 'left'"),
+        (lambda shots: (shots / "left" / "0.png").write_bytes(b""), "2 of 41 examples are faulty"),
+        (lambda shots: [path.write_bytes(b"x") for path in shots.rglob("*.png")], "none of 41 examples"),
+    ],
+)
+def test_check_ends_with_2_and_one_line_where_nothing_can_be_built(
+    sprout: Callable[..., Ended], shots: Path, break_it: Callable[[Path], object], message: str
+) -> None:
+    break_it(shots)
+    done = sprout("check", shots)
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert re.search(message, done.err)
+
+
+def test_new_makes_an_experiment_that_prepare_takes(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
+    done = sprout("new", "shots", "--from", shots)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-1] == "build it: dvc exp run -S experiment=shots"
+    head = read_head(project / "conf/experiment/shots.yaml")
+    assert (head["command"], head["result"]) == ("dvc exp run -S experiment=shots", "not measured yet")
+    counts = built("shots", project)
+    assert sum(counts.values()) == 41
+    assert 5 <= counts["val"] <= counts["test"] <= 6
+
+
+def test_files_become_hard_links_and_links_become_their_targets(
+    project: Path, sprout: Callable[..., Ended], shots: Path
+) -> None:
+    (shots / "left" / "passwd.png").symlink_to("/etc/passwd")
+    done = sprout("new", "shots", "--from", shots)
+    brought = project / "data/source/shots"
+    assert (brought / "rechts ü" / "1.png").samefile(shots / "rechts ü" / "1.png")
+    assert not (brought / "left" / "again.png").is_symlink()
+    assert (brought / "left" / "again.png").samefile(shots / "left" / "0.png")
+    assert not (brought / ".hidden").exists()
+    assert not (brought / "left" / "passwd.png").is_symlink()
+    assert "left out: left/passwd.png: a link that leads out" in done.out
+    assert "1 of 42 examples are faulty" in done.err
+
+
+def test_another_file_system_gets_copies_with_their_times(
+    project: Path, sprout: Callable[..., Ended], shots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(source: object, target: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", link)
+    assert sprout("new", "shots", "--from", shots).code == 0
+    one, other = project / "data/source/shots/left/0.png", shots / "left" / "0.png"
+    assert not one.samefile(other)
+    assert (one.read_bytes(), one.stat().st_mtime_ns) == (other.read_bytes(), other.stat().st_mtime_ns)
+
+
+@pytest.mark.parametrize("moment", ["link", "config", "last"])
+def test_an_interrupted_attempt_leaves_no_experiment_and_is_completed(
+    project: Path, sprout: Callable[..., Ended], shots: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    atomic_write, calls = create_experiment.atomic_write, []
+
+    def killed(*_: object) -> None:
+        raise UserError("killed")
+
+    def killed_file(path: Path) -> object:
+        calls.append(path)
+        return killed() if len(calls) == (1 if moment == "config" else 2) else atomic_write(path)
+
+    with monkeypatch.context() as patch:
+        if moment == "link":
+            patch.setattr(create_experiment, "link_files", killed)
+        else:
+            patch.setattr(create_experiment, "atomic_write", killed_file)
+        assert sprout("new", "shots", "--from", shots).err == "error: killed\n"
+    (project / "data/source/shots.tmp-new").mkdir(parents=True)
+    (project / "data/source/shots.tmp-new/half.png").write_text("half")
+    assert not (project / "conf/experiment/shots.yaml").exists()
+    assert sprout("new", "shots", "--from", shots).code == 0
+    assert not (project / "data/source/shots/half.png").exists()
+    assert sum(built("shots", project).values()) == 41
+
+
+@pytest.mark.parametrize("taken", ["conf/experiment/own.yaml", "conf/download/own.yaml", "data/source/own/1.png"])
+def test_a_name_in_use_is_refused_and_nothing_is_changed(
+    project: Path, sprout: Callable[..., Ended], shots: Path, taken: str
+) -> None:
+    (project / taken).parent.mkdir(parents=True, exist_ok=True)
+    (project / taken).write_text("# mine\n")
+    before = state(project)
+    done = sprout("new", "own", "--from", shots)
+    assert done.code == 2
+    assert "choose another name" in done.err
+    assert state(project) == before
+
+
+def test_own_data_that_could_be_removed_is_named(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
+    assert sprout("new", "own", "--from", shots).code == 0
+    again = sprout("new", "own", "--from", shots)
+    named = "data/source/own, conf/download/own.yaml, conf/experiment/own.yaml"
+    assert again.err.endswith(f"already exists; choose another name, or remove {named}\n")
+
+
+def test_the_command_clears_overrides_of_another_experiment(
+    project: Path, sprout: Callable[..., Ended], shots: Path
+) -> None:
+    """`dvc exp run -S` keeps them in params.yaml."""
+    plain = sprout("new", "one", "--from", shots).out.splitlines()[-1]
+    assert plain == "build it: dvc exp run -S experiment=one"
+    (project / "params.yaml").write_text("experiment: digits\noverrides: [train.lr=0.5]\n")
+    after = sprout("new", "two", "--from", shots).out.splitlines()[-1]
+    assert after == "build it: dvc exp run -S experiment=two -S 'overrides=[]'"
+
+
+@pytest.mark.parametrize("place", ["", "t.csv"])
+def test_the_column_to_learn(project: Path, sprout: Callable[..., Ended], tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "patients"
+    folder.mkdir()
+    rows = [f"{'MB'[row % 2]},{row % 7},{row / 3:.3f},{row},5" for row in range(60)]
+    (folder / "t.csv").write_text("\n".join(["diagnosis,x,texture,id,weight", *rows]) + "\n")
+    guessed = sprout("check", folder / place)
+    assert "target: column 'weight', a class; choose another with --target COLUMN" in guessed.out
+    assert sprout("check", folder / place, "--target", "diagnosis").code == 0
+    assert sprout("new", "own", "--from", folder / place, "--target", "diagnosis").code == 0
+    form = yaml.safe_load((project / "conf/download/own.yaml").read_text())["format"]
+    assert (form["target"], form["number"], form["columns"]) == ("diagnosis", False, ["x", "texture", "weight"])
+    unknown = sprout("check", folder / place, "--target", "diagnose")
+    assert unknown.code == 2
+    assert "--target=diagnose: t.csv has no such column; there are: 'diagnosis', 'x'" in unknown.err
+
+
+@pytest.mark.parametrize("name", ["../up", "a b", "", ".hidden", "2024", "1e3", "true", "null", "x.tmp-new", "x.yaml"])
+def test_an_invalid_name_is_refused(sprout: Callable[..., Ended], shots: Path, name: str) -> None:
+    done = sprout("new", name, "--from", shots)
+    assert done.code == 2
+    assert f"NAME={name}" in done.err
+
+
+def test_data_in_its_own_place_is_not_linked(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
+    place = project / "data/source/shots"
+    shutil.copytree(shots, place)
+    before = state(place)
+    assert sprout("new", "shots", "--from", "data/source/shots").code == 0
+    assert state(place) == before
+    assert built("shots", project)["test"] == 6
+
+
+def test_a_folder_that_holds_the_project_is_refused(project: Path, sprout: Callable[..., Ended]) -> None:
+    assert "data is copied to" in sprout("new", "own", "--from", project).err
+
+
+def test_a_table_comes_with_the_images_that_it_names(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
+    rows = [f"left/{number}.png,{number % 4 == 0}\n" for number in range(0, 40, 2)]
+    (shots / "some.csv").write_text("Image,${weird}\n" + "".join(rows))
+    done = sprout("new", "some", "--from", shots / "some.csv")
+    assert done.err == ""
+    assert "labels: column '${weird}'" in done.out
+    assert len(state(project / "data/source/some")) == 21
+    assert sum(built("some", project).values()) == 20
+
+
+def test_an_archive_is_linked_as_it_is(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
+    (shots / "left" / "again.png").unlink()
+    packed = Path(shutil.make_archive(str(shots.parent / "packed"), "zip", shots.parent, shots.name))
+    assert sprout("new", "packed", "--from", packed).code == 0
+    assert [*state(project / "data/source/packed")] == ["packed.zip"]
+    assert sum(built("packed", project).values()) == 40
+
+
+def test_arrays_keep_their_test_split(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 9, 9), np.uint8)
+    np.savez(
+        shots / "a.npz", x_train=images[:40], y_train=np.arange(40) % 4, x_test=images[40:], y_test=np.arange(20) % 4
+    )
+    assert sprout("new", "arrays", "--from", shots / "a.npz").code == 0
+    assert built("arrays", project) == {"train": 34, "val": 6, "unlabelled": 0, "test": 20}
+    assert compose_config(project / "conf", "arrays", []).config["prepare"]["size"] == [9, 9]
+
+
+def test_a_target_that_is_a_number_is_learned(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
+    (shots / "t.csv").write_text("a,b,price\n" + "".join(f"{row},{row % 7},{row / 3}\n" for row in range(100)))
+    done = sprout("new", "prices", "--from", shots / "t.csv")
+    assert done.out.splitlines()[-2:] == [
+        "the model learns their numbers",
+        "build it: dvc exp run -S experiment=prices",
+    ]
+    config = compose_config(project / "conf", "prices", []).config
+    assert (config["model"]["name"], config["train"]["task"]["kind"]) == ("mlp", "regress")
+    assert sum(built("prices", project).values()) == 100
+
+
+def test_check_and_new_load_nothing_heavy(project: Path, shots: Path) -> None:
+    words = ["sprout", "new", "shots", "--from", str(shots)]
+    code = f"import sys; sys.argv = {words}\nfrom sprout.cli import app\n"
+    code += "app(standalone_mode=False)\nprint(*sorted(sys.modules))"
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert {"torch", "mlflow", "pytorch_lightning", "sklearn"} & set(done.stdout.splitlines()[-1].split()) == set()
+
+
+def test_too_many_faults_are_reported_with_the_setting_that_allows_them(
+    sprout: Callable[..., Ended], shots: Path
+) -> None:
+    for number in range(3):
+        (shots / "left" / f"half{number}.png").write_bytes(b"no picture")
+    checked, made = sprout("check", shots), sprout("new", "own", "--from", shots)
+    assert (checked.code, made.code) == (2, 0)
+    assert "more than prepare.max_faulty=0.01, so the build would fail" in checked.err
+    assert made.err.endswith("raise prepare.max_faulty in conf/experiment/own.yaml\n")

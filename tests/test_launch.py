@@ -1,0 +1,150 @@
+"""Ranks of one training are started together and end together."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sprout.runtime.errors import UserError
+from sprout.runtime.launch import is_rank, rank, start_worker, started_as_ranks
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from sprout.runtime.errors import UserError
+from sprout.runtime.launch import rank, started_as_ranks
+from sprout.runtime.stage import run_stage
+
+def main():
+    if started_as_ranks(2, 1):
+        return
+    Path(f"rank{rank()}").touch()
+    if sys.argv[1] == "mistake":
+        raise UserError("lr=-1: should be greater than 0")
+    time.sleep(300 if sys.argv[1] == "sleep" else 0)
+
+run_stage(main)
+"""
+
+
+def start(folder: Path, what: str) -> subprocess.Popen[str]:
+    (folder / "script.py").write_text(SCRIPT)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("SLURM")}
+    env = kept | {"PYTHONPATH": str(Path("src").absolute())}
+    pipe = subprocess.PIPE
+    command = [sys.executable, "script.py", what]
+    return subprocess.Popen(command, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True)
+
+
+def wait_for_ranks(folder: Path) -> None:
+    end = time.monotonic() + 120
+    while not all((folder / f"rank{number}").exists() for number in range(2)):
+        assert time.monotonic() < end, "the ranks did not start"
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_each_rank_runs_the_command_once(tmp_path: Path) -> None:
+    process = start(tmp_path, "work")
+    printed = process.communicate(timeout=200)
+    assert process.returncode == 0, printed
+    assert {path.name for path in tmp_path.glob("rank*")} == {"rank0", "rank1"}
+
+
+@pytest.mark.slow
+def test_a_user_error_in_a_rank_ends_the_command_with_its_message(tmp_path: Path) -> None:
+    process = start(tmp_path, "mistake")
+    printed = process.communicate(timeout=200)[1]
+    assert process.returncode == 2
+    assert printed.splitlines()[-1] == "error: lr=-1: should be greater than 0"
+
+
+@pytest.mark.slow
+def test_ranks_end_with_the_stage_that_was_killed(tmp_path: Path) -> None:
+    process = start(tmp_path, "sleep")
+    wait_for_ranks(tmp_path)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 3
+    process.kill()
+    _, alive = psutil.wait_procs(children, timeout=60)
+    process.communicate()
+    assert alive == []
+
+
+@pytest.mark.slow
+def test_ranks_end_with_the_stage_that_was_asked_to(tmp_path: Path) -> None:
+    process = start(tmp_path, "sleep")
+    wait_for_ranks(tmp_path)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    process.communicate(timeout=100)
+    assert process.returncode == 143
+    assert psutil.wait_procs(children, timeout=1)[1] == []
+
+
+def test_several_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserError, match=r"train\.nodes=2: .*torchrun or SLURM"):
+        started_as_ranks(1, 2)
+
+
+def test_one_device_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    assert started_as_ranks(1, 1) is False
+
+
+@pytest.mark.parametrize(
+    "given", [{"RANK": "1", "WORLD_SIZE": "2"}, {"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}], ids=["torchrun", "slurm"]
+)
+def test_a_rank_knows_its_place(given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert is_rank()
+    assert rank() == 1
+    assert started_as_ranks(2, 1) is False
+    assert started_as_ranks(1, 2) is False
+
+
+@pytest.mark.parametrize(
+    "given", [{"RANK": "1", "WORLD_SIZE": "4"}, {"SLURM_NTASKS": "4", "SLURM_PROCID": "1"}], ids=["torchrun", "slurm"]
+)
+def test_more_ranks_than_devices_are_refused(given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would train by itself, into the same folder."""
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=r"^train\.devices=2, train\.nodes=1: \w+=4 .* 2$"):
+        started_as_ranks(2, 1)
+
+
+WORKER = """
+import os, socket, sys
+from sprout.runtime.launch import pop_parent_pid
+socket.socket(fileno=int(sys.argv[1])).send(f"{pop_parent_pid()} {os.environ['CUDA_VISIBLE_DEVICES']}".encode())
+print("PARENT_PID" in os.environ)
+"""
+
+
+def test_a_worker_knows_its_parent_its_gpus_and_its_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "worker_of_test.py").write_text(WORKER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    near, far = socket.socketpair()
+    with near, far:
+        process = start_worker("worker_of_test", far.fileno(), tmp_path / "log", ["3", "GPU-5ce1"])
+        assert near.recv(100).decode() == f"{os.getpid()} 3,GPU-5ce1"
+        assert process.wait(60) == 0
+    assert (tmp_path / "log").read_text() == "False\n", "its own children do not take it for theirs"
+
+
+def test_no_other_module_touches_the_environment_variables_of_processes() -> None:
+    names = "PARENT_PID|STAGE_PID|RANK_ERROR|WORLD_SIZE|SLURM_\\w+|CUDA_VISIBLE_DEVICES|PYTHONPATH"
+    modules = [
+        path for path in Path("src").rglob("*.py") if re.search(rf"[\"'](?:{names}|RANK)[\"']", path.read_text())
+    ]
+    assert modules == [Path("src/sprout/runtime/launch.py")]

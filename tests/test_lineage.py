@@ -1,0 +1,51 @@
+"""The lineage of a run: code, data and settings."""
+
+import subprocess
+
+import yaml
+
+from sprout.tracking import GitState, data_hashes, git_state
+from sprout.tracking.describe import params_of
+from tracked_runs import DIGEST
+
+
+def test_params_are_legal():
+    long = params_of({"a": {"b (%)": "x" * 9000, "empty": {}, "text": "0.1", "on": True}})
+    assert len(long["a.b ___"]) == 6000
+    assert long["a.b ___"].endswith("(cut; whole in config.yaml)")
+    assert (long["a.empty"], long["a.text"], long["a.on"]) == ("{}", "0.1", "true")
+
+
+def test_git_state(tmp_path):
+    assert git_state(tmp_path) == GitState(None, "")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=me", "-c", "user.email=me@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    assert git_state(tmp_path) == GitState(None, "")
+    (tmp_path / "a.txt").write_text("one\n")
+    (tmp_path / "dvc.lock").write_text("before\n")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "first"], check=True)
+    clean = git_state(tmp_path)
+    assert clean.commit
+    assert clean.diff == ""
+    (tmp_path / "dvc.lock").write_text("behind\n")
+    assert git_state(tmp_path) == clean
+    subprocess.run([*git, "rm", "-q", "--cached", "dvc.lock"], check=True)
+    assert git_state(tmp_path) == clean
+    (tmp_path / "a.txt").write_text("two\n")
+    (tmp_path / "b.txt").write_text("new\n")
+    dirty = git_state(tmp_path)
+    assert dirty.commit == clean.commit
+    assert dirty.diff.startswith("untracked: b.txt\n")
+    assert "-one\n+two\n" in dirty.diff
+
+
+def test_data_hashes(tmp_path):
+    assert data_hashes(tmp_path, ["data/raw"]) == {}
+    out = {"path": "data/raw", "hash": "md5", "md5": DIGEST, "size": 1, "nfiles": 1}
+    stages = {
+        "download": {"cmd": "x", "outs": [out]},
+        "prepare": {"cmd": "y", "deps": [{**out, "md5": "old"}]},
+    }
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    assert data_hashes(tmp_path, ["data/raw", "data/prepared"]) == {"data/raw": DIGEST}

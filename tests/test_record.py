@@ -1,0 +1,47 @@
+"""The evaluation's metrics, on the build's own run in MLflow."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from sprout.evaluate.record import track_evaluation
+from sprout.tracking import GitState, tracking_uri
+from tracked_runs import make_build, runs_of
+
+
+@pytest.mark.parametrize(("kept", "history"), [(None, "1,0.9\n"), ("teacher", "1,0.9\n"), ("teacher", "")])
+def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, kept, history):
+    """Both models came from DVC's cache; a student that is the teacher has no run, a model without epochs no curves."""
+    paths = ["data/prepared", "data/augmented", "data/pseudo_labels", "models/teacher", "models/student"]
+    outs = [{"path": path, "md5": f"hash of {path}"} for path in paths]
+    (root / "dvc.lock").write_text(yaml.safe_dump({"stages": {"all": {"outs": outs}}}))
+    for role in ("teacher", "student"):
+        (root / "models" / role).mkdir(parents=True)
+        (root / "models" / role / "history.csv").write_text("epoch,train_loss\n" + history)
+        (root / "models" / role / "metrics.json").write_text('{"val": {"accuracy": 0.8, "nmi": null}}')
+    (root / "evaluation").mkdir()
+    found = {
+        "test": {role: {"accuracy": 0.7, "r2": None} for role in ("teacher", "student")},
+        "pseudo_labels": {"accuracy": None},
+    }
+    (root / "evaluation" / "metrics.json").write_text(json.dumps(found))
+    monkeypatch.chdir(root)
+    monkeypatch.setattr("sprout.evaluate.record.load_card", lambda folder: SimpleNamespace(kept=kept))
+    monkeypatch.setattr("sprout.evaluate.record.git_state", lambda folder: GitState("c0ffee", "--- a\n"))
+    track_evaluation(make_build(), root / "evaluation")
+
+    runs = {run.data.tags["sprout.role"]: run for run in runs_of(tracking_uri())}
+    read = {"teacher": paths[:2], "student": paths[:3], "build": [paths[0], *paths[2:]]}
+    assert set(runs) == {"teacher", "build"} | ({"student"} if kept is None else set())
+    for role, run in runs.items():
+        assert run.info.status == "FINISHED"
+        assert (run.data.tags["sprout.git.commit"], run.data.tags["sprout.git.dirty"]) == ("c0ffee", "true")
+        assert {path for path in paths if f"sprout.data.{path}" in run.data.tags} >= set(read[role])
+    names = {role: {each.dataset.name for each in run.inputs.dataset_inputs} for role, run in runs.items()}
+    assert names["teacher"] == set(paths[:2])
+    assert names["build"] >= set(read["build"])
+    assert names.get("student", set(paths[:3])) == set(paths[:3])
+    assert runs["build"].data.metrics == {"test_accuracy_teacher": 0.7, "test_accuracy_student": 0.7}
+    assert runs["teacher"].data.metrics == {"val.accuracy": 0.8} | ({"train_loss": 0.9} if history else {})

@@ -1,0 +1,189 @@
+"""The report page of a classifier."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifier_builds import ANIMALS, Case, make, write_page
+from html_page import Reader, decoded
+from sprout.data.store import open_store
+from sprout.report.figures import confusion_matrix, reliability
+from sprout.report.pages.classify import Outcome, explanation, headline, most_confused
+from sprout.report.pages.pseudo_labels import spread
+from sprout.runtime.files import read_json, write_json
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    case = Case()
+    return write_page(make(tmp_path_factory.mktemp("page"), case), case)
+
+
+def test_headline_states_the_result_and_its_significance(page: str) -> None:
+    assert "<h1>Test error 20.0% → 10.0% (teacher → student)</h1>" in page
+    assert "lowered the error by 10.0 percentage points on 50 test examples" in page
+    assert "5 mistakes of the teacher&#39;s and makes 0 new ones" in page
+    assert "6.2% of cases (McNemar&#39;s exact test, p = 0.062), so it may be chance" in page  # 2 · (1/2)^5
+    assert "animals · build <code>3f9a1c7e</code>" in page
+
+
+def test_classes_confusions_and_rounds_are_in_tables(page: str) -> None:
+    rows = Reader(page).rows
+    assert ["cat → dog", "2", "11.8%"] in rows
+    weakest = next(i for i, row in enumerate(rows) if row[0] == "Class" and "Precision" in row) + 2
+    assert [row[0] for row in rows[weakest : weakest + 3]] == ["dog", "cat", "emu"]
+    assert ["1", "12", "9", "0.900", "0.950"] in rows
+    assert "9 of 12 unlabelled examples (75.0%)" in page
+    assert "88.9% of them are right" in page
+
+
+def test_mistakes_are_shown_by_falling_confidence(tmp_path: Path) -> None:
+    case = Case()
+    page = write_page(make(tmp_path, case), case, examples=3)
+    shown = page[page.index('<section id="mistakes">') :]
+    assert "3 of the student's 5 mistakes" in shown.replace("&#39;", "'")
+    # The student is wrong on rows 0 to 4, on row 4 with the highest confidence.
+    captions = re.findall(r"(\w+) → <b>(\w+)</b><br>", shown)
+    assert captions == [("dog", "emu"), ("cat", "dog"), ("emu", "cat")]
+    assert re.findall(r"<small>(64|63|62)\.0%", shown) == ["64", "63", "62"]
+    assert shown.count("teacher too") == 3
+    images = Reader(shown).images
+    stored = open_store(tmp_path / "prepared" / "test").take(np.array([4, 3, 2]))
+    assert [decoded(image).tolist() for image in images] == [one[:, :, 0].tolist() for one in stored]
+    assert {(image["width"], image["class"]) for image in images} == {("96", "crisp")}
+
+
+def test_accepted_pictures_are_spread_over_classes_and_confidence(page: str) -> None:
+    shown = page[page.index('<section id="pseudo-labels">') : page.index('<section id="mistakes">')]
+    captions = re.findall(r"(\w+)<br><small>([\d.]+)%", shown)
+    assert [name for name, _ in captions] == ["cat", "cat", "dog", "dog", "emu", "emu"]
+    assert captions[:2] == [("cat", "91.0"), ("cat", "97.0")]
+
+
+def test_a_kept_teacher_is_reported(tmp_path: Path) -> None:
+    case = Case(kept=True, accepted=0)
+    page = write_page(make(tmp_path, case), case)
+    assert "<h1>Test error 20.0% (the student is the teacher)</h1>" in page
+    assert "No pseudo-label was accepted for 12 unlabelled examples. The student is therefore the teacher" in page
+    assert ["Accuracy", "80.0%"] in Reader(page).rows
+    assert ">Student<" not in page
+
+
+def test_an_empty_pool_is_reported(tmp_path: Path) -> None:
+    case = Case(kept=True, accepted=0, pool=0)
+    page = write_page(make(tmp_path, case), case)
+    assert page.count("The unlabelled pool is empty") == 2
+
+
+def test_a_worse_student_is_reported_as_worse(tmp_path: Path) -> None:
+    case = Case(teacher_wrong=1, student_wrong=20)
+    page = write_page(make(tmp_path, case), case)
+    assert "Test error 2.0% → 40.0%" in page
+    assert "made the model worse: the error rose by 38.0 percentage points" in page
+    assert "less than 0.1% of cases (McNemar&#39;s exact test, p &lt; 0.001), so chance is an unlikely" in page
+    assert ["Accuracy", "98.0%", "60.0%", "−38.0 pts", "worse"] in Reader(page).rows
+
+
+def test_no_mistake_at_all(tmp_path: Path) -> None:
+    case = Case(teacher_wrong=0, student_wrong=0)
+    page = write_page(make(tmp_path, case), case)
+    assert "did not change the error on 50 test examples. Both models are right and wrong on the same" in page
+    assert "The student makes no mistake on 50 test examples." in page
+    assert "There are no mistakes on 50 test examples." in page
+    assert "Most frequent confusions" not in page
+
+
+def test_unknown_metrics_are_dashes(tmp_path: Path) -> None:
+    case = Case()
+    make(tmp_path, case)
+    student, evaluation = tmp_path / "student" / "metrics.json", tmp_path / "evaluation" / "metrics.json"
+    metrics, found = read_json(student), read_json(evaluation)
+    metrics["val"]["macro_f1"] = None
+    found["pseudo_labels"]["accuracy"] = None
+    write_json(student, metrics)
+    write_json(evaluation, found)
+    page = write_page(tmp_path, case)
+    assert ["Macro F1", "0.750", "–", "–", ""] in Reader(page).rows
+    assert "Their true labels are not known" in page
+    assert "of them are right." not in page
+
+
+def test_rows_of_a_table_are_listed_by_origin(tmp_path: Path) -> None:
+    case = Case(shape=(5,))
+    found = Reader(page := write_page(make(tmp_path, case), case, examples=3))
+    assert found.images == []
+    assert "picture" not in page
+    assert "One example is a row of 5 features" in page
+    assert ["feature 4", "5.843", "0.5", "−2", "1.235e+06"] in found.rows
+    assert found.rows[-3:] == [
+        ["test.csv:4", "dog", "emu", "64.0%", "emu"],
+        ["test.csv:3", "cat", "dog", "63.0%", "dog"],
+        ["test.csv:2", "emu", "cat", "62.0%", "cat"],
+    ]
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_other_than_grey_and_colour_is_not_drawn(tmp_path: Path, channels: int) -> None:
+    case = Case(shape=(8, 8, channels))
+    found = Reader(write_page(make(tmp_path, case), case))
+    assert found.images == []
+    assert ["test.csv:4", "dog", "emu", "64.0%", "emu"] in found.rows
+
+
+def test_a_single_model_has_no_teacher_column(tmp_path: Path) -> None:
+    case = Case(shape=(5,), kept=True, accepted=0)
+    rows = Reader(write_page(make(tmp_path, case), case)).rows
+    assert ["Origin", "Actual", "Predicted", "Confidence"] in rows
+
+
+def test_accuracy_of_pseudo_labels_is_of_those_with_a_known_label(tmp_path: Path) -> None:
+    case = Case(known=3)
+    page = write_page(make(tmp_path, case), case)
+    assert "For 3 of them a true label was withheld: compared with it, 88.9% are right." in page
+
+
+def test_a_hundred_classes_stay_small_and_folded(tmp_path: Path) -> None:
+    case = Case([f"kind {i}" for i in range(100)], (100, 120, 3), pool=120, accepted=120, tests=300, student_wrong=60)
+    page = write_page(make(tmp_path, case), case, examples=60)
+    assert len(page) < 2_000_000
+    assert "The other 80 classes" in page
+    assert len(Reader(page).images) == 120
+    assert "kind 99</text>" in page
+
+
+def test_spread_gives_every_class_its_share_from_least_to_most_confident() -> None:
+    classes, confidence = [0] * 9 + [1] * 2 + [2] * 9, [i / 100 for i in range(80, 100)]
+    chosen = spread(classes, confidence, 8)
+    assert [classes[i] for i in chosen] == [0, 0, 0, 1, 1, 2, 2, 2]
+    assert chosen == [0, 4, 8, 9, 10, 11, 15, 19]
+    assert [classes[i] for i in spread(classes, confidence, 2)] == [0, 2]
+    assert spread(classes, confidence, 0) == []
+    assert sorted(spread(classes, confidence, 99)) == list(range(20))
+
+
+def test_confusions_are_counted_and_ranked() -> None:
+    matrix = np.array([[8, 2, 0], [0, 5, 5], [1, 0, 9]])
+    assert most_confused(matrix) == [(1, 2, 5, 0.5), (0, 1, 2, 0.2), (2, 0, 1, 0.1)]
+    drawn = confusion_matrix(matrix, ANIMALS)
+    assert sorted(re.findall(r">(\d+)</text>", drawn)) == ["1", "2", "5", "5", "8", "9"]
+
+
+def test_an_empty_bin_is_not_drawn() -> None:
+    bins = [
+        {"model": "teacher", "bin": "0", "confidence": "", "accuracy": "", "count": "0"},
+        {"model": "teacher", "bin": "1", "confidence": "0.9", "accuracy": "0.8", "count": "7"},
+    ]
+    assert len(re.findall(r"<use [^>]*var\(--teacher\)", reliability(bins, ["teacher"]))) == 2
+
+
+def test_a_rejected_student_is_not_explained_by_missing_pseudo_labels() -> None:
+    outcome = Outcome(10, {"teacher": 0.1}, {}, corrected=0, broken=0)
+    assert explanation(outcome, digits=1, pool=5, accepted=3).startswith("The retrained model was not kept.")
+
+
+def test_an_empty_test_split_is_reported() -> None:
+    outcome = Outcome(0, {}, {}, corrected=0, broken=0)
+    assert "without test examples" in headline(outcome, digits=1)
+    assert explanation(outcome, digits=1, pool=5, accepted=3) == "The test split is empty."

@@ -1,0 +1,21 @@
+"""The report's closed forms agree with scipy."""
+
+import pytest
+from scipy.stats import binomtest
+
+from sprout.report.significance import mcnemar_p, wilson_interval
+
+
+@pytest.mark.parametrize(("hits", "total"), [(0, 1), (1, 1), (0, 500), (474, 500), (500, 500), (9_412, 10_000)])
+def test_wilson_interval(hits: int, total: int) -> None:
+    expected = binomtest(hits, total).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(hits, total) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("heads", "tails"), [(1, 0), (3, 3), (12, 3), (3, 12), (400, 350), (0, 40)])
+def test_mcnemar(heads: int, tails: int) -> None:
+    assert mcnemar_p(heads, tails) == pytest.approx(binomtest(heads, heads + tails).pvalue, rel=1e-9)
+
+
+def test_models_that_never_differ_have_a_p_value_of_one() -> None:
+    assert mcnemar_p(0, 0) == 1.0

@@ -1,0 +1,82 @@
+"""The study on disk: created, resumed, held by one process, and refused with another definition."""
+
+from pathlib import Path
+
+import pytest
+
+from sprout.runtime.errors import UserError
+from sprout.sweep import trials
+from sprout.sweep.results import Result, keep_result
+from sprout.sweep.study import hold_study, open_study
+
+DEFINITION = {"train": {"epochs": 3}, "sweep": {"space": {"train": {"lr": {"low": 0.1}}}}}
+
+
+def test_a_study_is_resumed_and_a_fresh_one_is_another(tmp_path: Path) -> None:
+    for fresh, name in ((False, "digits"), (False, "digits"), (True, "digits+2"), (False, "digits+2")):
+        with hold_study(tmp_path, "digits", fresh) as folder:
+            study = open_study(folder, DEFINITION, ["maximize"])
+            study.ask()
+            assert folder.name == name
+            assert study.study_name == name
+    assert len(study.trials) == 2
+
+
+def test_the_newest_study_is_resumed_even_if_an_older_one_is_missing(tmp_path: Path) -> None:
+    for name in ("digits", "digits+3", "digits-2", "digits+x"):
+        (tmp_path / name).mkdir()
+    with hold_study(tmp_path, "digits", fresh=False) as folder:
+        assert folder.name == "digits+3"
+    with hold_study(tmp_path, "digits", fresh=True) as folder:
+        assert folder.name == "digits+4"
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\x00 and then nothing" * 300])
+def test_a_damaged_study_is_refused(tmp_path: Path, content: bytes) -> None:
+    with hold_study(tmp_path, "digits", fresh=False) as folder:
+        folder.path.mkdir()
+        folder.database.write_bytes(content)
+        with pytest.raises(UserError, match=r"study\.db: .*--fresh"):
+            open_study(folder, DEFINITION, ["maximize"])
+
+
+def test_results_of_a_lost_study_are_not_taken_for_those_of_a_new_one(tmp_path: Path) -> None:
+    with hold_study(tmp_path, "digits", fresh=False) as folder:
+        open_study(folder, DEFINITION, ["maximize"])
+        keep_result(folder.results, 0, Result([[0.75]]))
+        folder.database.unlink()
+        study = open_study(folder, DEFINITION, ["maximize"])
+        study.ask()
+        trials.recover(study, folder.results)
+    assert [trial.state.name for trial in study.trials] == ["FAIL"], "the old result was not taken"
+
+
+def test_a_study_is_held_by_one(tmp_path: Path) -> None:
+    with hold_study(tmp_path, "digits", fresh=False):
+        says = r"^sweep digits: held by process \d+, since 20\d\d-.*sweep\.name="
+        with pytest.raises(UserError, match=says), hold_study(tmp_path, "digits", fresh=True):
+            pass
+        with hold_study(tmp_path, "other", fresh=False) as folder:
+            assert folder.name == "other"
+    with hold_study(tmp_path, "digits", fresh=False):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"train": {"epochs": 4}}, "train.epochs was 3, is 4"),
+        ({"sweep": {"space": {"train": {"lr": {"low": 0.2}}}}}, "sweep.space.train.lr.low was 0.1, is 0.2"),
+        ({"data": {"data/prepared": "abc"}}, 'data.data/prepared was null, is "abc"'),
+    ],
+)
+def test_another_definition_is_refused_with_the_difference(
+    tmp_path: Path, changed: dict[str, object], says: str
+) -> None:
+    with hold_study(tmp_path, "digits", fresh=False) as folder:
+        open_study(folder, DEFINITION, ["maximize"])
+        with pytest.raises(UserError) as raised:
+            open_study(folder, DEFINITION | changed, ["maximize"])
+        open_study(folder, DEFINITION, ["maximize"])
+    assert says in str(raised.value)
+    assert "--fresh" in str(raised.value)

@@ -1,0 +1,69 @@
+"""The tracking store: where it is, and that it is created once."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sprout.runtime.errors import UserError
+from sprout.tracking import serve_ui, tracking_uri
+from sprout.tracking.connection import connect, hide_password
+from tracked_runs import LONG, SCRIPT, builds_status, runs_of, start_process
+
+
+@pytest.mark.slow
+def test_two_first_starts_at_once(tmp_path):
+    """One store, one experiment, one parent; and nothing on the console."""
+    both = [start_process(SCRIPT, tmp_path) for _ in range(2)]
+    for process in both:
+        assert process.communicate(timeout=LONG) == ("", "")
+        assert process.returncode == 0
+    uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    assert len(runs_of(uri, role="build")) == 1
+    assert len(runs_of(uri, role="teacher")) == 2
+    assert builds_status(uri) == "SCHEDULED"
+    assert {run.info.status for run in runs_of(uri, role="teacher")} == {"FINISHED"}
+    assert {each.name for each in connect(uri).search_experiments()} == {"Default", "digits"}
+
+
+def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path) -> None:
+    """MLflow makes its tables step by step; a process killed halfway leaves nothing under the store's name."""
+    store = tmp_path / "mlruns" / "mlflow.db"
+    code = f"from sprout.tracking.connection import connect; connect('sqlite:///{store}')"
+    env = os.environ | {"PYTHONPATH": str(Path("src").absolute()), "DVC_ROOT": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=env)
+    end = time.monotonic() + LONG
+    while not list(tmp_path.glob("mlruns/new-*/mlflow.db")):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    assert not store.exists()
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True)
+    assert store.exists()
+
+
+def test_default_store_lies_in_the_workspace(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert tracking_uri() == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    monkeypatch.setenv("DVC_ROOT", "/main")
+    assert tracking_uri() == "sqlite:////main/mlruns/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
+    assert tracking_uri() == "http://host:5000"
+
+
+def test_password_is_not_shown():
+    uri = "postgresql://me:secret@host/db"
+    assert hide_password(f"no answer from {uri}", uri) == "no answer from postgresql://host/db"
+    assert hide_password("sqlite:////tmp/a@b.db", "sqlite:////tmp/a@b.db") == "sqlite:////tmp/a@b.db"
+
+
+def test_ui_of_a_server_is_refused():
+    with pytest.raises(UserError, match="MLFLOW_TRACKING_URI=http://host:5000:"):
+        serve_ui("http://me:secret@host:5000", 5001)
