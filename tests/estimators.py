@@ -49,10 +49,10 @@ CNN: dict[str, Any] = {
 AUTOENCODER: dict[str, Any] = {"name": "autoencoder", "channels": (4, 8), "kernel": 3, "code": 6, "activation": "relu"}
 
 
-def examples_in(folder: Path, inputs: Array, labels: Array) -> Examples:
+def examples_in(folder: Path, inputs: Array, labels: Array, weight: Array | None = None) -> Examples:
     """Examples with a class each, by way of a store."""
     n = len(inputs)
-    table = label_table(np.arange(n), labels, source="given", group=np.arange(n), origin=[""] * n)
+    table = label_table(np.arange(n), labels, source="given", group=np.arange(n), origin=[""] * n, weight=weight)
     write_store(folder / f"store-{len(list(folder.iterdir()))}", inputs, table)
     return Examples.of(open_store(folder / f"store-{len(list(folder.iterdir())) - 1}"), target="label")
 

@@ -32,9 +32,9 @@ CLUSTER = ["train/task=cluster", "train/method=contrastive", "train/transforms=s
         ),
         (
             [*CLUSTER, "train.accumulate_grad_batches=2", "train.devices=2"],
-            r"^train\.accumulate_grad_batches=2 with 2 processes: .* to 1",
+            r"^train\.accumulate_grad_batches=2: .* to 1",
         ),
-        ([*CLUSTER, "train.nodes=3"], r"^train\.accumulate_grad_batches=1 with 3 processes: .* to 1"),
+        ([*CLUSTER, "train.nodes=3"], r"^train\.devices and nodes: 3 processes; .* to 1"),
         (
             [UNFREEZE, "train.epochs=3"],
             r"^train\.unfreeze\.epochs=\[1, 3\]: .*3 epochs.* up to 2, or more train\.epochs",

@@ -19,14 +19,14 @@ def state(net: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def change(net: nn.Sequential) -> None:
-    """What a step does: weights move, and running figures follow the batch."""
+    """What a step does: weights move, and running statistics follow the batch."""
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.add_(torch.rand_like(parameter))
     net(torch.rand(8, 3))
 
 
-def test_it_is_the_average_of_weights_and_running_figures() -> None:
+def test_it_is_the_average_of_weights_and_running_statistics() -> None:
     net = network()
     average = WeightAverage(net, 0.6)
     expected = state(net)

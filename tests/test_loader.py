@@ -139,7 +139,7 @@ class TestShares:
 
 
 class TestEndlessStep:
-    """A stream that is shuffled anew whenever all its examples have come."""
+    """A stream that is shuffled again whenever all its examples have come."""
 
     @staticmethod
     def valid(batches: Batches, step: int) -> Ids:

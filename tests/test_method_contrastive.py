@@ -139,8 +139,8 @@ MOVING: set[Policy] = {"transforms"}
 @pytest.mark.parametrize(
     ("settings", "key"),
     [
-        ({"micro_batches": 2, "processes": 1, "active": MOVING}, "accumulate_grad_batches=2 with 1 process"),
-        ({"micro_batches": 1, "processes": 2, "active": MOVING}, "accumulate_grad_batches=1 with 2 processes"),
+        ({"micro_batches": 2, "processes": 1, "active": MOVING}, "accumulate_grad_batches=2"),
+        ({"micro_batches": 1, "processes": 2, "active": MOVING}, "devices and nodes"),
         ({"micro_batches": 1, "processes": 1, "active": {"weak"}}, "transforms"),
     ],
 )

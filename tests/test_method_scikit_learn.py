@@ -15,6 +15,7 @@ import torch
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from estimators import AUTOENCODER, CARD, digits, examples_in, one_run, pretrained, runs, seeds, table_of
@@ -77,6 +78,19 @@ def every_second(data: Data, folder: Path) -> Data:
     return examples_in(folder, examples.take(ids), examples.targets[ids]), card
 
 
+@pytest.mark.parametrize("model", [LOGISTIC, FOREST], ids=str)
+def test_an_example_of_weight_0_changes_nothing(model: Estimator, tmp_path: Path) -> None:
+    (examples, card), n = digits(tmp_path), 600
+    inputs, labels = examples.take(np.arange(n)), examples.targets[:n].copy()
+    weight = np.ones(n)
+    weight[::2] = 0
+    labels[::2] = (labels[::2] + 1) % 10
+    network, _ = fit(model, (examples_in(tmp_path, inputs, labels, weight), card))
+    predicted = network(network_inputs(inputs, card.mean, card.std)).argmax(1).numpy()
+    assert (predicted == labels)[1::2].mean() > 0.95
+    assert (predicted == labels)[::2].mean() < 0.1
+
+
 def same_probabilities(network: nn.Module, reference: Any, inputs: Tensor) -> None:
     logits = network(inputs).detach()
     assert logits.dtype == torch.float32
@@ -88,7 +102,8 @@ def same_probabilities(network: nn.Module, reference: Any, inputs: Tensor) -> No
 @pytest.mark.parametrize("c", [0.01, 1.0])
 def test_logistic_regression_predicts_as_scikit_learn(data: Data, c: float) -> None:
     inputs = inputs_of(data)
-    reference = LogisticRegression(C=c, max_iter=1000).fit(inputs.flatten(1).numpy(), data[0].targets)
+    with threadpool_limits(1):  # as many as `fit` has: the sums of several threads differ
+        reference = LogisticRegression(C=c, max_iter=1000).fit(inputs.flatten(1).numpy(), data[0].targets)
     network, card = fit(Logistic("logistic", c=c), data)
     assert not network.training
     assert (card.architecture.name, card.classes) == ("logistic", data[1].classes)

@@ -17,14 +17,14 @@ def test_scaled_to_one_and_channels_first():
     assert scaled.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_each_channel_by_its_own_figures():
+def test_each_channel_by_its_own_statistics():
     normalise = Normalise(MEAN, STD)
     found = normalise(normalise.scale(torch.from_numpy(IMAGES))).numpy()
     expected = (IMAGES / 255 - np.array(MEAN)) / np.array(STD)
     np.testing.assert_allclose(found, expected.transpose(0, 3, 1, 2), rtol=1e-5, atol=1e-6)
 
 
-def test_the_training_splits_own_figures_give_mean_0_and_spread_1():
+def test_the_training_splits_own_statistics_give_mean_0_and_std_1():
     pixels = IMAGES.reshape(-1, 2) / 255
     normalise = Normalise(pixels.mean(axis=0).tolist(), pixels.std(axis=0).tolist())
     found = normalise(normalise.scale(torch.from_numpy(IMAGES)))
@@ -37,12 +37,12 @@ def test_the_number_format_follows_the_modules():
     assert normalise(normalise.scale(torch.from_numpy(IMAGES))).dtype == torch.float64
 
 
-def test_the_figures_are_no_weights():
+def test_the_statistics_are_no_weights():
     assert Normalise(MEAN, STD).state_dict() == {}
     assert list(Normalise(MEAN, STD).parameters()) == []
 
 
-def test_rows_of_a_table_by_each_features_own_figures():
+def test_rows_of_a_table_by_each_features_own_statistics():
     rows = torch.tensor([[0.5, 10.0, -3.0], [1.5, 30.0, -3.0]])
     normalise = Normalise([1.0, 20.0, -3.0], [0.5, 10.0, 1.0])
     assert torch.equal(normalise.scale(rows), rows)

@@ -89,7 +89,7 @@ def test_runs_tell_what_was_built_from_what(built: Path) -> None:
     assert found["build"].data.metrics["test_error_rate_student"] == pytest.approx(test["student"]["error_rate"])
 
 
-def test_dvc_shows_figures_curves_and_settings(built: Path) -> None:
+def test_dvc_shows_metrics_curves_and_settings(built: Path) -> None:
     shown = json.loads(run(built, "dvc", "metrics", "show", "--json"))  # a warning would be no JSON
     assert "reports/evaluation/metrics.json" in shown[""]["data"]
     page = run(built, "dvc", "plots", "show", "--out", "plots").strip().splitlines()[-1]

@@ -9,7 +9,7 @@ from sprout.runtime.files import read_json
 
 @dataclass(frozen=True)
 class Description:
-    """Names and figures that every later stage shares."""
+    """Names, shapes and statistics that every later stage shares."""
 
     target: str | None
     """What is to be learned: class or number; None where the examples carry neither."""

@@ -80,7 +80,8 @@ def check_transforms(section: str, config: GradientDescent) -> None:
     if asked:
         raise UserError(
             f"{', '.join(asked)}: the examples are rows of a table, and transforms change images; set "
-            f"{'it' if len(asked) == 1 else 'them'} to 0, or take train/transforms=none and method.policy=transforms"
+            f"{'it' if len(asked) == 1 else 'them'} to 0, or take train/transforms=none and "
+            f"{section}.method.policy=transforms"
         )
 
 

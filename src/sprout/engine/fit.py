@@ -111,7 +111,7 @@ def make_fabric(config: GradientDescent) -> Fabric:
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         keys = ("accelerator", "devices", "strategy", "precision")
         asked = ", ".join(f"{key}={getattr(config, key)}" for key in keys)
-        raise UserError(f"train.{asked}: not possible here: {one_line(error)}") from None
+        raise UserError(f"{asked}: not possible here: {one_line(error)}") from None
     # With several devices Fabric would convert rows and targets to the precision of the network before they are scaled.
     precision: Any = fabric.strategy.precision
     precision.convert_input = unchanged

@@ -40,7 +40,7 @@ class Stream:
 
     source: Source
     ratio: float = 1.0
-    """Examples in a step, as a multiple of `batch_size`."""
+    """Examples in a step, as a multiple of `batch_size`; 1 for the first stream, whose length is that of the epoch."""
 
 
 class StepLoss(NamedTuple):
@@ -90,7 +90,10 @@ class Learner(ABC):
         """The loss on a batch of val."""
 
     def state_dict(self) -> dict[str, Any]:
-        """The state for a checkpoint: tensors, numbers, strings, and lists and dictionaries of these."""
+        """The state for a checkpoint: tensors, numbers, strings, and lists and dictionaries of these.
+
+        A checkpoint holds that of rank 0, and every process resumes from it, so it must be the same on all.
+        """
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -46,12 +46,15 @@ class Contrastive(Method):
 
     def check_training(self, section: str, *, micro_batches: int, processes: int, active: set[Policy]) -> None:
         """Views are compared within a whole step on one process, and differ by augmentation alone."""
-        if micro_batches > 1 or processes > 1:
+        if micro_batches > 1:
             raise UserError(
-                f"{section}.accumulate_grad_batches={micro_batches} with {processes} "
-                f"process{'es' if processes > 1 else ''}: "
-                f"method.kind={self.name} compares each view with all others of the step; set "
-                "accumulate_grad_batches, devices and nodes to 1"
+                f"{section}.accumulate_grad_batches={micro_batches}: method.kind={self.name} compares each view with "
+                "all others of the step; set it to 1"
+            )
+        if processes > 1:
+            raise UserError(
+                f"{section}.devices and nodes: {processes} processes; method.kind={self.name} compares each view with "
+                "all others of the step; set both to 1"
             )
         if self.policy not in active:
             group = "train/transforms" if self.policy == "transforms" else f"train/transforms@train.{self.policy}"

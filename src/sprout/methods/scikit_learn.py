@@ -29,7 +29,7 @@ STEPS = 1000
 @dataclass(frozen=True, config=STRICT)
 class ScikitLearn:
     kind: Literal["scikit_learn"]
-    """A model that scikit-learn fits in a single call."""
+    """A model that scikit-learn fits in a single call; of a classifier, `weight` of the label table counts."""
 
     name: ClassVar[str] = "scikit_learn"
 
@@ -129,11 +129,13 @@ def fit_classifier(
 
     check_classes(model.name, train.targets, len(card.classes))
     rows = network_inputs(train.take(np.arange(len(train))), card.mean, card.std).flatten(1).numpy()
+    counts = train.column("weight")
+    sample_weight = None if (counts == 1).all() else counts
     with announced(f"{model.name} on {len(train)} examples"), threadpool_limits(threads), no_convergence_warning():
         if isinstance(model, Logistic):
-            weights, architecture = fit_logistic(model, rows, train.targets)
+            weights, architecture = fit_logistic(model, rows, train.targets, sample_weight)
         else:
-            weights, architecture = fit_forest(model, rows, train.targets, seed, threads)
+            weights, architecture = fit_forest(model, rows, train.targets, sample_weight, seed, threads)
     network = build_network(network_shape(card.input_shape), len(card.classes), architecture)
     network.load_state_dict(weights)
     return network.eval(), replace(card, architecture=architecture)
@@ -153,13 +155,15 @@ def check_classes(name: str, labels: "Array", classes: int) -> None:
         )
 
 
-def fit_logistic(model: Logistic, rows: "Array", labels: "Array") -> "FittedModel":
-    """Logistic regression with L2 regularisation, by L-BFGS, which is deterministic: (N, F), (N,)."""
+def fit_logistic(
+    model: Logistic, rows: "Array", labels: "Array", sample_weight: "Array | None" = None
+) -> "FittedModel":
+    """Logistic regression with L2 regularisation, by L-BFGS, which is deterministic: (N, F), (N,), (N,)."""
     from sklearn.linear_model import LogisticRegression
 
     from sprout.models.estimator_weights import dense_weights
 
-    fitted = LogisticRegression(C=model.c, max_iter=STEPS).fit(rows, labels)
+    fitted = LogisticRegression(C=model.c, max_iter=STEPS).fit(rows, labels, sample_weight)
     if fitted.n_iter_.max() >= STEPS:
         print(
             f"{model.name}: not converged after {STEPS} iterations, kept as it is; a smaller model.c or "
@@ -170,8 +174,10 @@ def fit_logistic(model: Logistic, rows: "Array", labels: "Array") -> "FittedMode
     return dense_weights(fitted)
 
 
-def fit_forest(model: Forest, rows: "Array", labels: "Array", seed: int, threads: int) -> "FittedModel":
-    """A random forest: (N, F), (N,)."""
+def fit_forest(
+    model: Forest, rows: "Array", labels: "Array", sample_weight: "Array | None", seed: int, threads: int
+) -> "FittedModel":
+    """A random forest: (N, F), (N,), (N,)."""
     from sklearn.ensemble import RandomForestClassifier
 
     from sprout.models.estimator_weights import forest_weights
@@ -183,4 +189,4 @@ def fit_forest(model: Forest, rows: "Array", labels: "Array", seed: int, threads
         random_state=seed,
         n_jobs=threads,
     )
-    return forest_weights(forest.fit(rows, labels))
+    return forest_weights(forest.fit(rows, labels, sample_weight))

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, config=STRICT)
 class Supervised(Method):
     kind: Literal["supervised"]
-    """The loss of the task, on examples with a target. Each loss is multiplied by `weight` of the label table."""
+    """The loss of the task, on examples with a target. Each loss is multiplied by `weight` of the label table, and the
+    sum over a step is divided by its number of examples, not by the sum of the weights."""
     policy: Policy
     """The augmentation of training examples."""
 

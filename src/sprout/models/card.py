@@ -65,4 +65,4 @@ def load_card(folder: Path) -> ModelCard:
         values = read_json(path)
         return ModelCard(**values | {"architecture": architecture_from_dict(values["architecture"])})
     except (ValueError, TypeError, KeyError, UserError) as error:
-        raise UserError(f"{path}: damaged ({error}); `dvc repro` makes it anew") from None
+        raise UserError(f"{path}: damaged ({error}); `dvc repro` makes it again") from None

@@ -106,7 +106,7 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = one_line(error)
-        raise UserError(f"{path}: not this model's weights ({reason}); `dvc repro` makes them anew") from None
+        raise UserError(f"{path}: not this model's weights ({reason}); `dvc repro` makes them again") from None
     return network.eval(), card
 
 

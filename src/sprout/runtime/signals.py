@@ -81,7 +81,7 @@ class EndRequest:
 def deferred_signals() -> Iterator[EndRequest]:
     """While the block runs, a signal to end is noted instead of raised: it looks when it can end well.
 
-    Only where signals end by `exit_codes`; whoever has handlers of his own keeps them.
+    Only where signals end by `exit_codes`; a caller with handlers of its own keeps them.
     """
     request = EndRequest()
     ours = [signum for signum in ENDING if signal.getsignal(signum) == raise_killed]

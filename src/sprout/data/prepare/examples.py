@@ -36,7 +36,7 @@ class Examples:
         if not len(rows):
             return np.zeros((0, *self.shape), self.dtype)
         assert self.file is not None
-        # Mapped anew each time, so that pages touched by earlier calls do not stay in memory.
+        # Mapped again each time, so that pages touched by earlier calls do not stay in memory.
         taken: Array = np.memmap(self.file, np.uint8, "r", shape=(self.count, *self.shape))[rows]
         return taken
 

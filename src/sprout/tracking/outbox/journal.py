@@ -3,7 +3,7 @@
 A journal is a folder of the outbox named by its run's key (time and a random part). It holds `journal.jsonl` (one
 record per line), copies of the files that the records name, and `sent`, the number of bytes of `journal.jsonl` that the
 store has taken. A process that writes or sends a journal holds the lock beside it. The system releases the lock when
-the process dies; whoever acquires it then may send the rest.
+the process dies; the process that acquires it then may send the rest.
 """
 
 import contextlib
