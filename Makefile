@@ -11,7 +11,7 @@ repro: setup
 	dvc repro
 
 test: setup
-	pytest --numprocesses auto --dist loadfile
+	pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	ruff format --check .

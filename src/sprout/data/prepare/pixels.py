@@ -5,16 +5,16 @@ Imports only numpy and Pillow.
 | pixels (Pillow's mode)                   | become | how                                                              |
 |------------------------------------------|--------|------------------------------------------------------------------|
 | 1 bit (1)                                | grey   | 0 or 255                                                         |
-| grey, 8 bits (L)                         | grey   | as they are                                                      |
+| grey, 8 bits (L)                         | grey   | unchanged                                                        |
 | grey, 16 bits, either byte order (I;16)  | grey   | ÷ 257, rounded; ÷ 4095 × 255 from a TIFF of 12 bits              |
-| grey, 32-bit integers (I)                | grey   | as 16 bits where all lie in 0..65535, else a fault               |
-| grey, float (F)                          | grey   | × 255, rounded, where all lie in 0..1, else a fault              |
-| RGB                                      | colour | as they are; of 16 bits a channel the upper 8                    |
-| palette (P)                              | colour | looked up                                                        |
+| grey, 32-bit integers (I)                | grey   | as 16 bits if all are in 0..65535, else a fault                  |
+| grey, float (F)                          | grey   | × 255, rounded, if all are in 0..1, else a fault                 |
+| RGB                                      | colour | unchanged; of 16 bits a channel the upper 8                      |
+| palette (P)                              | colour | looked up in the palette                                         |
 | CMYK, YCCK                               | colour | Pillow's formula, without a colour profile                       |
 | YCbCr, HSV                               | colour | Pillow's formula                                                 |
 | LAB                                      | colour | LittleCMS, to sRGB                                               |
-| with transparency (LA, PA, RGBA, a       | either | laid on white                                                    |
+| with transparency (LA, PA, RGBA, a       | either | composited on white                                              |
 | transparent colour or palette entry)     |        |                                                                  |
 
 An embedded colour profile is not applied.

@@ -1,0 +1,89 @@
+"""`sprout sweep` killed, ended and resumed."""
+
+import os
+import random
+import re
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sweep_runs import children, client_of, count, prepared_project, runs, study_of, wait_for
+from workspaces import run, start
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with prepared data; each test uses its own studies."""
+    return prepared_project(tmp_path_factory.mktemp("sweep"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0])
+def test_killed_at_random_no_trial_is_lost(prepared: Path, seed: int) -> None:
+    name, chance = "killed", random.Random(seed)
+    given = ["sprout", "sweep", "train.epochs=12", "sweep.trials=8", "sweep.workers=2", f"sweep.name={name}"]
+    process, kills = start(prepared, *given, "sweep.pruner=none"), 0
+    results = prepared / f"mlruns/sweeps/digits-{name}/results"
+    while kills < 5 and (finished := len(list(results.glob("*.json")))) < 6:
+        wait_for(prepared, f"digits-{name}", finished + 1, process)
+        time.sleep(chance.uniform(0.0, 2.0))
+        victim = chance.choice([process.pid, *(child.pid for child in children(process))])
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        kills += 1
+        if victim == process.pid:
+            process.wait()
+            process = start(prepared, *given, "sweep.pruner=none")
+    assert process.wait(timeout=400) == 0
+    assert kills >= 3
+    study = study_of(prepared, f"digits-{name}")
+    assert count(study)["COMPLETE"] == 8
+    assert set(count(study)) <= {"COMPLETE", "FAIL"}
+    assert [trial.number for trial in study.trials] == list(range(len(study.trials)))
+    tried = [tuple(sorted(trial.params.items())) for trial in study.trials if trial.state.name == "COMPLETE"]
+    assert len(set(tried)) == 8, "a draw was made twice"
+    sweep, trials = runs(prepared, f"digits-{name}")
+    assert sweep.info.status == "FINISHED"
+    assert [each.info.status for each in trials if each.info.status == "RUNNING"] == []
+    assert [each for each in trials if each.data.tags.get("sprout.trial_state") == "PRUNED"] == []
+    complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    assert all(list(trial.intermediate_values) == list(range(1, 13)) for trial in complete)
+    for trial in complete:  # each epoch is reported once, also by a trial that resumes
+        (tracked,) = [each for each in trials if each.data.tags["sprout.trial"] == str(trial.number)]
+        steps = [metric.step for metric in client_of(prepared).get_metric_history(tracked.info.run_id, "val_loss")]
+        assert sorted(steps) == sorted(set(steps))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c(prepared: Path, times: int) -> None:
+    name = f"digits-ctrl{times}"
+    given = ["sprout", "sweep", "train.epochs=60", f"sweep.name=ctrl{times}", "sweep.pruner=none"]
+    process = start(prepared, *given, "sweep.trials=50")
+    wait_for(prepared, name, 1, process)
+    second = run(prepared, *given, "sweep.trials=50", code=2)
+    assert re.search(rf"sweep {name}: held by process {process.pid}, since", second)
+    for _ in range(times):
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(1.0)
+    workers = children(process)
+    assert process.wait(timeout=100) == 130
+    assert psutil.wait_procs(workers, timeout=30)[1] == []
+    study = study_of(prepared, name)
+    assert "RUNNING" not in count(study)
+    if "FAIL" in count(study):
+        log = (prepared / "mlruns/sweeps" / name / "logs/worker-0.log").read_text()
+        assert "ended by SIGTERM" in log, "it saved and was not killed"
+    done = count(study)["COMPLETE"]
+    assert 1 <= done < 50
+    queued = count(study).get("WAITING", 0)
+    assert queued == count(study).get("FAIL", 0) <= times - 1, "what was ended at once is queued again"
+    assert runs(prepared, name)[0].info.status == "KILLED"
+    run(prepared, *given, f"sweep.trials={done + 1}")
+    assert count(study_of(prepared, name))["COMPLETE"] == done + 1
+    assert runs(prepared, name)[0].info.status == "FINISHED"
