@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT, Share
-from sprout.methods.base import Learner, Method, Source, StepLoss, Stream
+from sprout.methods.base import Learner, Method, Policy, Source, StepLoss, Stream
 from sprout.methods.supervised import SupervisedLearner
 from sprout.tasks.base import Task
 
@@ -43,6 +43,10 @@ class Threshold(Method):
     @property
     def streams(self) -> tuple[Stream, ...]:
         return Stream(Source.TRAIN), Stream(Source.POOL, ratio=2.0)
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        return "weak", "strong"
 
     def learner(self, task: Task, data: "TrainingData", card: "ModelCard") -> Learner:
         labelled = SupervisedLearner(task.criterion(data.train, card), "weak", None)

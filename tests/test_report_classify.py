@@ -186,4 +186,4 @@ def test_a_rejected_student_is_not_explained_by_missing_pseudo_labels() -> None:
 def test_an_empty_test_split_is_reported() -> None:
     outcome = Outcome(0, {}, {}, corrected=0, broken=0)
     assert "without test examples" in headline(outcome, digits=1)
-    assert explanation(outcome, digits=1, pool=5, accepted=3) == "The test split is empty."
+    assert explanation(outcome, digits=1, pool=5, accepted=3) == "The test split has no labelled example."

@@ -18,16 +18,14 @@ from sprout.data.dataset import Examples
 from sprout.data.description import Description
 from sprout.data.store import Store, class_indices, label_table, open_store, write_store
 from sprout.evaluate.calibration import calibration_error, fit_temperature
+from sprout.evaluate.class_metrics import PER_CLASS, classification_metrics, per_class
 from sprout.runtime.errors import UserError
 from sprout.tasks import Classify
 from sprout.tasks.base import Limits
 from sprout.tasks.classify import (
-    PER_CLASS,
     ClassCriterion,
     class_weights,
-    classification_metrics,
     labelled,
-    per_class,
     softmax,
 )
 

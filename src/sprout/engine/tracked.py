@@ -5,7 +5,6 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -77,8 +76,8 @@ def train_tracked(
         return
     data, git = data_hashes(Path.cwd(), DATA if role == "student" else DATA[:2]), git_state(Path.cwd())
     with only_one(checkpoints):
-        info = RunInfo(build, role, tracking_uri(), data, git, **run_place(role, trial))
-        with tracked_run(info, waits=trial is None) as run:
+        info = RunInfo(build, role, tracking_uri(), data, git)
+        with tracked_run(placed(info, trial), waits=trial is None) as run:
             context = RunContext(role, checkpoints, reporter(run, trial, sections.training))
             train_and_log(folder, planned, context, run)
             if trial:
@@ -110,11 +109,11 @@ def reporter(run: Run, trial: Trial | None, config: Training) -> Log:
     return Reporter(run, trial, config.monitor, less_is_better=config.less_is_better).log
 
 
-def run_place(role: str, trial: Trial | None) -> dict[str, Any]:
-    """Where the run stands, as keyword arguments of `RunInfo`."""
+def placed(info: RunInfo, trial: Trial | None) -> RunInfo:
+    """The run under its sweep, under that of the build, or on its own."""
     if trial:
-        return {"name": trial.name, "tags": trial.tags, "sweep": trial.sweep}
-    return {"nested": role != "train"}
+        return replace(info, name=trial.name, tags=trial.tags, sweep=trial.sweep)
+    return replace(info, nested=info.role != "train")
 
 
 def train_beside(folder: Path, build: Build, role: str, trial: Trial | None = None) -> None:

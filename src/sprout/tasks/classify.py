@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 NAMED = 10
 """Classes that an error names, at most; the others are counted."""
-PER_CLASS = ["class", "precision", "recall", "f1", "support"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -93,6 +92,8 @@ class Classify(Task):
     @classmethod
     def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
         """See `classification_metrics`."""
+        from sprout.evaluate.class_metrics import classification_metrics
+
         labels, rows = labelled(store)
         return classification_metrics(cls.predictions(examined[rows], card), labels, bins)
 
@@ -108,6 +109,7 @@ class Classify(Task):
         cls, folder: Path, network: "nn.Module", card: "ModelCard", examined: "Array", val: "Examples"
     ) -> None:
         """Write `per_class.csv`, on val."""
+        from sprout.evaluate.class_metrics import PER_CLASS, per_class
         from sprout.runtime.files import write_rows
 
         rows = per_class(cls.predictions(examined[val.rows], card), val.targets, card.classes)
@@ -135,6 +137,7 @@ class Classify(Task):
         import pyarrow as pa
 
         from sprout.evaluate.calibration import CURVE, calibration_curve
+        from sprout.evaluate.class_metrics import PER_CLASS, per_class
         from sprout.runtime.files import write_rows
 
         (labels, rows), classes = labelled(test), models["student"].card.classes
@@ -238,48 +241,3 @@ def labelled(store: "Store") -> "tuple[Array, Array]":
     labels = class_indices(store.labels)
     rows = np.flatnonzero(labels >= 0)
     return labels[rows], rows
-
-
-def classification_metrics(probabilities: "Array", labels: "Array", bins: int) -> Metrics:
-    """Accuracy, error, log loss in nats, expected calibration error, and macro F1 as scikit-learn defines them.
-
-    Macro F1 is the mean over the classes that occur among labels or predictions. All are None where there is no
-    example.
-
-    Args:
-        probabilities: (N, K), rows sum to 1.
-        labels: (N,) int.
-        bins: of the calibration error.
-    """
-    import numpy as np
-    from sklearn.metrics import accuracy_score, f1_score
-
-    from sprout.evaluate.calibration import calibration_error
-
-    if not len(labels):
-        return dict.fromkeys(("accuracy", "error_rate", "log_loss", "calibration_error", "macro_f1"))
-    predicted = probabilities.argmax(axis=1)
-    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return {
-        "accuracy": float(accuracy_score(labels, predicted)),
-        # Not "error": DVC takes a key of that name for a failure.
-        "error_rate": float((predicted != labels).mean()),
-        # scikit-learn's log_loss clips to the type's epsilon; a float32 probability of 0 would be infinite.
-        "log_loss": float(-np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).mean()),
-        "calibration_error": calibration_error(probabilities, labels, bins),
-        "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0.0)),
-    }
-
-
-def per_class(probabilities: "Array", labels: "Array", classes: list[str]) -> list[dict[str, Any]]:
-    """Precision, recall, F1 and support of each class, by scikit-learn; 0 where a metric has no example."""
-    from sklearn.metrics import precision_recall_fscore_support
-
-    if not len(labels):  # which scikit-learn refuses
-        return [dict.fromkeys(PER_CLASS, 0) | {"class": name} for name in classes]
-    *scores, support = precision_recall_fscore_support(
-        labels, probabilities.argmax(axis=1), labels=range(len(classes)), zero_division=0.0
-    )
-    # scikit-learn counts the support in floats where no prediction is correct
-    rows = zip(classes, *(column.tolist() for column in scores), support.astype(int).tolist(), strict=True)
-    return [dict(zip(PER_CLASS, row, strict=True)) for row in rows]

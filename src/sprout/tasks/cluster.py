@@ -39,9 +39,9 @@ class Cluster(Task):
     )
     curves: ClassVar[tuple[tuple[str, str, str], ...]] = (("loss", "Loss", "Loss (nats)"),)
     meaning: ClassVar[str | None] = (
-        "Inertia: mean squared distance to the nearest centre. Purity: the share of examples that have the commonest "
-        "class of their cluster; it rises with the number of clusters. Normalised mutual information: 0 where cluster "
-        "and class are independent, 1 where one determines the other."
+        "Inertia: mean squared distance to the nearest centre. Purity: the share of examples that have the "
+        "most frequent class of their cluster; it rises with the number of clusters. Normalised mutual information: 0 "
+        "where cluster and class are independent, 1 where one determines the other."
     )
     mlflow_type: ClassVar[str] = "clusterer"
     learns_features: ClassVar[bool] = True
@@ -164,8 +164,8 @@ def clustering_metrics(clusters: "Array", distances: "Array", labels: "Array") -
 
     Returns:
         `inertia`, the mean squared distance, None without examples; `clusters`, how many have an example; `purity`, the
-        share of examples that have the commonest class of their cluster, and `nmi`, the normalised mutual information
-        with the arithmetic mean (Strehl and Ghosh, JMLR 2002), both None where no class is known.
+        share of examples that have the most frequent class of their cluster, and `nmi`, the normalised mutual
+        information with the arithmetic mean (Strehl and Ghosh, JMLR 2002), both None where no class is known.
     """
     import numpy as np
     from sklearn.metrics import normalized_mutual_info_score

@@ -117,7 +117,7 @@ def headline(outcome: Outcome, digits: int) -> str:
 def explanation(outcome: Outcome, digits: int, pool: int, accepted: int) -> str:
     """What the headline means, in a few sentences, also where the student is worse."""
     if not outcome.total:
-        return "The test split is empty."
+        return "The test split has no labelled example."
     if "student" not in outcome.errors:
         return f"{_why_no_student(pool, accepted)} The student is therefore the teacher: this page shows one model."
     gain = outcome.errors["teacher"] - outcome.errors["student"]
@@ -161,7 +161,7 @@ def meaning(outcome: Outcome, shown: str) -> str:
         "accuracy, 0 is best."
     )
     if not outcome.total:
-        return f"The test split is empty. {metrics}"
+        return f"The test split has no labelled example. {metrics}"
     low, high = outcome.intervals[shown]
     return (
         f"With {plural(outcome.total, 'test example')}, the 95% confidence interval of the {shown}'s accuracy (Wilson) "
