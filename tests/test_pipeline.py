@@ -74,6 +74,27 @@ def test_nothing_is_built_twice(built: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (built / "models").rglob("*")} == before
 
 
+@pytest.mark.parametrize(
+    ("edited", "stale"),
+    [
+        (["tracking/ui.py", "tracking/run.py", "runtime/training_progress.py", "sweep/pictures.py"], set()),
+        (["report/figures.py", "report/pages/classify.py"], {"report"}),
+        (["data/contact_sheet.py"], {"prepare", "augment"}),
+        (["engine/module.py"], {"train", "retrain"}),
+    ],
+    ids=["tracking and progress", "pages", "contact sheets", "training"],
+)
+def test_a_comment_makes_only_those_stages_stale_that_it_may_change(
+    built: Path, edited: list[str], stale: set[str]
+) -> None:
+    for name in edited:
+        with (built / "src/sprout" / name).open("a") as file:
+            file.write("# Another remark.\n")
+    status = json.loads(run(built, "dvc", "status", "--json"))
+    git(built, "checkout", "--quiet", "src")
+    assert set(status) == stale
+
+
 def test_runs_tell_what_was_built_from_what(built: Path) -> None:
     config = (built / "build/config.yaml").read_text()
     found = by_role(built, build_name(config))
