@@ -1,6 +1,9 @@
 """Checks within a section: values that must fit one another, and names of registered or own classes."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -140,3 +143,20 @@ def test_what_could_have_no_effect_is_refused(overrides: list[str], said: str) -
 def test_a_task_has_its_own_keys(task: dict[str, object], said: str) -> None:
     with pytest.raises(UserError, match=said):
         compose_config(Path("conf"), "digits", ["~train.task", f"+train.task={task}".replace("'", "")])
+
+
+def sections_in(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """The keys of all sections and of those inside them."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield f"{prefix}{key}"
+            yield from sections_in(value, f"{prefix}{key}.")
+
+
+def test_a_value_in_place_of_a_section_is_refused() -> None:
+    composed = compose_config(Path("conf"), "digits", []).config
+    keys = [key for key in sections_in(composed) if key != "sweep.space" and not key.startswith("sweep.space.")]
+    assert {"train.method", "retrain.method", "train.weak", "model"} <= set(keys)
+    for key in keys:
+        with pytest.raises(UserError, match=re.escape(key.partition(".")[0])):
+            compose_config(Path("conf"), "digits", [f"{key}=5"])

@@ -223,7 +223,8 @@ def check_training(name: str, values: Any) -> Training:
     Raises:
         UserError: an unknown or a missing key, a wrong type, or a value out of range.
     """
-    kind = values.get("method", {}).get("kind") if isinstance(values, dict) else None
+    method = values.get("method") if isinstance(values, dict) else None
+    kind = method.get("kind") if isinstance(method, dict) else None
     return section(name, values, TRAININGS.get(str(kind), GradientDescent))
 
 
