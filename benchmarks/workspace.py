@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.util import cache_from_source
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -44,7 +45,16 @@ def copy_project(folder: Path, env: Mapping[str, str]) -> None:
         if (PROJECT / name).is_file():  # files that were deleted but not committed are listed, too
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(PROJECT / name, folder / name)
+            copy_bytecode(PROJECT / name, folder / name)
     commit(folder, env)
+
+
+def copy_bytecode(source: Path, copy: Path) -> None:
+    """Copy what Python has compiled, so that the copy need not be; it is ignored where the source is newer."""
+    if source.suffix == ".py" and (compiled := Path(cache_from_source(source))).is_file():
+        target = Path(cache_from_source(copy))
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy2(compiled, target)
 
 
 def commit(folder: Path, env: Mapping[str, str]) -> None:

@@ -17,10 +17,10 @@ def test_build_has_the_status_of_what_ended_last(root):
     with pytest.raises(ValueError, match="no"), track(build, "teacher", uri):
         raise ValueError("no")
     with track(build, "student", uri):
-        wait_for(lambda: builds_status(uri) == "RUNNING", "the build goes on")
+        wait_for(lambda: builds_status(uri) == "RUNNING", "the build continues")
     assert builds_status(uri) == "SCHEDULED"
     with track(build, BUILD, uri, {"data/pseudo_labels": DIGEST}) as run:
-        wait_for(lambda: builds_status(uri) == "RUNNING", "the build goes on")
+        wait_for(lambda: builds_status(uri) == "RUNNING", "the build continues")
         run.log_metrics({"test_accuracy": 0.9})
     (parent,) = runs_of(uri, build=build.name, role="build")
     assert parent.info.status == "FINISHED"

@@ -48,7 +48,7 @@ class Worker:
         return receive(self.channel)
 
     def wait(self) -> str:
-        """Wait for its end, killing it after a while, and kill what is left of its process group.
+        """Wait for its end, killing it after a while, and kill the rest of its process group.
 
         Returns:
             How it ended: `by SIGKILL`, `with exit code 1`.
