@@ -292,7 +292,7 @@ def test_sweep_overhead_runs(load, capsys):
 
 @pytest.mark.slow
 def test_sweep_pruning_runs(load, capsys):
-    load("sweep_pruning").measure(["median"], 1, 2, 2, "digits", ["train.epochs=4"])
+    load("sweep_pruning").measure(["median"], 1, 2, 2, "digits", [])
     figures = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [figure["pruner"] for figure in figures] == ["median", "top 1", "top 2"]
     assert [figure["ratio"] for figure in figures[1:]] == [0.75, 1.0]
