@@ -10,8 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.paired import Cost, alternate, cost, parser, print_ratio
-from benchmarks.workspace import copy_project, environment
-from sprout.config.made_with import STAGES
+from benchmarks.workspace import environment, prepared_copy
 
 GOAL = 1.5
 ONE_STEP = """\
@@ -45,14 +44,13 @@ optimizer.step()
 """
 
 
-def measure(pairs: int) -> None:
-    """Prepare a copy of the project, compare, and print the result."""
+def measure(pairs: int, prepared: Path | None = None) -> None:
+    """Prepare a copy of the project, or copy a prepared one; compare, and print the result."""
     with TemporaryDirectory(prefix="sprout-launch-") as scratch:
         project, runs = Path(scratch, "project"), Path(scratch, "runs")
         env = environment(Path(scratch, "dvc")) | {"PYTHONPATH": "src", "TMPDIR": scratch}
-        copy_project(project, env)
+        prepared_copy(project, env, None, prepared)
         (project / "src" / "one_step.py").write_text(ONE_STEP, encoding="utf-8")
-        cost(["dvc", "repro", *STAGES], project, env)
         train = [sys.executable, "-m", "sprout.cli", "train"]
         cost([*train, "train.epochs=1"], project, env)  # creates the MLflow store
         shutil.copytree(project / "mlruns", runs)

@@ -18,7 +18,7 @@ SPACE = ["~sweep.space.train.batch_size", "~sweep.space.model"]
 """Removed, because trials of different lengths leave a worker idle at the end, which is not overhead of the sweep."""
 
 
-def measure(pairs: int, trials: int, experiment: str, overrides: list[str]) -> None:
+def measure(pairs: int, trials: int, experiment: str, overrides: list[str], prepared: Path | None = None) -> None:
     """Run sweeps and print the ratio.
 
     Args:
@@ -26,10 +26,11 @@ def measure(pairs: int, trials: int, experiment: str, overrides: list[str]) -> N
         trials: trials of each sweep.
         experiment: the experiment whose data and model are used.
         overrides: further overrides.
+        prepared: a workspace with prepared data; None makes one.
     """
     settings = [*SPACE, f"sweep.workers={WORKERS}", f"sweep.trials={trials}", "sweep.pruner=none"]
     ours, reference = [], []
-    with workspace(experiment, overrides) as folder:
+    with workspace(experiment, overrides, prepared) as folder:
         for number in range(pairs):
             study = run_sweep(folder, f"overhead{number}", settings)
             ours.append(wall(study))

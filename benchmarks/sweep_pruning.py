@@ -7,6 +7,7 @@ curves of the unpruned sweep.
 
 import json
 import sys
+from pathlib import Path
 from statistics import mean, median
 
 from optuna.study import Study
@@ -22,7 +23,15 @@ PRUNERS = ["successive_halving", "hyperband", "median"]
 KEPT = (1, 2, 3, 4, 6)
 
 
-def measure(pruners: list[str], seeds: int, trials: int, epochs: int, experiment: str, overrides: list[str]) -> None:
+def measure(
+    pruners: list[str],
+    seeds: int,
+    trials: int,
+    epochs: int,
+    experiment: str,
+    overrides: list[str],
+    prepared: Path | None = None,
+) -> None:
     """Run sweeps and print the result of each pruner.
 
     Args:
@@ -32,9 +41,10 @@ def measure(pruners: list[str], seeds: int, trials: int, epochs: int, experiment
         epochs: epochs of each trial.
         experiment: the experiment whose data and model are used.
         overrides: further overrides.
+        prepared: a workspace with prepared data; None makes one.
     """
     results: dict[str, list[tuple[float, float]]] = {}
-    with workspace(experiment, [*overrides, f"train.epochs={epochs}"]) as folder:
+    with workspace(experiment, [*overrides, f"train.epochs={epochs}"], prepared) as folder:
         for seed in range(seeds):
             settings = ["sweep.workers=2", f"sweep.trials={trials}", "sweep.sampler=random", f"sweep.seed={seed}"]
             unpruned = run_sweep(folder, f"none{seed}", [*settings, "sweep.pruner=none"])

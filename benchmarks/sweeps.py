@@ -11,21 +11,19 @@ import yaml
 from optuna.study import Study
 
 from benchmarks.paired import cost
-from benchmarks.workspace import copy_project, environment
+from benchmarks.workspace import environment, prepared_copy
 
 FASHION = ["prepare.first=12500", "prepare.val=2500", "train/schedule=constant", "train.threads=1"]
 """10,000 training and 2,500 validation images of Fashion-MNIST."""
 
 
 @contextmanager
-def workspace(experiment: str, overrides: Sequence[str]) -> Iterator[Path]:
-    """Make a copy of the project with prepared data."""
+def workspace(experiment: str, overrides: Sequence[str], prepared: Path | None = None) -> Iterator[Path]:
+    """Make a copy of the project with prepared data, or copy one that is prepared."""
     with TemporaryDirectory(prefix="sprout-sweep-") as scratch:
         folder = Path(scratch, "project")
-        copy_project(folder, environment(Path(scratch, "dvc")))
         params = {"experiment": experiment, "overrides": [*overrides]}
-        (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-        cost(["dvc", "repro", "augment", "pretrained"], folder, environment(Path(scratch, "dvc")))
+        prepared_copy(folder, environment(Path(scratch, "dvc")), yaml.safe_dump(params), prepared)
         yield folder
 
 

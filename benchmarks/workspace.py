@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from importlib.util import cache_from_source
 from pathlib import Path
 
+from sprout.config.made_with import STAGES
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -47,6 +49,24 @@ def copy_project(folder: Path, env: Mapping[str, str]) -> None:
             shutil.copy2(PROJECT / name, folder / name)
             copy_bytecode(PROJECT / name, folder / name)
     commit(folder, env)
+
+
+def prepared_copy(folder: Path, env: Mapping[str, str], params: str | None, prepared: Path | None) -> None:
+    """Copy the project and prepare its data.
+
+    Args:
+        folder: the copy.
+        env: the environment of its commands.
+        params: the content of `params.yaml`; None leaves it as it is.
+        prepared: a workspace to copy, in which data is prepared; None copies the project.
+    """
+    if prepared:
+        shutil.copytree(prepared, folder, symlinks=True)
+    else:
+        copy_project(folder, env)
+    if params is not None:
+        (folder / "params.yaml").write_text(params, encoding="utf-8")
+    subprocess.run(["dvc", "repro", "--quiet", *STAGES], cwd=folder, env=env, check=True)
 
 
 def copy_bytecode(source: Path, copy: Path) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from commands import Ended
 from sprout.cli import main
 from sprout.data.store import SHARD_BYTES, Store, label_table, open_store, write_store
+from workspaces import commit_all, new_project, run
 
 # Before torch is imported: one thread, since tests may share the machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -55,6 +57,21 @@ def make_store(tmp_path: Path) -> Callable[..., Store]:
         return open_store(tmp_path / name)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def prepared_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with prepared data, committed; made once for all test processes, and only to be copied."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    project = shared / "prepared" / "project"
+    with FileLock(shared / "prepared.lock"):
+        if not project.exists():
+            made = new_project(shared / "preparing" / "project")
+            run(made, "dvc", "repro", "--quiet", "augment", "pretrained")
+            commit_all(made)
+            made.parent.rename(project.parent)
+    return project
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What tests of whole sweeps share: a project with prepared data, its studies and its runs."""
+"""What tests of whole sweeps share: their studies and runs."""
 
 import subprocess
 import time
@@ -10,18 +10,9 @@ import psutil
 from optuna.study import Study
 
 from sprout.tracking.connection import connect
-from workspaces import commit_all, new_project, run
 
 SHORT = ["train.epochs=3", "sweep.trials=6", "sweep.workers=2"]
 NAME = "digits-default"
-
-
-def prepared_project(folder: Path) -> Path:
-    """A project with prepared data."""
-    project = new_project(folder / "project")
-    run(project, "dvc", "repro", "--quiet", "augment", "pretrained")
-    commit_all(project)
-    return project
 
 
 def study_of(project: Path, name: str) -> Study:

@@ -214,8 +214,8 @@ def test_augmented_epoch_runs(load, training, capsys):
 
 
 @pytest.mark.slow
-def test_launch_runs_to_the_first_step(load, capsys):
-    load("launch").measure(pairs=1)
+def test_launch_runs_to_the_first_step(load, capsys, prepared_project):
+    load("launch").measure(pairs=1, prepared=prepared_project)
     check(capsys.readouterr().out.splitlines()[-1], "launch", 1.5)
 
 
@@ -283,16 +283,16 @@ def test_seeds_tell_both_splits_and_how_sure_the_difference_is(load, tmp_path: P
 
 
 @pytest.mark.slow
-def test_sweep_overhead_runs(load, capsys):
-    load("sweep_overhead").measure(1, 2, "digits", ["train.epochs=1"])
+def test_sweep_overhead_runs(load, capsys, prepared_project):
+    load("sweep_overhead").measure(1, 2, "digits", ["train.epochs=1"], prepared_project)
     figure = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (figure["name"], figure["goal"]) == ("sweep_overhead", 1.05)
     assert figure["ratio"] == pytest.approx(figure["ours"][0] / figure["reference"][0], rel=0.02)
 
 
 @pytest.mark.slow
-def test_sweep_pruning_runs(load, capsys):
-    load("sweep_pruning").measure(["median"], 1, 2, 2, "digits", [])
+def test_sweep_pruning_runs(load, capsys, prepared_project):
+    load("sweep_pruning").measure(["median"], 1, 2, 2, "digits", [], prepared_project)
     figures = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [figure["pruner"] for figure in figures] == ["median", "top 1", "top 2"]
     assert [figure["ratio"] for figure in figures[1:]] == [0.75, 1.0]

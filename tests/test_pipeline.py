@@ -13,16 +13,16 @@ import pytest
 import yaml
 
 from sprout.tracking.connection import connect
-from workspaces import commit_all, git, new_project, run, start
+from workspaces import commit_all, copy_workspace, git, run, start
 
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(prepared_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace in which the default experiment was built and committed."""
-    folder = new_project(tmp_path_factory.mktemp("built") / "sprout")
+    folder = copy_workspace(prepared_project, tmp_path_factory.mktemp("built") / "sprout")
     run(folder, "dvc", "repro")
     commit_all(folder)
     return folder
@@ -155,7 +155,8 @@ def test_rejected_pseudo_labels_leave_the_teacher_in_a_queued_copy(built: Path) 
 
 
 def test_an_experiment_without_a_pool_ends_well(built: Path) -> None:
-    changes = ["prepare.labels=null", "train.epochs=1", "augment=none", "tracking.log_model=false"]
+    changes = ["prepare.labels=null", "model=logistic", "train=scikit_learn", "~train.epochs", "~train.lr"]
+    changes += ["augment=none", "tracking.log_model=false"]
     run(built, "dvc", "exp", "run", "--temp", "--name", "all", "-S", f"overrides={json.dumps(changes)}")
     run(built, "dvc", "exp", "apply", "all")
     assert metrics(built)["pseudo_labels"] == {"pool": 0, "accepted": 0, "known": 0, "accuracy": None}
@@ -220,9 +221,9 @@ def kill_in(folder: Path, role: str, *, stage_too: bool) -> None:
         process.kill() if stage_too else process.resume()
 
 
-def test_a_build_killed_twice_goes_on_to_the_same_result(built: Path, tmp_path: Path) -> None:
+def test_a_build_killed_twice_goes_on_to_the_same_result(prepared_project: Path, built: Path, tmp_path: Path) -> None:
     """Once its `dvc`, whose stage then ends by itself; once both. In the end it is what an undisturbed build makes."""
-    folder = new_project(tmp_path / "sprout")
+    folder = copy_workspace(prepared_project, tmp_path / "sprout")
     kill_in(folder, "teacher", stage_too=False)
     wait_for(lambda: not stage_processes(folder), 60, "the end of the orphaned stage")
     kill_in(folder, "student", stage_too=True)

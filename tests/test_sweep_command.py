@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sweep_runs import NAME, SHORT, count, prepared_project, runs, study_of
-from workspaces import run
+from sweep_runs import NAME, SHORT, count, runs, study_of
+from workspaces import copy_workspace, run
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(prepared_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with prepared data; each test uses its own studies."""
-    return prepared_project(tmp_path_factory.mktemp("sweep"))
+    return copy_workspace(prepared_project, tmp_path_factory.mktemp("sweep") / "project")
 
 
 @pytest.mark.slow
@@ -45,21 +45,14 @@ def test_a_sweep_and_the_experiment_of_its_winner(prepared: Path) -> None:
     column = history[0].split(",").index("val_accuracy")
     assert study.best_value in [float(line.split(",")[column]) for line in history[1:]]
     run(prepared, "git", "checkout", "-q", "params.yaml", "dvc.lock")
-
-    # More trials resume the study; another definition needs another study.
-    run(prepared, *given, "sweep.trials=7")
-    assert sum(count(study_of(prepared, NAME)).values()) == 7
     refused = run(prepared, *given, "train.epochs=4", code=2)
     assert "train.epochs was 3, is 4" in refused
-    run(prepared, *given, "train.epochs=1", "sweep.trials=1", "--fresh")
-    assert count(study_of(prepared, f"{NAME}+2")) == {"COMPLETE": 1}
-    assert sum(count(study_of(prepared, NAME)).values()) == 7
     assert "digits_swept.yaml exists" in run(prepared, *given, "--adopt", "digits_swept", code=2)
 
 
 @pytest.mark.slow
 def test_a_trial_on_two_devices_with_two_seeds(prepared: Path) -> None:
-    given = ["train.devices=2", "train.accelerator=cpu", "train.epochs=2", "sweep.trials=2", "sweep.seeds=2"]
+    given = ["train.devices=2", "train.accelerator=cpu", "train.epochs=2", "sweep.trials=1", "sweep.seeds=2"]
     printed = run(prepared, "sprout", "sweep", *given, "sweep.name=two")
     study = study_of(prepared, "digits-two")
     assert "2 seeds" in printed
@@ -88,13 +81,21 @@ def test_architectures_against_two_objectives(prepared: Path) -> None:
 
 @pytest.mark.slow
 def test_a_scikit_learn_model(prepared: Path) -> None:
-    """A scikit-learn model learns without epochs, so nothing is pruned. Of two settings each is trained once."""
+    """A scikit-learn model learns without epochs, so nothing is pruned. Of two settings each is trained once.
+
+    More trials resume the study; `--fresh` begins another one.
+    """
     forest = ["model=forest", "train=scikit_learn", "~train.epochs", "~train.lr"]
     (prepared / "params.yaml").write_text(yaml.safe_dump({"experiment": "digits", "overrides": forest}))
     space = ["~sweep.space.train", "~sweep.space.model.dropout"]
     trees = "+sweep.space.model.trees={kind: int, low: 5, high: 6, step: 1}"
-    run(prepared, "sprout", "sweep", *space, trees, "sweep.pruner=none", "sweep.trials=5", "sweep.name=forest")
+    given = ["sprout", "sweep", *space, trees, "sweep.pruner=none", "sweep.name=forest"]
+    run(prepared, *given, "sweep.trials=3")
+    assert count(study_of(prepared, "digits-forest")) == {"COMPLETE": 3}
+    run(prepared, *given, "sweep.trials=5")
+    run(prepared, *given, "sweep.trials=1", "--fresh")
     run(prepared, "git", "checkout", "-q", "params.yaml")
+    assert count(study_of(prepared, "digits-forest+2")) == {"COMPLETE": 1}
     study = study_of(prepared, "digits-forest")
     assert count(study) == {"COMPLETE": 5}
     values: dict[int, set[float]] = {}

@@ -12,14 +12,14 @@ import pytest
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from sweep_runs import children, client_of, count, prepared_project, runs, study_of, wait_for
-from workspaces import run, start
+from sweep_runs import children, client_of, count, runs, study_of, wait_for
+from workspaces import copy_workspace, run, start
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(prepared_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with prepared data; each test uses its own studies."""
-    return prepared_project(tmp_path_factory.mktemp("sweep"))
+    return copy_workspace(prepared_project, tmp_path_factory.mktemp("sweep") / "project")
 
 
 def trained(study: Study, trial: FrozenTrial) -> FrozenTrial:
@@ -71,30 +71,32 @@ def test_killed_at_random_no_trial_is_lost(prepared: Path, seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c(prepared: Path, times: int) -> None:
-    name = f"digits-ctrl{times}"
-    given = ["sprout", "sweep", "train.epochs=60", f"sweep.name=ctrl{times}", "sweep.pruner=none"]
-    process = start(prepared, *given, "sweep.trials=50")
-    wait_for(prepared, name, 1, process)
-    second = run(prepared, *given, "sweep.trials=50", code=2)
-    assert re.search(rf"sweep {name}: held by process {process.pid}, since", second)
-    for _ in range(times):
-        os.kill(process.pid, signal.SIGINT)
-        time.sleep(1.0)
-    workers = children(process)
-    assert process.wait(timeout=100) == 130
-    assert psutil.wait_procs(workers, timeout=30)[1] == []
-    study = study_of(prepared, name)
-    assert "RUNNING" not in count(study)
-    if "FAIL" in count(study):
-        log = (prepared / "mlruns/sweeps" / name / "logs/worker-0.log").read_text()
-        assert "ended by SIGTERM" in log, "it saved and was not killed"
-    done = count(study)["COMPLETE"]
-    assert 1 <= done < 50
-    queued = count(study).get("WAITING", 0)
-    assert queued == count(study).get("FAIL", 0) <= times - 1, "what was ended at once is queued again"
-    assert runs(prepared, name)[0].info.status == "KILLED"
+def test_ctrl_c(prepared: Path) -> None:
+    """Once, then twice in the resumed sweep, which is resumed again and ends."""
+    name, done = "digits-ctrl", 0
+    given = ["sprout", "sweep", "train.epochs=60", "sweep.name=ctrl", "sweep.pruner=none"]
+    for times in (1, 2):
+        process = start(prepared, *given, "sweep.trials=50")
+        wait_for(prepared, name, done + 1, process)
+        if times == 1:
+            second = run(prepared, *given, "sweep.trials=50", code=2)
+            assert re.search(rf"sweep {name}: held by process {process.pid}, since", second)
+        for _ in range(times):
+            os.kill(process.pid, signal.SIGINT)
+            time.sleep(1.0)
+        workers = children(process)
+        assert process.wait(timeout=100) == 130
+        assert psutil.wait_procs(workers, timeout=30)[1] == []
+        study = study_of(prepared, name)
+        assert "RUNNING" not in count(study)
+        if "FAIL" in count(study):
+            log = (prepared / "mlruns/sweeps" / name / "logs/worker-0.log").read_text()
+            assert "ended by SIGTERM" in log, "it saved and was not killed"
+        assert done < count(study)["COMPLETE"] < 50
+        done = count(study)["COMPLETE"]
+        queued = count(study).get("WAITING", 0)
+        assert queued == count(study).get("FAIL", 0) <= times - 1, "what was ended at once is queued again"
+        assert runs(prepared, name)[0].info.status == "KILLED"
     run(prepared, *given, f"sweep.trials={done + 1}")
     assert count(study_of(prepared, name))["COMPLETE"] == done + 1
     assert runs(prepared, name)[0].info.status == "FINISHED"

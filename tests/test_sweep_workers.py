@@ -1,5 +1,7 @@
 """The workers of a sweep, as the supervisor sees them: their resources, and that none remains."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from sprout.sweep.workers import Worker, divide_gpus, divide_threads, end_worker
 @pytest.fixture
 def four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("sprout.runtime.launch.GPU_DRIVERS", ("/dev/null",))
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
 
@@ -40,7 +43,19 @@ def test_workers_on_the_cpu_are_given_no_gpu() -> None:
     assert divide_gpus(6, "cpu", 1) == [None] * 6
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch tells whether there is a GPU")
+def test_the_supervisor_imports_nothing_heavy() -> None:
+    """A sweep begins seconds earlier without torch and scikit-learn, which only its workers need."""
+    code = (
+        "import sys, sprout.sweep.command; from sprout.runtime import launch; launch.GPU_DRIVERS = (); "
+        "assert launch.visible_gpus() == []; sys.exit(str({'torch', 'sklearn', 'mlflow'} & set(sys.modules) or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+
+
 def test_without_gpus_there_is_nothing_to_divide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sprout.runtime.launch.GPU_DRIVERS", ("/dev/null",))
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert divide_gpus(2, "auto", 1) == [None, None]
 

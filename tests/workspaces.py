@@ -1,5 +1,6 @@
 """Runs commands in copies of this project, as a user would."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,12 @@ def new_project(folder: Path) -> Path:
     """A repository of its own with this project's files as they are now, committed."""
     folder.mkdir(parents=True)
     copy_project(folder, surroundings(folder))
+    return folder
+
+
+def copy_workspace(workspace: Path, folder: Path) -> Path:
+    """A copy of a workspace with all that was built in it."""
+    shutil.copytree(workspace, folder, symlinks=True)
     return folder
 
 

@@ -7,11 +7,14 @@ from pydantic.dataclasses import dataclass
 
 from sprout.config.augment import Transforms
 from sprout.config.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Seed, Share
+from sprout.config.model import Estimator, Model
 from sprout.config.validate import close, section, written
 from sprout.config.workspace import Build
 from sprout.methods import ScikitLearn, StepMethod
 from sprout.methods.base import Policy
+from sprout.methods.scikit_learn import task_of
 from sprout.tasks import AnyTask
+from sprout.tasks.base import Task
 
 OPTIMIZERS = {
     "adam": "torch.optim.Adam",
@@ -215,6 +218,14 @@ TRAININGS: dict[str, type[Training]] = {
     **{method.name: GradientDescent for method in get_args(StepMethod)},
 }
 """Dataclass of the section by the method's kind."""
+
+
+def learned_task(training: Training, model: Model) -> type[Task]:
+    """The class of the task."""
+    if isinstance(training, GradientDescent):
+        return type(training.task)
+    assert isinstance(model, Estimator), "the sections are checked together"
+    return task_of(model)
 
 
 def check_training(name: str, values: Any) -> Training:

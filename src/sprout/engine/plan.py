@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sprout.config.model import Estimator, Model
-from sprout.config.train import Fitting, GradientDescent, Training
+from sprout.config.model import Model
+from sprout.config.train import Fitting, GradientDescent, Training, learned_task
 from sprout.data.dataset import Examples, TrainingData
 from sprout.data.description import describe
 from sprout.data.store import open_store
@@ -12,7 +12,6 @@ from sprout.engine.checks import check_examples, check_machine, check_settings
 from sprout.engine.dry_run import dry_run
 from sprout.engine.initial import StartWeights, initial_card
 from sprout.methods.base import Source
-from sprout.methods.scikit_learn import task_of
 from sprout.models.card import ModelCard
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
@@ -72,14 +71,6 @@ def plan(examples: Examples, prepared: Path, training: Training, model: Model, r
         check_machine(section, training.accelerator, training.precision)
         dry_run(card, data.train, section, training, start)
     return Plan(data, card, training, start)
-
-
-def learned_task(training: Training, model: Model) -> type[Task]:
-    """The class of the task."""
-    if isinstance(training, GradientDescent):
-        return type(training.task)
-    assert isinstance(model, Estimator), "the sections are checked together"
-    return task_of(model)
 
 
 def training_data(examples: Examples, prepared: Path, training: Training, task: type[Task]) -> TrainingData:

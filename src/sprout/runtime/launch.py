@@ -27,6 +27,8 @@ from tempfile import TemporaryDirectory
 
 from sprout.runtime.errors import UserError
 
+GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
+"""The devices of the drivers for GPUs on Linux: NVIDIA's on PCs and on Jetson, Windows' under WSL, AMD's."""
 SOURCES = Path(__file__).parents[2]
 """The folder that holds the package."""
 
@@ -63,6 +65,8 @@ def report_rank_error(message: str) -> None:
 
 def visible_gpus() -> list[str]:
     """Return the GPUs that this process may use, by their names in CUDA_VISIBLE_DEVICES or their indices."""
+    if sys.platform == "linux" and not any(map(os.path.exists, GPU_DRIVERS)):
+        return []  # at once: importing torch takes seconds
     import torch
 
     if not torch.cuda.is_available():

@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import optuna
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sprout.sweep.objective import PARAMETERS
+
+if TYPE_CHECKING:
+    from optuna.importance import FanovaImportanceEvaluator
 
 MIN_TRIALS = 10
 """With fewer trials no importance is given."""
@@ -50,6 +53,8 @@ def importances(study: Study, index: int, metric: str) -> Importances | None:
     paths = [path for path in study_params(study) if can_affect(path, metric)]
     if len(values) < MIN_TRIALS or len({value for _, value in values}) == 1 or not paths:
         return None
+    from optuna.importance import get_param_importances  # imports scikit-learn, which takes two seconds
+
     used = optuna.create_study(direction=study.directions[index])
     used.add_trials(
         [create_trial(params=each.params, distributions=each.distributions, value=value) for each, value in values]
@@ -63,8 +68,10 @@ def importances(study: Study, index: int, metric: str) -> Importances | None:
     return Importances(metric, used, shares, pruned, left_out)
 
 
-def evaluator() -> FanovaImportanceEvaluator:
+def evaluator() -> "FanovaImportanceEvaluator":
     """Return fANOVA with a fixed seed."""
+    from optuna.importance import FanovaImportanceEvaluator
+
     return FanovaImportanceEvaluator(seed=0)
 
 

@@ -5,10 +5,8 @@ from pathlib import Path
 
 from sprout.config.model import Model
 from sprout.config.sweep import Sweep
-from sprout.config.train import GradientDescent, Training
+from sprout.config.train import GradientDescent, Training, learned_task
 from sprout.config.validate import close
-from sprout.engine.plan import learned_task
-from sprout.models.card import load_card
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
 
@@ -50,6 +48,8 @@ def values_of(folder: Path, metrics: list[str]) -> list[float]:
     Raises:
         UserError: one has no value, as the val split has nothing to measure it on.
     """
+    from sprout.models.card import load_card  # imports torch, which the supervisor does not need
+
     written = read_json(folder / "metrics.json")
     known = {f"val_{name}": value for name, value in written["val"].items()}
     with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
