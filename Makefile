@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export DVC_NO_ANALYTICS ?= 1
-BENCHMARKS := noop build open_store dvc_files launch epoch augmented_epoch tracking memory ddp
+BENCHMARKS := noop build open_store dvc_files launch epoch augmented_epoch consistency tracking memory ddp few_labels
 
 .PHONY: repro test lint format bench setup lock
 

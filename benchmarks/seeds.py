@@ -1,4 +1,4 @@
-"""Metrics of teacher and student over several seeds, mean and standard deviation, by the complete pipeline.
+"""Metrics of teacher, control and student over several seeds, mean and standard deviation, by the complete pipeline.
 
     python -m benchmarks.seeds digits --seeds 10                              # on val and test
     python -m benchmarks.seeds fashion_mnist --seeds 3 --split val [OVERRIDE...]
@@ -21,13 +21,14 @@ from scipy.stats import ttest_rel
 from benchmarks.paired import cost, positive
 from benchmarks.workspace import copy_project, environment
 
-ROLES = ("teacher", "student")
+ROLES = ("teacher", "control", "student")
+"""There is no control where the student learns from nothing that the teacher has not."""
 Metrics = dict[str, float]
 
 
 def run_seeds(experiment: str, overrides: Sequence[str], split: str, seeds: range) -> dict[str, list[Metrics]]:
-    """Build each seed in one workspace; return the metrics of both models on val, and on test if that is the split."""
-    results: dict[str, list[Metrics]] = {role: [] for role in ROLES}
+    """Build each seed in one workspace; return the metrics of each model on val, and on test if that is the split."""
+    results: dict[str, list[Metrics]] = {}
     with TemporaryDirectory(prefix="sprout-seeds-") as scratch:
         folder, env = Path(scratch, "project"), environment(Path(scratch, "dvc"))
         copy_project(folder, env)
@@ -37,11 +38,16 @@ def run_seeds(experiment: str, overrides: Sequence[str], split: str, seeds: rang
             (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
             # For val the build ends with the student, so that the test split is not read.
             took = cost(["dvc", "repro", "evaluate" if split == "test" else "retrain"], folder, env)
-            for role in ROLES:
-                results[role].append(read_metrics(folder, role, split))
-            latest = ", ".join(f"{role} {results[role][-1]}" for role in ROLES)
+            for role in trained(folder):
+                results.setdefault(role, []).append(read_metrics(folder, role, split))
+            latest = ", ".join(f"{role} {runs[-1]}" for role, runs in results.items())
             print(f"seed {seed}: {latest} ({took.wall:.0f} s)", file=sys.stderr, flush=True)
     return results
+
+
+def trained(folder: Path) -> list[str]:
+    """Return the models that a build has."""
+    return [role for role in ROLES if (folder / "models" / role / "metrics.json").exists()]
 
 
 def read_metrics(folder: Path, role: str, split: str) -> Metrics:
@@ -65,17 +71,29 @@ def read_json(path: Path) -> Any:
 def summary(results: dict[str, list[Metrics]], split: str) -> dict[str, Any]:
     """Return mean and standard deviation of each metric, and the mean difference of the error rates on the split.
 
-    The difference is that of teacher and student, paired by seed, with its 95% t interval.
+    The difference is that of the student and its rival, the control or else the teacher, paired by seed, with its 95%
+    t interval.
     """
     described: dict[str, Any] = {
         role: {name: describe_values([run[name] for run in runs]) for name in runs[0]} for role, runs in results.items()
     }
-    teacher, student = ([run.get(f"{split}_error_rate", 0.0) for run in results[role]] for role in ROLES)
-    if teacher != student:
-        interval = ttest_rel(teacher, student).confidence_interval(0.95)
-        described["difference"] = mean(teacher) - mean(student)
+    rival, student = errors(results, rival_of(results), split), errors(results, "student", split)
+    if rival != student:
+        interval = ttest_rel(rival, student).confidence_interval(0.95)
+        described["rival"] = rival_of(results)
+        described["difference"] = mean(rival) - mean(student)
         described["interval"] = [float(interval.low), float(interval.high)]
     return described
+
+
+def rival_of(results: dict[str, list[Metrics]]) -> str:
+    """Return the model that the student is compared with."""
+    return "control" if "control" in results else "teacher"
+
+
+def errors(results: dict[str, list[Metrics]], role: str, split: str) -> list[float]:
+    """Return the error rate of each seed."""
+    return [run.get(f"{split}_error_rate", 0.0) for run in results[role]]
 
 
 def describe_values(values: list[float]) -> dict[str, Any]:

@@ -40,17 +40,21 @@ TRANSFORMS = {"flip": 0.5, "shift": 0.1, "rotate": 10.0, "zoom": 0.1, "shear": 5
 """The augmentation of the benchmarks."""
 
 
-def random_data(folder: Path, train: int, val: int, shape: tuple[int, ...] = (28, 28, 1)) -> TrainingData:
-    """Write stores of random images with random classes, and open them."""
-    for seed, (split, images) in enumerate((("train", train), ("val", val))):
-        write(folder / split, images, shape, seed)
+def random_data(
+    folder: Path, train: int, val: int, shape: tuple[int, ...] = (28, 28, 1), pool: int = 0
+) -> TrainingData:
+    """Write stores of random images with random classes, and open them; `pool` are unlabelled."""
+    for seed, (split, images) in enumerate((("train", train), ("val", val), ("unlabelled", pool))):
+        if images:
+            write(folder / split, images, shape, seed)
     return open_data(folder)
 
 
 def open_data(folder: Path) -> TrainingData:
     """Open the stores that `random_data` has written."""
     train, val = (Examples.of(open_store(folder / split), target="label") for split in ("train", "val"))
-    return TrainingData(train, val)
+    pool = folder / "unlabelled"
+    return TrainingData(train, val, Examples.of(open_store(pool)) if pool.is_dir() else None)
 
 
 def compose(*overrides: str) -> Build:

@@ -19,8 +19,9 @@ from sprout.tasks.base import Limits
 def main() -> None:
     build, prepared, out = read_build(), Path("data/prepared"), Path("reports/evaluation")
     use_threads(read_training(build, "train").threads)
-    folders = {role: Path("models") / role for role in ("teacher", "student")}
-    models = {role: load_predictor(folder) for role, folder in folders.items()}
+    folders = {role: Path("models") / role for role in ("teacher", "control", "student")}
+    trained = {role: folder for role, folder in folders.items() if (folder / "model.json").exists()}
+    models = {role: load_predictor(folder) for role, folder in trained.items()}
     accepted = pseudo_label_quality(Path("data/pseudo_labels"), prepared / "truth.parquet")
     limits = Limits(section(build, "evaluate", Evaluate).bins, section(build, "report", Report).examples)
     with atomic_folder(out) as folder:

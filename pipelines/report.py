@@ -16,8 +16,7 @@ def main() -> None:
         build=build.name,
         prepared=Path("data/prepared"),
         pseudo_labels=Path("data/pseudo_labels"),
-        teacher=Path("models/teacher"),
-        student=Path("models/student"),
+        models={role: Path("models") / role for role in ("teacher", "control", "student")},
         evaluation=Path("reports/evaluation"),
         examples=section(build, "report", Report).examples,
     )

@@ -1,23 +1,27 @@
-"""Stage `retrain`: trains the student on true labels, their augmented copies and pseudo-labels."""
+"""Stage `retrain`: trains the student on labels and the unlabelled pool, and keeps it unless its rival is better."""
 
 from pathlib import Path
 
 from sprout.config.workspace import read_build
 from sprout.data.dataset import Examples
-from sprout.data.store import read_labels
-from sprout.engine.tracked import TrainingSections, keep_teacher, train_tracked
+from sprout.data.store import open_store, read_labels
+from sprout.engine.tracked import TrainingSections
 from sprout.runtime.launch import started_as_ranks
 from sprout.runtime.stage import run_stage
+from sprout.selftraining.control import is_trained
+from sprout.selftraining.student import keep_teacher, make_student, nothing_to_learn
 
 
 def main() -> None:
     build, pseudo = read_build(), read_labels(Path("data/pseudo_labels"))
-    sections = TrainingSections.of(build, "retrain")
-    if not pseudo.num_rows:
-        keep_teacher(Path("models/teacher"), Path("models/student"))
+    sections, models, prepared = TrainingSections.of(build, "retrain"), Path("models"), Path("data/prepared")
+    if why := nothing_to_learn(sections, pseudo.num_rows, len(open_store(prepared / "unlabelled"))):
+        keep_teacher(models / "teacher", models / "student", why)
     elif not started_as_ranks(*sections.training.processes):
         examples = Examples.open("data/prepared/train", "data/augmented").with_rows("data/prepared/unlabelled", pseudo)
-        train_tracked(Path("models/student"), examples, sections, build, role="student")
+        rival = "control" if is_trained(models / "control") else "teacher"
+        val = open_store(prepared / "val")
+        make_student(models / "student", examples, sections, build, val, (rival, models / rival))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,10 @@ class Case:
     student_wrong: int = 5
     pool: int = 12
     accepted: int = 9
-    kept: bool = False
+    kept: str | None = None
+    """teacher or control, where one has the student's place."""
+    control_wrong: int | None = None
+    """None where there is no control."""
     tests: int = 50
     known: int | None = None
     """Accepted ones whose true label is known; None for all."""
@@ -57,8 +60,9 @@ class Case:
 def write_page(root: Path, case: Case, examples: int = 6) -> str:
     """Write and return the page of a workspace that `make` has made."""
     out = root / "reports" / "index.html"
-    folders = {name: root / name for name in ("prepared", "pseudo_labels", "teacher", "student", "evaluation")}
-    write_report(out, config=case.config, build="3f9a1c7e", examples=examples, **folders)
+    folders = {name: root / name for name in ("prepared", "pseudo_labels", "evaluation")}
+    models = {role: root / role for role in ("teacher", "control", "student")}
+    write_report(out, config=case.config, build="3f9a1c7e", examples=examples, models=models, **folders)
     return out.read_text(encoding="utf-8")
 
 
@@ -73,7 +77,9 @@ def make(root: Path, case: Case) -> Path:
     write_rows(root / "prepared" / "quarantine.csv", ["origin", "reason"], quarantined)
     make_pseudo_labels(root / "pseudo_labels", case)
     make_model(root / "teacher", case, val_accuracy=0.8, best_epoch=2, kept=None)
-    make_model(root / "student", case, val_accuracy=0.9, best_epoch=1, kept="teacher" if case.kept else None)
+    make_model(root / "student", case, val_accuracy=0.9, best_epoch=1, kept=case.kept)
+    if case.control_wrong is not None:
+        make_model(root / "control", case, val_accuracy=0.85, best_epoch=0, kept=None)
     make_evaluation(root / "evaluation", case, open_store(root / "prepared" / "test"))
     return root
 
@@ -148,10 +154,10 @@ def make_model(folder: Path, case: Case, *, val_accuracy: float, best_epoch: int
 def make_evaluation(folder: Path, case: Case, test: Store) -> None:
     folder.mkdir()
     labels = np.arange(case.tests) % len(case.classes)
-    wrong = {
-        "teacher": case.teacher_wrong,
-        "student": case.teacher_wrong if case.kept else case.student_wrong,
-    }
+    wrong = {"teacher": case.teacher_wrong}
+    if case.control_wrong is not None:
+        wrong["control"] = case.control_wrong
+    wrong["student"] = wrong[case.kept] if case.kept else case.student_wrong
     probabilities = {model: guesses(labels, case, n) for model, n in wrong.items()}
     known = case.accepted if case.known is None else case.known
     quality = {"pool": case.pool, "accepted": case.accepted, "known": known, "accuracy": 8 / 9 if known else None}

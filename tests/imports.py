@@ -9,7 +9,7 @@ SRC = Path("src")
 CLASS = re.compile(r"sprout(\.\w+)+\.[A-Z]\w*")
 
 
-def closure(*scripts: Path, lazy: bool = True, strings: bool = True) -> set[str]:
+def closure(*scripts: Path, lazy: bool = True, strings: bool = True, closed: tuple[str, ...] = ()) -> set[str]:
     """The files, relative to the project, that the scripts' imports reach; read from the code, not run.
 
     An import for the type checker alone does not count.
@@ -18,6 +18,7 @@ def closure(*scripts: Path, lazy: bool = True, strings: bool = True) -> set[str]
         scripts: where to begin.
         lazy: whether imports inside of functions count.
         strings: whether a class that a string names counts, as it may be imported by that name.
+        closed: files and folders whose own imports do not count.
     """
     seen: set[Path] = set()
     waiting = [*scripts]
@@ -25,7 +26,7 @@ def closure(*scripts: Path, lazy: bool = True, strings: bool = True) -> set[str]
         path = waiting.pop()
         for found in imported(path, lazy, strings) - seen:
             seen.add(found)
-            waiting.append(found)
+            waiting += [found] if not found.as_posix().startswith(closed) else []
     return {path.as_posix() for path in seen}
 
 

@@ -83,8 +83,11 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
 
 
 def write_page(root: Path, training: dict[str, Any], wanted: int) -> str:
-    folders = {name: root / name for name in ("prepared", "pseudo_labels", "teacher", "student", "evaluation")}
-    write_report(root / "index.html", config=config(training), build="3f9a1c7e", examples=wanted, **folders)
+    folders = {name: root / name for name in ("prepared", "pseudo_labels", "evaluation")}
+    models = {role: root / role for role in ("teacher", "control", "student")}
+    write_report(
+        root / "index.html", config=config(training), build="3f9a1c7e", examples=wanted, models=models, **folders
+    )
     return (root / "index.html").read_text(encoding="utf-8")
 
 

@@ -282,6 +282,21 @@ def test_seeds_tell_both_splits_and_how_sure_the_difference_is(load, tmp_path: P
     assert summary["interval"] == pytest.approx([0.02 - 0.02484, 0.02 + 0.02484], abs=1e-4)
 
 
+def test_few_labels_compare_student_and_control(load):
+    few, seeds = load("few_labels"), load("seeds")
+    errors = {"teacher": [0.1, 0.2], "control": [0.1, 0.1], "student": [0.05, 0.1]}
+    results = {role: [{"test_error_rate": each} for each in runs] for role, runs in errors.items()}
+    found = few.summary(few.DIGITS[0], results)
+    assert (found["name"], found["ratio"], found["interval"]) == ("few_labels_digits_50", 0.75, [0.5, 1.0])
+    described = seeds.summary(results, "test")
+    assert (described["rival"], described["difference"]) == ("control", pytest.approx(0.025))
+
+
+def test_consistency_runs(load, training, capsys):
+    load("consistency").measure(pairs=1, steps=2)
+    check(capsys.readouterr().out.splitlines()[-1], "consistency", 1.1)
+
+
 @pytest.mark.slow
 def test_sweep_overhead_runs(load, capsys, prepared_project):
     load("sweep_overhead").measure(1, 2, "digits", ["train.epochs=1"], prepared_project)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from sprout.engine.checkpoints import KEPT, Checkpoints, State, checkpoint_folder, checksum, only_one
+from sprout.engine.checkpoints import KEPT, Checkpoints, State, candidate_folder, checkpoint_folder, checksum, only_one
 from sprout.runtime.errors import UserError
 
 
@@ -208,7 +208,8 @@ def test_only_rank_0_prints(
 
 def test_they_are_in_the_main_workspace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert checkpoint_folder("teacher", "abc") == tmp_path / "build" / "checkpoints" / "teacher" / "abc"
+    assert checkpoint_folder("teacher") == tmp_path / "build" / "checkpoints" / "teacher"
+    assert candidate_folder("control") == tmp_path / "build" / "candidates" / "control"
 
 
 def test_the_folder_exists_while_it_is_locked(folder: Path) -> None:

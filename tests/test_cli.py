@@ -69,7 +69,7 @@ def test_a_narrow_terminal_folds_and_loses_nothing(
     assert max(map(len, lines)) <= 60
     last = lines[0].index("from")
     origins = "".join("".join(line[last:].split()) for line in lines)
-    assert "conf/train/optimizer/adam.yaml,astrain.optimizer.args" in origins
+    assert "conf/train/task/classify.yaml,astrain.task.label_smoothing" in origins
 
 
 def test_experiments_lists_what_each_builds(sprout: Callable[..., Ended]) -> None:

@@ -173,10 +173,10 @@ def test_a_setting_that_the_data_was_made_without_is_refused(project: Path) -> N
 
 
 WITHOUT_EFFECT = [
-    "pseudo_label.threshold=0.9",
+    "pseudo_label=none",
     "retrain.epochs=1",
     "retrain=default",
-    "+train/optimizer@retrain.optimizer=sgd",
+    "train/optimizer@retrain.optimizer=sgd",
     "evaluate.bins=3",
     "++report.examples=1",
 ]

@@ -28,6 +28,9 @@ CARD = card("cluster", SHAPE)
 METHOD = Contrastive(kind="contrastive", policy="transforms", temperature=0.2, projection_dim=16)
 
 
+PLAIN: dict[str, Any] = {"batch_size": 8, "micro_batches": 1, "processes": 1, "ema": None}
+
+
 def slow_reference(outputs: Any, temperature: float) -> Any:
     """Of each view: the cross-entropy of its other view among all others, by cosine over the temperature."""
     n = len(outputs) // 2
@@ -145,9 +148,9 @@ MOVING: set[Policy] = {"transforms"}
     ],
 )
 def test_settings_that_leave_nothing_to_compare_are_refused(settings: dict[str, Any], key: str) -> None:
-    METHOD.check_training("train", micro_batches=1, processes=1, active=MOVING)
+    METHOD.check_training("train", **PLAIN | {"active": MOVING})
     with pytest.raises(UserError, match=rf"^train\.{key}: .*"):
-        METHOD.check_training("train", **settings)
+        METHOD.check_training("train", **PLAIN | settings)
 
 
 def test_views_of_rows_of_a_table_are_refused(make_store: Any) -> None:

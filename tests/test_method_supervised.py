@@ -126,7 +126,7 @@ def test_what_it_asks_for() -> None:
     assert METHOD.describe_outputs(task, 3) == "3 classes"
     assert METHOD.columns == ("weight",)
     assert METHOD.policies == ("transforms",)
-    METHOD.check_training("train", micro_batches=4, processes=2, active=set())
+    METHOD.check_training("train", batch_size=8, micro_batches=4, processes=2, ema=None, active=set())
 
 
 def test_features_have_no_loss() -> None:

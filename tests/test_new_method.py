@@ -97,7 +97,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "conf/train/method/threshold.yaml").write_text("kind: threshold\ndecay: 0.9\n")
     registry = folder / "src/sprout/methods/__init__.py"
     text = registry.read_text()
-    line = "StepMethod = Supervised | Contrastive"
+    line = "StepMethod = Supervised | Consistency | Contrastive"
     assert line in text
     imported = "from sprout.methods.threshold import Threshold\n"
     registry.write_text(text.replace("\nStepMethod", f"{imported}\nStepMethod").replace(line, f"{line} | Threshold"))

@@ -118,7 +118,7 @@ def test_own_files_are_followed_as_hydra_follows_them(project: Path) -> None:
     ],
 )
 def test_an_override_is_named_for_what_it_sets_alone(project: Path, override: str, key: str, value: Any) -> None:
-    plain, found = of(compose_config(CONF, "digits", [])), of(compose_config(CONF, "digits", [override]), [override])
+    plain, found = (of(compose_config(CONF, "cifar10", given), given) for given in ([], [override]))
     assert found[key].value == value
     said = {key for key, origin in found.items() if origin.source.startswith("override")}
     student = {f"re{key}"} if key.startswith("train.") else set()
@@ -147,7 +147,7 @@ def test_a_choice_after_a_value_leaves_the_value(project: Path) -> None:
 
 def test_a_student_says_where_its_teachers_values_come_from(project: Path) -> None:
     given = ["train/optimizer=sgd", "train.epochs=3", "retrain.lr=0.5"]
-    found = of(compose_config(CONF, "digits", given), given)
+    found = of(compose_config(CONF, "fashion_mnist", given), given)
     assert found["retrain.lr"].source == "override: retrain.lr=0.5"
     assert found["retrain.epochs"].source == "override: train.epochs=3, as train.epochs"
     momentum = found["retrain.optimizer.args.momentum"]

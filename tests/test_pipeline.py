@@ -15,6 +15,8 @@ import yaml
 from sprout.tracking.connection import connect
 from workspaces import commit_all, copy_workspace, git, run, start
 
+BY_PSEUDO_LABELS = ["retrain=default", "~retrain.steps_per_epoch", "pseudo_label=default"]
+"""A student that trains as its teacher, on pseudo-labels as well."""
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 pytestmark = pytest.mark.slow
 
@@ -56,11 +58,15 @@ def build_name(config: str) -> str:
     return hashlib.sha256(config.encode()).hexdigest()[:12]
 
 
-def test_both_models_are_good_and_everything_is_there(built: Path) -> None:
+def test_all_models_are_good_and_everything_is_there(built: Path) -> None:
     """Which of the two is better is chance in a single build: `benchmarks.seeds` tells over ten."""
     test = metrics(built)["test"]
-    assert max(test[role]["error_rate"] for role in ("teacher", "student")) < 0.1
+    assert set(test) == {"teacher", "control", "student"}
+    assert max(test[role]["error_rate"] for role in test) < 0.1
     assert test["student"] != test["teacher"]
+    gate = json.loads((built / "models/student/gate.json").read_text())
+    assert (gate["rival"], gate["examples"]) == ("control", 200)
+    assert gate["kept"] == ("student" if gate["wins"] >= gate["losses"] else "control")
     assert run(built, "dvc", "status").startswith("Data and pipelines are up to date")
     page = (built / "reports/index.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
@@ -80,7 +86,7 @@ def test_nothing_is_built_twice(built: Path) -> None:
         (["tracking/ui.py", "tracking/run.py", "runtime/training_progress.py", "sweep/pictures.py"], set()),
         (["report/figures.py", "report/pages/classify.py"], {"report"}),
         (["data/contact_sheet.py"], {"prepare", "augment"}),
-        (["engine/module.py"], {"train", "retrain"}),
+        (["engine/module.py"], {"train", "control", "retrain"}),
     ],
     ids=["tracking and progress", "pages", "contact sheets", "training"],
 )
@@ -98,10 +104,10 @@ def test_a_comment_makes_only_those_stages_stale_that_it_may_change(
 def test_runs_tell_what_was_built_from_what(built: Path) -> None:
     config = (built / "build/config.yaml").read_text()
     found = by_role(built, build_name(config))
-    assert set(found) == {"build", "teacher", "student"}
+    assert set(found) == {"build", "teacher", "control", "student"}
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     parent = found["build"].info.run_id
-    assert {found[role].data.tags["mlflow.parentRunId"] for role in ("teacher", "student")} == {parent}
+    assert {found[role].data.tags["mlflow.parentRunId"] for role in ("teacher", "control", "student")} == {parent}
     teacher = found["teacher"]
     assert teacher.data.params["train.lr"] == "0.002"
     lock = yaml.safe_load((built / "dvc.lock").read_text())["stages"]["prepare"]["outs"][0]["md5"]
@@ -137,7 +143,7 @@ def test_pushed_data_is_pulled_instead_of_built(built: Path, tmp_path: Path) -> 
 
 def test_rejected_pseudo_labels_leave_the_teacher_in_a_queued_copy(built: Path) -> None:
     """All in one: a build in a copy of the workspace, its runs, and a student that is the teacher."""
-    change = 'overrides=["pseudo_label.threshold=1.0"]'
+    change = f"overrides={json.dumps([*BY_PSEUDO_LABELS, 'pseudo_label.threshold=1.0'])}"
     printed = run(built, "dvc", "exp", "run", "--temp", "--name", "strict", "-S", change)
     assert "the student is the teacher" in printed
     shown = json.loads(run(built, "dvc", "exp", "show", "--json"))
@@ -147,6 +153,7 @@ def test_rejected_pseudo_labels_leave_the_teacher_in_a_queued_copy(built: Path) 
     assert card["kept"] == "teacher"
     test = metrics(built)["test"]
     assert test["student"] == test["teacher"]
+    assert not json.loads((built / "models/control/control.json").read_text())["trained"]
     found = by_role(built, build_name((built / "build/config.yaml").read_text()))
     assert found["teacher"].data.tags["sprout.restored"] == "true"
     assert found["build"].info.status == "FINISHED"
@@ -156,7 +163,7 @@ def test_rejected_pseudo_labels_leave_the_teacher_in_a_queued_copy(built: Path) 
 
 def test_an_experiment_without_a_pool_ends_well(built: Path) -> None:
     changes = ["prepare.labels=null", "model=logistic", "train=scikit_learn", "~train.epochs", "~train.lr"]
-    changes += ["augment=none", "tracking.log_model=false"]
+    changes += [*BY_PSEUDO_LABELS, "augment=none", "tracking.log_model=false"]
     run(built, "dvc", "exp", "run", "--temp", "--name", "all", "-S", f"overrides={json.dumps(changes)}")
     run(built, "dvc", "exp", "apply", "all")
     assert metrics(built)["pseudo_labels"] == {"pool": 0, "accepted": 0, "known": 0, "accuracy": None}
@@ -240,4 +247,4 @@ def test_a_build_killed_twice_goes_on_to_the_same_result(prepared_project: Path,
     assert checksums(folder) == checksums(built)
     ended = {(r.data.tags["sprout.role"], r.info.status) for r in runs(folder)}
     expected = {("teacher", "KILLED"), ("teacher", "FINISHED"), ("student", "KILLED"), ("student", "FINISHED")}
-    assert ended == expected | {("build", "FINISHED")}
+    assert ended == expected | {("control", "FINISHED"), ("build", "FINISHED")}

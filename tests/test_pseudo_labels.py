@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from handmade import model
-from sprout.config.pseudo_label import PseudoLabel
+from sprout.config.pseudo_label import Threshold
 from sprout.data.store import label_table, read_labels
 from sprout.selftraining.pseudo_labels import (
     accept,
@@ -59,7 +59,7 @@ def pool(n: int = 7) -> pa.Table:
     ],
 )
 def test_accept(threshold: float, per_class: int | None, rows: list[int]) -> None:
-    found = accept(PROBABILITIES, PseudoLabel(threshold, per_class))
+    found = accept(PROBABILITIES, Threshold("threshold", threshold, per_class))
     assert found.tolist() == rows
     assert found.dtype == np.int64
 
@@ -67,7 +67,7 @@ def test_accept(threshold: float, per_class: int | None, rows: list[int]) -> Non
 def test_the_most_confident_of_a_class_win_wherever_they_stand() -> None:
     generator = np.random.default_rng(0)
     predicted, confidence = generator.integers(0, 3, 300), generator.uniform(0.4, 1, 300)
-    found = accept(certain(predicted, confidence), PseudoLabel(0.6, 20))
+    found = accept(certain(predicted, confidence), Threshold("threshold", 0.6, 20))
     for index in range(3):
         confident = [row for row in range(300) if predicted[row] == index and confidence[row] >= 0.6]
         most = sorted(confident, key=lambda row: -confidence[row])[:20]
@@ -75,12 +75,12 @@ def test_the_most_confident_of_a_class_win_wherever_they_stand() -> None:
 
 
 def test_among_equals_the_earlier_rows_win() -> None:
-    assert accept(certain([1] * 50, [0.75] * 50), PseudoLabel(0.5, 3)).tolist() == [0, 1, 2]
+    assert accept(certain([1] * 50, [0.75] * 50), Threshold("threshold", 0.5, 3)).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("per_class", [None, 2])
 def test_an_empty_pool_accepts_nothing(per_class: int | None) -> None:
-    assert accept(NONE, PseudoLabel(0.0, per_class)).tolist() == []
+    assert accept(NONE, Threshold("threshold", 0.0, per_class)).tolist() == []
 
 
 def test_the_table_says_where_each_label_comes_from() -> None:
@@ -98,7 +98,7 @@ def rounds(folder: Path) -> list[dict[str, str]]:
 
 
 def test_what_is_written(tmp_path: Path) -> None:
-    said = write_pseudo_labels(tmp_path, PROBABILITIES, pool(), PseudoLabel(0.8, None))
+    said = write_pseudo_labels(tmp_path, PROBABILITIES, pool(), Threshold("threshold", 0.8, None))
     table = read_labels(tmp_path)
     assert table["row"].to_pylist() == [0, 1, 3, 4, 6]
     assert table["label"].to_pylist() == [0, 1, 2, 0, 2]
@@ -119,7 +119,7 @@ def test_what_is_written(tmp_path: Path) -> None:
     ids=["all rejected", "empty pool"],
 )
 def test_nothing_accepted_is_an_empty_table(tmp_path: Path, probabilities: Any, table: pa.Table, said: str) -> None:
-    assert write_pseudo_labels(tmp_path, probabilities, table, PseudoLabel(0.99, 5)) == said
+    assert write_pseudo_labels(tmp_path, probabilities, table, Threshold("threshold", 0.99, 5)) == said
     assert read_labels(tmp_path).num_rows == 0
     expected = {"round": "1", "pool": str(len(probabilities)), "accepted": "0", "threshold": "0.99"}
     assert rounds(tmp_path) == [expected | {"mean_confidence": ""}]
@@ -128,7 +128,7 @@ def test_nothing_accepted_is_an_empty_table(tmp_path: Path, probabilities: Any, 
 def test_the_same_pool_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        write_pseudo_labels(tmp_path / name, PROBABILITIES, pool(), PseudoLabel(0.5, 2))
+        write_pseudo_labels(tmp_path / name, PROBABILITIES, pool(), Threshold("threshold", 0.5, 2))
     for file in ("labels.parquet", "rounds.csv"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
@@ -137,10 +137,10 @@ def test_a_classifier_labels_the_pool_by_its_calibrated_probabilities(tmp_path: 
     teacher, store = model("classify", (4, 3, 2)), make_store(20, shape=(4, 3, 2))
     probabilities = teacher.predict(store.take(np.arange(20)))
     threshold = float(np.median(probabilities.max(axis=1)))
-    said = label_pool(tmp_path, teacher, store, PseudoLabel(threshold, None))
+    said = label_pool(tmp_path, teacher, store, Threshold("threshold", threshold, None))
     assert said.startswith("pseudo_label: accepted 10 of 20")
     accepted = read_labels(tmp_path)
-    expected = accept(probabilities, PseudoLabel(threshold, None))
+    expected = accept(probabilities, Threshold("threshold", threshold, None))
     assert accepted["row"].to_pylist() == expected.tolist()
     assert accepted["label"].to_pylist() == probabilities.argmax(axis=1)[expected].tolist()
 
@@ -148,7 +148,7 @@ def test_a_classifier_labels_the_pool_by_its_calibrated_probabilities(tmp_path: 
 @pytest.mark.parametrize("task", [name for name, task in TASKS.items() if not task.has_pseudo_labels])
 def test_other_tasks_label_nothing_and_say_why(tmp_path: Path, make_store: Any, task: str) -> None:
     teacher = model(task, (4, 3, 2))
-    said = label_pool(tmp_path, teacher, make_store(20, shape=(4, 3, 2)), PseudoLabel(0.5, None))
+    said = label_pool(tmp_path, teacher, make_store(20, shape=(4, 3, 2)), Threshold("threshold", 0.5, None))
     assert task in said
     assert "no pseudo-labels" in said
     assert read_labels(tmp_path).num_rows == 0

@@ -33,7 +33,7 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     track_evaluation(make_build(), root / "evaluation")
 
     runs = {run.data.tags["sprout.role"]: run for run in runs_of(tracking_uri())}
-    read = {"teacher": paths[:2], "student": paths[:3], "build": [paths[0], *paths[2:]]}
+    read = {"teacher": paths[:2], "student": paths[:4], "build": [paths[0], *paths[2:]]}
     assert set(runs) == {"teacher", "build"} | ({"student"} if kept is None else set())
     for role, run in runs.items():
         assert run.info.status == "FINISHED"
@@ -42,6 +42,6 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     names = {role: {each.dataset.name for each in run.inputs.dataset_inputs} for role, run in runs.items()}
     assert names["teacher"] == set(paths[:2])
     assert names["build"] >= set(read["build"])
-    assert names.get("student", set(paths[:3])) == set(paths[:3])
+    assert names.get("student", set(paths[:4])) == set(paths[:4])
     assert runs["build"].data.metrics == {"test_accuracy_teacher": 0.7, "test_accuracy_student": 0.7}
     assert runs["teacher"].data.metrics == {"val.accuracy": 0.8} | ({"train_loss": 0.9} if history else {})

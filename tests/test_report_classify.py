@@ -62,8 +62,25 @@ def test_accepted_pictures_are_spread_over_classes_and_confidence(page: str) -> 
     assert captions[:2] == [("cat", "91.0"), ("cat", "97.0")]
 
 
+def test_a_control_stands_between_teacher_and_student(tmp_path: Path) -> None:
+    case = Case(teacher_wrong=10, control_wrong=8, student_wrong=5)
+    page = write_page(make(tmp_path, case), case)
+    assert "<h1>Test error 20.0% → 16.0% → 10.0% (teacher → control → student)</h1>" in page
+    assert "against as many steps on labels alone, lowered the error by 6.0 percentage points" in page
+    assert "corrects 3 mistakes of the control&#39;s" in page
+    assert ["Accuracy", "80.0%", "84.0%", "90.0%", "+6.0 pts", "better"] in Reader(page).rows
+
+
+def test_a_control_that_is_kept_is_the_last_model(tmp_path: Path) -> None:
+    case = Case(teacher_wrong=10, control_wrong=8, kept="control")
+    page = write_page(make(tmp_path, case), case)
+    assert "<h1>Test error 20.0% → 16.0% (teacher → control)</h1>" in page
+    assert "The student was worse on val than the control, which is kept" in page
+    assert "was better on val than the student, whose place it takes" in page
+
+
 def test_a_kept_teacher_is_reported(tmp_path: Path) -> None:
-    case = Case(kept=True, accepted=0)
+    case = Case(kept="teacher", accepted=0)
     page = write_page(make(tmp_path, case), case)
     assert "<h1>Test error 20.0% (the student is the teacher)</h1>" in page
     assert "No pseudo-label was accepted for 12 unlabelled examples. The student is therefore the teacher" in page
@@ -72,7 +89,7 @@ def test_a_kept_teacher_is_reported(tmp_path: Path) -> None:
 
 
 def test_an_empty_pool_is_reported(tmp_path: Path) -> None:
-    case = Case(kept=True, accepted=0, pool=0)
+    case = Case(kept="teacher", accepted=0, pool=0)
     page = write_page(make(tmp_path, case), case)
     assert page.count("The unlabelled pool is empty") == 2
 
@@ -133,7 +150,7 @@ def test_other_than_grey_and_colour_is_not_drawn(tmp_path: Path, channels: int) 
 
 
 def test_a_single_model_has_no_teacher_column(tmp_path: Path) -> None:
-    case = Case(shape=(5,), kept=True, accepted=0)
+    case = Case(shape=(5,), kept="teacher", accepted=0)
     rows = Reader(write_page(make(tmp_path, case), case)).rows
     assert ["Origin", "Actual", "Predicted", "Confidence"] in rows
 

@@ -9,10 +9,12 @@ from sprout.config.train import Schedule
 from sprout.engine.schedule import make_schedule
 
 
-def multipliers(name: Any, warmup: float, steps: int, milestones: tuple[float, ...] = ()) -> Callable[[int], float]:
+def multipliers(
+    name: Any, warmup: float, steps: int, milestones: tuple[float, ...] = (), cycles: int = 1
+) -> Callable[[int], float]:
     """The learning rate's multiplier at each step."""
     gamma = 0.1 if name == "step" else None
-    return make_schedule(Schedule(name=name, warmup=warmup, milestones=milestones, gamma=gamma), steps)
+    return make_schedule(Schedule(name=name, warmup=warmup, milestones=milestones, gamma=gamma, cycles=cycles), steps)
 
 
 @pytest.mark.parametrize("name", ["constant", "cosine", "one_cycle"])
@@ -55,3 +57,13 @@ def test_a_milestone_within_the_warmup_counts_after_it() -> None:
     multiplier = multipliers("step", 0.5, 40, (0.25,))
     assert multiplier(19) == 20 / 21
     assert multiplier(20) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("steps", [100, 101])
+def test_cycles_of_the_cosine_start_again_with_their_warmup(steps: int) -> None:
+    found = [multipliers("cosine", 0.1, steps, cycles=4)(step) for step in range(steps)]
+    starts = [-(-steps * number // 4) for number in range(4)]
+    assert [step for step in range(1, steps) if found[step] > found[step - 1] and found[step - 1] < 0.05] == starts[1:]
+    if steps == 100:
+        one = [multipliers("cosine", 0.1, 25)(step) for step in range(25)]
+        assert found == pytest.approx(one * 4)

@@ -102,7 +102,13 @@ def test_what_has_a_key_of_its_own_is_no_further_argument(key: str) -> None:
 
 @pytest.mark.parametrize(("name", "milestones"), [("step", []), ("cosine", [0.5])])
 def test_milestones_belong_to_the_schedule_of_steps(name: str, milestones: list[float]) -> None:
-    values = {"name": name, "warmup": 0.0, "milestones": milestones, "gamma": 0.1 if name == "step" else None}
+    values = {
+        "name": name,
+        "warmup": 0.0,
+        "milestones": milestones,
+        "gamma": 0.1 if name == "step" else None,
+        "cycles": 1,
+    }
     with pytest.raises(
         UserError, match=r"^train\.schedule\.milestones=\[.*\] with name=(step|cosine): step needs a list"
     ):
@@ -111,8 +117,14 @@ def test_milestones_belong_to_the_schedule_of_steps(name: str, milestones: list[
 
 @pytest.mark.parametrize(("name", "milestones", "gamma"), [("step", [0.5], None), ("cosine", [], 0.1)])
 def test_gamma_belongs_to_the_schedule_of_steps(name: str, milestones: list[float], gamma: float | None) -> None:
-    values = {"name": name, "warmup": 0.0, "milestones": milestones, "gamma": gamma}
+    values = {"name": name, "warmup": 0.0, "milestones": milestones, "gamma": gamma, "cycles": 1}
     with pytest.raises(UserError, match=r"^train\.schedule\.gamma=(null|0\.1) with name=(step|cosine): step needs a"):
+        section("train.schedule", values, Schedule)
+
+
+def test_cycles_belong_to_the_cosine() -> None:
+    values = {"name": "one_cycle", "warmup": 0.0, "milestones": [], "gamma": None, "cycles": 2}
+    with pytest.raises(UserError, match=r"^train\.schedule\.cycles=2 with name=one_cycle: only cosine"):
         section("train.schedule", values, Schedule)
 
 

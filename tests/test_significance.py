@@ -3,7 +3,7 @@
 import pytest
 from scipy.stats import binomtest
 
-from sprout.report.significance import mcnemar_p, wilson_interval
+from sprout.evaluate.significance import mcnemar_p, wilson_interval
 
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 1), (1, 1), (0, 500), (474, 500), (500, 500), (9_412, 10_000)])

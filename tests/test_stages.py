@@ -45,11 +45,11 @@ def has_code(path: str) -> bool:
 def code_of(name: str) -> set[str]:
     """The files whose change may change the outputs of a stage."""
     script, purpose = Path(f"pipelines/{name}.py"), PURPOSES.get(name)
-    trains = name in ("train", "retrain")  # which imports optimizers by their names
-    found = {script.as_posix(), *closure(script, lazy=purpose is None, strings=trains)}
+    trains = name in ("train", "control", "retrain")  # which imports optimizers by their names
+    observers = tuple(path for path in OBSERVERS if not (purpose and path.startswith(purpose)))
+    found = {script.as_posix(), *closure(script, lazy=purpose is None, strings=trains, closed=observers)}
     if purpose:
         found |= {path.as_posix() for path in Path(purpose).rglob("*.py")}
-    observers = tuple(path for path in OBSERVERS if not (purpose and path.startswith(purpose)))
     return {path for path in found if has_code(path) and not path.startswith(observers)}
 
 

@@ -85,7 +85,8 @@ def test_a_scikit_learn_model(prepared: Path) -> None:
 
     More trials resume the study; `--fresh` begins another one.
     """
-    forest = ["model=forest", "train=scikit_learn", "~train.epochs", "~train.lr"]
+    forest = ["model=forest", "train=scikit_learn", "~train.epochs", "~train.lr", "retrain=default"]
+    forest.append("~retrain.steps_per_epoch")
     (prepared / "params.yaml").write_text(yaml.safe_dump({"experiment": "digits", "overrides": forest}))
     space = ["~sweep.space.train", "~sweep.space.model.dropout"]
     trees = "+sweep.space.model.trees={kind: int, low: 5, high: 6, step: 1}"

@@ -14,7 +14,7 @@ from sprout.config.train import GradientDescent
 from sprout.engine.checkpoints import Checkpoints
 from sprout.engine.fit import make_loop
 from sprout.engine.loop import Loop
-from sprout.engine.train_state import NO_SUMS, Progress, TrainState
+from sprout.engine.train_state import Progress, TrainState
 from sprout.runtime.errors import UserError
 from sprout.runtime.run_context import RunContext
 from sprout.runtime.signals import EndRequest
@@ -26,10 +26,10 @@ NAN, INF = float("nan"), float("inf")
 def some() -> Progress:
     """One step into the second epoch."""
     progress = Progress(step=9, step_of_epoch=4)
-    progress.add(1.5, 3, 4)
+    progress.add((1.5, 3, 4))
     progress.update_best(0.25, less_is_better=True)
     progress.close_epoch({"epoch": 0, "val_loss": 0.25})
-    progress.add(0.1, 1, 2)
+    progress.add((0.1, 1, 2))
     progress.step_of_epoch = 1
     return progress
 
@@ -39,11 +39,11 @@ class TestProgress:
 
     def test_sums_add_up_until_their_epoch_ends(self) -> None:
         progress = Progress()
-        progress.add(1.5, 3, 4)
-        progress.add(0.5, 1, 2)
+        progress.add((1.5, 3, 4))
+        progress.add((0.5, 1, 2))
         assert progress.sums == (2.0, 4, 6)
         progress.close_epoch({"epoch": 0})
-        assert (progress.sums, progress.epoch, progress.step_of_epoch) == (NO_SUMS, 1, 0)
+        assert (progress.sums, progress.epoch, progress.step_of_epoch) == ((0.0, 0.0, 0.0), 1, 0)
         assert progress.history == [{"epoch": 0}]
 
     def test_steps_are_counted_over_epochs(self) -> None:

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from sprout.config.model import MODELS, Mlp
-from sprout.config.pseudo_label import PseudoLabel
+from sprout.config.pseudo_label import PSEUDO_LABELS, Threshold
 from sprout.config.workspace import Build, Params, choice, read_build, read_params, read_yaml, section
 from sprout.runtime.errors import UserError
 
 TEXT = """\
 experiment: digits
 model: {name: mlp, hidden: [3], activation: relu, batch_norm: false, dropout: 0.0}
-pseudo_label: {threshold: 0.5, per_class: null}
+pseudo_label: {method: threshold, threshold: 0.5, per_class: null}
 """
 
 
@@ -28,7 +28,7 @@ def test_the_build_is_read_with_its_text(tmp_path: Path) -> None:
     build = read_build(path)
     assert build.config_text == TEXT
     assert build.experiment == "digits"
-    assert section(build, "pseudo_label", PseudoLabel) == PseudoLabel(threshold=0.5, per_class=None)
+    assert choice(build, "pseudo_label", "method", PSEUDO_LABELS) == Threshold("threshold", 0.5, None)
     assert choice(build, "model", "name", MODELS) == Mlp("mlp", (3,), False, "relu", 0.0)
 
 
@@ -41,8 +41,10 @@ def test_a_build_without_sections_is_named(tmp_path: Path, text: str) -> None:
 
 def test_a_section_that_the_build_lacks_is_named() -> None:
     build = Build("experiment: digits\n", {"experiment": "digits"})
-    with pytest.raises(UserError, match=r"^pseudo_label=null: is not a section; its keys are threshold, per_class"):
-        section(build, "pseudo_label", PseudoLabel)
+    with pytest.raises(
+        UserError, match=r"^pseudo_label=null: is not a section; its keys are method, threshold, per_class"
+    ):
+        section(build, "pseudo_label", Threshold)
     with pytest.raises(UserError, match=r"^model=null: is not a section; its key name is one of cnn, mlp, .*, target$"):
         choice(build, "model", "name", MODELS)
 

@@ -20,12 +20,14 @@ from sprout.runtime.run_context import Log, RunContext, log_nothing
 CLASSES = 3
 STILL = {key.name: 0.0 for key in fields(Transforms)} | {"fill": "zeros"}
 SGD: dict[str, Any] = {"name": "sgd", "weight_decay": 0.0, "decay": "weights", "args": {}}
-CONSTANT: dict[str, Any] = {"name": "constant", "warmup": 0.0, "milestones": [], "gamma": None}
+CONSTANT: dict[str, Any] = {"name": "constant", "warmup": 0.0, "milestones": [], "gamma": None, "cycles": 1}
 SETTINGS: dict[str, Any] = {
     "method": {"kind": "supervised", "policy": "transforms"},
     "task": {"kind": "classify", "loss": "cross_entropy", "label_smoothing": 0.0, "class_weights": "none"},
     "normalise": "standard",
+    "start": "pretrained",
     "epochs": 6,
+    "steps_per_epoch": None,
     "batch_size": 16,
     "accumulate_grad_batches": 1,
     "lr": 0.01,

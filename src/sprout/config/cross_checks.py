@@ -4,7 +4,7 @@ from typing import get_args
 
 from sprout.config.model import Autoencoder, Estimator, KMeans, Model, Target
 from sprout.config.pretrained import Pretrained
-from sprout.config.train import Fitting, GradientDescent, Training
+from sprout.config.train import Fitting, GradientDescent, Training, learned_task
 from sprout.methods import ScikitLearn, Supervised
 from sprout.methods.base import Policy
 from sprout.runtime.errors import UserError
@@ -27,14 +27,19 @@ def check_together(model: Model, pretrained: Pretrained, trainings: dict[str, Tr
     if isinstance(model, KMeans):
         check_features(model, pretrained)
     for section, training in trainings.items():
+        if section == "retrain" and not learned_task(trainings["train"], model).has_pseudo_labels:
+            continue  # there is no student
         check_method(section, training, model)
         if isinstance(training, GradientDescent):
+            check_start(section, training)
             check_task(section, training, model)
             training.method.check(section, training.task)
             training.method.check_training(
                 section,
+                batch_size=training.batch_size,
                 micro_batches=training.accumulate_grad_batches,
                 processes=training.devices * training.nodes,
+                ema=training.ema,
                 active=active_policies(training),
             )
             check_unfreezing(section, training)
@@ -48,6 +53,17 @@ def check_method(section: str, training: Training, model: Model) -> None:
         raise UserError(
             f"{section}.method.kind={training.method.kind}: model.name={model.name} needs {needs}; take train={file}, "
             "or another model"
+        )
+
+
+def check_start(section: str, training: GradientDescent) -> None:
+    """Check that only the student starts from the teacher, and that layers are only frozen where they have learned."""
+    if section == "train" and training.start == "teacher":
+        raise UserError("train.start=teacher: the teacher is what train makes; accepted: pretrained, scratch")
+    if training.start == "scratch" and training.unfreeze is not None:
+        raise UserError(
+            f"{section}.unfreeze: freezes layers, and {section}.start=scratch initialises them randomly; set it to "
+            f"null, or {section}.start=pretrained"
         )
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from sprout.config import validate
 from sprout.config.augment import Augment
+from sprout.config.control import Control
 from sprout.config.download import DOWNLOADS
 from sprout.config.model import MODELS
 from sprout.config.prepare import Prepare
 from sprout.config.pretrained import Pretrained
-from sprout.config.pseudo_label import PseudoLabel
+from sprout.config.pseudo_label import PSEUDO_LABELS
 from sprout.config.results import Evaluate, Report, Tracking
 from sprout.config.sweep import check_sweep
 from sprout.config.train import check_training
@@ -33,7 +34,8 @@ SECTIONS: dict[str, Callable[[str, Any], Any]] = {
     "pretrained": check_section(Pretrained),
     "model": check_choice("name", MODELS),
     "train": check_training,
-    "pseudo_label": check_section(PseudoLabel),
+    "pseudo_label": check_choice("method", PSEUDO_LABELS),
+    "control": check_section(Control),
     "retrain": check_training,
     "evaluate": check_section(Evaluate),
     "report": check_section(Report),

@@ -71,9 +71,14 @@ class Schedule:
     """Fractions of all steps after which the learning rate decays; only for the schedule step."""
     gamma: Annotated[float, Field(gt=0, lt=1)] | None
     """Factor of the decay at each milestone; only for the schedule step."""
+    cycles: Count
+    """How often the schedule cosine runs, each time with its warm-up and from the base learning rate again (warm
+    restarts: Loshchilov and Hutter, 2017); 1 for the others."""
 
     def __post_init__(self) -> None:
-        """Check that milestones and gamma are set for the schedule step, and for no other."""
+        """Check that milestones, gamma and cycles are set for the schedule that has them, and for no other."""
+        if self.name != "cosine" and self.cycles != 1:
+            raise ValueError(f"cycles={self.cycles} with name={self.name}: only cosine has cycles; the others need 1")
         if (self.name == "step") != bool(self.milestones):
             raise ValueError(
                 f"milestones={list(self.milestones)} with name={self.name}: step needs a list such as [0.5, 0.75], "
@@ -111,8 +116,14 @@ class GradientDescent:
     """What is learned."""
     normalise: Normalisation
     """How inputs are scaled."""
+    start: Literal["pretrained", "scratch", "teacher"]
+    """The initial weights: pretrained are those of the stage `pretrained`, where an experiment names some, and random
+    ones otherwise; scratch are random ones; teacher are the teacher's, for the section retrain."""
     epochs: Count
-    """Maximum number of passes over the training examples."""
+    """Maximum number of epochs; each ends with a validation."""
+    steps_per_epoch: Count | None
+    """Steps of the optimizer in an epoch, so that the training has epochs × steps_per_epoch; examples start over when
+    they are used up. null means one pass over the training examples."""
     batch_size: Count
     """Examples in a step, over all devices together."""
     accumulate_grad_batches: Count

@@ -21,9 +21,11 @@ class Batch(NamedTuple):
     """(N,) int64 class indices or float32 numbers; zeros where there is none."""
     ids: Tensor
     """(N,) int64, the index of each example in its stream."""
+    keys: Tensor
+    """(N,) int64; the random draws of an example are a function of seed, epoch and key."""
     seed: int
-    """The random draws for an example are a function of seed, epoch and id."""
     epoch: int
+    """The epoch; in a stream that starts over when it is used up, the step of the training."""
     num_valid: int
     """The first `num_valid` examples count; any others are repeats, so that no process has an empty batch."""
     global_batch_size: int
@@ -89,14 +91,14 @@ class Batches:
     def endless_step(self, step: int) -> list[Batch]:
         """The step of this number, counted over the whole training, of a stream that starts over when it is used up.
 
-        Each step has random draws of its own; an example that occurs twice in a step has the same ones.
+        Each step has random draws of its own, and so has each occurrence of an example in it.
         """
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         epochs, ids = np.divmod(places, len(self.examples))
         for epoch in np.unique(epochs):
             inside = epochs == epoch
             ids[inside] = self.order(int(epoch))[ids[inside]]
-        return self.micro_batches(ids, step)
+        return self.micro_batches(ids, step, np.arange(self.batch_size))
 
     def order(self, epoch: int) -> Array:
         """The examples in the order of an epoch: (N,) int64."""
@@ -106,16 +108,25 @@ class Batches:
             self.last_order = epoch, np.random.default_rng([self.seed, epoch]).permutation(len(self.examples))
         return self.last_order[1]
 
-    def micro_batches(self, step: Array, epoch: int) -> list[Batch]:
-        """This process's micro-batches of a step: (n,) ids."""
-        return [self.batch(self.shares.select(step, n), step, epoch) for n in range(self.shares.micro_batches)]
+    def micro_batches(self, step: Array, epoch: int, keys: Array | None = None) -> list[Batch]:
+        """This process's micro-batches of a step: (n,) ids, and (n,) keys of their draws, by default the ids."""
+        return [
+            self.batch(
+                self.shares.select(step, number),
+                step,
+                epoch,
+                None if keys is None else self.shares.select(keys, number),
+            )
+            for number in range(self.shares.micro_batches)
+        ]
 
-    def batch(self, share: Array, step: Array, epoch: int) -> Batch:
-        """One micro-batch: the ids of this share (m,) of a step (n,)."""
+    def batch(self, share: Array, step: Array, epoch: int, keys: Array | None = None) -> Batch:
+        """One micro-batch: the ids of this share (m,) of a step (n,); the keys of their draws, by default the ids."""
         # A process without an example would have no gradient: an empty share repeats one.
         ids = torch.from_numpy(share if len(share) else step[:1])
         inputs = torch.from_numpy(self.examples.take(ids.numpy()))
-        return Batch(inputs, self.targets[ids], ids, self.seed or 0, epoch, len(share), len(step))
+        of_draws = ids if keys is None or not len(share) else torch.from_numpy(keys)
+        return Batch(inputs, self.targets[ids], ids, of_draws, self.seed or 0, epoch, len(share), len(step))
 
     def smallest(self) -> int:
         """How many examples the smallest batch of a process has."""
@@ -125,23 +136,31 @@ class Batches:
 
 
 class StepLoader:
-    """The steps of a training: the first stream defines the epochs, the others start over when they are used up."""
+    """The steps of a training: an epoch is a pass over the first stream, or has a given number of steps.
 
-    def __init__(self, streams: Sequence[Batches]) -> None:
-        """Take the streams of a method, one at least."""
-        self.first, *self.others = streams
+    A stream that does not define the epochs starts over when it is used up.
+    """
+
+    def __init__(self, streams: Sequence[Batches], steps_per_epoch: int | None = None) -> None:
+        """Take the streams of a method, one at least, and the number of steps of an epoch, if it is given."""
+        self.streams, self.steps_per_epoch = streams, steps_per_epoch
 
     def __len__(self) -> int:
         """Steps of an epoch."""
-        return len(self.first)
+        return self.steps_per_epoch or len(self.streams[0])
 
     @property
     def micro_batches(self) -> int:
         """Micro-batches of a step."""
-        return self.first.shares.micro_batches
+        return self.streams[0].shares.micro_batches
 
     def steps(self, epoch: int, start: int = 0) -> Iterator[list[Step]]:
         """The steps of an epoch from `start` on, each as its micro-batches."""
-        for number, first in enumerate(self.first.steps(epoch, start), start + epoch * len(self)):
-            others = [stream.endless_step(number) for stream in self.others]
-            yield list(zip(first, *others, strict=True))
+        numbers = range(start + epoch * len(self), (epoch + 1) * len(self))
+        if self.steps_per_epoch:
+            for number in numbers:
+                yield list(zip(*(stream.endless_step(number) for stream in self.streams), strict=True))
+            return
+        first, *others = self.streams
+        for number, of_first in zip(numbers, first.steps(epoch, start), strict=True):
+            yield list(zip(of_first, *(stream.endless_step(number) for stream in others), strict=True))

@@ -28,13 +28,23 @@ class DamagedError(Exception):
     """The content of a checkpoint is not what was written; the file is removed, as it would count among those kept."""
 
 
-def checkpoint_folder(role: str, name: str) -> Path:
-    """The folder for the checkpoints of a training of this role and fingerprint.
+def checkpoint_folder(role: str) -> Path:
+    """The folder for the checkpoints of trainings of this role, each in a folder named by its fingerprint.
 
     It is no output of a stage, as DVC deletes outputs before it runs a stage. It is in the main workspace even if DVC
     runs the stage in a copy, as the copy is deleted afterwards.
     """
-    return Path(os.environ.get("DVC_ROOT", ".")).absolute() / "build" / "checkpoints" / role / name
+    return main_workspace() / "build" / "checkpoints" / role
+
+
+def candidate_folder(role: str) -> Path:
+    """The folder for finished models among which a stage will choose, each named as its checkpoints are."""
+    return main_workspace() / "build" / "candidates" / role
+
+
+def main_workspace() -> Path:
+    """The workspace, also where DVC runs a stage in a copy of it."""
+    return Path(os.environ.get("DVC_ROOT", ".")).absolute()
 
 
 @contextmanager

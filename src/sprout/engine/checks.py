@@ -54,10 +54,10 @@ def check_settings(train: Examples, section: str, config: GradientDescent) -> No
         raise UserError(
             f"{section}.monitor={config.monitor}: {config.task.name} has no such metric; accepted: val_loss"
         )
-    if config.batch_size > len(train):
+    if config.batch_size > len(train) and config.steps_per_epoch is None:
         raise UserError(
             f"{section}.batch_size={config.batch_size}: there are {len(train)} training examples; accepted: up to "
-            f"{len(train)}"
+            f"{len(train)}, or any with {section}.steps_per_epoch"
         )
     config.task.check(section, train)
     if len(train.shape) == 1:

@@ -28,7 +28,8 @@ def training_steps(data: TrainingData, card: ModelCard, config: GradientDescent,
         [
             stream_batches(examples_of(stream, data), number, stream, card, config, shares)
             for number, stream in enumerate(config.method.streams)
-        ]
+        ],
+        config.steps_per_epoch,
     )
 
 
@@ -51,7 +52,7 @@ def stream_batches(
     """The batches of a stream; each has an order and random draws of its own, by its number."""
     known = stream.source is Source.TRAIN
     targets = config.task.network_targets(examples.targets, card) if known else np.zeros(len(examples), np.int64)
-    size = max(1, round(stream.ratio * config.batch_size))
+    size = stream.size(config.batch_size)
     return Batches(examples, size, targets=targets, seed=config.seed + number * STREAM_SEED, shares=shares)
 
 

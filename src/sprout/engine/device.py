@@ -23,4 +23,6 @@ def on_device(batch: Batch, device: torch.device) -> Batch:
     def moved(tensor: Tensor) -> Tensor:
         return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
-    return batch._replace(inputs=moved(batch.inputs), targets=moved(batch.targets), ids=moved(batch.ids))
+    ids = moved(batch.ids)
+    keys = ids if batch.keys is batch.ids else moved(batch.keys)
+    return batch._replace(inputs=moved(batch.inputs), targets=moved(batch.targets), ids=ids, keys=keys)

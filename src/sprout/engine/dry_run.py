@@ -78,6 +78,10 @@ def output_shape(
 
 
 def smallest_batch(train: Examples, config: GradientDescent) -> int:
-    """How many examples the smallest micro-batch of a process has."""
+    """How many examples the smallest micro-batch of a process has, over all streams."""
     shares = Shares(world=config.devices * config.nodes, micro_batches=config.accumulate_grad_batches)
-    return Batches(train, config.batch_size, targets=train.targets, shares=shares).smallest()
+    sizes = [stream.size(config.batch_size) for stream in config.method.streams]
+    found = [size // (shares.world * shares.micro_batches) for size in sizes]
+    if config.steps_per_epoch is None:  # an epoch of the first stream ends with what is left
+        found[0] = Batches(train, sizes[0], targets=train.targets, shares=shares).smallest()
+    return max(1, min(found))

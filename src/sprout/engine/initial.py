@@ -24,11 +24,15 @@ their means."""
 
 @dataclass(frozen=True)
 class StartWeights:
-    """Pretrained weights that a network starts from."""
+    """Weights that a network starts from."""
 
     folder: Path
-    """The output of the stage `pretrained`."""
+    """The output of the stage `pretrained`, or the teacher's model folder."""
     checksum: str
+    key: str = "pretrained.source"
+    """The setting that has chosen them, for messages."""
+    head: bool = False
+    """Whether the last dense layer is for the same outputs, and is taken too."""
 
 
 def initial_card(
@@ -77,15 +81,15 @@ def initial_network(card: ModelCard, outputs: int, start: StartWeights | None, *
     Args:
         card: the model.
         outputs: how many numbers it outputs for one example during training.
-        start: pretrained weights; None for a random initialisation.
-        keep_head: whether the pretrained weights of the last dense layer are used, too.
+        start: the weights to start from; None for a random initialisation.
+        keep_head: whether the last dense layer of pretrained weights is used, too.
 
     Raises:
         UserError: the architecture does not fit the examples, or the weights do not fit it.
     """
     network = build_network(network_shape(card.input_shape), outputs, card.architecture)
     if start is not None:
-        load_pretrained(network, start.folder, head=keep_head)
+        load_pretrained(network, start.folder, head=keep_head or start.head, key=start.key)
     return network
 
 

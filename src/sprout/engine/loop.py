@@ -20,7 +20,7 @@ from sprout.engine.checkpoints import Checkpoints
 from sprout.engine.device import on_device
 from sprout.engine.module import Sums, TrainingModule
 from sprout.engine.process_sync import ProcessSync
-from sprout.engine.train_state import NO_SUMS, Progress, TrainState
+from sprout.engine.train_state import Progress, TrainState
 from sprout.runtime.errors import TrainingFailedError, UserError
 from sprout.runtime.run_context import Row, RunContext
 from sprout.runtime.signals import EndRequest, Killed
@@ -60,7 +60,7 @@ class Loop:
         self.sync, self.log = ProcessSync(fabric), context.log
         self.checkpoints, self.saved = Checkpoints(context.checkpoints, context.name), time.monotonic()
         self.display = EpochLines(context.name, config.epochs, quiet=fabric.global_rank > 0)
-        self.step_log = StepLog(context.log, config.log_steps, train.micro_batches)
+        self.step_log = StepLog(context.log, config.log_steps, train.micro_batches, module.learner.logged)
         self.unread: list[tuple[int, Tensor, int]] = []
         self.max_unread = UNREAD_STEPS if fabric.device.type != "cpu" else 1
 
@@ -125,7 +125,7 @@ class Loop:
             with self.without_sync(number < len(micro_batches)):
                 with self.fabric.autocast():
                     found: Sums = self.wrapped.training_step(self.on_device(host))
-                self.unread.append((progress.step, stacked(found), host[0].num_valid))
+                self.unread.append((progress.step, found["sums"], host[0].num_valid))
                 if len(self.unread) >= self.max_unread:
                     self.read_losses()
                 self.fabric.backward(found["loss"])
@@ -150,12 +150,12 @@ class Loop:
         if not self.unread:
             return
         read = torch.stack([sums for _, sums, _ in self.unread]).tolist()
-        for (step, _, count), (loss, metric) in zip(self.unread, read, strict=True):
-            if not math.isfinite(loss):
+        for (step, _, count), sums in zip(self.unread, read, strict=True):
+            if not math.isfinite(sums[0]):
                 self.unread.clear()
-                self.fail(step, loss)
-            self.progress.add(loss, metric, count)
-            self.step_log.add(step, loss, count, self.lr(step))
+                self.fail(step, sums[0])
+            self.progress.add([*sums, count])
+            self.step_log.add(step, [*sums, count], self.lr(step))
         self.unread.clear()
         if self.max_unread > 1:
             self.state.keep_finite()
@@ -193,20 +193,21 @@ class Loop:
         return row
 
     def validate_batch(self, host: Batch) -> Tensor:
-        """Sums of loss and metric, and the number of examples: (3,)."""
+        """Sums of loss and metric, and the number of examples: (3,) float64."""
         with self.fabric.autocast():
             found: Sums = self.wrapped.validation_step(self.on_device((host,)))
-        return torch.tensor([*stacked(found).tolist(), host.num_valid], dtype=torch.float64)
+        return torch.tensor([*found["sums"].tolist(), host.num_valid], dtype=torch.float64)
 
     def row(self, validated: list[float]) -> Row:
         """The row of history of the running epoch."""
         progress, name = self.progress, self.config.task.epoch_metric
         trained = self.sync.total(torch.tensor(progress.sums, dtype=torch.float64))
         row: Row = {"epoch": progress.epoch, "lr": self.lr(progress.step - 1)}
-        for split, (loss, metric, count) in (("train", trained), ("val", validated)):
+        for split, (loss, metric, *logged, count) in (("train", trained), ("val", validated)):
             row[f"{split}_loss"] = loss / count
             if name:
                 row[f"{split}_{name}"] = metric / count
+            row |= {key: value / count for key, value in zip(self.module.learner.logged, logged, strict=False)}
         return row
 
     def checkpoint_due(self) -> bool:
@@ -228,13 +229,10 @@ class Loop:
         self.read_losses()
         progress = self.progress
         if self.fabric.world_size > 1:
-            loss, metric, count = self.sync.total(torch.tensor(progress.sums, dtype=torch.float64))
-            progress.sums = (loss, metric, count) if self.fabric.global_rank == 0 else NO_SUMS
+            total = self.sync.total(torch.tensor(progress.sums, dtype=torch.float64))
+            progress.clear_sums()
+            if self.fabric.global_rank == 0:
+                progress.add(total)
         if self.fabric.global_rank == 0:
             self.checkpoints.save(self.state.state(), progress.step)
         self.saved = time.monotonic()
-
-
-def stacked(found: Sums) -> Tensor:
-    """The sums of loss and metric of a batch: (2,)."""
-    return torch.stack([found["total"], found["metric"].to(found["total"])])

@@ -27,7 +27,7 @@ from sprout.models.card import ModelCard
 from sprout.models.normalise import Normalise
 
 Sums = dict[str, Tensor]
-"""`loss`, to be minimised; `total` and `metric`, sums of losses and metrics over the valid examples."""
+"""`loss`, to be minimised; `sums` (2 + M,) over the valid examples, of losses, metrics and what the learner logs."""
 
 
 class TrainingModule(pl.LightningModule):
@@ -64,12 +64,13 @@ class TrainingModule(pl.LightningModule):
             config,
         )
         self.steps_per_epoch, self.world = steps_per_epoch, world
+        self.total_steps = config.epochs * steps_per_epoch
         images = len(card.input_shape) == 3
         self.layout = torch.channels_last if config.channels_last and images else torch.contiguous_format
         network.to(memory_format=self.layout)
         self.policies = {name: policy for name, policy in config.policies.items() if policy.active and images}
         self.unfreezing = Unfreezing(network, config.unfreeze)
-        self.schedule = make_schedule(config.schedule, config.epochs * steps_per_epoch)
+        self.schedule = make_schedule(config.schedule, self.total_steps)
         self.ema: WeightAverage | None = None
         # Not registered as a submodule, so that the weights keep their names.
         self.__dict__["forward_network"] = torch.compile(network) if config.compile else network
@@ -78,7 +79,7 @@ class TrainingModule(pl.LightningModule):
 
     def draws(self, batch: Batch) -> Draw:
         """The random draws of a batch's examples."""
-        return draws(batch.seed, batch.epoch, batch.ids)
+        return draws(batch.seed, batch.epoch, batch.keys)
 
     def scaled(self, batch: Batch) -> Tensor:
         """The examples without augmentation: (N, C, H, W) in 0..1, or (N, F)."""
@@ -91,8 +92,32 @@ class TrainingModule(pl.LightningModule):
 
     def outputs(self, shown: Tensor) -> Tensor:
         """The outputs of the network for scaled examples, in float32, or in float64 with precision 64-true."""
-        outputs: Tensor = self.__dict__["forward_network"](self.normalise(shown).contiguous(memory_format=self.layout))
+        outputs: Tensor = self.__dict__["forward_network"](self.network_input(shown))
         return outputs if outputs.dtype == torch.float64 else outputs.float()
+
+    @torch.no_grad()
+    def ema_outputs(self, shown: Tensor) -> Tensor:
+        """The outputs of the weights' moving average, in evaluation mode; as `outputs`."""
+        assert self.ema, "a method that labels by the moving average checks that there is one"
+        outputs: Tensor = self.ema.network(self.network_input(shown))
+        return outputs if outputs.dtype == torch.float64 else outputs.float()
+
+    def network_input(self, shown: Tensor) -> Tensor:
+        """Scaled examples, normalised and in the memory format of the network."""
+        normalised: Tensor = self.normalise(shown)
+        return normalised.contiguous(memory_format=self.layout)
+
+    def gather(self, values: Tensor) -> Tensor:
+        """The values of all processes, which have equally many: (n, …) → (processes · n, …)."""
+        if self.world == 1:
+            return values
+        found = [torch.empty_like(values) for _ in range(self.world)]
+        torch.distributed.all_gather(found, values.contiguous())
+        return torch.cat(found)
+
+    def own(self, values: Tensor) -> Tensor:
+        """Those of this process among the values of all: (processes · n, …) → (n, …)."""
+        return values if self.world == 1 else values.chunk(self.world)[torch.distributed.get_rank()]
 
     def mean(self, losses: Tensor, batch: Batch) -> Tensor:
         """The part of this micro-batch in the mean over the whole step: (N,) → scalar.
@@ -106,11 +131,11 @@ class TrainingModule(pl.LightningModule):
     def training_step(self, step: Step, batch_idx: int = 0) -> Sums:
         """The loss of a micro-batch of each stream, and the sums over the first stream."""
         found = self.learner.training_loss(self, step)
-        return {"loss": found.loss, **sums(found, step[0])}
+        return {"loss": found.loss, "sums": sums(found, step[0])}
 
     def validation_step(self, step: Step, batch_idx: int = 0) -> Sums:
         """The sums over a validation batch."""
-        return sums(self.learner.validation_loss(self, step[0]), step[0])
+        return {"sums": sums(self.learner.validation_loss(self, step[0]), step[0])}
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """The optimizer of the network; also starts the moving average of the weights."""
@@ -155,7 +180,7 @@ class TrainingModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Freeze the layers that do not learn in this epoch."""
         self.unfreezing.enter(self.current_epoch)
-        self.train_sums = torch.zeros(3, dtype=torch.float64)
+        self.train_sums = torch.zeros(3 + len(self.learner.logged), dtype=torch.float64)
 
     def on_train_batch_start(self, batch: Step, batch_idx: int) -> None:
         """Seed dropout at the first micro-batch of each step."""
@@ -188,10 +213,13 @@ class TrainingModule(pl.LightningModule):
         if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
             splits["train"] = self.train_sums
         for split, mine in splits.items():
-            total, hits, count = self.trainer.strategy.reduce(mine.to(self.device), reduce_op="sum").tolist()
+            reduced = self.trainer.strategy.reduce(mine.to(self.device), reduce_op="sum")
+            total, hits, *logged, count = reduced.tolist()
             self.log(f"{split}_loss", total / count, sync_dist=True)
             if metric:
                 self.log(f"{split}_{metric}", hits / count, sync_dist=True)
+            for name, value in zip(self.learner.logged, logged, strict=False):
+                self.log(name, value / count, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the state of the learner and the moving average, which are no parameters of the module."""
@@ -210,12 +238,13 @@ class TrainingModule(pl.LightningModule):
             self.ema.load_state_dict([tensor.to(self.device) for tensor in resumed])
 
 
-def sums(found: StepLoss, batch: Batch) -> Sums:
-    """The sums of losses and metrics over the valid examples."""
-    losses, metrics = found.losses[: batch.num_valid].detach(), found.metrics[: batch.num_valid]
-    return {"total": losses.sum(), "metric": metrics.sum()}
+def sums(found: StepLoss, batch: Batch) -> Tensor:
+    """The sums over the valid examples of losses, metrics and what the learner logs: (2 + M,)."""
+    losses, metrics = found.losses[: batch.num_valid].detach().sum(), found.metrics[: batch.num_valid].sum()
+    both = torch.stack([losses, metrics.to(losses)])
+    return both if found.logged is None else torch.cat([both, found.logged.to(losses) * batch.num_valid])
 
 
 def collected(outputs: Any, step: Step) -> Tensor:
-    """Sums of loss and metric, and the number of examples of a batch: (3,) float64 on the CPU."""
-    return torch.tensor([outputs["total"].item(), outputs["metric"].item(), step[0].num_valid], dtype=torch.float64)
+    """The sums of a batch, and its number of examples: (3 + M,) float64 on the CPU."""
+    return torch.tensor([*outputs["sums"].tolist(), step[0].num_valid], dtype=torch.float64)

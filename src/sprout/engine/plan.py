@@ -1,5 +1,6 @@
 """Plan a training: find its examples, its model card and its initial weights, and check that they fit."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from sprout.data.store import open_store
 from sprout.engine.checks import check_examples, check_machine, check_settings
 from sprout.engine.dry_run import dry_run
 from sprout.engine.initial import StartWeights, initial_card
-from sprout.methods.base import Source
 from sprout.models.card import ModelCard
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
@@ -20,6 +20,7 @@ from sprout.tasks.base import Task
 
 WEIGHTS = Path("data/pretrained")
 """The output of the stage `pretrained`."""
+TEACHER = Path("models/teacher")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Plan:
     """The model before training."""
     training: Training
     start: StartWeights | None
-    """Pretrained weights; None for a random initialisation."""
+    """The weights to start from; None for a random initialisation."""
 
     def run(self, folder: Path, context: RunContext) -> None:
         """Train, and write the model into an empty folder; ranks above 0 write nothing."""
@@ -75,8 +76,7 @@ def plan(examples: Examples, prepared: Path, training: Training, model: Model, r
 
 def training_data(examples: Examples, prepared: Path, training: Training, task: type[Task]) -> TrainingData:
     """The examples with a target of the task; and the unlabelled pool, if the method uses it."""
-    streams = training.method.streams if isinstance(training, GradientDescent) else ()
-    needs_pool = any(stream.source is Source.POOL for stream in streams)
+    needs_pool = isinstance(training, GradientDescent) and training.method.learns_from_pool
     return TrainingData(
         examples.with_target(task.column),
         Examples.of(open_store(prepared / "val"), target=task.column),
@@ -85,11 +85,15 @@ def training_data(examples: Examples, prepared: Path, training: Training, task: 
 
 
 def start_weights(section: str, training: Training) -> StartWeights | None:
-    """The pretrained weights; None for a random initialisation.
+    """The weights to start from; None for a random initialisation.
 
     Raises:
         UserError: the stage `pretrained` has not run, or there are no weights and the section unfreezes some.
     """
+    if isinstance(training, GradientDescent) and training.start == "teacher":
+        return teacher_weights(f"{section}.start=teacher")
+    if isinstance(training, GradientDescent) and training.start == "scratch":
+        return None
     path = WEIGHTS / "pretrained.json"
     if not path.is_file():
         raise UserError(f"{path}: not found; `dvc repro pretrained` makes it")
@@ -99,3 +103,15 @@ def start_weights(section: str, training: Training) -> StartWeights | None:
             f"{section}.unfreeze: freezes weights that are randomly initialised; set pretrained.source, or null here"
         )
     return None if record is None else StartWeights(WEIGHTS, record["weights"])
+
+
+def teacher_weights(key: str) -> StartWeights:
+    """The teacher's weights, with its last layer.
+
+    Raises:
+        UserError: the stage `train` has not run.
+    """
+    path = TEACHER / "model.safetensors"
+    if not path.is_file():
+        raise UserError(f"{path}: not found, and {key} starts from it; `dvc repro train` makes it")
+    return StartWeights(TEACHER, hashlib.sha256(path.read_bytes()).hexdigest(), key, head=True)

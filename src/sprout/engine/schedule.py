@@ -13,12 +13,14 @@ def make_schedule(config: Schedule, steps: int) -> Callable[[int], float]:
         config: the section.
         steps: of the whole training.
     """
-    warmup = config.warmup * steps
+    cycle = steps / config.cycles
+    warmup = config.warmup * cycle
 
     def lr_multiplier(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        progress = (step - warmup) / max(1.0, steps - warmup)
+        of_cycle = step % cycle if step < steps else cycle
+        if of_cycle < warmup:
+            return (of_cycle + 1) / (warmup + 1)
+        progress = (of_cycle - warmup) / max(1.0, cycle - warmup)
         match config.name:
             case "constant":
                 return 1.0

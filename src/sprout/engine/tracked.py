@@ -1,7 +1,6 @@
 """Train as a tracked run: shared by the stages `train` and `retrain`, `sprout train` and the trials of a sweep."""
 
 import shutil
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,18 +14,17 @@ from sprout.config.tree import leaves
 from sprout.config.workspace import Build, choice, section
 from sprout.data.dataset import Examples
 from sprout.data.store import STORES
-from sprout.engine.checkpoints import checkpoint_folder, only_one
+from sprout.engine.checkpoints import candidate_folder, checkpoint_folder, only_one
 from sprout.engine.fingerprint import fingerprint
 from sprout.engine.plan import Plan, plan
 from sprout.models.card import load_card, write_card
 from sprout.runtime.files import atomic_folder, read_json
 from sprout.runtime.launch import rank
 from sprout.runtime.run_context import Log, RunContext
-from sprout.tracking import TRIAL_STATE, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri
+from sprout.tracking import TRIAL_STATE, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri, trained_on
 from sprout.tracking.trial import Reporter, Trial
 
 PREPARED = Path("data/prepared")
-DATA = ("data/prepared", "data/augmented", "data/pseudo_labels")
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,11 @@ class TrainingSections:
         return cls(
             read_training(build, name), choice(build, "model", "name", MODELS), section(build, "tracking", Tracking)
         )
+
+    @property
+    def learns_from_pool(self) -> bool:
+        """Whether the method itself uses unlabelled examples."""
+        return isinstance(self.training, GradientDescent) and self.training.method.learns_from_pool
 
 
 def train_tracked(
@@ -69,24 +72,64 @@ def train_tracked(
         Pruned: the sweep has ended the trial.
     """
     planned = plan(examples, PREPARED, sections.training, sections.model, role)
-    name = fingerprint(planned.training, planned.card, planned.start, planned.data)
-    checkpoints = trial.checkpoints / name if trial else checkpoint_folder(role, name)
+    train_planned(folder, planned, sections.tracking, build, role=role, trial=trial)
+
+
+def train_candidate(examples: Examples, sections: TrainingSections, build: Build, *, role: str, name: str) -> Path:
+    """Train a model that a stage may choose, unless the same training has ended before; return its folder.
+
+    The folder is no output of a stage, as DVC deletes outputs before it runs a stage.
+
+    Args:
+        examples: the examples to train on.
+        sections: the settings.
+        build: the composed config, for the params of the run.
+        role: student or control.
+        name: of the run.
+
+    Raises:
+        UserError: the data or the settings do not fit.
+    """
+    planned = plan(examples, PREPARED, sections.training, sections.model, role)
+    folder = candidate_folder(role) / fingerprint_of(planned)
+    if not folder.is_dir():
+        train_planned(folder, planned, sections.tracking, build, role=role, name=name)
+    return folder
+
+
+def train_planned(
+    folder: Path,
+    planned: Plan,
+    tracking: Tracking,
+    build: Build,
+    *,
+    role: str,
+    name: str | None = None,
+    trial: Trial | None = None,
+) -> None:
+    """`train_tracked`, for a training that has been planned; `name` is that of the run."""
+    checkpoints = (trial.checkpoints if trial else checkpoint_folder(role)) / fingerprint_of(planned)
     if rank() > 0:
         planned.run(folder, RunContext(role, checkpoints))
         return
-    data, git = data_hashes(Path.cwd(), DATA if role == "student" else DATA[:2]), git_state(Path.cwd())
+    data, git = data_hashes(Path.cwd(), trained_on(role)), git_state(Path.cwd())
     with only_one(checkpoints):
-        info = RunInfo(build, role, tracking_uri(), data, git)
+        info = RunInfo(build, role, tracking_uri(), data, git, name=name)
         with tracked_run(placed(info, trial), waits=trial is None) as run:
-            context = RunContext(role, checkpoints, reporter(run, trial, sections.training))
+            context = RunContext(role, checkpoints, reporter(run, trial, planned.training))
             train_and_log(folder, planned, context, run)
             if trial:
                 trial.keep(folder)
                 run.set_tags({TRIAL_STATE: "COMPLETE"})
-            if sections.tracking.log_model:
+            if tracking.log_model:
                 run.log_model(folder, planned.data.val.take(np.arange(1)))
         # Only after the result is in place and logged: a process that is killed before resumes from here.
         shutil.rmtree(checkpoints)
+
+
+def fingerprint_of(planned: Plan) -> str:
+    """The fingerprint of a training that has been planned."""
+    return fingerprint(planned.training, planned.card, planned.start, planned.data)
 
 
 def train_and_log(folder: Path, planned: Plan, context: RunContext, run: Run) -> None:
@@ -126,9 +169,8 @@ def train_beside(folder: Path, build: Build, role: str, trial: Trial | None = No
     train_tracked(folder, Examples.open(*STORES), TrainingSections.of(build, "train"), build, role=role, trial=trial)
 
 
-def keep_teacher(teacher: Path, student: Path) -> None:
-    """Copy the teacher as the student, and print why: there are no pseudo-labels."""
-    print("retrain: no pseudo-labels; the student is the teacher", file=sys.stderr)
+def hand_on(model: Path, student: Path, kept: str | None) -> None:
+    """Copy a model folder as the student; `kept` names another model that takes the student's place."""
     with atomic_folder(student) as folder:
-        shutil.copytree(teacher, folder, dirs_exist_ok=True)
-        write_card(folder, replace(load_card(teacher), role="student", kept="teacher"))
+        shutil.copytree(model, folder, dirs_exist_ok=True)
+        write_card(folder, replace(load_card(model), role="student", kept=kept))

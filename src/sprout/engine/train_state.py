@@ -1,7 +1,7 @@
 """The state of a training: everything that resuming it takes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,8 +18,6 @@ from sprout.runtime.errors import UserError
 from sprout.runtime.run_context import Row
 from sprout.weights.tensor_file import save_tensors
 
-NO_SUMS = (0.0, 0.0, 0.0)
-
 
 @dataclass
 class Progress:
@@ -31,8 +29,8 @@ class Progress:
     """Steps done in the epoch."""
     step: int = 0
     """Steps done in all."""
-    sums: tuple[float, float, float] = NO_SUMS
-    """Sums of loss and metric, and the number of examples, of the running epoch."""
+    sums: tuple[float, ...] = (0.0, 0.0, 0.0)
+    """Sums over the examples of the running epoch: of loss, metric and what the learner logs; then their number."""
     history: list[Row] = field(default_factory=list)
     """A row for each epoch that is done."""
     best: float | None = None
@@ -41,15 +39,19 @@ class Progress:
     epochs_since_best: int = 0
     ended: bool = False
 
-    def add(self, loss: float, metric: float, count: int) -> None:
+    def add(self, sums: Sequence[float]) -> None:
         """Add the sums of a batch."""
-        self.sums = (self.sums[0] + loss, self.sums[1] + metric, self.sums[2] + count)
+        self.sums = tuple(have + more for have, more in zip(self.sums, sums, strict=True))
+
+    def clear_sums(self) -> None:
+        """Start again from 0."""
+        self.sums = (0.0,) * len(self.sums)
 
     def close_epoch(self, row: Row) -> None:
         """End the running epoch."""
         self.history.append(row)
         self.epoch, self.step_of_epoch = self.epoch + 1, 0
-        self.sums = NO_SUMS
+        self.clear_sums()
 
     def update_best(self, value: float, *, less_is_better: bool) -> bool:
         """Note the value of the running epoch; return whether it is the best so far. NaN and infinity never are."""
@@ -84,7 +86,7 @@ class TrainState:
             optimizer: the optimizer of the network.
         """
         self.fabric, self.module, self.optimizer = fabric, module, optimizer
-        self.progress = Progress()
+        self.progress = Progress(sums=(0.0,) * (3 + len(module.learner.logged)))
         self.best: dict[str, Tensor] = {}
         """The state of the network at the best epoch, on the CPU."""
         self.finite: tuple[int, dict[str, Tensor]] = (0, {})
@@ -143,7 +145,7 @@ class TrainState:
             raise UserError("its weights are those of another network")
         progress = Progress(**state["progress"] | {"sums": tuple(state["progress"]["sums"])})
         if self.fabric.global_rank > 0:
-            progress.sums = NO_SUMS  # rank 0 has the sums of all processes
+            progress.clear_sums()  # rank 0 has the sums of all processes
         best = state["best"]
         before: Any = deepcopy((self.optimizer.state_dict(), self.module.learner.state_dict()))
         try:

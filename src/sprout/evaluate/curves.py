@@ -1,4 +1,4 @@
-"""Learning curves of teacher and student side by side, for `dvc plots`.
+"""Learning curves of teacher, control and student side by side, for `dvc plots`.
 
 DVC warns of a missing column, and each task has other metrics: each metric has a file of its own, and DVC draws every
 file in the folder.
@@ -18,14 +18,15 @@ Curve = dict[int, float]
 def write_curves(folder: Path, histories: Mapping[str, Path]) -> None:
     """Write a file for each metric on val, such as `val_loss.json`: rows of `epoch` and the metric of each model.
 
-    The metric is null where that model has no such epoch; a model that was not trained in epochs has none at all.
+    The metric is null where that model has no such epoch; a model that was not trained, or not in epochs, has none at
+    all.
 
     Args:
         folder: it is made.
         histories: each model's `history.csv`.
     """
     folder.mkdir()
-    curves = {role: read_curves(path) for role, path in histories.items()}
+    curves = {role: read_curves(path) if path.exists() else {} for role, path in histories.items()}
     for metric in sorted({metric for each in curves.values() for metric in each}):
         of_role = {role: each.get(metric, {}) for role, each in curves.items()}
         epochs = sorted({epoch for curve in of_role.values() for epoch in curve})

@@ -12,7 +12,7 @@ from sprout.runtime.files import write_json
 from sprout.tasks.base import Limits
 
 Models = Mapping[str, Predictor]
-"""Teacher and student, of one task."""
+"""Teacher, control if there is one, and student, of one task."""
 
 
 def evaluate(
@@ -22,15 +22,15 @@ def evaluate(
 
     Args:
         folder: an empty folder.
-        models: both models; a student that is the kept teacher is computed once.
+        models: all models; a student that is a copy of another one is computed once.
         test: the test split.
         limits: bins of the calibration curve, and images that are kept for the report.
         pseudo_labels: what is known of them, see `pseudo_label_quality`.
     """
-    teacher, student = models["teacher"], models["student"]
-    examined = {"teacher": teacher.task.examine(teacher, test, "test: teacher")}
-    kept = student.card.kept is not None
-    examined["student"] = examined["teacher"] if kept else student.task.examine(student, test, "test: student")
+    examined: dict[str, Array] = {}
+    for role, model in models.items():
+        same = examined.get(model.card.kept or "")
+        examined[role] = model.task.examine(model, test, f"test: {role}") if same is None else same
     return write_evaluation(folder, models, test, examined, limits, pseudo_labels)
 
 

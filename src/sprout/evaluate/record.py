@@ -5,15 +5,18 @@ from pathlib import Path
 from sprout.config.workspace import Build
 from sprout.models.card import load_card
 from sprout.runtime.files import read_json
-from sprout.tracking import BUILD, RunInfo, data_hashes, git_state, record_restored, tracked_run, tracking_uri
+from sprout.tracking import (
+    BUILD,
+    RunInfo,
+    data_hashes,
+    git_state,
+    record_restored,
+    tracked_run,
+    tracking_uri,
+    trained_on,
+)
 
-TRAINED_ON = {
-    "teacher": ("data/prepared", "data/augmented"),
-    "student": ("data/prepared", "data/augmented", "data/pseudo_labels"),
-}
-"""What the stage of each role reads."""
-
-EVALUATED_ON = ("data/prepared", "data/pseudo_labels", "models/teacher", "models/student")
+EVALUATED_ON = ("data/prepared", "data/pseudo_labels", "models/teacher", "models/control", "models/student")
 
 
 def track_evaluation(build: Build, evaluation: Path) -> None:
@@ -25,13 +28,15 @@ def track_evaluation(build: Build, evaluation: Path) -> None:
     """
     uri, here, git = tracking_uri(), Path.cwd(), git_state(Path.cwd())
     kept = load_card(Path("models/student")).kept
-    for role in ("teacher",) if kept else TRAINED_ON:
-        info = RunInfo(build, role, uri, data_hashes(here, TRAINED_ON[role]), git)
-        record_restored(info, Path("models") / role)
     metrics = read_json(evaluation / "metrics.json")
+    for role in metrics["test"]:
+        if kept and role == "student":
+            continue
+        info = RunInfo(build, role, uri, data_hashes(here, trained_on(role)), git)
+        record_restored(info, Path("models") / role)
     data, tags = data_hashes(here, EVALUATED_ON), {"sprout.kept": kept} if kept else {}
     with tracked_run(RunInfo(build, BUILD, uri, data, git, tags)) as run:
-        for role in TRAINED_ON:
+        for role in metrics["test"]:
             run.log_metrics({f"test_{key}_{role}": value for key, value in metrics["test"][role].items()})
         run.log_metrics({f"pseudo_labels_{key}": value for key, value in metrics["pseudo_labels"].items()})
         for path in sorted(evaluation.iterdir()):

@@ -42,6 +42,10 @@ class Stream:
     ratio: float = 1.0
     """Examples in a step, as a multiple of `batch_size`; 1 for the first stream, whose length is that of the epoch."""
 
+    def size(self, batch_size: int) -> int:
+        """Examples in a step."""
+        return max(1, round(self.ratio * batch_size))
+
 
 class StepLoss(NamedTuple):
     """What a learner computes for a micro-batch of each stream."""
@@ -52,10 +56,15 @@ class StepLoss(NamedTuple):
     """(N,) the loss of each example of the first stream, for the learning curves."""
     metrics: "Tensor"
     """(N,) the metric of the task for each of these."""
+    logged: "Tensor | None" = None
+    """(M,) the values of `Learner.logged` for this micro-batch; their mean over the steps of an epoch is logged."""
 
 
 class StepContext(Protocol):
     """What a learner may ask of the training: views of batches, and the network's outputs."""
+
+    total_steps: int
+    """Steps of the optimizer in the whole training."""
 
     def draws(self, batch: "Batch") -> "Draw":
         """The random draws of a batch's examples."""
@@ -69,12 +78,24 @@ class StepContext(Protocol):
     def outputs(self, shown: "Tensor") -> "Tensor":
         """The network's outputs for scaled examples."""
 
+    def ema_outputs(self, shown: "Tensor") -> "Tensor":
+        """The outputs of the weights' moving average for scaled examples, without gradients."""
+
+    def gather(self, values: "Tensor") -> "Tensor":
+        """The values of all processes, which have equally many: (n, …) → (processes · n, …)."""
+
+    def own(self, values: "Tensor") -> "Tensor":
+        """Those of this process among the values of all: (processes · n, …) → (n, …)."""
+
     def mean(self, losses: "Tensor", batch: "Batch") -> "Tensor":
         """A micro-batch's share of the mean over the whole step: (N,) → scalar."""
 
 
 class Learner(ABC):
     """What a method computes and keeps during one training."""
+
+    logged: ClassVar[tuple[str, ...]] = ()
+    """Names of further values of a training step, which become columns of the history."""
 
     @abstractmethod
     def training_loss(self, module: StepContext, step: "Step") -> StepLoss:
@@ -118,13 +139,24 @@ class Method(ABC):
             UserError: it cannot.
         """
 
-    def check_training(self, section: str, *, micro_batches: int, processes: int, active: set[Policy]) -> None:
+    def check_training(
+        self,
+        section: str,
+        *,
+        batch_size: int,
+        micro_batches: int,
+        processes: int,
+        ema: float | None,
+        active: set[Policy],
+    ) -> None:
         """Check that the other settings fit the method.
 
         Args:
             section: train or retrain.
+            batch_size: examples of the first stream in a step.
             micro_batches: micro-batches of a step.
             processes: processes that share a step.
+            ema: decay of the moving average of the weights; None if there is none.
             active: the augmentation policies that change images.
 
         Raises:
@@ -135,6 +167,11 @@ class Method(ABC):
     def streams(self) -> tuple[Stream, ...]:
         """The streams of batches, the first of which counts the epochs."""
         return (Stream(Source.TRAIN),)
+
+    @property
+    def learns_from_pool(self) -> bool:
+        """Whether one of the streams is the unlabelled pool."""
+        return any(stream.source is Source.POOL for stream in self.streams)
 
     @property
     def policies(self) -> tuple[Policy, ...]:

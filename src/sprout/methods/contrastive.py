@@ -44,7 +44,16 @@ class Contrastive(Method):
                 "of its own; take train/method=supervised"
             )
 
-    def check_training(self, section: str, *, micro_batches: int, processes: int, active: set[Policy]) -> None:
+    def check_training(
+        self,
+        section: str,
+        *,
+        batch_size: int,
+        micro_batches: int,
+        processes: int,
+        ema: float | None,
+        active: set[Policy],
+    ) -> None:
         """Views are compared within a whole step on one process, and differ by augmentation alone."""
         if micro_batches > 1:
             raise UserError(

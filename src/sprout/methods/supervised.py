@@ -36,6 +36,11 @@ class Supervised(Method):
                 "that another method trains; take train/method=contrastive"
             )
 
+    @classmethod
+    def by(cls, policy: Policy) -> "Supervised":
+        """The method with this augmentation policy."""
+        return cls(kind="supervised", policy=policy)
+
     @property
     def policies(self) -> tuple[Policy, ...]:
         """The one that the settings name."""
@@ -58,7 +63,10 @@ class SupervisedLearner(Learner):
         (batch,) = step
         draw = module.draws(batch)
         scaled = module.view(batch, draw, self.policy)
-        outputs = module.outputs(self.criterion.network_input(scaled, draw))
+        return self.loss_of(module, module.outputs(self.criterion.network_input(scaled, draw)), scaled, batch)
+
+    def loss_of(self, module: StepContext, outputs: "Tensor", scaled: "Tensor", batch: "Batch") -> StepLoss:
+        """The mean loss of the network's outputs for the examples `scaled` of a batch."""
         losses = self.criterion.losses(outputs, batch.targets, scaled, training=True)
         if self.weights is not None:
             self.weights = self.weights.to(batch.ids.device)  # copied once: a GPU would wait for the ids each step

@@ -18,7 +18,7 @@ FEW = 20
 """Up to this many classes, the cells of a matrix show their counts."""
 MAX_POINTS = 1000
 """A scatter plot draws a subset of more points: the page would become slow without becoming clearer."""
-MARKERS = {"teacher": "o", "student": "s"}
+MARKERS = {"teacher": "o", "control": "^", "student": "s"}
 
 
 def history_curves(models: Mapping[str, Model], column: str, label: str, *, percent: bool = False) -> Markup:

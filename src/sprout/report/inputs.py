@@ -1,6 +1,7 @@
 """What the earlier stages wrote, read once and unchanged; the report computes from nothing else."""
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,11 @@ class Inputs:
     targets: dict[str, int]
     """For each split how many examples have a known target, or where the task needs none, a known class."""
     models: dict[str, Model]
-    """The teacher, and the student where it is another model."""
-    kept: bool
-    """True where the student is the unchanged teacher."""
+    """The teacher, the control if there is one, and the student where it is a model of its own."""
+    kept: str | None
+    """The model that has taken the student's place, teacher or control; None for the student itself."""
     test: dict[str, Metrics]
-    """The metrics on test of teacher and student."""
+    """The metrics on test of each model."""
     pseudo_labels: dict[str, Any]
     """`pool`, `accepted`, `known` and `accuracy`, see `pseudo_label_quality`."""
     predictions: pa.Table
@@ -57,21 +58,33 @@ class Inputs:
 
     @property
     def shown(self) -> str:
-        """The model that the build hands on, whose predictions are shown: teacher or student."""
-        return "teacher" if self.kept else "student"
+        """The model that the build hands on, whose predictions are shown: teacher, control or student."""
+        return self.kept or "student"
+
+    @property
+    def rival(self) -> str | None:
+        """The model that the one shown is compared with: the one before it; None where there is no other."""
+        before = list(self.models)[: list(self.models).index(self.shown)]
+        return before[-1] if before else None
 
 
 def read_inputs(
-    prepared: Path, pseudo_labels: Path, teacher: Path, student: Path, evaluation: Path, target: str
+    prepared: Path, pseudo_labels: Path, models: Mapping[str, Path], evaluation: Path, target: str
 ) -> Inputs:
-    """Read the folders of the stages; `target` is the column of the label tables whose known values are counted.
+    """Read the folders of the stages.
+
+    Args:
+        prepared: of the stage `prepare`.
+        pseudo_labels: of the stage `pseudo_label`.
+        models: the model folders of teacher, control and student; one without a model is left out.
+        evaluation: of the stage `evaluate`.
+        target: the column of the label tables whose known values are counted.
 
     Raises:
         FileNotFoundError: a stage has not written a file; the error names it.
     """
-    kept = read_json(student / "model.json")["kept"] is not None
-    folders = {"teacher": teacher} if kept else {"teacher": teacher, "student": student}
-    models = {role: read_model(folder) for role, folder in folders.items()}
+    kept = read_json(models["student"] / "model.json")["kept"]
+    shown = {role: folder for role, folder in models.items() if not (kept and role == "student")}
     tables = {split: read_labels(prepared / split) for split in SPLITS}
     metrics = read_json(evaluation / "metrics.json")
     return Inputs(
@@ -79,7 +92,7 @@ def read_inputs(
         summary=read_json(prepared / "summary.json"),
         labels={split: class_indices(table) for split, table in tables.items()},
         targets={split: known(table, target) for split, table in tables.items()},
-        models=models,
+        models={role: read_model(folder) for role, folder in shown.items() if (folder / "model.json").exists()},
         kept=kept,
         test=metrics["test"],
         pseudo_labels=metrics["pseudo_labels"],

@@ -15,8 +15,8 @@ from sprout.tasks.base import Task
 
 Fields = dict[str, Any]
 """What a template reads, by name."""
-TRAININGS = {"teacher": "train", "student": "retrain"}
-"""The section with the training of each model."""
+TRAININGS = {"teacher": "train", "control": "retrain", "student": "retrain"}
+"""The section with the training of each model; the control's method is supervised."""
 FORMATS: dict[str, Callable[[float | None], str]] = {
     "share": formatting.percent,
     "decimal": formatting.decimal,
@@ -34,8 +34,7 @@ def write_report(
     build: str,
     prepared: Path,
     pseudo_labels: Path,
-    teacher: Path,
-    student: Path,
+    models: Mapping[str, Path],
     evaluation: Path,
     examples: int,
 ) -> None:
@@ -47,8 +46,7 @@ def write_report(
         build: hash of the build, as in the name of its runs.
         prepared: folder of the stage `prepare`; the stores `unlabelled` and `test` hold the examples shown.
         pseudo_labels: folder of the stage `pseudo_label`.
-        teacher: model folder of the stage `train`.
-        student: model folder of the stage `retrain`.
+        models: the model folders of teacher, control and student; that of the control may hold no model.
         evaluation: folder of the stage `evaluate`.
         examples: shown in each gallery; 0 for none.
 
@@ -56,8 +54,8 @@ def write_report(
         FileNotFoundError: an earlier stage has not written a file.
         UserError: a store that examples are taken from is damaged.
     """
-    task = task_named(read_json(teacher / "model.json")["task"])
-    inputs = read_inputs(prepared, pseudo_labels, teacher, student, evaluation, target=task.column or "label")
+    task = task_named(read_json(models["teacher"] / "model.json")["task"])
+    inputs = read_inputs(prepared, pseudo_labels, models, evaluation, target=task.column or "label")
     template = _environment().get_template("page.html.j2")
     page = template.render(
         **_run(task, inputs, config, build),
@@ -93,7 +91,7 @@ def _run(task: type[Task], inputs: Inputs, config: Mapping[str, Any], build: str
         "experiment": config["experiment"],
         "build": build,
         "settings": formatting.settings(config),
-        "kept": inputs.kept,
+        "single": len(inputs.models) == 1,
         "shown": inputs.shown,
         "has_pseudo_labels": task.has_pseudo_labels,
     }
@@ -162,7 +160,7 @@ def _defaults(task: type[Task], inputs: Inputs) -> Fields:
         "contents": {},
         "what": f"A model of the task {task.name}, from {formatting.plural(labelled, 'training example')} and "
         f"{formatting.plural(unlabelled, 'unlabelled example')}.",
-        "headline": f"{first.name} {values}" + ("" if inputs.kept else " (teacher → student)"),
+        "headline": f"{first.name} {values}" + (f" ({' → '.join(inputs.models)})" if inputs.rival else ""),
         "explanation": f"Measured on {formatting.plural(tested, 'test example')}; {better} is better.",
         "meaning": task.meaning or "",
         "tested": tested,

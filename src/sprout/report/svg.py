@@ -16,8 +16,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 INK, MUTED, LINE = "#101010", "#707070", "#d0d0d0"
-TEACHER, STUDENT = "#b65a00", "#0068a8"
-COLOURS = {"teacher": TEACHER, "student": STUDENT}
+TEACHER, CONTROL, STUDENT = "#b65a00", "#5d7a00", "#0068a8"
+COLOURS = {"teacher": TEACHER, "control": CONTROL, "student": STUDENT}
 LARGEST = 110
 """CSS pixels per inch, at most; 96 is the natural size."""
 VARIABLES = {
@@ -25,6 +25,7 @@ VARIABLES = {
     MUTED: "var(--muted)",
     LINE: "var(--line)",
     TEACHER: "var(--teacher)",
+    CONTROL: "var(--control)",
     STUDENT: "var(--student)",
 }
 STYLE = {

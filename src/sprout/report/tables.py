@@ -12,7 +12,7 @@ from sprout.tasks.scores import Metrics, Score
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric on one split, teacher against student."""
+    """One metric on one split, the last model against the one before it."""
 
     split: str
     score: Score
@@ -21,10 +21,9 @@ class Comparison:
 
     @property
     def difference(self) -> float | None:
-        """Student minus teacher; None where one of them is missing or only one model is shown."""
-        if len(self.values) < 2 or self.values[0] is None or self.values[1] is None:
-            return None
-        return self.values[1] - self.values[0]
+        """The last model minus the one before it; None where one of them is missing or only one model is shown."""
+        *_, before, last = (None, *self.values)
+        return None if before is None or last is None else last - before
 
     @property
     def verdict(self) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
@@ -54,19 +55,27 @@ class EpochLines:
 class StepLog:
     """Logs loss and learning rate of some steps, as soon as all micro-batches of a step are known."""
 
-    def __init__(self, log: Log, every: int, micro_batches: int) -> None:
-        """Take where to log, every how many steps (0 for never), and in how many micro-batches a step comes."""
-        self.log, self.every, self.micro_batches = log, every, micro_batches
-        self.known: list[tuple[float, int]] = []
+    def __init__(self, log: Log, every: int, micro_batches: int, logged: Sequence[str] = ()) -> None:
+        """Take where to log.
 
-    def add(self, step: int, loss: float, count: int, lr: float) -> None:
-        """Add a micro-batch: its loss, summed over `count` examples, and the step's learning rate."""
+        Args:
+            log: takes metrics of a step.
+            every: how many steps lie between two that are logged; 0 for none.
+            micro_batches: in how many a step comes.
+            logged: names of the further values of a step.
+        """
+        self.log, self.every, self.micro_batches, self.logged = log, every, micro_batches, logged
+        self.known: list[Sequence[float]] = []
+
+    def add(self, step: int, sums: Sequence[float], lr: float) -> None:
+        """Add a micro-batch: sums of loss, metric and further values, then its examples; and the learning rate."""
         if not self.every or step % self.every:
             return
-        self.known.append((loss, count))
+        self.known.append(sums)
         if len(self.known) == self.micro_batches:
-            loss, count = (sum(column) for column in zip(*self.known, strict=True))
-            self.log({"step_loss": loss / max(1, count), "step_lr": lr}, step)
+            loss, _, *further, count = (sum(column) for column in zip(*self.known, strict=True))
+            of_step = dict(zip(("loss", *self.logged), (loss, *further), strict=True))
+            self.log({f"step_{key}": value / max(1, count) for key, value in of_step.items()} | {"step_lr": lr}, step)
             self.known.clear()
 
 

@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sprout.config.pseudo_label import PseudoLabel
+from sprout.config.pseudo_label import NoPseudoLabels, PseudoLabel, Threshold
 from sprout.data.store import Array, Store, label_table, write_labels
 from sprout.models.predictor import Predictor
 from sprout.runtime.files import write_rows
 
+HISTORY = ["round", "pool", "accepted", "threshold", "mean_confidence"]
+"""Columns of `rounds.csv`."""
 
-def accept(probabilities: Array, config: PseudoLabel) -> Array:
+
+def accept(probabilities: Array, config: Threshold) -> Array:
     """The rows whose prediction is accepted, in order: (n,) int64.
 
     Args:
@@ -55,6 +58,10 @@ def pseudo_labels(probabilities: Array, rows: Array, pool: pa.Table, round_: int
 
 def label_pool(folder: Path, teacher: Predictor, pool: Store, config: PseudoLabel) -> str:
     """Write the pseudo-labels that the teacher is confident of, if its task has them; see `write_pseudo_labels`."""
+    if isinstance(config, NoPseudoLabels):
+        write_labels(folder, pool.labels.slice(0, 0))
+        write_rows(folder / "rounds.csv", HISTORY, [])
+        return "pseudo_label: none, as pseudo_label.method is none"
     if not teacher.task.has_pseudo_labels:
         write_round(folder, pool.labels.slice(0, 0), len(pool), config.threshold)
         return f"pseudo_label: the teacher's task, {teacher.task.name}, has no pseudo-labels"
@@ -62,7 +69,7 @@ def label_pool(folder: Path, teacher: Predictor, pool: Store, config: PseudoLabe
     return write_pseudo_labels(folder, probabilities, pool.labels, config)
 
 
-def write_pseudo_labels(folder: Path, probabilities: Array, pool: pa.Table, config: PseudoLabel) -> str:
+def write_pseudo_labels(folder: Path, probabilities: Array, pool: pa.Table, config: Threshold) -> str:
     """Accept, write the label table and `rounds.csv`, and return a sentence about what was accepted.
 
     Args:
@@ -88,14 +95,8 @@ def write_round(folder: Path, accepted: pa.Table, pool: int, threshold: float) -
         threshold: see `accept`.
     """
     write_labels(folder, accepted)
-    history = {
-        "round": 1,
-        "pool": pool,
-        "accepted": accepted.num_rows,
-        "threshold": threshold,
-        "mean_confidence": mean_confidence(accepted),
-    }
-    write_rows(folder / "rounds.csv", list(history), [history])
+    values = (1, pool, accepted.num_rows, threshold, mean_confidence(accepted))
+    write_rows(folder / "rounds.csv", HISTORY, [dict(zip(HISTORY, values, strict=True))])
 
 
 def mean_confidence(accepted: pa.Table) -> float | None:

@@ -7,7 +7,7 @@ is tracked. A run writes to a journal on disk (`outbox/journal.py`), which is se
 
 from sprout.tracking.connection import tracking_uri
 from sprout.tracking.describe import InSweep, RunInfo
-from sprout.tracking.lineage import GitState, data_hashes, git_state
+from sprout.tracking.lineage import GitState, data_hashes, git_state, trained_on
 from sprout.tracking.outbox.sender import all_sent
 from sprout.tracking.run import Run, record_restored, tracked_run
 from sprout.tracking.tags import BUILD, TRIAL_STATE
@@ -27,4 +27,5 @@ __all__ = [
     "serve_ui",
     "tracked_run",
     "tracking_uri",
+    "trained_on",
 ]

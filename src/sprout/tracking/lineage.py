@@ -48,3 +48,9 @@ def _git(root: Path, *arguments: str) -> str | None:
     except FileNotFoundError:
         return None
     return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+
+
+def trained_on(role: str) -> tuple[str, ...]:
+    """What the training of a model reads: teacher, control, student or train."""
+    labelled = ("data/prepared", "data/augmented")
+    return (*labelled, "data/pseudo_labels", "models/teacher") if role in ("control", "student") else labelled

@@ -26,13 +26,14 @@ def head_of(network: nn.Module) -> str:
     return name
 
 
-def load_pretrained(network: nn.Module, folder: Path, *, head: bool = False) -> None:
+def load_pretrained(network: nn.Module, folder: Path, *, head: bool = False, key: str = "pretrained.source") -> None:
     """Load weights into a network: all of them, or all but the head's.
 
     Args:
         network: is changed.
-        folder: what the stage `pretrained` wrote.
-        head: whether to load the last dense layer too; that of a classifier is for other classes.
+        folder: what the stage `pretrained` wrote, or the teacher's model folder.
+        head: whether to load the last dense layer too; that of a classifier may be for other classes.
+        key: the setting that has chosen them, for messages.
 
     Raises:
         UserError: there are no weights, or they are those of another network.
@@ -48,7 +49,7 @@ def load_pretrained(network: nn.Module, folder: Path, *, head: bool = False) -> 
         if name not in weights or weights[name].shape != tensor.shape:
             found = f"{tuple(weights[name].shape)}" if name in weights else "missing"
             raise UserError(
-                f"pretrained.source: the weights do not fit the network: {name} has shape {tuple(tensor.shape)} in the "
+                f"{key}: the weights do not fit the network: {name} has shape {tuple(tensor.shape)} in the "
                 f"network and is {found} in the file; choose the model that they were trained with"
             )
         state[name] = weights[name]

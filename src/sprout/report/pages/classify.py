@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from sprout.data.store import Array
+from sprout.evaluate.significance import mcnemar_p, wilson_interval
 from sprout.report import figures
 from sprout.report.formatting import decimal, percent, plural
 from sprout.report.inputs import Inputs, read_rows, to_float
 from sprout.report.pages.pseudo_labels import pseudo_label_fields
 from sprout.report.pictures import Picture, are_pictures, drawn
-from sprout.report.significance import mcnemar_p, wilson_interval
 
 Fields = dict[str, Any]
 FINE_TEST_SPLIT = 2000
@@ -26,6 +26,12 @@ CONTENTS = {
     "pseudo-labels": "Pseudo-labels",
     "mistakes": "Most confident mistakes",
 }
+LEARNED_FROM = {
+    ("student", "control"): "Learning from unlabelled examples, against as many steps on labels alone,",
+    ("student", "teacher"): "Learning from unlabelled examples, and in further steps,",
+    ("control", "teacher"): "The student was worse on val than the control, which is kept: its further steps on labels",
+}
+"""What the model shown has done that its rival has not."""
 SCORES = ("precision", "recall", "f1")
 """The columns of `per_class.csv` that are shown."""
 
@@ -87,49 +93,53 @@ class Outcome:
     intervals: dict[str, tuple[float, float]]
     """95% confidence interval of each one's accuracy; empty without test examples."""
     corrected: int
-    """Examples that only the student gets right."""
+    """Examples that only the model shown gets right, of it and its rival."""
     broken: int
-    """Examples that only the teacher gets right."""
+    """Examples that only its rival gets right."""
+    rival: str | None = None
+    """The model that the one shown is compared with."""
 
 
 def count_outcome(inputs: Inputs) -> Outcome:
     """Count right and wrong predictions of each model."""
     label = inputs.predictions["label"].to_numpy()
-    right = {role: inputs.predictions[role].to_numpy() == label for role in ("teacher", "student")}
+    right = {role: inputs.predictions[role].to_numpy() == label for role in inputs.models}
     total = len(label)
     errors = {role: float((~right[role]).mean()) for role in inputs.models if total}
     intervals = {role: wilson_interval(int(right[role].sum()), total) for role in inputs.models if total}
-    corrected = int((right["student"] & ~right["teacher"]).sum())
-    broken = int((right["teacher"] & ~right["student"]).sum())
-    return Outcome(total, errors, intervals, corrected, broken)
+    shown, rival = right[inputs.shown], right[inputs.rival or inputs.shown]
+    corrected, broken = int((shown & ~rival).sum()), int((rival & ~shown).sum())
+    return Outcome(total, errors, intervals, corrected, broken, inputs.rival)
 
 
 def headline(outcome: Outcome, digits: int) -> str:
     """The result in one line."""
     if not outcome.total:
         return "A classifier, without test examples to measure it on"
-    teacher = percent(outcome.errors["teacher"], digits)
-    if "student" not in outcome.errors:
-        return f"Test error {teacher} (the student is the teacher)"
-    return f"Test error {teacher} → {percent(outcome.errors['student'], digits)} (teacher → student)"
+    errors = " → ".join(percent(error, digits) for error in outcome.errors.values())
+    if outcome.rival is None:
+        return f"Test error {errors} (the student is the teacher)"
+    return f"Test error {errors} ({' → '.join(outcome.errors)})"
 
 
 def explanation(outcome: Outcome, digits: int, pool: int, accepted: int) -> str:
     """What the headline means, in a few sentences, also where the student is worse."""
     if not outcome.total:
         return "The test split has no labelled example."
-    if "student" not in outcome.errors:
+    if outcome.rival is None:
         return f"{_why_no_student(pool, accepted)} The student is therefore the teacher: this page shows one model."
-    gain = outcome.errors["teacher"] - outcome.errors["student"]
+    shown = list(outcome.errors)[-1]
+    gain = outcome.errors[outcome.rival] - outcome.errors[shown]
     examples = plural(outcome.total, "test example")
     size = f"{100 * abs(gain):.{digits}f} percentage points on {examples}"
+    what = LEARNED_FROM[shown, outcome.rival]
     if abs(gain) < 1e-9:
-        result = f"Learning from pseudo-labels did not change the error on {examples}."
+        result = f"{what} did not change the error on {examples}."
     elif gain > 0:
-        result = f"Learning from pseudo-labels lowered the error by {size}."
+        result = f"{what} lowered the error by {size}."
     else:
-        result = f"Learning from pseudo-labels made the model worse: the error rose by {size}."
-    return f"{result} {_significance(outcome)}"
+        result = f"{what} made the model worse: the error rose by {size}."
+    return f"{result} {_significance(outcome, shown, outcome.rival)}"
 
 
 def _why_no_student(pool: int, accepted: int) -> str:
@@ -140,7 +150,7 @@ def _why_no_student(pool: int, accepted: int) -> str:
     return "The retrained model was not kept."
 
 
-def _significance(outcome: Outcome) -> str:
+def _significance(outcome: Outcome, shown: str, rival: str) -> str:
     """Whether the difference between the two models may be chance."""
     if outcome.corrected + outcome.broken == 0:
         return "Both models are right and wrong on the same examples."
@@ -148,7 +158,7 @@ def _significance(outcome: Outcome) -> str:
     often, value = ("less than 0.1%", "p < 0.001") if p < 0.001 else (percent(p), f"p = {decimal(p)}")
     judged = "so chance is an unlikely explanation" if p < SIGNIFICANCE_LEVEL else "so it may be chance"
     return (
-        f"The student corrects {plural(outcome.corrected, 'mistake')} of the teacher's and makes "
+        f"The {shown} corrects {plural(outcome.corrected, 'mistake')} of the {rival}'s and makes "
         f"{plural(outcome.broken, 'new one')}. Two equally good models would differ at least this much in {often} of "
         f"cases (McNemar's exact test, {value}), {judged}."
     )
@@ -229,7 +239,7 @@ def mistakes_gallery(inputs: Inputs, test: Path, wanted: int) -> list[Mistake]:
             actual=named["label"][i],
             predicted=named[inputs.shown][i],
             confidence=float(confidence[chosen[i]]),
-            teacher=None if inputs.kept else named["teacher"][i],
+            teacher=named["teacher"][i] if inputs.rival else None,
         )
         for i, (picture, origin) in enumerate(shown)
     ]

@@ -30,9 +30,17 @@ def pseudo_label_fields(inputs: Inputs, unlabelled: Path, examples: int) -> dict
         "pseudo": inputs.pseudo_labels,
         "accepted": accepted_by_class(inputs.classes, true, labels, confidence),
         "histogram": figures.confidence_histogram(confidence) if len(confidence) else None,
+        "kept_share": kept_share(inputs),
         "rounds": [{key: to_float(value) for key, value in row.items()} for row in rounds],
         "accepted_shown": accepted_gallery(inputs, unlabelled, rows, labels, confidence, examples),
     }
+
+
+def kept_share(inputs: Inputs) -> float | None:
+    """Of the student's last epoch, the share of predictions on the pool that counted; None where it did not use it."""
+    student = inputs.models.get("student")
+    shares = student.history.get("kept_share") if student else None
+    return None if shares is None else float(shares[-1])
 
 
 def accepted_by_class(classes: Sequence[str], true: Array, labels: Array, confidence: Array) -> list[dict[str, Any]]:

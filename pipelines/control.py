@@ -1,0 +1,26 @@
+"""Stage `control`: trains the student's rival, which takes as many steps on labels alone."""
+
+from pathlib import Path
+
+from sprout.config.control import Control
+from sprout.config.workspace import read_build, section
+from sprout.data.dataset import Examples
+from sprout.data.store import open_store, read_labels
+from sprout.engine.tracked import TrainingSections
+from sprout.runtime.launch import started_as_ranks
+from sprout.runtime.stage import run_stage
+from sprout.selftraining.control import make_control, why_untrained, write_untrained
+
+
+def main() -> None:
+    build, out = read_build(), Path("models/control")
+    config, sections = section(build, "control", Control), TrainingSections.of(build, "retrain")
+    pseudo, pool = read_labels(Path("data/pseudo_labels")).num_rows, len(open_store(Path("data/prepared/unlabelled")))
+    if why := why_untrained(sections, config, pseudo, pool):
+        write_untrained(out, why)
+    elif not started_as_ranks(*sections.training.processes):
+        make_control(out, Examples.open("data/prepared/train", "data/augmented"), pseudo, sections, config, build)
+
+
+if __name__ == "__main__":
+    run_stage(main)

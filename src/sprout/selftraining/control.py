@@ -1,0 +1,100 @@
+"""The control: what the student's further steps would give on labels alone."""
+
+import csv
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from sprout.config.control import Control
+from sprout.config.train import GradientDescent
+from sprout.config.workspace import Build
+from sprout.data.dataset import Examples
+from sprout.engine.checkpoints import candidate_folder
+from sprout.engine.tracked import TrainingSections, train_candidate
+from sprout.methods import Supervised
+from sprout.methods.base import Policy
+from sprout.runtime.files import atomic_folder, read_json, write_json
+from sprout.runtime.launch import rank
+from sprout.selftraining.student import nothing_to_learn
+
+RECORD = "control.json"
+
+
+def make_control(
+    folder: Path, labelled: Examples, pseudo_labels: int, sections: TrainingSections, control: Control, build: Build
+) -> None:
+    """Train a control with each augmentation policy, and write the best on val into a folder.
+
+    Args:
+        folder: the output of the stage.
+        labelled: the training examples with true labels, and their augmented copies.
+        pseudo_labels: how many more the student learns from.
+        sections: the student's settings.
+        control: the section.
+        build: the composed config.
+    """
+    config = sections.training
+    assert isinstance(config, GradientDescent)
+    steps = config.steps_per_epoch or -(-(len(labelled) + pseudo_labels) // config.batch_size)
+    tried = {
+        policy: train_candidate(
+            labelled,
+            replace(sections, training=control_settings(config, policy, steps)),
+            build,
+            role="control",
+            name=f"control, {policy}",
+        )
+        for policy in dict.fromkeys(control.policies)
+    }
+    if rank() > 0:
+        return
+    values = {policy: best_value(model, config.monitor) for policy, model in tried.items()}
+    best = (min if config.less_is_better else max)(tried, key=lambda policy: values[policy])
+    with atomic_folder(folder) as beside:
+        shutil.copytree(tried[best], beside, dirs_exist_ok=True)
+        write_json(beside / RECORD, {"trained": True, "policy": best, config.monitor: values})
+    shutil.rmtree(candidate_folder("control"))
+    of_each = ", ".join(f"{policy} {value:.4f}" for policy, value in values.items())
+    print(f"control: the best augmentation on val is {best} ({config.monitor}: {of_each})", file=sys.stderr)
+
+
+def write_untrained(folder: Path, why: str) -> None:
+    """Write a folder without a model, and print why."""
+    print(f"control: not trained, as {why}", file=sys.stderr)
+    with atomic_folder(folder) as beside:
+        write_json(beside / RECORD, {"trained": False, "why": why})
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether the folder of the stage holds a model."""
+    trained: bool = read_json(folder / RECORD)["trained"]
+    return trained
+
+
+def best_value(model: Path, monitor: str) -> float:
+    """The monitored metric of a model folder, at its best epoch."""
+    with (model / "history.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return float(rows[read_json(model / "metrics.json")["best_epoch"]][monitor])
+
+
+def why_untrained(sections: TrainingSections, control: Control, pseudo_labels: int, pool: int) -> str | None:
+    """Why there is no control; None where there is one.
+
+    Args:
+        sections: the student's settings.
+        control: the section.
+        pseudo_labels: how many were accepted.
+        pool: how many unlabelled examples there are.
+    """
+    if not control.train:
+        return "control.train is false"
+    if not isinstance(sections.training, GradientDescent):
+        return "scikit-learn's models take no steps"
+    return nothing_to_learn(sections, pseudo_labels, pool)
+
+
+def control_settings(config: GradientDescent, policy: Policy, steps_per_epoch: int) -> GradientDescent:
+    """The student's settings, for supervised training of as many steps."""
+    return replace(config, method=Supervised.by(policy), steps_per_epoch=steps_per_epoch)

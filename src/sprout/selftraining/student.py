@@ -1,0 +1,91 @@
+"""The student: trained on what the unlabelled examples give, and handed on unless its rival is better on val."""
+
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from sprout.config.train import learned_task
+from sprout.config.workspace import Build
+from sprout.data.dataset import Examples
+from sprout.data.store import Array, Store, class_indices
+from sprout.engine.checkpoints import candidate_folder
+from sprout.engine.tracked import TrainingSections, hand_on, train_candidate
+from sprout.models.predictor import load_predictor
+from sprout.runtime.files import write_json
+from sprout.runtime.launch import rank
+from sprout.selftraining.gate import WORSE, Verdict, judge
+
+GATE = "gate.json"
+
+
+def nothing_to_learn(sections: TrainingSections, pseudo_labels: int, pool: int) -> str | None:
+    """Why the student would learn from no more than the teacher did; None where it learns from more.
+
+    Args:
+        sections: of the student.
+        pseudo_labels: how many were accepted.
+        pool: how many unlabelled examples there are.
+    """
+    if not learned_task(sections.training, sections.model).has_pseudo_labels:
+        return "its task has no pseudo-labels"
+    if not pool:
+        return "there are no unlabelled examples"
+    return None if pseudo_labels or sections.learns_from_pool else "there are no pseudo-labels"
+
+
+def keep_teacher(teacher: Path, student: Path, why: str) -> None:
+    """Hand the teacher on as the student, and print why."""
+    print(f"retrain: {why}; the student is the teacher", file=sys.stderr)
+    hand_on(teacher, student, "teacher")
+
+
+def make_student(
+    folder: Path, examples: Examples, sections: TrainingSections, build: Build, val: Store, rival: tuple[str, Path]
+) -> None:
+    """Train the student, compare it with its rival on val, and hand one of them on.
+
+    Args:
+        folder: the output of the stage.
+        examples: the training examples with true labels, their augmented copies and pseudo-labels.
+        sections: the student's settings.
+        build: the composed config.
+        val: the validation split.
+        rival: control or teacher, and its model folder.
+    """
+    trained = train_candidate(examples, sections, build, role="student", name="student")
+    if rank() > 0:
+        return
+    name, model = rival
+    verdict = judge(right(trained, val), right(model, val), name)
+    print(said(verdict), file=sys.stderr)
+    write_json(trained / GATE, asdict(verdict))
+    hand_on(*((trained, folder, None) if verdict.kept == "student" else (model, folder, name)))
+    if verdict.kept != "student":
+        write_json(folder / GATE, asdict(verdict))
+    shutil.rmtree(candidate_folder("student"))
+
+
+def right(model: Path, val: Store) -> Array:
+    """Whether a model is right on each example of val whose class is known: (N,) bool."""
+    predictor, labels = load_predictor(model), class_indices(val.labels)
+    known = np.flatnonzero(labels >= 0)
+    outputs = predictor.outputs_of(val, f"gate: {predictor.card.role}")
+    found: Array = predictor.task.predictions(outputs, predictor.card)[known].argmax(axis=1) == labels[known]
+    return found
+
+
+def said(verdict: Verdict) -> str:
+    """The verdict in one line."""
+    what = (
+        f"only the student is right on {verdict.wins} of {verdict.examples} val examples, only the {verdict.rival} on"
+    )
+    line = (
+        f"retrain: {what} {verdict.losses} (p = {verdict.p:.2g}): the {verdict.kept} is kept; with so many examples a "
+        f"student that is {WORSE:.0%} worse would be kept in {verdict.passes_worse:.0%} of cases"
+    )
+    if verdict.rival == "teacher":
+        line += "; without a control (control.train=true) this may be the further steps and not the unlabelled examples"
+    return line

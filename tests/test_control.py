@@ -1,0 +1,126 @@
+"""The stages `control` and `retrain` in one process: candidates, the best policy, and what is handed on."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handmade import card
+from sprout.config.control import Control
+from sprout.config.train import GradientDescent
+from sprout.config.workspace import Build
+from sprout.data.dataset import Examples
+from sprout.engine import tracked
+from sprout.engine.tracked import TrainingSections
+from sprout.methods import Supervised
+from sprout.runtime.files import read_json, write_json, write_rows
+from sprout.selftraining import control as control_module
+from sprout.selftraining import student as student_module
+from sprout.selftraining.control import best_value, control_settings, is_trained, make_control, why_untrained
+from sprout.selftraining.student import make_student, nothing_to_learn
+from trainings import config_of
+
+CONSISTENCY: dict[str, Any] = {
+    "kind": "consistency",
+    "policy": "weak",
+    "ratio": 2.0,
+    "threshold": "fixed",
+    "confidence": 0.9,
+    "alignment": "none",
+    "soft_temperature": None,
+    "weight": 1.0,
+    "ramp": 0.0,
+    "momentum": 0.9,
+}
+BUILD = Build("", {})
+
+
+def sections(**changes: Any) -> TrainingSections:
+    training = config_of(**{"method": CONSISTENCY, "ema": 0.9, "steps_per_epoch": 7, "start": "teacher"} | changes)
+    return TrainingSections(training, None, None)  # type: ignore[arg-type]
+
+
+def test_the_control_takes_the_students_steps_by_supervised_training() -> None:
+    training = sections().training
+    assert isinstance(training, GradientDescent)
+    found = control_settings(training, "strong", 7)
+    assert found.method == Supervised.by("strong")
+    assert replace(found, method=training.method) == training
+
+
+@pytest.mark.parametrize(
+    ("train", "method", "pseudo", "pool", "why"),
+    [
+        (True, CONSISTENCY, 0, 5, None),
+        (True, {"kind": "supervised", "policy": "weak"}, 3, 5, None),
+        (True, {"kind": "supervised", "policy": "weak"}, 0, 5, "there are no pseudo-labels"),
+        (True, CONSISTENCY, 0, 0, "there are no unlabelled examples"),
+        (False, CONSISTENCY, 0, 5, "control.train is false"),
+    ],
+)
+def test_why_there_is_no_control(train: bool, method: dict[str, Any], pseudo: int, pool: int, why: str | None) -> None:
+    given = sections(method=method)
+    assert why_untrained(given, Control(train, ("weak",)), pseudo, pool) == why
+    if train:
+        assert nothing_to_learn(given, pseudo, pool) == why
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def candidates(monkeypatch: pytest.MonkeyPatch, module: Any, values: dict[str, float]) -> list[TrainingSections]:
+    """In place of trainings: model folders with these values of the monitored metric, by the name of the run."""
+    asked: list[TrainingSections] = []
+
+    def train(examples: Examples, given: TrainingSections, build: Build, *, role: str, name: str) -> Path:
+        asked.append(given)
+        folder = Path("build/candidates") / role / name
+        folder.mkdir(parents=True)
+        metric = "val_loss"
+        rows = [{"epoch": 0, metric: values[name] + 1}, {"epoch": 1, metric: values[name]}]
+        write_rows(folder / "history.csv", ["epoch", metric], rows)
+        write_json(folder / "metrics.json", {"best_epoch": 1})
+        (folder / "model.safetensors").write_text(name)
+        return folder
+
+    monkeypatch.setattr(module, "train_candidate", train)
+    return asked
+
+
+def test_the_control_with_the_best_policy_on_val_is_kept(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = candidates(monkeypatch, control_module, {"control, weak": 0.5, "control, strong": 0.3})
+    labelled = Examples([])
+    make_control(workspace / "control", labelled, 0, sections(), Control(True, ("weak", "strong", "weak")), BUILD)
+    assert [each.training.method for each in asked] == [Supervised.by("weak"), Supervised.by("strong")]  # type: ignore[union-attr]
+    assert (workspace / "control/model.safetensors").read_text() == "control, strong"
+    record = {"trained": True, "policy": "strong", "val_loss": {"weak": 0.5, "strong": 0.3}}
+    assert read_json(workspace / "control/control.json") == record
+    assert is_trained(workspace / "control")
+    assert not (workspace / "build/candidates/control").exists()
+    assert best_value(workspace / "control", "val_loss") == 0.3
+
+
+@pytest.mark.parametrize(("student", "kept"), [([1, 1, 0], "student"), ([1, 0, 0], "control")])
+def test_the_better_one_on_val_is_handed_on(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, student: list[int], kept: str
+) -> None:
+    candidates(monkeypatch, student_module, {"student": 0.4})
+    (workspace / "control").mkdir()
+    (workspace / "control/model.safetensors").write_text("control")
+    right = {"student": student, "control": [1, 1, 0]}
+    monkeypatch.setattr(student_module, "right", lambda model, val: np.array(right[model.name], bool))
+    cards: list[Any] = []
+    monkeypatch.setattr(tracked, "load_card", lambda model: card("classify", (2, 2, 1)))
+    monkeypatch.setattr(tracked, "write_card", lambda folder, written: cards.append(written))
+    out, rival = workspace / "out", ("control", workspace / "control")
+    make_student(out, Examples([]), sections(), BUILD, None, rival)  # type: ignore[arg-type]
+    assert (out / "model.safetensors").read_text() == kept
+    assert read_json(out / "gate.json")["kept"] == kept
+    assert [(each.role, each.kept) for each in cards] == [("student", None if kept == "student" else kept)]
+    assert not (workspace / "build/candidates/student").exists()
