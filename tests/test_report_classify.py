@@ -73,7 +73,11 @@ def test_a_control_stands_between_teacher_and_student(tmp_path: Path) -> None:
 
 def test_a_control_that_is_kept_is_the_last_model(tmp_path: Path) -> None:
     case = Case(teacher_wrong=10, control_wrong=8, kept="control")
-    page = write_page(make(tmp_path, case), case)
+    verdict = {"rival": "control", "kept": "control", "examples": 20, "wins": 1, "losses": 3, "passes_worse": 0.6}
+    write_json(make(tmp_path, case) / "student/gate.json", verdict)
+    page = write_page(tmp_path, case)
+    assert "only the student is right on 1 and only the control on 3: the control is kept" in page
+    assert "would be kept in 60.0% of cases" in page
     assert "<h1>Test error 20.0% → 16.0% (teacher → control)</h1>" in page
     assert "The student was worse on val than the control, which is kept" in page
     assert "was better on val than the student, whose place it takes" in page

@@ -45,6 +45,8 @@ class Inputs:
     """The teacher, the control if there is one, and the student where it is a model of its own."""
     kept: str | None
     """The model that has taken the student's place, teacher or control; None for the student itself."""
+    gate: dict[str, Any] | None
+    """What val says of the student and its rival, `gate.json`; None where no student was trained."""
     test: dict[str, Metrics]
     """The metrics on test of each model."""
     pseudo_labels: dict[str, Any]
@@ -94,6 +96,7 @@ def read_inputs(
         targets={split: known(table, target) for split, table in tables.items()},
         models={role: read_model(folder) for role, folder in shown.items() if (folder / "model.json").exists()},
         kept=kept,
+        gate=read_json(gate) if (gate := models["student"] / "gate.json").exists() else None,
         test=metrics["test"],
         pseudo_labels=metrics["pseudo_labels"],
         predictions=pq.read_table(evaluation / "predictions.parquet"),

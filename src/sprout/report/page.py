@@ -92,6 +92,7 @@ def _run(task: type[Task], inputs: Inputs, config: Mapping[str, Any], build: str
         "build": build,
         "settings": formatting.settings(config),
         "single": len(inputs.models) == 1,
+        "gate": inputs.gate,
         "shown": inputs.shown,
         "has_pseudo_labels": task.has_pseudo_labels,
     }
