@@ -9,6 +9,8 @@ import pytest
 
 from handmade import card
 from sprout.config.control import Control
+from sprout.config.model import Mlp
+from sprout.config.results import Tracking
 from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
@@ -35,11 +37,12 @@ CONSISTENCY: dict[str, Any] = {
     "momentum": 0.9,
 }
 BUILD = Build("", {})
+MODEL = Mlp("mlp", (3,), False, "relu", 0.0)
 
 
 def sections(**changes: Any) -> TrainingSections:
     training = config_of(**{"method": CONSISTENCY, "ema": 0.9, "steps_per_epoch": 7, "start": "teacher"} | changes)
-    return TrainingSections(training, None, None)  # type: ignore[arg-type]
+    return TrainingSections(training, MODEL, Tracking(log_model=True))
 
 
 def test_the_control_takes_the_students_steps_by_supervised_training() -> None:
@@ -95,6 +98,7 @@ def candidates(monkeypatch: pytest.MonkeyPatch, module: Any, values: dict[str, f
 
 def test_the_control_with_the_best_policy_on_val_is_kept(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = candidates(monkeypatch, control_module, {"control, weak": 0.5, "control, strong": 0.3})
+    (workspace / "build/candidates/control/of another build").mkdir(parents=True)
     labelled = Examples([])
     make_control(workspace / "control", labelled, 0, sections(), Control(True, ("weak", "strong", "weak")), BUILD)
     assert [each.training.method for each in asked] == [Supervised.by("weak"), Supervised.by("strong")]  # type: ignore[union-attr]
@@ -102,7 +106,9 @@ def test_the_control_with_the_best_policy_on_val_is_kept(workspace: Path, monkey
     record = {"trained": True, "policy": "strong", "val_loss": {"weak": 0.5, "strong": 0.3}}
     assert read_json(workspace / "control/control.json") == record
     assert is_trained(workspace / "control")
-    assert not (workspace / "build/candidates/control").exists()
+    left = [path.name for path in (workspace / "build/candidates/control").iterdir()]
+    assert left == ["of another build"], "only what it has made itself is removed"
+    assert not any(each.tracking.log_model for each in asked)
     assert best_value(workspace / "control", "val_loss") == 0.3
 
 
@@ -123,4 +129,4 @@ def test_the_better_one_on_val_is_handed_on(
     assert (out / "model.safetensors").read_text() == kept
     assert read_json(out / "gate.json")["kept"] == kept
     assert [(each.role, each.kept) for each in cards] == [("student", None if kept == "student" else kept)]
-    assert not (workspace / "build/candidates/student").exists()
+    assert list((workspace / "build/candidates/student").iterdir()) == []

@@ -10,7 +10,6 @@ from sprout.config.control import Control
 from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
-from sprout.engine.checkpoints import candidate_folder
 from sprout.engine.tracked import TrainingSections, train_candidate
 from sprout.methods import Supervised
 from sprout.methods.base import Policy
@@ -37,10 +36,11 @@ def make_control(
     config = sections.training
     assert isinstance(config, GradientDescent)
     steps = config.steps_per_epoch or -(-(len(labelled) + pseudo_labels) // config.batch_size)
+    tracking = replace(sections.tracking, log_model=False)  # it is there for comparison
     tried = {
         policy: train_candidate(
             labelled,
-            replace(sections, training=control_settings(config, policy, steps)),
+            replace(sections, training=control_settings(config, policy, steps), tracking=tracking),
             build,
             role="control",
             name=f"control, {policy}",
@@ -54,7 +54,8 @@ def make_control(
     with atomic_folder(folder) as beside:
         shutil.copytree(tried[best], beside, dirs_exist_ok=True)
         write_json(beside / RECORD, {"trained": True, "policy": best, config.monitor: values})
-    shutil.rmtree(candidate_folder("control"))
+    for model in tried.values():
+        shutil.rmtree(model)
     of_each = ", ".join(f"{policy} {value:.4f}" for policy, value in values.items())
     print(f"control: the best augmentation on val is {best} ({config.monitor}: {of_each})", file=sys.stderr)
 

@@ -11,7 +11,6 @@ from sprout.config.train import learned_task
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.data.store import Array, Store, class_indices
-from sprout.engine.checkpoints import candidate_folder
 from sprout.engine.tracked import TrainingSections, hand_on, train_candidate
 from sprout.models.predictor import load_predictor
 from sprout.runtime.files import write_json
@@ -65,7 +64,7 @@ def make_student(
     hand_on(*((trained, folder, None) if verdict.kept == "student" else (model, folder, name)))
     if verdict.kept != "student":
         write_json(folder / GATE, asdict(verdict))
-    shutil.rmtree(candidate_folder("student"))
+    shutil.rmtree(trained)
 
 
 def right(model: Path, val: Store) -> Array:
