@@ -22,20 +22,8 @@ from sprout.selftraining import control as control_module
 from sprout.selftraining import student as student_module
 from sprout.selftraining.control import best_value, control_settings, is_trained, make_control, why_untrained
 from sprout.selftraining.student import make_student, nothing_to_learn
-from trainings import config_of
+from trainings import CONSISTENCY, config_of
 
-CONSISTENCY: dict[str, Any] = {
-    "kind": "consistency",
-    "policy": "weak",
-    "ratio": 2.0,
-    "threshold": "fixed",
-    "confidence": 0.9,
-    "alignment": "none",
-    "soft_temperature": None,
-    "weight": 1.0,
-    "ramp": 0.0,
-    "momentum": 0.9,
-}
 BUILD = Build("", {})
 MODEL = Mlp("mlp", (3,), False, "relu", 0.0)
 

@@ -13,10 +13,14 @@ import pytest
 import torch
 
 from sprout.engine import fit as fit_module
-from trainings import MLP, SGD, STILL, data_in, train
+from trainings import CONSISTENCY, MLP, SGD, STILL, data_in, train
 
 pytestmark = pytest.mark.slow
-SIZES = {"ALIKE": {"train": 65, "val": 31}, "LONG": {"train": 68, "val": 31}}
+SIZES = {
+    "ALIKE": {"train": 65, "val": 31},
+    "POOLED": {"train": 12, "val": 31, "pool": 41},
+    "LONG": {"train": 68, "val": 31},
+}
 """65 by 16, and 31 by 10 in validation, leave one for the last batch: one process has none of its own."""
 ALIKE: dict[str, Any] = {
     "architecture": MLP | {"dropout": 0.0},
@@ -28,6 +32,14 @@ ALIKE: dict[str, Any] = {
     "gradient_clip_norm": 1.0,
     "transforms": STILL | {"shift": 0.1, "rotate": 20.0, "flip": 0.5},
 }
+POOLED: dict[str, Any] = ALIKE | {
+    "method": CONSISTENCY | {"threshold": "flexmatch", "alignment": "labels"},
+    "ema": 0.8,
+    "steps_per_epoch": 5,
+    "accumulate_grad_batches": 1,
+    "strong": STILL | {"shift": 0.2, "rotate": 20.0},
+}
+"""Consistency training, in which the processes share class means and what each example's prediction has reached."""
 LONG: dict[str, Any] = {
     "architecture": MLP | {"batch_norm": True},
     "optimizer": SGD | {"args": {"momentum": 0.9}},
@@ -105,10 +117,12 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-def test_two_take_the_steps_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("settings", ["ALIKE", "POOLED"])
+def test_two_take_the_steps_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str) -> None:
     monkeypatch.setattr(fit_module, "VAL_BATCH", 10)
-    alone = train(data_in(tmp_path / "alone", **SIZES["ALIKE"]), tmp_path / "c", **ALIKE)
-    weights, history, best_epoch = result(tmp_path / "two", "ALIKE")
+    given = {"ALIKE": ALIKE, "POOLED": POOLED}[settings]
+    alone = train(data_in(tmp_path / "alone", **SIZES[settings]), tmp_path / "c", **given)
+    weights, history, best_epoch = result(tmp_path / "two", settings)
     for name, weight in alone.weights.items():
         torch.testing.assert_close(weights[name], weight, rtol=1e-6, atol=1e-9)
     assert best_epoch == alone.best_epoch

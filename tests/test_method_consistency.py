@@ -20,21 +20,10 @@ from sprout.methods.base import Source
 from sprout.methods.consistency import Consistency
 from sprout.runtime.errors import UserError
 from sprout.runtime.run_context import RunContext
+from trainings import CONSISTENCY as METHOD
 from trainings import MLP, config_of, trainee
 from trainings import examples as bright
 
-METHOD: dict[str, Any] = {
-    "kind": "consistency",
-    "policy": "transforms",
-    "ratio": 2.0,
-    "threshold": "fixed",
-    "confidence": 0.4,
-    "alignment": "none",
-    "soft_temperature": None,
-    "weight": 1.5,
-    "ramp": 0.0,
-    "momentum": 0.9,
-}
 LABELLED, POOL = [4, 0, 7], [5, 2, 8, 1, 0, 3]
 CARD = card("classify", SHAPE)
 

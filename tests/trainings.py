@@ -55,6 +55,19 @@ SETTINGS: dict[str, Any] = {
     "log_steps": 2,
 }
 """The section `train`."""
+CONSISTENCY: dict[str, Any] = {
+    "kind": "consistency",
+    "policy": "transforms",
+    "ratio": 2.0,
+    "threshold": "fixed",
+    "confidence": 0.4,
+    "alignment": "none",
+    "soft_temperature": None,
+    "weight": 1.5,
+    "ramp": 0.0,
+    "momentum": 0.9,
+}
+"""The method consistency."""
 MLP: dict[str, Any] = {"name": "mlp", "hidden": [16], "activation": "relu", "batch_norm": False, "dropout": 0.2}
 MEAN, STD = 0.3, 0.2
 
@@ -96,10 +109,11 @@ def examples(folder: Path, seed: int, n: int = 60, **columns: Any) -> Examples:
     return Examples.of(open_store(folder), target="label")
 
 
-def data_in(folder: Path, train: int = 60, val: int = 30) -> TrainingData:
-    """Examples to train on and to validate on."""
+def data_in(folder: Path, train: int = 60, val: int = 30, pool: int = 0) -> TrainingData:
+    """Examples to train on and to validate on, and unlabelled ones if there are some."""
     torch.set_num_threads(1)
-    return TrainingData(examples(folder / "train", 0, train), examples(folder / "val", 1, val))
+    unlabelled = examples(folder / "pool", 2, pool).with_target(None) if pool else None
+    return TrainingData(examples(folder / "train", 0, train), examples(folder / "val", 1, val), unlabelled)
 
 
 def network_of(network: dict[str, Any] = MLP, seed: int = 7) -> torch.nn.Module:
