@@ -63,8 +63,7 @@ def measure(pairs: int, prepared: Path | None = None) -> None:
         def reference() -> Cost:
             return cost([sys.executable, "-c", REFERENCE], project, env)
 
-        for warm_up in (ours, reference):
-            warm_up()
+        reference()  # the training above was the warm-up of ours
         costs = alternate(ours, reference, pairs)
     print_ratio("launch", GOAL, *costs)
 

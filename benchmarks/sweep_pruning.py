@@ -21,6 +21,7 @@ WITHIN = 0.003
 """Accepted difference of the best values: 0.3 points."""
 PRUNERS = ["successive_halving", "hyperband", "median"]
 KEPT = (1, 2, 3, 4, 6)
+WORKERS = 2
 
 
 def measure(
@@ -46,7 +47,12 @@ def measure(
     results: dict[str, list[tuple[float, float]]] = {}
     with workspace(experiment, [*overrides, f"train.epochs={epochs}"], prepared) as folder:
         for seed in range(seeds):
-            settings = ["sweep.workers=2", f"sweep.trials={trials}", "sweep.sampler=random", f"sweep.seed={seed}"]
+            settings = [
+                f"sweep.workers={WORKERS}",
+                f"sweep.trials={trials}",
+                "sweep.sampler=random",
+                f"sweep.seed={seed}",
+            ]
             unpruned = run_sweep(folder, f"none{seed}", [*settings, "sweep.pruner=none"])
             for pruner in pruners:
                 study = run_sweep(folder, f"{pruner}{seed}", [*settings, f"sweep.pruner={pruner}"])

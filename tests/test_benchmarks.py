@@ -306,7 +306,8 @@ def test_sweep_overhead_runs(load, capsys, prepared_project):
 
 
 @pytest.mark.slow
-def test_sweep_pruning_runs(load, capsys, prepared_project):
+def test_sweep_pruning_runs(load, capsys, prepared_project, monkeypatch):
+    monkeypatch.setattr(load("sweep_pruning"), "WORKERS", 1)
     load("sweep_pruning").measure(["median"], 1, 2, 2, "digits", [], prepared_project)
     figures = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [figure["pruner"] for figure in figures] == ["median", "top 1", "top 2"]
