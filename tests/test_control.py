@@ -22,7 +22,7 @@ from sprout.selftraining import control as control_module
 from sprout.selftraining import student as student_module
 from sprout.selftraining.control import best_value, control_settings, is_trained, make_control, why_untrained
 from sprout.selftraining.student import make_student, nothing_to_learn
-from trainings import CONSISTENCY, config_of
+from trainings import CONSISTENCY, config_of, examples
 
 BUILD = Build("", {})
 MODEL = Mlp("mlp", (3,), False, "relu", 0.0)
@@ -87,7 +87,7 @@ def candidates(monkeypatch: pytest.MonkeyPatch, module: Any, values: dict[str, f
 def test_the_control_with_the_best_policy_on_val_is_kept(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = candidates(monkeypatch, control_module, {"control, weak": 0.5, "control, strong": 0.3})
     (workspace / "build/candidates/control/of another build").mkdir(parents=True)
-    labelled = Examples([])
+    labelled = examples(workspace / "train", 0, 20)
     make_control(workspace / "control", labelled, 0, sections(), Control(True, ("weak", "strong", "weak")), BUILD)
     assert [each.training.method for each in asked] == [Supervised.by("weak"), Supervised.by("strong")]  # type: ignore[union-attr]
     assert (workspace / "control/model.safetensors").read_text() == "control, strong"

@@ -13,7 +13,8 @@ from learning import SHAPE, STRONG, WEAK, batch_of, examples, linear, module_of,
 from sprout.augment.draws import draws
 from sprout.augment.transforms import augment
 from sprout.config.train import GradientDescent
-from sprout.data.dataset import TrainingData
+from sprout.data.dataset import Examples, TrainingData
+from sprout.engine.checks import check_settings
 from sprout.engine.fit import Fitted, fit
 from sprout.engine.module import TrainingModule
 from sprout.methods.base import Source
@@ -148,6 +149,12 @@ def test_trainings_that_do_not_fit(changes: dict[str, Any], message: str) -> Non
     section().method.check_training("retrain", **fitting)
     with pytest.raises(UserError, match=message):
         section().method.check_training("retrain", **fitting | changes)
+
+
+def test_rows_of_a_table_have_no_views(make_store: Any) -> None:
+    rows = Examples.of(make_store(6, shape=(4,)), target="label")
+    with pytest.raises(UserError, match=r"retrain\.method\.kind=consistency: .*rows of a table.*take retrain=default"):
+        check_settings(rows, "retrain", config_of(method=METHOD, batch_size=2, ema=0.9))
 
 
 def test_it_learns_classes_by_cross_entropy() -> None:

@@ -60,6 +60,11 @@ def check_settings(train: Examples, section: str, config: GradientDescent) -> No
             f"{len(train)}, or any with {section}.steps_per_epoch"
         )
     config.task.check(section, train)
+    if len(train.shape) == 1 and config.method.needs_images:
+        raise UserError(
+            f"{section}.method.kind={config.method.name}: the examples are rows of a table, and it compares augmented "
+            "views of images; take retrain=default with pseudo_label=default"
+        )
     if len(train.shape) == 1:
         check_transforms(section, config)
 

@@ -55,12 +55,12 @@ def plan(examples: Examples, prepared: Path, training: Training, model: Model, r
         prepared: the prepared data; its val split picks the best epoch.
         training: the section `train` or `retrain`.
         model: the section `model`.
-        role: teacher, student or train.
+        role: teacher, control, student or train.
 
     Raises:
         UserError: the data or the settings do not fit.
     """
-    section, described = "retrain" if role == "student" else "train", describe(prepared)
+    section, described = "retrain" if role in ("student", "control") else "train", describe(prepared)
     task = learned_task(training, model)
     data = training_data(examples, prepared, training, task)
     check_examples(prepared, described, data, section=section, task=task)

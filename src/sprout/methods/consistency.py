@@ -57,6 +57,7 @@ class Consistency(Method):
     """Momentum of the running means: of class shares, of the confidence and its variance."""
 
     name: ClassVar[str] = "consistency"
+    needs_images: ClassVar[bool] = True
     columns: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __post_init__(self) -> None:

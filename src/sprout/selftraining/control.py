@@ -10,6 +10,7 @@ from sprout.config.control import Control
 from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
+from sprout.engine.checks import check_settings
 from sprout.engine.tracked import TrainingSections, train_candidate
 from sprout.methods import Supervised
 from sprout.methods.base import Policy
@@ -32,9 +33,14 @@ def make_control(
         sections: the student's settings.
         control: the section.
         build: the composed config.
+
+    Raises:
+        UserError: the student's settings do not fit the examples.
     """
     config = sections.training
     assert isinstance(config, GradientDescent)
+    # Before hours of training: what the student cannot learn needs no rival.
+    check_settings(labelled.with_target(config.task.column), "retrain", config)
     steps = config.steps_per_epoch or -(-(len(labelled) + pseudo_labels) // config.batch_size)
     tracking = replace(sections.tracking, log_model=False)  # it is there for comparison
     tried = {
