@@ -91,8 +91,10 @@ def test_the_control_with_the_best_policy_on_val_is_kept(workspace: Path, monkey
     make_control(workspace / "control", labelled, 0, sections(), Control(True, ("weak", "strong", "weak")), BUILD)
     assert [each.training.method for each in asked] == [Supervised.by("weak"), Supervised.by("strong")]  # type: ignore[union-attr]
     assert (workspace / "control/model.safetensors").read_text() == "control, strong"
-    record = {"trained": True, "policy": "strong", "val_loss": {"weak": 0.5, "strong": 0.3}}
+    record = {"policy": "strong", "val_loss": {"weak": 0.5, "strong": 0.3}}
     assert read_json(workspace / "control/control.json") == record
+    assert not is_trained(workspace / "control")
+    (workspace / "control/model.json").touch()
     assert is_trained(workspace / "control")
     left = [path.name for path in (workspace / "build/candidates/control").iterdir()]
     assert left == ["of another build"], "only what it has made itself is removed"

@@ -17,7 +17,7 @@ from sprout.data.dataset import Examples, TrainingData
 from sprout.engine.checks import check_settings
 from sprout.engine.fit import Fitted, fit
 from sprout.engine.module import TrainingModule
-from sprout.methods.base import Source
+from sprout.methods.base import Source, StepSettings
 from sprout.methods.consistency import Consistency
 from sprout.runtime.errors import UserError
 from sprout.runtime.run_context import RunContext
@@ -146,9 +146,9 @@ def test_settings_that_do_not_fit(method: dict[str, Any], message: str) -> None:
 )
 def test_trainings_that_do_not_fit(changes: dict[str, Any], message: str) -> None:
     fitting: dict[str, Any] = {"batch_size": 16, "micro_batches": 1, "processes": 1, "ema": 0.9, "active": {"strong"}}
-    section().method.check_training("retrain", **fitting)
+    section().method.check_training("retrain", StepSettings(**fitting))
     with pytest.raises(UserError, match=message):
-        section().method.check_training("retrain", **fitting | changes)
+        section().method.check_training("retrain", StepSettings(**fitting | changes))
 
 
 def test_rows_of_a_table_have_no_views(make_store: Any) -> None:

@@ -17,7 +17,7 @@ from sprout.data.dataset import Examples, TrainingData
 from sprout.engine.checks import check_settings
 from sprout.engine.module import TrainingModule
 from sprout.methods import Contrastive
-from sprout.methods.base import Policy, Source, Stream
+from sprout.methods.base import Policy, Source, StepSettings, Stream
 from sprout.methods.contrastive import nt_xent
 from sprout.runtime.errors import UserError
 from sprout.tasks import Classify, Cluster
@@ -148,9 +148,9 @@ MOVING: set[Policy] = {"transforms"}
     ],
 )
 def test_settings_that_leave_nothing_to_compare_are_refused(settings: dict[str, Any], key: str) -> None:
-    METHOD.check_training("train", **PLAIN | {"active": MOVING})
+    METHOD.check_training("train", StepSettings(**PLAIN | {"active": MOVING}))
     with pytest.raises(UserError, match=rf"^train\.{key}: .*"):
-        METHOD.check_training("train", **PLAIN | settings)
+        METHOD.check_training("train", StepSettings(**PLAIN | settings))
 
 
 def test_views_of_rows_of_a_table_are_refused(make_store: Any) -> None:

@@ -11,7 +11,7 @@ from handmade import card
 from learning import SHAPE, STRONG, SUPERVISED, batch_of, examples, linear, micro_steps, module_of, supervised
 from sprout.data.dataset import TrainingData
 from sprout.methods import Supervised
-from sprout.methods.base import Source, Stream
+from sprout.methods.base import Source, StepSettings, Stream
 from sprout.methods.supervised import SupervisedLearner, example_weights
 from sprout.runtime.errors import UserError
 from sprout.tasks import Classify, Cluster
@@ -126,7 +126,7 @@ def test_what_it_asks_for() -> None:
     assert METHOD.describe_outputs(task, 3) == "3 classes"
     assert METHOD.columns == ("weight",)
     assert METHOD.policies == ("transforms",)
-    METHOD.check_training("train", batch_size=8, micro_batches=4, processes=2, ema=None, active=set())
+    METHOD.check_training("train", StepSettings(8, micro_batches=4, processes=2, ema=None, active=set()))
 
 
 def test_features_have_no_loss() -> None:

@@ -6,7 +6,7 @@ from sprout.config.model import Autoencoder, Estimator, KMeans, Model, Target
 from sprout.config.pretrained import Pretrained
 from sprout.config.train import Fitting, GradientDescent, Training, learned_task
 from sprout.methods import ScikitLearn, Supervised
-from sprout.methods.base import Policy
+from sprout.methods.base import StepSettings
 from sprout.runtime.errors import UserError
 
 IMAGE_MODELS = (Autoencoder, Target)
@@ -34,14 +34,7 @@ def check_together(model: Model, pretrained: Pretrained, trainings: dict[str, Tr
             check_start(section, training)
             check_task(section, training, model)
             training.method.check(section, training.task)
-            training.method.check_training(
-                section,
-                batch_size=training.batch_size,
-                micro_batches=training.accumulate_grad_batches,
-                processes=training.devices * training.nodes,
-                ema=training.ema,
-                active=active_policies(training),
-            )
+            training.method.check_training(section, step_settings(training))
             check_unfreezing(section, training)
 
 
@@ -91,9 +84,15 @@ def check_task(section: str, training: GradientDescent, model: Model) -> None:
         )
 
 
-def active_policies(training: GradientDescent) -> set[Policy]:
-    """Return the augmentation policies that change images."""
-    return {name for name, transforms in training.policies.items() if transforms.active}
+def step_settings(training: GradientDescent) -> StepSettings:
+    """Return the settings that a method may have to fit."""
+    return StepSettings(
+        batch_size=training.batch_size,
+        micro_batches=training.accumulate_grad_batches,
+        processes=training.devices * training.nodes,
+        ema=training.ema,
+        active={name for name, transforms in training.policies.items() if transforms.active},
+    )
 
 
 def check_unfreezing(section: str, training: GradientDescent) -> None:

@@ -47,6 +47,21 @@ class Stream:
         return max(1, round(self.ratio * batch_size))
 
 
+class StepSettings(NamedTuple):
+    """The settings of a section that its method may have to fit."""
+
+    batch_size: int
+    """Examples of the first stream in a step."""
+    micro_batches: int
+    """Micro-batches of a step."""
+    processes: int
+    """Processes that share a step."""
+    ema: float | None
+    """Decay of the moving average of the weights; None if there is none."""
+    active: set[Policy]
+    """The augmentation policies that change images."""
+
+
 class StepLoss(NamedTuple):
     """What a learner computes for a micro-batch of each stream."""
 
@@ -141,25 +156,12 @@ class Method(ABC):
             UserError: it cannot.
         """
 
-    def check_training(
-        self,
-        section: str,
-        *,
-        batch_size: int,
-        micro_batches: int,
-        processes: int,
-        ema: float | None,
-        active: set[Policy],
-    ) -> None:
+    def check_training(self, section: str, settings: StepSettings) -> None:
         """Check that the other settings fit the method.
 
         Args:
             section: train or retrain.
-            batch_size: examples of the first stream in a step.
-            micro_batches: micro-batches of a step.
-            processes: processes that share a step.
-            ema: decay of the moving average of the weights; None if there is none.
-            active: the augmentation policies that change images.
+            settings: those that its methods ask about.
 
         Raises:
             UserError: another setting does not fit.

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT, NotNegative, Positive, Probability, Share
 from sprout.config.validate import written
-from sprout.methods.base import Learner, Method, Policy, Source, StepContext, StepLoss, Stream
+from sprout.methods.base import Learner, Method, Policy, Source, StepContext, StepLoss, StepSettings, Stream
 from sprout.methods.supervised import SupervisedLearner, example_weights
 from sprout.runtime.errors import UserError
 from sprout.tasks.base import Task
@@ -76,30 +76,22 @@ class Consistency(Method):
                 "does not; take train/method=supervised"
             )
 
-    def check_training(
-        self,
-        section: str,
-        *,
-        batch_size: int,
-        micro_batches: int,
-        processes: int,
-        ema: float | None,
-        active: set[Policy],
-    ) -> None:
+    def check_training(self, section: str, settings: StepSettings) -> None:
         """The labeller is the moving average, and each process has the same number of unlabelled examples."""
-        if ema is None:
+        if settings.ema is None:
             raise UserError(
                 f"{section}.ema=null: {section}.method.kind={self.name} labels by the moving average of the weights; "
                 "set a decay such as 0.99"
             )
-        size, shares = self.streams[1].size(batch_size), micro_batches * processes
+        size = self.streams[1].size(settings.batch_size)
+        shares = settings.micro_batches * settings.processes
         if size % shares:
             raise UserError(
-                f"{section}.method.ratio={self.ratio}: with {section}.batch_size={batch_size} a step has {size} "
-                f"unlabelled examples, which {processes} devices with {micro_batches} micro-batches each cannot share "
-                f"evenly; take a multiple of {shares}"
+                f"{section}.method.ratio={self.ratio}: with {section}.batch_size={settings.batch_size} a step has "
+                f"{size} unlabelled examples, which {settings.processes} devices with {settings.micro_batches} "
+                f"micro-batches each cannot share evenly; take a multiple of {shares}"
             )
-        if "strong" not in active:
+        if "strong" not in settings.active:
             raise UserError(
                 f"{section}.strong: all transforms are off, and {section}.method.kind={self.name} learns from the "
                 f"view that they make; take train/transforms@{section}.strong=strong"

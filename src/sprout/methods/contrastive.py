@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT, Count
-from sprout.methods.base import Learner, Method, Policy, StepContext, StepLoss
+from sprout.methods.base import Learner, Method, Policy, StepContext, StepLoss, StepSettings
 from sprout.runtime.errors import UserError
 from sprout.tasks.base import Task
 
@@ -44,28 +44,19 @@ class Contrastive(Method):
                 "of its own; take train/method=supervised"
             )
 
-    def check_training(
-        self,
-        section: str,
-        *,
-        batch_size: int,
-        micro_batches: int,
-        processes: int,
-        ema: float | None,
-        active: set[Policy],
-    ) -> None:
+    def check_training(self, section: str, settings: StepSettings) -> None:
         """Views are compared within a whole step on one process, and differ by augmentation alone."""
-        if micro_batches > 1:
+        if settings.micro_batches > 1:
             raise UserError(
-                f"{section}.accumulate_grad_batches={micro_batches}: method.kind={self.name} compares each view with "
-                "all others of the step; set it to 1"
+                f"{section}.accumulate_grad_batches={settings.micro_batches}: method.kind={self.name} compares each "
+                "view with all others of the step; set it to 1"
             )
-        if processes > 1:
+        if settings.processes > 1:
             raise UserError(
-                f"{section}.devices and nodes: {processes} processes; method.kind={self.name} compares each view with "
-                "all others of the step; set both to 1"
+                f"{section}.devices and nodes: {settings.processes} processes; method.kind={self.name} compares each "
+                "view with all others of the step; set both to 1"
             )
-        if self.policy not in active:
+        if self.policy not in settings.active:
             group = "train/transforms" if self.policy == "transforms" else f"train/transforms@train.{self.policy}"
             raise UserError(
                 f"{section}.{self.policy}: all are off, and method.kind={self.name} compares the views that they make; "

@@ -34,9 +34,9 @@ class ModelCard:
     """Standard deviation of the noise that it has learned to remove, pixels in 0..1; of a reconstruction alone."""
     parameters: int
     role: str
-    """teacher, student or train."""
+    """teacher, control, student or train."""
     kept: str | None
-    """`teacher` where the student is the unchanged teacher, as there were no pseudo-labels."""
+    """The model that has the student's place, teacher or control; None for every other model."""
     features: list[str] | None = None
     """Names of a table's features; None for images."""
 

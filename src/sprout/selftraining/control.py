@@ -59,7 +59,7 @@ def make_control(
     best = (min if config.less_is_better else max)(tried, key=lambda policy: values[policy])
     with atomic_folder(folder) as beside:
         shutil.copytree(tried[best], beside, dirs_exist_ok=True)
-        write_json(beside / RECORD, {"trained": True, "policy": best, config.monitor: values})
+        write_json(beside / RECORD, {"policy": best, config.monitor: values})
     for model in tried.values():
         shutil.rmtree(model)
     of_each = ", ".join(f"{policy} {value:.4f}" for policy, value in values.items())
@@ -70,13 +70,12 @@ def write_untrained(folder: Path, why: str) -> None:
     """Write a folder without a model, and print why."""
     print(f"control: not trained, as {why}", file=sys.stderr)
     with atomic_folder(folder) as beside:
-        write_json(beside / RECORD, {"trained": False, "why": why})
+        write_json(beside / RECORD, {"why": why})
 
 
 def is_trained(folder: Path) -> bool:
     """Whether the folder of the stage holds a model."""
-    trained: bool = read_json(folder / RECORD)["trained"]
-    return trained
+    return (folder / "model.json").exists()
 
 
 def best_value(model: Path, monitor: str) -> float:

@@ -198,7 +198,7 @@ class Task(ABC):
 
         Args:
             folder: where to.
-            models: teacher and student.
+            models: teacher, control if there is one, and student.
             test: the test split.
             examined: of each model, as `examine` returns it.
             limits: how much is written.

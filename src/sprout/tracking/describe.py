@@ -43,7 +43,7 @@ class RunInfo:
     build: Build
     """Its settings become the run's params, its experiment MLflow's."""
     role: str
-    """What the run is to the build: build, teacher, student, train, sweep or trial."""
+    """What the run is to the build: build, teacher, control, student, train, sweep or trial."""
     uri: str
     """The store, as `tracking_uri` gives it."""
     data: Mapping[str, str] = field(default_factory=dict)
