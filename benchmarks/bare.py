@@ -30,7 +30,7 @@ class BareLoop:
         """
         self.batch = batch
         (self.images, self.labels), (self.val_images, self.val_labels) = (
-            in_memory(some, memory_format) for some in (data.train, data.val)
+            in_memory(some, memory_format) for some in (data.train, data.measured.examples)
         )
         torch.manual_seed(0)
         self.network = nn.Sequential(

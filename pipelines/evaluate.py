@@ -1,4 +1,4 @@
-"""Stage `evaluate`: evaluates teacher and student on the test split; no other stage reads test and truth."""
+"""Stage `evaluate`: measures the models on the test split; no other stage reads test and truth."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from sprout.config.train import read_training
 from sprout.config.workspace import read_build, section
 from sprout.data.store import open_store
 from sprout.evaluate.curves import write_curves
-from sprout.evaluate.evaluate import evaluate
+from sprout.evaluate.evaluate import evaluate, examine
 from sprout.evaluate.pseudo_labels import pseudo_label_quality
 from sprout.evaluate.record import track_evaluation
 from sprout.models.predictor import load_predictor, use_threads
@@ -25,7 +25,8 @@ def main() -> None:
     accepted = pseudo_label_quality(Path("data/pseudo_labels"), prepared / "truth.parquet")
     limits = Limits(section(build, "evaluate", Evaluate).bins, section(build, "report", Report).examples)
     with atomic_folder(out) as folder:
-        evaluate(folder, models, open_store(prepared / "test"), limits, accepted)
+        tested = examine(models, open_store(prepared / "test"), trained, prepared)
+        evaluate(folder, models, tested, limits, accepted)
         write_curves(folder / "curves", {role: model / "history.csv" for role, model in folders.items()})
     track_evaluation(build, out)
 

@@ -10,7 +10,7 @@ from sprout.runtime.stage import run_stage
 
 def main() -> None:
     build = read_build()
-    write_report(
+    headline = write_report(
         Path("reports/index.html"),
         config=build.config,
         build=build.name,
@@ -20,7 +20,7 @@ def main() -> None:
         evaluation=Path("reports/evaluation"),
         examples=section(build, "report", Report).examples,
     )
-    print("report: open reports/index.html in a browser")
+    print(f"{headline}\nreport: open reports/index.html in a browser")
 
 
 if __name__ == "__main__":

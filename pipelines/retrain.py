@@ -20,8 +20,7 @@ def main() -> None:
     elif not started_as_ranks(*sections.training.processes):
         examples = Examples.open("data/prepared/train", "data/augmented").with_rows("data/prepared/unlabelled", pseudo)
         rival = "control" if is_trained(models / "control") else "teacher"
-        val = open_store(prepared / "val")
-        make_student(models / "student", examples, sections, build, val, (rival, models / rival))
+        make_student(models / "student", examples, sections, build, (rival, models / rival))
 
 
 if __name__ == "__main__":

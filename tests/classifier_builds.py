@@ -9,7 +9,7 @@ from torch.nn import Identity
 
 from handmade import card
 from sprout.data.store import Store, label_table, open_store, write_labels, write_store
-from sprout.evaluate.evaluate import write_evaluation
+from sprout.evaluate.evaluate import Tested, evaluate
 from sprout.models.predictor import Predictor
 from sprout.report import write_report
 from sprout.runtime.files import write_json, write_rows
@@ -86,7 +86,7 @@ def make(root: Path, case: Case) -> Path:
 
 def summary(case: Case) -> dict[str, Any]:
     """What the page shows of `summary.json`."""
-    described = {"shape": list(case.shape), "notes": case.notes}
+    described = {"shape": list(case.shape), "notes": case.notes, "folds": None}
     if len(case.shape) == 3:
         return described | {"dtype": "uint8", "features": None}
     features = [f"feature {i}" for i in range(case.shape[0])]
@@ -164,7 +164,7 @@ def make_evaluation(folder: Path, case: Case, test: Store) -> None:
     of_both = card("classify", case.shape, classes=case.classes, temperature=1.0)
     models = dict.fromkeys(probabilities, Predictor(Identity(), of_both))
     logits = {model: np.log(p) for model, p in probabilities.items()}
-    write_evaluation(folder, models, test, logits, Limits(bins=5, examples=0), quality)
+    evaluate(folder, models, Tested("test", test, logits), Limits(bins=5, examples=0), quality)
 
 
 def guesses(labels: np.ndarray, case: Case, wrong: int) -> np.ndarray:

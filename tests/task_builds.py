@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from handmade import model, save
 from sprout.data.store import Array, label_table, open_store, write_labels, write_store
-from sprout.evaluate.evaluate import evaluate
+from sprout.evaluate.evaluate import evaluate, examine_on
 from sprout.models.predictor import Predictor
 from sprout.report import write_report
 from sprout.runtime.files import write_json, write_rows
@@ -53,7 +53,13 @@ def make_prepared(folder: Path, stores: dict[str, tuple[Array, Any, Any]], class
     if len(shape) == 1:
         names = [f"feature {i}" for i in range(shape[0])]
     statistics: dict[str, Any] = {name: [0.5] * shape[-1] for name in ("mean", "std", "min", "max")}
-    described = {"shape": list(shape), "dtype": stores["test"][0].dtype.name, "features": names, "notes": []}
+    described = {
+        "shape": list(shape),
+        "dtype": stores["test"][0].dtype.name,
+        "features": names,
+        "notes": [],
+        "folds": None,
+    }
     write_json(folder / "summary.json", described | statistics)
     write_json(folder / "classes.json", classes)
     write_rows(folder / "quarantine.csv", ["origin", "reason"], [])
@@ -79,7 +85,7 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
     (root / "evaluation").mkdir()
     nothing = {"pool": 0, "accepted": 0, "known": 0, "accuracy": None}
     models = {"teacher": predictor, "student": kept}
-    evaluate(root / "evaluation", models, test, Limits(bins=5, examples=wanted), nothing)
+    evaluate(root / "evaluation", models, examine_on(models, test), Limits(bins=5, examples=wanted), nothing)
 
 
 def write_page(root: Path, training: dict[str, Any], wanted: int) -> str:

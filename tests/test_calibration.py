@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sprout.evaluate.calibration import calibration_curve, calibration_error, fit_temperature, log_loss
+from sprout.evaluate.calibration import PRIOR_SPREAD, calibration_curve, calibration_error, fit_temperature, log_loss
 from sprout.tasks.classify import softmax
 
 # Confidences 0.55, 0.65 and 0.7 (right, wrong, right), 0.95 and 1 (wrong, right), in two classes.
@@ -37,9 +37,9 @@ def test_a_perfect_model_has_no_error() -> None:
 # The temperature.
 
 
-def simulated(temperature: float, n: int = 20_000) -> tuple[Any, Any]:
+def simulated(temperature: float, n: int = 20_000, seed: int = 0) -> tuple[Any, Any]:
     """Logits whose labels are drawn as the logits say after division by this temperature."""
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     logits = generator.normal(0, 2, (n, 5)) * temperature
     # Gumbel's trick draws from the softmax.
     labels = (logits / temperature + generator.gumbel(size=logits.shape)).argmax(axis=1)
@@ -51,11 +51,15 @@ def test_a_known_temperature_is_found(temperature: float) -> None:
     assert fit_temperature(*simulated(temperature)) == pytest.approx(temperature, rel=0.03)
 
 
-def test_no_other_temperature_has_a_lower_loss() -> None:
+def test_no_other_temperature_is_more_probable() -> None:
     logits, labels = simulated(3.0, 500)
     found = fit_temperature(logits, labels)
-    best = log_loss(logits, labels, found, 1 / 501)
-    assert all(best <= log_loss(logits, labels, found * factor, 1 / 501) for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2))
+
+    def unlikely(temperature: float) -> float:
+        """Of the labels, and of the temperature by its prior."""
+        return 500 * log_loss(logits, labels, temperature) + (math.log(temperature) / PRIOR_SPREAD) ** 2 / 2
+
+    assert all(unlikely(found) <= unlikely(found * factor) for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2))
 
 
 def test_calibrating_lowers_the_error() -> None:
@@ -65,25 +69,30 @@ def test_calibrating_lowers_the_error() -> None:
     assert after < 0.02
 
 
-def test_temperatures_stay_within_bounds() -> None:
-    logits = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
-    assert fit_temperature(logits / 100, np.array([0, 1, 2, 0])) == pytest.approx(0.05, abs=0.001)
-    assert fit_temperature(logits, np.array([1, 2, 0, 1])) == pytest.approx(20, abs=0.01)
+@pytest.mark.parametrize(("scale", "turned"), [(0.01, 0), (100.0, 0), (1.0, 1)])
+def test_a_handful_of_examples_moves_the_temperature_little(scale: float, turned: int) -> None:
+    """All right or all wrong, underconfident or overconfident: without the prior the best would be at a bound."""
+    logits = scale * np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    assert 0.3 < fit_temperature(logits, (np.array([0, 1, 2, 0]) + turned) % 3) < 9
 
 
 def test_a_few_examples_without_a_mistake_leave_room_for_one() -> None:
-    """Four labels of three classes, of each a fifth spread: the class itself keeps 4/5 + 1/15."""
-    logits, labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]], np.array([0, 1, 2, 0])
-    found = softmax(logits, fit_temperature(logits, labels))
-    assert found.max(axis=1) == pytest.approx(4 / 5 + 1 / 15, abs=1e-3)
+    logits = 4 * np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    found = fit_temperature(logits, np.array([0, 1, 2, 0]))
+    assert 0.5 < found < 1
+    assert softmax(logits, found).max() < 0.999
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_temperature_of_64_examples_is_near_that_of_many(seed: int) -> None:
+    many = fit_temperature(*simulated(1.5, 5000, seed=seed))
+    assert fit_temperature(*simulated(1.5, 64, seed=seed)) == pytest.approx(many, rel=0.5)
 
 
 def test_log_loss_by_hand() -> None:
     logits = np.log(np.array([[1, 3], [1, 1], [4, 1]], np.float64))
     expected = -(math.log(3 / 4) + math.log(1 / 2) + math.log(1 / 5)) / 3
     assert log_loss(logits, np.array([1, 0, 1]), 1.0) == pytest.approx(expected)
-    even = -(math.log(1 / 4) + 2 * math.log(1 / 2) + math.log(3 / 4) + math.log(4 / 5) + math.log(1 / 5)) / 6
-    assert log_loss(logits, np.array([1, 0, 1]), 1.0, 0.3) == pytest.approx(0.7 * expected + 0.3 * even)
     roots = -(math.log(3**0.5 / (1 + 3**0.5)) + math.log(1 / 2) + math.log(1 / 3)) / 3
     assert log_loss(logits, np.array([1, 0, 1]), 2.0) == pytest.approx(roots)
 

@@ -15,7 +15,7 @@ from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.engine import tracked
-from sprout.engine.tracked import TrainingSections
+from sprout.engine.tracked import Candidate, TrainingSections
 from sprout.methods import Supervised
 from sprout.runtime.files import read_json, write_json, write_rows
 from sprout.selftraining import control as control_module
@@ -69,7 +69,7 @@ def candidates(monkeypatch: pytest.MonkeyPatch, module: Any, values: dict[str, f
     """In place of trainings: model folders with these values of the monitored metric, by the name of the run."""
     asked: list[TrainingSections] = []
 
-    def train(examples: Examples, given: TrainingSections, build: Build, *, role: str, name: str) -> Path:
+    def train(examples: Examples, given: TrainingSections, build: Build, *, role: str, name: str) -> Candidate:
         asked.append(given)
         folder = Path("build/candidates") / role / name
         folder.mkdir(parents=True)
@@ -78,7 +78,7 @@ def candidates(monkeypatch: pytest.MonkeyPatch, module: Any, values: dict[str, f
         write_rows(folder / "history.csv", ["epoch", metric], rows)
         write_json(folder / "metrics.json", {"best_epoch": 1})
         (folder / "model.safetensors").write_text(name)
-        return folder
+        return Candidate(folder, ())
 
     monkeypatch.setattr(module, "train_candidate", train)
     return asked
@@ -110,12 +110,12 @@ def test_the_better_one_on_val_is_handed_on(
     (workspace / "control").mkdir()
     (workspace / "control/model.safetensors").write_text("control")
     right = {"student": student, "control": [1, 1, 0]}
-    monkeypatch.setattr(student_module, "right", lambda model, val: np.array(right[model.name], bool))
+    monkeypatch.setattr(student_module, "right", lambda model: np.array(right[model.name], bool))
     cards: list[Any] = []
     monkeypatch.setattr(tracked, "load_card", lambda model: card("classify", (2, 2, 1)))
     monkeypatch.setattr(tracked, "write_card", lambda folder, written: cards.append(written))
     out, rival = workspace / "out", ("control", workspace / "control")
-    make_student(out, Examples([]), sections(), BUILD, None, rival)  # type: ignore[arg-type]
+    make_student(out, Examples([]), sections(), BUILD, rival)
     assert (out / "model.safetensors").read_text() == kept
     assert read_json(out / "gate.json")["kept"] == kept
     assert [(each.role, each.kept) for each in cards] == [("student", None if kept == "student" else kept)]

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sprout.config.train import GradientDescent
 from sprout.data.dataset import TrainingData
-from sprout.data.loader import Shares
+from sprout.data.loader import Batches, Shares
 from sprout.engine.data_module import examples_of, stream_batches, training_steps, validation_batches
 from sprout.methods.base import Source, Stream
+from sprout.models.card import ModelCard
 from trainings import card_of, config_of, data_in
 
 POOL = Stream(Source.POOL, ratio=2.0)
@@ -64,13 +66,20 @@ def test_supervised_training_has_one_stream_of_training_examples(data: TrainingD
     np.testing.assert_array_equal(batch.targets.numpy(), data.train.targets[batch.ids.numpy()])
 
 
+def val_batches(data: TrainingData, card: ModelCard, config: GradientDescent, size: int) -> Batches:
+    """Those of a training with a validation split."""
+    found = validation_batches(data.val, card, config, size, Shares())
+    assert found is not None
+    return found
+
+
 def test_validation_keeps_the_order_of_the_split(data: TrainingData) -> None:
-    (first,), *_ = validation_batches(data, card_of(), config_of(), 8, Shares()).steps(0)
+    (first,), *_ = val_batches(data, card_of(), config_of(), 8).steps(0)
     assert first.ids.tolist() == list(range(8))
 
 
 def test_numbers_to_predict_are_in_the_scale_of_the_network(data: TrainingData) -> None:
     card = card_of(task="regress", target={"mean": 1.0, "std": 0.5})
     config = config_of(task={"kind": "regress", "loss": "mse"})
-    (batch,) = next(validation_batches(data, card, config, 30, Shares()).steps(0))
+    (batch,) = next(val_batches(data, card, config, 30).steps(0))
     np.testing.assert_allclose(batch.targets.numpy(), (data.val.targets - 1) / 0.5)

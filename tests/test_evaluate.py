@@ -12,8 +12,9 @@ import pytest
 from handmade import model
 from sprout.data.store import Store, label_table, open_store, write_labels, write_store
 from sprout.evaluate.curves import read_curves, write_curves
-from sprout.evaluate.evaluate import evaluate, write_evaluation
+from sprout.evaluate.evaluate import evaluate, examine, examine_on
 from sprout.evaluate.pseudo_labels import pseudo_label_quality
+from sprout.models.card import OUT_OF_FOLD
 from sprout.models.predictor import Predictor
 from sprout.runtime.files import read_json
 from sprout.tasks import TASKS
@@ -59,7 +60,7 @@ def made(folder: Path) -> Path:
 @pytest.mark.parametrize("task", TASKS)
 def test_each_task_is_measured_and_written_its_own_way(tmp_path: Path, split: Store, task: str) -> None:
     folder, models = made(tmp_path / "evaluation"), models_of(task)
-    found = evaluate(folder, models, split, LIMITS, QUALITY)
+    found = evaluate(folder, models, examine_on(models, split), LIMITS, QUALITY)
     assert files(folder) == FILES[task]
     assert read_json(folder / "metrics.json") == found
     assert found["pseudo_labels"] == QUALITY
@@ -72,19 +73,33 @@ def test_each_task_is_measured_and_written_its_own_way(tmp_path: Path, split: St
     assert pq.read_table(folder / "predictions.parquet").equals(expected)
 
 
-def test_what_is_already_known_of_the_test_split_is_not_computed_again(tmp_path: Path, split: Store) -> None:
-    models = models_of("classify")
-    examined = {role: each.task.examine(each, split, "test") for role, each in models.items()}
-    expected = evaluate(made(tmp_path / "a"), models, split, LIMITS, QUALITY)
-    for each in models.values():
-        each.network.register_forward_hook(lambda *_: pytest.fail("computed again"))
-    assert write_evaluation(made(tmp_path / "b"), models, split, examined, LIMITS, QUALITY) == expected
+def test_without_test_examples_cross_validation_measures(tmp_path: Path, split: Store) -> None:
+    """The labels of train, each with what a model without its fold has found; the models themselves do not run."""
+    models, folders = models_of("classify"), {role: made(tmp_path / role) for role in ("teacher", "student")}
+    examined = {role: each.task.examine(each, split, "train") for role, each in models.items()}
+    for role, each in models.items():
+        np.save(folders[role] / OUT_OF_FOLD, examined[role])
+        each.network.register_forward_hook(lambda *_: pytest.fail("the final model has learned from these labels"))
+    split.folder.rename(made(tmp_path / "prepared") / "train")
+    nothing = split.part(np.arange(0))
+    tested = examine(models, nothing, folders, tmp_path / "prepared")
+    found = evaluate(made(tmp_path / "evaluation"), models, tested, LIMITS, QUALITY)
+    assert set(found) == {"cross_validation", "pseudo_labels"}
+    for role, each in models.items():
+        metrics = each.task.metrics(examined[role], each.card, open_store(tmp_path / "prepared/train"), LIMITS.bins)
+        assert found["cross_validation"][role] == metrics
+
+
+def test_with_test_examples_they_measure(tmp_path: Path, split: Store) -> None:
+    models, folder = models_of("classify"), made(tmp_path / "model")
+    np.save(folder / OUT_OF_FOLD, np.zeros((6, 3), np.float32))
+    assert examine(models, split, dict.fromkeys(models, folder), tmp_path).split == "test"
 
 
 def test_a_kept_teacher_is_computed_once(tmp_path: Path, split: Store) -> None:
     models = models_of("cluster", kept="teacher")
     models["student"].network.register_forward_hook(lambda *_: pytest.fail("computed again"))
-    found = evaluate(made(tmp_path / "evaluation"), models, split, LIMITS, QUALITY)["test"]
+    found = evaluate(made(tmp_path / "evaluation"), models, examine_on(models, split), LIMITS, QUALITY)["test"]
     assert found["student"] == found["teacher"]
 
 
@@ -95,7 +110,7 @@ def test_the_same_models_give_the_same_bytes(
     models, folders = models_of(task), [tmp_path / "a", tmp_path / "b"]
     for number, folder in enumerate(folders):
         monkeypatch.setattr("time.time", lambda number=number: 1e9 + 1e5 * number)
-        evaluate(made(folder), models, split, LIMITS, QUALITY)
+        evaluate(made(folder), models, examine_on(models, split), LIMITS, QUALITY)
     for name in files(folders[0]):
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 

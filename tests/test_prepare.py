@@ -43,6 +43,7 @@ SETTINGS = {
     "first": None,
     "test": 60,
     "val": 40,
+    "folds": None,
     "labels": 40,
     "labels_per_class": None,
     "seed": 0,

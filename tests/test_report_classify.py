@@ -22,7 +22,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_headline_states_the_result_and_its_significance(page: str) -> None:
-    assert "<h1>Test error 20.0% → 10.0% (teacher → student)</h1>" in page
+    assert "<h1>Test error 20.0% → 10.0%, 95% interval 4.3% to 21.4% (teacher → student)</h1>" in page
     assert "lowered the error by 10.0 percentage points on 50 test examples" in page
     assert "5 mistakes of the teacher&#39;s and makes 0 new ones" in page
     assert "6.2% of cases (McNemar&#39;s exact test, p = 0.062), so it may be chance" in page  # 2 · (1/2)^5
@@ -65,7 +65,7 @@ def test_accepted_pictures_are_spread_over_classes_and_confidence(page: str) -> 
 def test_a_control_stands_between_teacher_and_student(tmp_path: Path) -> None:
     case = Case(teacher_wrong=10, control_wrong=8, student_wrong=5)
     page = write_page(make(tmp_path, case), case)
-    assert "<h1>Test error 20.0% → 16.0% → 10.0% (teacher → control → student)</h1>" in page
+    assert "<h1>Test error 20.0% → 16.0% → 10.0%, 95% interval 4.3% to 21.4% (teacher → control → student)</h1>" in page
     assert "against as many steps on labels alone, lowered the error by 6.0 percentage points" in page
     assert "corrects 3 mistakes of the control&#39;s" in page
     assert ["Accuracy", "80.0%", "84.0%", "90.0%", "+6.0 pts", "better"] in Reader(page).rows
@@ -74,19 +74,38 @@ def test_a_control_stands_between_teacher_and_student(tmp_path: Path) -> None:
 def test_a_control_that_is_kept_is_the_last_model(tmp_path: Path) -> None:
     case = Case(teacher_wrong=10, control_wrong=8, kept="control")
     verdict = {"rival": "control", "kept": "control", "examples": 20, "wins": 1, "losses": 3, "passes_worse": 0.6}
+    verdict["noun"] = "val examples"
     write_json(make(tmp_path, case) / "student/gate.json", verdict)
     page = write_page(tmp_path, case)
     assert "only the student is right on 1 and only the control on 3: the control is kept" in page
     assert "would be kept in 60.0% of cases" in page
-    assert "<h1>Test error 20.0% → 16.0% (teacher → control)</h1>" in page
-    assert "The student was worse on val than the control, which is kept" in page
+    assert "<h1>Test error 20.0% → 16.0%, 95% interval 8.3% to 28.5% (teacher → control)</h1>" in page
+    assert "The student was worse than the control, which is kept" in page
     assert "was better on val than the student, whose place it takes" in page
+
+
+def test_cross_validation_is_called_so(tmp_path: Path) -> None:
+    """Its predictions are those for the labels, and there is no second group of scores."""
+    case = Case(teacher_wrong=10, control_wrong=8, student_wrong=5)
+    folder = make(tmp_path, case)
+    described = read_json(folder / "prepared/summary.json")
+    write_json(folder / "prepared/summary.json", described | {"folds": 5})
+    metrics = read_json(folder / "evaluation/metrics.json")
+    metrics["cross_validation"] = metrics.pop("test")
+    write_json(folder / "evaluation/metrics.json", metrics)
+    page = write_page(folder, case)
+    assert "<h1>Cross-validated error 20.0% → 16.0% → 10.0%, 95% interval 4.3% to 21.4%, 50 labels in 5 folds" in page
+    assert "by 6.0 percentage points on 50 cross-validated labels" in page
+    assert "Cross-validation in 5 folds: " in page
+    assert "Each label is predicted by a model that has not learned from its fold" in page
+    assert "test split" not in page
+    assert ">Test: " not in page
 
 
 def test_a_kept_teacher_is_reported(tmp_path: Path) -> None:
     case = Case(kept="teacher", accepted=0)
     page = write_page(make(tmp_path, case), case)
-    assert "<h1>Test error 20.0% (the student is the teacher)</h1>" in page
+    assert "<h1>Test error 20.0%, 95% interval 11.2% to 33.0% (the student is the teacher)</h1>" in page
     assert "No pseudo-label was accepted for 12 unlabelled examples. The student is therefore the teacher" in page
     assert ["Accuracy", "80.0%"] in Reader(page).rows
     assert ">Student<" not in page

@@ -277,7 +277,8 @@ def test_val_gives_the_temperature_and_the_metrics_of_each_class(tmp_path: Path)
 
 
 def test_the_result_in_words() -> None:
-    assert Classify.summary({"error_rate": 0.0125}) == "val error 1.25%"
+    assert Classify.summary({"error_rate": 0.0125}, 400) == "error 1.2% (0.5% to 2.9%)"
+    assert Classify.summary({"error_rate": None}, 0) == "error unknown"
 
 
 # The evaluation. The teacher takes both cats for bees, the student one of them.

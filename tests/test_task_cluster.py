@@ -149,7 +149,7 @@ def test_predictions_are_the_nearest_centres() -> None:
 
 def test_what_users_are_shown() -> None:
     assert task().describe_outputs(3) == "features for 10 clusters"
-    assert Cluster.summary({"inertia": 12.3456}) == "val inertia 12.35"
+    assert Cluster.summary({"inertia": 12.3456}, 5) == "inertia 12.35"
     assert Cluster.signature([8, 8, 1], []) == ("int64", (-1,))
     assert Cluster.printed_columns(3) == ["cluster"]
     assert Cluster.printed_prediction(np.int64(7), [], 3) == {"cluster": 7}

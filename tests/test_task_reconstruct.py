@@ -223,7 +223,7 @@ def test_no_more_images_are_kept_than_asked_for_or_there_are(
 
 
 def test_what_users_are_shown() -> None:
-    assert Reconstruct.summary({"mse": 0.0125, "noisy_mse": 0.1}) == "val mean squared error 0.01250 of 0.10000"
+    assert Reconstruct.summary({"mse": 0.0125, "noisy_mse": 0.1}, 5) == "mean squared error 0.01250 of 0.10000"
     assert Reconstruct.signature([8, 6, 3], []) == ("float32", (-1, 8, 6, 3))
     assert Reconstruct.printed_columns(3) == []
     with pytest.raises(NotImplementedError, match="reconstruct"):

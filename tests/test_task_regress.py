@@ -220,7 +220,7 @@ def test_the_model_folder_of_a_linear_model_holds_its_equation(tmp_path: Path) -
 
 
 def test_what_users_are_shown() -> None:
-    assert Regress.summary({"mae": 12.3456}) == "val error 12.35 (mean absolute)"
+    assert Regress.summary({"mae": 12.3456}, 5) == "error 12.35 (mean absolute)"
     assert Regress.signature([2], []) == ("float64", (-1,))
     assert Regress.printed_columns(3) == ["value"]
     assert Regress.printed_prediction(np.float64(12.5), [], 3) == {"value": 12.5}

@@ -25,7 +25,7 @@ PARENTS, COPIES = 16, 8
 def write_copies(train: Store, folder: Path, config: Augment) -> int:
     """Write a store of transformed copies of every labelled example, and return their number.
 
-    Each copy has its parent's label, value and group; its origin names the parent's row. The images are read and
+    Each copy has its parent's label, value, group and fold; its origin names the parent's row. The images are read and
     written in batches; only the label table is in memory as a whole.
 
     Args:
@@ -69,12 +69,15 @@ def transformed(train: Store, rows: Array, copies: Array, seed: int, transforms:
 
 def table_of_copies(train: Store, parents: Array) -> pa.Table:
     """The label table of the copies whose parents' rows are `parents`, (n,)."""
-    of_parents = {name: train.labels[name].combine_chunks().take(parents) for name in ("label", "value", "group")}
+    of_parents = {
+        name: train.labels[name].combine_chunks().take(parents) for name in ("label", "value", "group", "fold")
+    }
     return label_table(
         np.arange(len(parents)),
         of_parents["label"],
         source="augmented",
         group=of_parents["group"],
+        fold=of_parents["fold"],
         value=of_parents["value"],
         origin=pc.binary_join_element_wise("train:", pa.array(parents).cast(pa.string()), ""),
     )

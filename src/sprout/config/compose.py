@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from sprout.config import sections
-from sprout.config.cross_checks import check_together
+from sprout.config.cross_checks import check_folds, check_together
 from sprout.config.tree import MISSING, leaves, lookup, merge
 from sprout.config.validate import close, written
 from sprout.runtime.errors import UserError, one_line
@@ -126,7 +126,9 @@ def check_composed(experiment: str, tree: DictConfig, lines: list[str], override
         if name == "retrain":
             config[name] = merge(config["train"], config[name])
         typed[name] = check(name, config[name])
-    check_together(typed["model"], typed["pretrained"], {name: typed[name] for name in ("train", "retrain")})
+    trainings = {name: typed[name] for name in ("train", "retrain")}
+    check_together(typed["model"], typed["pretrained"], trainings)
+    check_folds(typed["prepare"], typed["pseudo_label"], trainings)
     sweep = config.pop("sweep")
     return Composed(experiment, config, sweep, {str(k): v for k, v in unresolved.items()}, lines, overrides, tree)
 

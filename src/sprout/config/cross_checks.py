@@ -3,7 +3,9 @@
 from typing import get_args
 
 from sprout.config.model import Autoencoder, Estimator, KMeans, Model, Target
+from sprout.config.prepare import Prepare
 from sprout.config.pretrained import Pretrained
+from sprout.config.pseudo_label import PseudoLabel, Threshold
 from sprout.config.train import Fitting, GradientDescent, Training, learned_task
 from sprout.methods import ScikitLearn, Supervised
 from sprout.methods.base import StepSettings
@@ -36,6 +38,42 @@ def check_together(model: Model, pretrained: Pretrained, trainings: dict[str, Tr
             training.method.check(section, training.task)
             training.method.check_training(section, step_settings(training))
             check_unfreezing(section, training)
+
+
+def check_folds(prepare: Prepare, pseudo_label: PseudoLabel, trainings: dict[str, Training]) -> None:
+    """Check that nothing needs a validation split where there are folds.
+
+    Args:
+        prepare: the section `prepare`.
+        pseudo_label: the section `pseudo_label`.
+        trainings: the sections `train` and `retrain`.
+
+    Raises:
+        UserError: something does.
+    """
+    if prepare.folds is None:
+        return
+    key = f"prepare.folds={prepare.folds}"
+    if isinstance(pseudo_label, Threshold):
+        raise UserError(
+            f"{key} with pseudo_label.method=threshold: pseudo-labels of a teacher that has learned from all folds "
+            "would be measured too well; take pseudo_label=none and retrain=consistency, or prepare.folds=null"
+        )
+    for section, training in trainings.items():
+        if training.processes != (1, 1):
+            raise UserError(f"{key} with several devices: so few labels need one; set {section}.devices=1, nodes=1")
+        if isinstance(training, GradientDescent):
+            check_fixed_length(key, section, training)
+
+
+def check_fixed_length(key: str, section: str, training: GradientDescent) -> None:
+    """Check that no validation split ends the training."""
+    for name, value in (("patience", training.patience), ("stopping_threshold", training.stopping_threshold)):
+        if value is not None:
+            raise UserError(
+                f"{section}.{name}={value} with {key}: there is no validation split that could end a training; set "
+                "it to null"
+            )
 
 
 def check_method(section: str, training: Training, model: Model) -> None:

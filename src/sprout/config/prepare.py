@@ -9,6 +9,7 @@ from sprout.config.fields import STRICT, Amount, Count, Probability, Seed
 
 Side = Annotated[int, Field(ge=1, le=8192)]
 """Pixels."""
+Folds = Annotated[int, Field(ge=2, le=20)]
 Edge = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -20,7 +21,11 @@ class Prepare:
     """Count or fraction of the examples to draw for the test split; null means the source's own test split."""
     val: Amount
     """Count or fraction of the examples outside of the test split to draw for the validation split; null means the
-    source's own validation split."""
+    source's own validation split, or none with `folds`."""
+    folds: Folds | None
+    """With few labels: no validation split, but cross-validation by so many folds of the labels. Each model of the
+    build is trained once without each fold, and once on all labels; what the first ones predict for the examples that
+    they have not seen decides in val's place. null means a validation split."""
     labels: Amount
     """Label budget: the number of training examples that keep their label, spread evenly over the classes, or the
     fraction of each class; the rest joins the unlabelled pool. null keeps all labels."""
@@ -46,3 +51,10 @@ class Prepare:
     """Whether to search for near duplicates and report them; null means only in images of 64 pixels a side or more."""
     seed: Seed
     """Seed of the random draws."""
+
+    def __post_init__(self) -> None:
+        """Check that there are folds or a validation split, not both."""
+        if self.folds is not None and self.val is not None:
+            raise ValueError(
+                f"folds={self.folds} with val={self.val}: with folds there is no validation split; set prepare.val=null"
+            )

@@ -55,6 +55,10 @@ class Examples:
         """The examples whose column `target` is known, with it as the target; None takes all, without a target."""
         return Examples(self.tables, target)
 
+    def without_fold(self, fold: int) -> "Examples":
+        """The examples that are not in this fold of cross-validation, without a target."""
+        return Examples([(store, table.filter(pa.array(outside(store, table, fold)))) for store, table in self.tables])
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -85,20 +89,60 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The examples by which a trained model is calibrated and measured."""
+
+    examples: Examples
+    """With a target, of one store."""
+    examined: Array | None = None
+    """Out-of-fold results of `Task.examine` for the whole store, each from a model that has not learned from the
+    example; None for those of the trained model itself."""
+
+    noun: str = "val examples"
+    """What the examples are called."""
+
+    @property
+    def store(self) -> Store:
+        """The store of the examples."""
+        return self.examples.stores[0]
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """The examples of one training."""
 
     train: Examples
     """Training examples with a target; all of them where the task needs no labels."""
-    val: Examples
-    """The same of the validation split, by which the best epoch is chosen."""
+    val: Examples | None
+    """The same of the validation split, by which the best epoch is chosen; None keeps the last epoch."""
     pool: Examples | None = None
     """The unlabelled pool, where a method asks for it."""
+    held_out: Measured | None = None
+    """What the trained model is measured by, where there is no validation split."""
+
+    @property
+    def measured(self) -> Measured:
+        """What the trained model is measured by: the validation split, if there is one.
+
+        Raises:
+            ValueError: there is neither.
+        """
+        if self.val is not None:
+            return Measured(self.val)
+        if self.held_out is None:
+            raise ValueError("TrainingData: has neither val nor held_out to measure a model by")
+        return self.held_out
 
 
 def rows_with_target(table: pa.Table, target: str | None) -> pa.Table:
     """The rows that have a target; nothing is copied where all have one, as is usual."""
     return table.filter(table[target].is_valid()) if target and table[target].null_count else table
+
+
+def outside(store: Store, table: pa.Table, fold: int) -> Array:
+    """Whether each row of a table is not in this fold: (n,) bool; also true of rows that are in none."""
+    of_rows: Array = column_of(store, table, "fold") != fold
+    return of_rows
 
 
 def single_shard(store: Store) -> Array | None:

@@ -23,6 +23,8 @@ class Description:
     low: list[float] | None
     high: list[float] | None
     """The range of each feature; None for images, whose pixels lie in 0..1."""
+    folds: int | None = None
+    """How many folds of cross-validation the labels are in; None where there is a validation split."""
 
 
 def describe(prepared: Path) -> Description:
@@ -42,4 +44,5 @@ def describe(prepared: Path) -> Description:
         features=summary["features"],
         low=summary["min"],
         high=summary["max"],
+        folds=summary["folds"],
     )

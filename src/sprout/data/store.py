@@ -25,6 +25,7 @@ LABELS = pa.schema(
         ("round", pa.int64()),  # 0 for a given label, else the round that accepted it
         ("group", pa.int64()),  # examples of one group never lie in two splits
         ("origin", pa.string()),  # where the example comes from
+        ("fold", pa.int16()),  # the fold of cross-validation that the example is in; null without folds
     ]
 )
 STORES = ("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
@@ -41,6 +42,8 @@ class Store:
     folder: Path
     checksum: str
     """SHA-256 of all examples."""
+    rows: Array | None = None
+    """(N,) the rows of the folder's label table that these examples have; None for all."""
 
     @cached_property
     def labels(self) -> pa.Table:
@@ -54,9 +57,20 @@ class Store:
             UserError: the table is damaged.
         """
         try:
-            return read_labels(self.folder, names)
+            table = read_labels(self.folder, names)
         except ValueError as error:
             raise damaged(self.folder, error) from None
+        if self.rows is None:
+            return table
+        table = table.take(self.rows)
+        if "row" not in names:
+            return table
+        return table.set_column(table.column_names.index("row"), "row", pa.array(np.arange(len(self.rows))))
+
+    def part(self, rows: Array) -> "Store":
+        """A copy of these rows in memory, (n,) int64, as a store of its own."""
+        name = hashlib.sha256(self.checksum.encode() + rows.astype(np.int64).tobytes()).hexdigest()
+        return Store([self.take(rows)], self.folder, name, rows)
 
     def __len__(self) -> int:
         return sum(len(shard) for shard in self.shards)
@@ -212,6 +226,7 @@ def label_table(
     confidence: Array | None = None,
     weight: Array | None = None,
     round_: int = 0,
+    fold: Array | pa.Array | None = None,
 ) -> pa.Table:
     """Build a label table.
 
@@ -225,6 +240,7 @@ def label_table(
         confidence: (n,) probability of each label; 1 when left out.
         weight: (n,) what each example counts in the loss of a training; 1 when left out.
         round_: the round that accepted the labels.
+        fold: (n,) each example's fold; left out without folds.
     """
     n = len(rows)
     sources = pa.DictionaryArray.from_arrays(np.zeros(n, np.int8), [source])
@@ -238,5 +254,6 @@ def label_table(
         "round": np.full(n, round_, np.int64),
         "group": np.asarray(group, np.int64),
         "origin": pa.array(origin, pa.string()),
+        "fold": pa.nulls(n, pa.int16()) if fold is None else pa.array(fold, pa.int16()),
     }
     return pa.table(columns, schema=LABELS)

@@ -13,7 +13,13 @@ from sprout.tasks.base import Task
 
 
 def check_examples(
-    prepared: Path, described: Description, data: TrainingData, *, section: str, task: type[Task]
+    prepared: Path,
+    described: Description,
+    data: TrainingData,
+    *,
+    section: str,
+    task: type[Task],
+    every_class: bool = True,
 ) -> None:
     """Check that these examples can be trained on.
 
@@ -23,6 +29,7 @@ def check_examples(
         data: the examples with a target of the task.
         section: train or retrain.
         task: the task.
+        every_class: whether each class needs an example; without a fold one may have none.
 
     Raises:
         UserError: the data has another target, or too few examples.
@@ -33,19 +40,25 @@ def check_examples(
             f"{prepared / 'train'}: no example has a label, and {section} learns from labelled ones; label some of "
             "each class, or choose other data"
         )
-    task.check_labels(prepared, described.classes, data.train)
+    if every_class:
+        task.check_labels(prepared, described.classes, data.train)
     if data.pool is not None and not len(data.pool):
         raise UserError(
             f"{prepared / 'unlabelled'}: no example, and {section}.method learns from unlabelled ones too; keep fewer "
             "labels (prepare.labels), or take train/method=supervised"
         )
-    if not len(data.val):
+    if described.folds and not task.cross_validated:
+        raise UserError(
+            f"prepare.folds={described.folds}: cross-validation is for classes, and {section}.task.kind={task.name} "
+            "learns something else; set it to null, and prepare.val to how many to draw"
+        )
+    if data.val is not None and not len(data.val):
         what = "labelled example" if task.column else "example"
         raise UserError(f"{prepared / 'val'}: no {what}, and {section} is judged there; draw some by prepare.val")
 
 
-def check_settings(train: Examples, section: str, config: GradientDescent) -> None:
-    """Check that the settings fit the training examples.
+def check_settings(train: Examples, section: str, config: GradientDescent, folds: int | None = None) -> None:
+    """Check that the settings fit the training examples, of which one of `folds` is left out.
 
     Raises:
         UserError: a setting does not fit.
@@ -56,7 +69,8 @@ def check_settings(train: Examples, section: str, config: GradientDescent) -> No
         )
     if config.batch_size > len(train) and config.steps_per_epoch is None:
         raise UserError(
-            f"{section}.batch_size={config.batch_size}: there are {len(train)} training examples; accepted: up to "
+            f"{section}.batch_size={config.batch_size}: there are {len(train)} training examples"
+            f"{f' without a fold (prepare.folds={folds})' if folds else ''}; accepted: up to "
             f"{len(train)}, or any with {section}.steps_per_epoch"
         )
     config.task.check(section, train)

@@ -57,10 +57,12 @@ def stream_batches(
 
 
 def validation_batches(
-    data: TrainingData, card: ModelCard, config: GradientDescent, batch_size: int, shares: Shares
-) -> Batches:
-    """The batches of the validation split, in its order."""
-    return Batches(data.val, batch_size, targets=config.task.network_targets(data.val.targets, card), shares=shares)
+    val: Examples | None, card: ModelCard, config: GradientDescent, batch_size: int, shares: Shares
+) -> Batches | None:
+    """The batches of the validation split, in its order; None if there is no such split."""
+    if val is None:
+        return None
+    return Batches(val, batch_size, targets=config.task.network_targets(val.targets, card), shares=shares)
 
 
 class TrainingDataModule(pl.LightningDataModule):
@@ -85,11 +87,11 @@ class TrainingDataModule(pl.LightningDataModule):
         steps = training_steps(self.data, self.card, self.config, self.shares)
         return MicroBatches(steps, lambda: self.trainer.current_epoch if self.trainer else 0)
 
-    def val_dataloader(self) -> "MicroBatches":
-        """The validation batches."""
+    def val_dataloader(self) -> "MicroBatches | list[Step]":
+        """The validation batches; none without a validation split."""
         shares = self.shares._replace(micro_batches=1)
-        batches = validation_batches(self.data, self.card, self.config, self.val_batch_size, shares)
-        return MicroBatches(StepLoader([batches]), lambda: 0)
+        batches = validation_batches(self.data.val, self.card, self.config, self.val_batch_size, shares)
+        return [] if batches is None else MicroBatches(StepLoader([batches]), lambda: 0)
 
     def transfer_batch_to_device(self, step: Any, device: torch.device, dataloader_idx: int) -> Step:
         """The batch of each stream, on the device."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from sprout.config.model import Target
 from sprout.config.train import GradientDescent, Training
-from sprout.data.dataset import Examples, TrainingData
+from sprout.data.dataset import Examples, Measured, TrainingData
 from sprout.engine.initial import StartWeights
 from sprout.models.card import ModelCard
 
@@ -62,8 +62,11 @@ def fingerprint(training: Training, card: ModelCard, start: StartWeights | None,
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     columns = training.method.columns if isinstance(training, GradientDescent) else ()
-    for examples in (data.train, data.val, *([data.pool] if data.pool else [])):
-        add_examples(digest, examples, columns)
+    for examples in (data.train, data.val, data.pool):
+        if examples is not None:
+            add_examples(digest, examples, columns)
+    if data.held_out is not None:
+        add_held_out(digest, data.held_out)
     for path in [*code(), *own_code(training, card)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -75,6 +78,13 @@ def add_examples(digest: Any, examples: Examples, columns: tuple[str, ...]) -> N
         digest.update(store.checksum.encode())
     for column in (examples.store_of, examples.rows, examples.targets, *map(examples.column, columns)):
         digest.update(column.tobytes())
+
+
+def add_held_out(digest: Any, held_out: Measured) -> None:
+    """Add what the finished model is measured by: two results of the same name are equal, too."""
+    add_examples(digest, held_out.examples, ())
+    if held_out.examined is not None:
+        digest.update(held_out.examined.tobytes())
 
 
 def code() -> list[Path]:

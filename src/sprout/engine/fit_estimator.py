@@ -13,7 +13,7 @@ from sprout.models.predictor import load_model, use_threads
 
 
 def train_estimator(
-    folder: Path, data: TrainingData, card: ModelCard, config: Fitting, start: StartWeights | None
+    folder: Path, data: TrainingData, card: ModelCard, config: Fitting, start: StartWeights | None, name: str
 ) -> None:
     """Fit, measure on val, and write the model folder. There are no epochs and no checkpoints.
 
@@ -23,6 +23,7 @@ def train_estimator(
         card: the model before training.
         config: the section.
         start: the pretrained network whose features are compared, if any.
+        name: of the training, for the terminal.
     """
     use_threads(config.threads)
     assert isinstance(card.architecture, Estimator), "the sections are checked together"
@@ -30,4 +31,4 @@ def train_estimator(
     network, card = fit_estimator(
         card.architecture, data.train, card, features, seed=config.seed, threads=config.threads
     )
-    write_result(folder, network, card, data.val, [], 0)
+    write_result(folder, network, card, data.measured, [], 0, name=name)

@@ -38,7 +38,7 @@ class Loop:
         fabric: Fabric,
         module: TrainingModule,
         train: StepLoader,
-        val: Batches,
+        val: Batches | None,
         config: GradientDescent,
         context: RunContext,
     ) -> None:
@@ -48,7 +48,7 @@ class Loop:
             fabric: the devices.
             module: the network and how it learns, on its device.
             train: the training steps.
-            val: the validation batches.
+            val: the validation batches; None keeps the last epoch.
             config: the section.
             context: its name, checkpoints and log.
         """
@@ -183,14 +183,21 @@ class Loop:
         sums = torch.zeros(3, dtype=torch.float64)
         self.module.eval()
         with self.module.ema.applied() if self.module.ema else nullcontext():
-            for (host,) in self.val.steps(0):
+            for (host,) in self.val.steps(0) if self.val else ():
                 sums += self.validate_batch(host)
                 if self.sync.any(request.signum is not None)[0]:
                     return None
-            row = self.row(self.sync.total(sums))
-            if self.progress.update_best(row[self.config.monitor], less_is_better=self.config.less_is_better):
+            row = self.row(self.sync.total(sums) if self.val else None)
+            if self.is_best(row):
                 self.state.keep_best()
         return row
+
+    def is_best(self, row: Row) -> bool:
+        """Whether the running epoch is the best so far; without a validation split each is."""
+        if self.val:
+            return self.progress.update_best(row[self.config.monitor], less_is_better=self.config.less_is_better)
+        self.progress.best_epoch = self.progress.epoch
+        return True
 
     def validate_batch(self, host: Batch) -> Tensor:
         """Sums of loss and metric, and the number of examples: (3,) float64."""
@@ -198,12 +205,13 @@ class Loop:
             found: Sums = self.wrapped.validation_step(self.on_device((host,)))
         return torch.tensor([*found["sums"].tolist(), host.num_valid], dtype=torch.float64)
 
-    def row(self, validated: list[float]) -> Row:
-        """The row of history of the running epoch."""
+    def row(self, validated: list[float] | None) -> Row:
+        """The row of history of the running epoch; None without a validation split."""
         progress, name = self.progress, self.config.task.epoch_metric
         trained = self.sync.total(torch.tensor(progress.sums, dtype=torch.float64))
         row: Row = {"epoch": progress.epoch, "lr": self.lr(progress.step - 1)}
-        for split, (loss, metric, *logged, count) in (("train", trained), ("val", validated)):
+        sums = [("train", trained), *([("val", validated)] if validated else [])]
+        for split, (loss, metric, *logged, count) in sums:
             row[f"{split}_loss"] = loss / count
             if name:
                 row[f"{split}_{name}"] = metric / count

@@ -4,11 +4,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from sprout.config.model import Model
 from sprout.config.train import Fitting, GradientDescent, Training, learned_task
-from sprout.data.dataset import Examples, TrainingData
+from sprout.data.dataset import Examples, Measured, TrainingData
 from sprout.data.description import describe
-from sprout.data.store import open_store
+from sprout.data.store import Array, open_store
 from sprout.engine.checks import check_examples, check_machine, check_settings
 from sprout.engine.dry_run import dry_run
 from sprout.engine.initial import StartWeights, initial_card
@@ -21,6 +23,8 @@ from sprout.tasks.base import Task
 WEIGHTS = Path("data/pretrained")
 """The output of the stage `pretrained`."""
 TEACHER = Path("models/teacher")
+FOLDS = "folds"
+"""The folder, in that of the teacher, with the models that have not learned from one fold each."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Plan:
     training: Training
     start: StartWeights | None
     """The weights to start from; None for a random initialisation."""
+    folds: tuple[Path, ...] = ()
+    """With cross-validation the models that have not learned from one fold each."""
 
     def run(self, folder: Path, context: RunContext) -> None:
         """Train, and write the model into an empty folder; ranks above 0 write nothing."""
@@ -44,10 +50,19 @@ class Plan:
         else:
             from sprout.engine.fit_estimator import train_estimator
 
-            train_estimator(folder, self.data, self.card, self.training, self.start)
+            train_estimator(folder, self.data, self.card, self.training, self.start, context.name)
 
 
-def plan(examples: Examples, prepared: Path, training: Training, model: Model, role: str) -> Plan:
+def plan(
+    examples: Examples,
+    prepared: Path,
+    training: Training,
+    model: Model,
+    role: str,
+    *,
+    fold: int | None = None,
+    out_of_fold: Array | None = None,
+) -> Plan:
     """Plan a training, and check it.
 
     Args:
@@ -56,42 +71,54 @@ def plan(examples: Examples, prepared: Path, training: Training, model: Model, r
         training: the section `train` or `retrain`.
         model: the section `model`.
         role: teacher, control, student or train.
+        fold: with cross-validation the fold that is held out; the model is measured on it.
+        out_of_fold: with cross-validation the results for all training examples, by which the final model is measured.
 
     Raises:
         UserError: the data or the settings do not fit.
     """
     section, described = "retrain" if role in ("student", "control") else "train", describe(prepared)
     task = learned_task(training, model)
-    data = training_data(examples, prepared, training, task)
-    check_examples(prepared, described, data, section=section, task=task)
+    seen = examples if fold is None else examples.without_fold(fold)
+    data = TrainingData(
+        seen.with_target(task.column),
+        None if described.folds else Examples.of(open_store(prepared / "val"), target=task.column),
+        Examples.open(str(prepared / "unlabelled")) if needs_pool(training) else None,
+        held_out(prepared, task, fold, out_of_fold) if described.folds else None,
+    )
+    check_examples(prepared, described, data, section=section, task=task, every_class=fold is None)
     settings = task if isinstance(training, Fitting) else training.task
     card = initial_card(described, data.train, settings, training.normalise, model, role)
-    start = start_weights(section, training)
+    start = start_weights(section, training, fold)
     if isinstance(training, GradientDescent):
-        check_settings(data.train, section, training)
+        check_settings(data.train, section, training, described.folds)
         check_machine(section, training.accelerator, training.precision)
         dry_run(card, data.train, section, training, start)
     return Plan(data, card, training, start)
 
 
-def training_data(examples: Examples, prepared: Path, training: Training, task: type[Task]) -> TrainingData:
-    """The examples with a target of the task; and the unlabelled pool, if the method uses it."""
-    needs_pool = isinstance(training, GradientDescent) and training.method.learns_from_pool
-    return TrainingData(
-        examples.with_target(task.column),
-        Examples.of(open_store(prepared / "val"), target=task.column),
-        Examples.open(str(prepared / "unlabelled")) if needs_pool else None,
-    )
+def needs_pool(training: Training) -> bool:
+    """Whether the method learns from the unlabelled pool."""
+    return isinstance(training, GradientDescent) and training.method.learns_from_pool
 
 
-def start_weights(section: str, training: Training) -> StartWeights | None:
+def held_out(prepared: Path, task: type[Task], fold: int | None, out_of_fold: Array | None) -> Measured:
+    """What a model is measured by with cross-validation: the fold held out, or the results of all folds."""
+    train = open_store(prepared / "train")
+    if fold is not None:
+        train = train.part(np.flatnonzero(train.columns("fold")["fold"].to_numpy() == fold))
+    noun = "labels held out" if out_of_fold is None else "cross-validated labels"
+    return Measured(Examples.of(train, target=task.column), out_of_fold, noun)
+
+
+def start_weights(section: str, training: Training, fold: int | None) -> StartWeights | None:
     """The weights to start from; None for a random initialisation.
 
     Raises:
         UserError: the stage `pretrained` has not run, or there are no weights and the section unfreezes some.
     """
     if isinstance(training, GradientDescent) and training.start == "teacher":
-        return teacher_weights(f"{section}.start=teacher")
+        return teacher_weights(f"{section}.start=teacher", TEACHER if fold is None else TEACHER / FOLDS / str(fold))
     if isinstance(training, GradientDescent) and training.start == "scratch":
         return None
     path = WEIGHTS / "pretrained.json"
@@ -105,13 +132,13 @@ def start_weights(section: str, training: Training) -> StartWeights | None:
     return None if record is None else StartWeights(WEIGHTS, record["weights"])
 
 
-def teacher_weights(key: str) -> StartWeights:
+def teacher_weights(key: str, teacher: Path) -> StartWeights:
     """The teacher's weights, with its last layer.
 
     Raises:
         UserError: the stage `train` has not run.
     """
-    path = TEACHER / "model.safetensors"
+    path = teacher / "model.safetensors"
     if not path.is_file():
         raise UserError(f"{path}: not found, and {key} starts from it; `dvc repro train` makes it")
-    return StartWeights(TEACHER, hashlib.sha256(path.read_bytes()).hexdigest(), key, head=True)
+    return StartWeights(teacher, hashlib.sha256(path.read_bytes()).hexdigest(), key, head=True)

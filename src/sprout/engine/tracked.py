@@ -2,8 +2,10 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,11 +15,13 @@ from sprout.config.train import GradientDescent, Training, read_training
 from sprout.config.tree import leaves
 from sprout.config.workspace import Build, choice, section
 from sprout.data.dataset import Examples
-from sprout.data.store import STORES
+from sprout.data.description import describe
+from sprout.data.store import STORES, Array, Store, open_store
 from sprout.engine.checkpoints import candidate_folder, checkpoint_folder, only_one
 from sprout.engine.fingerprint import fingerprint
-from sprout.engine.plan import Plan, plan
+from sprout.engine.plan import FOLDS, Plan, plan
 from sprout.models.card import load_card, write_card
+from sprout.models.predictor import load_predictor
 from sprout.runtime.files import atomic_folder, read_json
 from sprout.runtime.launch import rank
 from sprout.runtime.run_context import Log, RunContext
@@ -25,6 +29,8 @@ from sprout.tracking import TRIAL_STATE, Run, RunInfo, data_hashes, git_state, t
 from sprout.tracking.trial import Reporter, Trial
 
 PREPARED = Path("data/prepared")
+FOLD = "fold"
+"""The role of the runs of models that have not learned from one fold."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +77,33 @@ def train_tracked(
         UserError: the data or the settings do not fit.
         Pruned: the sweep has ended the trial.
     """
-    planned = plan(examples, PREPARED, sections.training, sections.model, role)
+    planned = plan_final(examples, sections, build, role=role, name=role)
     train_planned(folder, planned, sections.tracking, build, role=role, trial=trial)
+    Candidate(folder, planned.folds).discard_folds()
 
 
-def train_candidate(examples: Examples, sections: TrainingSections, build: Build, *, role: str, name: str) -> Path:
-    """Train a model that a stage may choose, unless the same training has ended before; return its folder.
+class Candidate(NamedTuple):
+    """A model that a stage may choose."""
 
-    The folder is no output of a stage, as DVC deletes outputs before it runs a stage.
+    folder: Path
+    folds: tuple[Path, ...]
+    """With cross-validation the models that have not learned from one fold each."""
+
+    def discard(self) -> None:
+        """Remove the model, and those of the folds."""
+        shutil.rmtree(self.folder)
+        self.discard_folds()
+
+    def discard_folds(self) -> None:
+        """Remove the models of the folds."""
+        for fold in self.folds:
+            shutil.rmtree(fold)
+
+
+def train_candidate(examples: Examples, sections: TrainingSections, build: Build, *, role: str, name: str) -> Candidate:
+    """Train a model that a stage may choose, unless the same training has ended before.
+
+    Its folder is no output of a stage, as DVC deletes outputs before it runs a stage.
 
     Args:
         examples: the examples to train on.
@@ -90,11 +115,53 @@ def train_candidate(examples: Examples, sections: TrainingSections, build: Build
     Raises:
         UserError: the data or the settings do not fit.
     """
-    planned = plan(examples, PREPARED, sections.training, sections.model, role)
+    planned = plan_final(examples, sections, build, role=role, name=name)
+    return Candidate(trained(planned, sections.tracking, build, role=role, name=name), planned.folds)
+
+
+def trained(planned: Plan, tracking: Tracking, build: Build, *, role: str, name: str) -> Path:
+    """The folder of a planned training among the candidates; it is trained unless it is there."""
     folder = candidate_folder(role) / fingerprint_of(planned)
     if not folder.is_dir():
-        train_planned(folder, planned, sections.tracking, build, role=role, name=name)
+        train_planned(folder, planned, tracking, build, role=role, name=name)
     return folder
+
+
+def plan_final(examples: Examples, sections: TrainingSections, build: Build, *, role: str, name: str) -> Plan:
+    """Plan a training; with cross-validation the models without one fold each are trained first.
+
+    Raises:
+        UserError: the data or the settings do not fit.
+    """
+    folds = describe(PREPARED).folds
+    if folds is None:
+        return plan(examples, PREPARED, sections.training, sections.model, role)
+    tracking = replace(sections.tracking, log_model=False)  # they are there to measure
+    models = []
+    for fold in range(folds):
+        planned = plan(examples, PREPARED, sections.training, sections.model, role, fold=fold)
+        named = f"{name}, fold {fold + 1} of {folds}"
+        models.append(trained(planned, tracking, build, role=FOLD, name=named))
+    results = out_of_fold(models, open_store(PREPARED / "train"))
+    planned = plan(examples, PREPARED, sections.training, sections.model, role, out_of_fold=results)
+    return replace(planned, folds=tuple(models))
+
+
+def out_of_fold(models: Sequence[Path], train: Store) -> Array:
+    """The results of `Task.examine` for all training examples, each from the model that has not learned from it.
+
+    Args:
+        models: of each fold in turn.
+        train: the training split.
+    """
+    folds, parts = train.columns("fold")["fold"].to_numpy(), []
+    for fold, folder in enumerate(models):
+        predictor, rows = load_predictor(folder), np.flatnonzero(folds == fold)
+        parts.append((rows, predictor.task.examine(predictor, train.part(rows), f"fold {fold + 1}")))
+    found = np.empty((len(train), *parts[0][1].shape[1:]), np.float32)
+    for rows, examined in parts:
+        found[rows] = examined
+    return found
 
 
 def train_planned(
@@ -110,19 +177,19 @@ def train_planned(
     """`train_tracked`, for a training that has been planned; `name` is that of the run."""
     checkpoints = (trial.checkpoints if trial else checkpoint_folder(role)) / fingerprint_of(planned)
     if rank() > 0:
-        planned.run(folder, RunContext(role, checkpoints))
+        planned.run(folder, RunContext(name or role, checkpoints))
         return
-    data, git = data_hashes(Path.cwd(), trained_on(role)), git_state(Path.cwd())
+    data, git = data_hashes(Path.cwd(), trained_on(planned.card.role)), git_state(Path.cwd())
     with only_one(checkpoints):
         info = RunInfo(build, role, tracking_uri(), data, git, name=name)
-        with tracked_run(placed(info, trial), waits=trial is None) as run:
-            context = RunContext(role, checkpoints, reporter(run, trial, planned.training))
+        with tracked_run(placed(info, planned.card.role, trial), waits=trial is None) as run:
+            context = RunContext(name or role, checkpoints, reporter(run, trial, planned.training))
             train_and_log(folder, planned, context, run)
             if trial:
                 trial.keep(folder)
                 run.set_tags({TRIAL_STATE: "COMPLETE"})
             if tracking.log_model:
-                run.log_model(folder, planned.data.val.take(np.arange(1)))
+                run.log_model(folder, planned.data.train.take(np.arange(1)))
         # Only after the result is in place and logged: a process that is killed before resumes from here.
         shutil.rmtree(checkpoints)
 
@@ -137,6 +204,9 @@ def train_and_log(folder: Path, planned: Plan, context: RunContext, run: Run) ->
     began = time.monotonic()
     with atomic_folder(folder) as beside:
         planned.run(beside, context)
+        if planned.card.role == "teacher":  # from which students of the same folds start
+            for number, fold in enumerate(planned.folds):
+                shutil.copytree(fold, beside / FOLDS / str(number))
     run.log_metrics({"training_seconds": time.monotonic() - began})
     metrics = read_json(folder / "metrics.json")
     known = {key: value for key, value in leaves(metrics, "") if value is not None}
@@ -152,11 +222,11 @@ def reporter(run: Run, trial: Trial | None, config: Training) -> Log:
     return Reporter(run, trial, config.monitor, less_is_better=config.less_is_better).log
 
 
-def placed(info: RunInfo, trial: Trial | None) -> RunInfo:
-    """The run under its sweep, under that of the build, or on its own."""
+def placed(info: RunInfo, role: str, trial: Trial | None) -> RunInfo:
+    """The run under its sweep, under that of the build, or on its own; `role` is that of the model."""
     if trial:
         return replace(info, name=trial.name, tags=trial.tags, sweep=trial.sweep)
-    return replace(info, nested=info.role != "train")
+    return replace(info, nested=role != "train")
 
 
 def train_beside(folder: Path, build: Build, role: str, trial: Trial | None = None) -> None:

@@ -43,4 +43,4 @@ def train_network(
     network.load_state_dict(fitted.weights)
     threads = config.threads or torch.get_num_threads()
     network, card = config.task.final_model(network.eval(), card, data.train, seed=config.seed, threads=threads)
-    write_result(folder, network, card, data.val, fitted.history, fitted.best_epoch)
+    write_result(folder, network, card, data.measured, fitted.history, fitted.best_epoch, name=context.name)

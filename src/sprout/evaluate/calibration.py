@@ -43,17 +43,19 @@ def calibration_error(probabilities: Array, labels: Array, bins: int) -> float:
 
 
 LOWEST, HIGHEST = 0.05, 20.0
+PRIOR_SPREAD = 0.5
+"""Standard deviation of the prior of the temperature's logarithm around 0. Guo et al. found temperatures of 0.9 to 3.5;
+95% of this prior lie from 0.38 to 2.7."""
 
 
 def fit_temperature(logits: Array, labels: Array) -> float:
-    """The temperature at which these logits' log loss is lowest: (N, K) float, (N,) int.
+    """The most probable temperature for these logits: (N, K) float, (N,) int.
 
-    A share of 1 / (N + 1) of each label is spread over all classes: a few examples without a mistake do not make the
-    network infallible. So did Platt, "Probabilistic outputs for support vector machines", 1999, for two classes.
+    Its prior is a log-normal distribution around 1. A handful of examples, which may all be right, moves it little;
+    a few hundred outweigh it.
     """
-    spread = 1 / (len(labels) + 1)
     found = minimize_scalar(
-        lambda log_t: log_loss(logits, labels, math.exp(log_t), spread),
+        lambda log_t: len(labels) * log_loss(logits, labels, math.exp(log_t)) + (log_t / PRIOR_SPREAD) ** 2 / 2,
         bounds=(math.log(LOWEST), math.log(HIGHEST)),
         method="bounded",
         options={"xatol": 1e-4},
@@ -61,10 +63,9 @@ def fit_temperature(logits: Array, labels: Array) -> float:
     return round(math.exp(found.x), 3)
 
 
-def log_loss(logits: Array, labels: Array, temperature: float, spread: float = 0.0) -> float:
-    """Mean negative log-likelihood in nats, of labels of which the share `spread` lies evenly on all classes."""
+def log_loss(logits: Array, labels: Array, temperature: float) -> float:
+    """Mean negative log-likelihood of the labels, in nats."""
     scaled = logits.astype(np.float64) / temperature
     scaled -= scaled.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(scaled).sum(axis=1))
-    told = scaled[np.arange(len(labels)), labels]
-    return float(np.mean(log_sum - (1 - spread) * told - spread * scaled.mean(axis=1)))
+    return float(np.mean(log_sum - scaled[np.arange(len(labels)), labels]))

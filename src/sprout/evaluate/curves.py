@@ -18,6 +18,8 @@ Curve = dict[int, float]
 def write_curves(folder: Path, histories: Mapping[str, Path]) -> None:
     """Write a file for each metric on val, such as `val_loss.json`: rows of `epoch` and the metric of each model.
 
+    Without a validation split the metrics are those on train.
+
     The metric is null where that model has no such epoch; a model that was not trained, or not in epochs, has none at
     all.
 
@@ -35,12 +37,13 @@ def write_curves(folder: Path, histories: Mapping[str, Path]) -> None:
 
 
 def read_curves(path: Path) -> dict[str, Curve]:
-    """The columns on val of one `history.csv`, without values that are not finite."""
+    """The columns on val of one `history.csv`, or else on train, without values that are not finite."""
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        rows, columns = list(reader), reader.fieldnames or []
+        rows, columns = list(reader), list(reader.fieldnames or [])
+    split = "val_" if any(column.startswith("val_") for column in columns) else "train_"
     return {
         column: {int(row["epoch"]): float(row[column]) for row in rows if math.isfinite(float(row[column] or "nan"))}
         for column in columns
-        if column.startswith("val_")
+        if column.startswith(split)
     }

@@ -2,50 +2,80 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
 from sprout.data.store import Array, Store
+from sprout.evaluate.judged import judged_by
+from sprout.models.card import OUT_OF_FOLD
 from sprout.models.predictor import Predictor
 from sprout.runtime.files import write_json
 from sprout.tasks.base import Limits
 
 Models = Mapping[str, Predictor]
 """Teacher, control if there is one, and student, of one task."""
+TEST = "test"
+CROSS_VALIDATION = "cross_validation"
+
+
+class Tested(NamedTuple):
+    """Examples that no model has learned from, with what each model gives for them."""
+
+    split: str
+    """TEST, or CROSS_VALIDATION: the labels, each by models that have not learned from it."""
+    store: Store
+    examined: dict[str, Array]
+    """By model, as `Task.examine` returns it."""
+
+
+def examine(models: Models, test: Store, folders: Mapping[str, Path], prepared: Path) -> Tested:
+    """Examine all models on test; without test examples take what cross-validation has found, if there are folds.
+
+    Args:
+        models: all models; a student that is a copy of another one is computed once.
+        test: the test split.
+        folders: the model folder of each.
+        prepared: the folder of the stage `prepare`.
+    """
+    if not len(test) and all((folder / OUT_OF_FOLD).exists() for folder in folders.values()):
+        judged = {role: judged_by(folders[role], model, prepared, role) for role, model in models.items()}
+        return Tested(CROSS_VALIDATION, judged["student"].store, {role: each.examined for role, each in judged.items()})
+    return examine_on(models, test)
+
+
+def examine_on(models: Models, test: Store) -> Tested:
+    """Examine all models on the test split."""
+    examined: dict[str, Array] = {}
+    for role, model in models.items():
+        same = examined.get(model.card.kept or "")
+        examined[role] = model.task.examine(model, test, f"test: {role}") if same is None else same
+    return Tested(TEST, test, examined)
 
 
 def evaluate(
-    folder: Path, models: Models, test: Store, limits: Limits, pseudo_labels: dict[str, Any]
+    folder: Path, models: Models, tested: Tested, limits: Limits, pseudo_labels: dict[str, Any]
 ) -> dict[str, Any]:
     """Write the metrics, the predictions and whatever else the task has; return the metrics.
 
     Args:
         folder: an empty folder.
-        models: all models; a student that is a copy of another one is computed once.
-        test: the test split.
+        models: all models.
+        tested: what they give for examples that they have not learned from.
         limits: bins of the calibration curve, and images that are kept for the report.
         pseudo_labels: what is known of them, see `pseudo_label_quality`.
     """
-    examined: dict[str, Array] = {}
-    for role, model in models.items():
-        same = examined.get(model.card.kept or "")
-        examined[role] = model.task.examine(model, test, f"test: {role}") if same is None else same
-    return write_evaluation(folder, models, test, examined, limits, pseudo_labels)
-
-
-def write_evaluation(
-    folder: Path,
-    models: Models,
-    test: Store,
-    examined: Mapping[str, Array],
-    limits: Limits,
-    pseudo_labels: dict[str, Any],
-) -> dict[str, Any]:
-    """`evaluate`, given what `Task.examine` returned for each model."""
-    found = {role: model.task.metrics(examined[role], model.card, test, limits.bins) for role, model in models.items()}
-    metrics = {"test": found, "pseudo_labels": pseudo_labels}
+    found = {
+        role: model.task.metrics(tested.examined[role], model.card, tested.store, limits.bins)
+        for role, model in models.items()
+    }
+    metrics = {tested.split: found, "pseudo_labels": pseudo_labels}
     write_json(folder / "metrics.json", metrics)
-    table = models["student"].task.write_evaluation(folder, models, test, examined, limits)
+    table = models["student"].task.write_evaluation(folder, models, tested.store, tested.examined, limits)
     pq.write_table(table, folder / "predictions.parquet", compression="zstd")
     return metrics
+
+
+def measured_on(metrics: Mapping[str, Any]) -> str:
+    """Which of `Tested.split` the metrics of an evaluation are from."""
+    return TEST if TEST in metrics else CROSS_VALIDATION

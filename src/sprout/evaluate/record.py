@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sprout.config.workspace import Build
+from sprout.evaluate.evaluate import measured_on
 from sprout.models.card import load_card
 from sprout.runtime.files import read_json
 from sprout.tracking import (
@@ -29,15 +30,16 @@ def track_evaluation(build: Build, evaluation: Path) -> None:
     uri, here, git = tracking_uri(), Path.cwd(), git_state(Path.cwd())
     kept = load_card(Path("models/student")).kept
     metrics = read_json(evaluation / "metrics.json")
-    for role in metrics["test"]:
+    split = measured_on(metrics)
+    for role in metrics[split]:
         if kept and role == "student":
             continue
         info = RunInfo(build, role, uri, data_hashes(here, trained_on(role)), git)
         record_restored(info, Path("models") / role)
     data, tags = data_hashes(here, EVALUATED_ON), {"sprout.kept": kept} if kept else {}
     with tracked_run(RunInfo(build, BUILD, uri, data, git, tags)) as run:
-        for role in metrics["test"]:
-            run.log_metrics({f"test_{key}_{role}": value for key, value in metrics["test"][role].items()})
+        for role in metrics[split]:
+            run.log_metrics({f"{split}_{key}_{role}": value for key, value in metrics[split][role].items()})
         run.log_metrics({f"pseudo_labels_{key}": value for key, value in metrics["pseudo_labels"].items()})
         for path in sorted(evaluation.iterdir()):
             run.log_artifact(path, "evaluation")

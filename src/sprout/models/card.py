@@ -10,6 +10,9 @@ from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json, write_json
 from sprout.weights.tensor_file import save_tensors
 
+OUT_OF_FOLD = "out_of_fold.npy"
+"""The file of a model folder with what cross-validation gives for each training example, as `Task.examine` does."""
+
 
 @dataclass(frozen=True)
 class ModelCard:

@@ -14,6 +14,7 @@ from sprout.data.store import Array, class_indices, read_labels
 from sprout.runtime.files import read_json
 from sprout.tasks.scores import Metrics
 
+CROSS_VALIDATION = "cross_validation"
 SPLITS = ("train", "val", "unlabelled", "test")
 
 
@@ -48,7 +49,9 @@ class Inputs:
     gate: dict[str, Any] | None
     """What val says of the student and its rival, `gate.json`; None where no student was trained."""
     test: dict[str, Metrics]
-    """The metrics on test of each model."""
+    """The metrics of each model on what `measured_on` says."""
+    measured_on: str
+    """test, or cross_validation: then `predictions` are those for the labels, out of fold."""
     pseudo_labels: dict[str, Any]
     """`pool`, `accepted`, `known` and `accuracy`, see `pseudo_label_quality`."""
     predictions: pa.Table
@@ -57,6 +60,16 @@ class Inputs:
     """`origin` and `reason` of each example that `prepare` left out."""
     pseudo_labels_folder: Path
     evaluation_folder: Path
+
+    @property
+    def tested_split(self) -> str:
+        """The store of the examples of `predictions`."""
+        return "train" if self.measured_on == CROSS_VALIDATION else "test"
+
+    @property
+    def noun(self) -> str:
+        """What one of these examples is called."""
+        return "cross-validated label" if self.measured_on == CROSS_VALIDATION else "test example"
 
     @property
     def shown(self) -> str:
@@ -89,6 +102,7 @@ def read_inputs(
     shown = {role: folder for role, folder in models.items() if not (kept and role == "student")}
     tables = {split: read_labels(prepared / split) for split in SPLITS}
     metrics = read_json(evaluation / "metrics.json")
+    split = "test" if "test" in metrics else CROSS_VALIDATION
     return Inputs(
         classes=read_json(prepared / "classes.json"),
         summary=read_json(prepared / "summary.json"),
@@ -97,7 +111,8 @@ def read_inputs(
         models={role: read_model(folder) for role, folder in shown.items() if (folder / "model.json").exists()},
         kept=kept,
         gate=read_json(gate) if (gate := models["student"] / "gate.json").exists() else None,
-        test=metrics["test"],
+        test=metrics[split],
+        measured_on=split,
         pseudo_labels=metrics["pseudo_labels"],
         predictions=pq.read_table(evaluation / "predictions.parquet"),
         quarantined=read_rows(prepared / "quarantine.csv"),

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sprout.report import figures, formatting, tables
-from sprout.report.inputs import SPLITS, Inputs, read_inputs
+from sprout.report.inputs import CROSS_VALIDATION, SPLITS, Inputs, read_inputs
 from sprout.runtime.files import atomic_write, read_json
 from sprout.tasks import task_named
 from sprout.tasks.base import Task
@@ -37,8 +37,8 @@ def write_report(
     models: Mapping[str, Path],
     evaluation: Path,
     examples: int,
-) -> None:
-    """Write the page to `out`. The same inputs give the same bytes.
+) -> str:
+    """Write the page to `out`, and return its headline. The same inputs give the same bytes.
 
     Args:
         out: the page, index.html; its folder is made.
@@ -56,15 +56,17 @@ def write_report(
     """
     task = task_named(read_json(models["teacher"] / "model.json")["task"])
     inputs = read_inputs(prepared, pseudo_labels, models, evaluation, target=task.column or "label")
-    template = _environment().get_template("page.html.j2")
+    template, of_task = _environment().get_template("page.html.j2"), _task(task, inputs, prepared, examples)
     page = template.render(
         **_run(task, inputs, config, build),
         **_data(task, inputs),
         **_models(task, inputs, config),
-        **_task(task, inputs, prepared, examples),
+        **of_task,
     )
     with atomic_write(out) as beside:
         beside.write_text(page, encoding="utf-8", newline="\n")
+    headline: str = of_task["headline"]
+    return headline
 
 
 def _environment() -> Environment:
@@ -117,7 +119,12 @@ def _models(task: type[Task], inputs: Inputs, config: Mapping[str, Any]) -> Fiel
         "trained": {role: model.training for role, model in inputs.models.items()},
         "trainings": {role: config[TRAININGS[role]] for role in inputs.models},
         "sections": _sections(config, task.has_pseudo_labels),
-        "comparisons": tables.comparisons(task.scores, inputs.models, inputs.test),
+        "comparisons": tables.comparisons(
+            task.scores, inputs.models, None if inputs.measured_on == CROSS_VALIDATION else inputs.test
+        ),
+        "folds": inputs.summary["folds"],
+        "noun": inputs.noun,
+        "crossed": inputs.measured_on == CROSS_VALIDATION,
         "curves": _curves(task, inputs),
     }
 

@@ -35,18 +35,20 @@ class Comparison:
         return "better" if (self.difference > 0) == self.score.higher_is_better else "worse"
 
 
-def comparisons(scores: Sequence[Score], models: Mapping[str, Model], test: Mapping[str, Metrics]) -> list[Comparison]:
+def comparisons(
+    scores: Sequence[Score], models: Mapping[str, Model], test: Mapping[str, Metrics] | None
+) -> list[Comparison]:
     """Each metric of the task on val, then on test.
 
     Args:
         scores: the metrics to show.
-        models: those shown, each with its metrics on val.
-        test: the metrics of each model on test.
+        models: those shown, each with its metrics on val, or with cross-validation on the labels.
+        test: the metrics of each model on test; None without test examples.
     """
     val = {role: model.training["val"] for role, model in models.items()}
     return [
         Comparison(split, score, [metrics[role][score.key] for role in models])
-        for split, metrics in (("val", val), ("test", test))
+        for split, metrics in (("val", val), *([("test", test)] if test else []))
         for score in scores
     ]
 

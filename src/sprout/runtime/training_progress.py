@@ -37,8 +37,9 @@ class EpochLines:
             self.progress.update(self.task, completed=done)
 
     def epoch(self, row: Row) -> None:
-        """Show an epoch's metrics on val."""
-        line = "  ".join(f"{key} {decimals(value)}" for key, value in row.items() if key.startswith("val_"))
+        """Show an epoch's metrics on val, or without a validation split on train."""
+        shown = [key for key in row if key.startswith("val_")] or [key for key in row if key.startswith("train_")]
+        line = "  ".join(f"{key} {decimals(row[key])}" for key in shown)
         epoch = int(row["epoch"]) + 1
         if self.progress and self.task is not None:
             self.progress.update(self.task, note=f"epoch {epoch}/{self.epochs}  {line}")

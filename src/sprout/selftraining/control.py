@@ -14,11 +14,14 @@ from sprout.engine.checks import check_settings
 from sprout.engine.tracked import TrainingSections, train_candidate
 from sprout.methods import Supervised
 from sprout.methods.base import Policy
+from sprout.models.card import OUT_OF_FOLD
 from sprout.runtime.files import atomic_folder, read_json, write_json
 from sprout.runtime.launch import rank
 from sprout.selftraining.student import nothing_to_learn
 
 RECORD = "control.json"
+MEASURED = {"val_loss": "log_loss", "val_accuracy": "accuracy"}
+"""The metric of a finished classifier for each metric that trainings monitor."""
 
 
 def make_control(
@@ -55,15 +58,16 @@ def make_control(
     }
     if rank() > 0:
         return
-    values = {policy: best_value(model, config.monitor) for policy, model in tried.items()}
+    values = {policy: best_value(each.folder, config.monitor) for policy, each in tried.items()}
     best = (min if config.less_is_better else max)(tried, key=lambda policy: values[policy])
     with atomic_folder(folder) as beside:
-        shutil.copytree(tried[best], beside, dirs_exist_ok=True)
+        shutil.copytree(tried[best].folder, beside, dirs_exist_ok=True)
         write_json(beside / RECORD, {"policy": best, config.monitor: values})
-    for model in tried.values():
-        shutil.rmtree(model)
+    for each in tried.values():
+        each.discard()
     of_each = ", ".join(f"{policy} {value:.4f}" for policy, value in values.items())
-    print(f"control: the best augmentation on val is {best} ({config.monitor}: {of_each})", file=sys.stderr)
+    where = "in cross-validation" if tried[best].folds else "on val"
+    print(f"control: the best augmentation {where} is {best} ({config.monitor}: {of_each})", file=sys.stderr)
 
 
 def write_untrained(folder: Path, why: str) -> None:
@@ -79,10 +83,13 @@ def is_trained(folder: Path) -> bool:
 
 
 def best_value(model: Path, monitor: str) -> float:
-    """The monitored metric of a model folder, at its best epoch."""
+    """The monitored metric of a model folder: at its best epoch, or with cross-validation over all labels."""
+    metrics = read_json(model / "metrics.json")
+    if (model / OUT_OF_FOLD).exists():
+        return float(metrics["val"][MEASURED[monitor]])
     with (model / "history.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return float(rows[read_json(model / "metrics.json")["best_epoch"]][monitor])
+    return float(rows[metrics["best_epoch"]][monitor])
 
 
 def why_untrained(sections: TrainingSections, control: Control, pseudo_labels: int, pool: int) -> str | None:

@@ -28,19 +28,23 @@ class Verdict:
     """McNemar's exact test, two-sided."""
     passes_worse: float
     """The probability that the gate keeps a student whose error is `WORSE` higher."""
+    noun: str = "val examples"
+    """What the examples are called."""
 
 
-def judge(student: Array, rival: Array, name: str) -> Verdict:
-    """Keep the student if it wins at least as many examples of val as it loses.
+def judge(student: Array, rival: Array, name: str, noun: str = "val examples") -> Verdict:
+    """Keep the student if it wins at least as many examples as it loses.
 
     Args:
         student: (N,) bool, whether it is right.
         rival: (N,) bool, the same of the rival.
         name: of the rival, control or teacher.
+        noun: what the examples are called.
     """
     wins, losses = int((student & ~rival).sum()), int((rival & ~student).sum())
     kept = "student" if wins >= losses else name
-    return Verdict(name, kept, len(student), wins, losses, mcnemar_p(wins, losses), passes(len(student), wins + losses))
+    p, passed = mcnemar_p(wins, losses), passes(len(student), wins + losses)
+    return Verdict(name, kept, len(student), wins, losses, p, passed, noun)
 
 
 def passes(examples: int, differing: int, worse: float = WORSE) -> float:

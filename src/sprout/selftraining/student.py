@@ -1,6 +1,5 @@
 """The student: trained on what the unlabelled examples give, and handed on unless its rival is better on val."""
 
-import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +9,9 @@ import numpy as np
 from sprout.config.train import learned_task
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
-from sprout.data.store import Array, Store, class_indices
-from sprout.engine.tracked import TrainingSections, hand_on, train_candidate
+from sprout.data.store import Array, class_indices
+from sprout.engine.tracked import PREPARED, TrainingSections, hand_on, train_candidate
+from sprout.evaluate.judged import judged_by
 from sprout.models.predictor import load_predictor
 from sprout.runtime.files import write_json
 from sprout.runtime.launch import rank
@@ -42,44 +42,45 @@ def keep_teacher(teacher: Path, student: Path, why: str) -> None:
 
 
 def make_student(
-    folder: Path, examples: Examples, sections: TrainingSections, build: Build, val: Store, rival: tuple[str, Path]
+    folder: Path, examples: Examples, sections: TrainingSections, build: Build, rival: tuple[str, Path]
 ) -> None:
-    """Train the student, compare it with its rival on val, and hand one of them on.
+    """Train the student, compare it with its rival on val, or out of fold, and hand one of them on.
 
     Args:
         folder: the output of the stage.
         examples: the training examples with true labels, their augmented copies and pseudo-labels.
         sections: the student's settings.
         build: the composed config.
-        val: the validation split.
         rival: control or teacher, and its model folder.
     """
-    trained = train_candidate(examples, sections, build, role="student", name="student")
+    candidate = train_candidate(examples, sections, build, role="student", name="student")
     if rank() > 0:
         return
-    name, model = rival
-    verdict = judge(right(trained, val), right(model, val), name)
+    trained, (name, model) = candidate.folder, rival
+    noun = "cross-validated labels" if candidate.folds else "val examples"
+    verdict = judge(right(trained), right(model), name, noun)
     print(said(verdict), file=sys.stderr)
     write_json(trained / GATE, asdict(verdict))
     hand_on(*((trained, folder, None) if verdict.kept == "student" else (model, folder, name)))
     if verdict.kept != "student":
         write_json(folder / GATE, asdict(verdict))
-    shutil.rmtree(trained)
+    candidate.discard()
 
 
-def right(model: Path, val: Store) -> Array:
-    """Whether a model is right on each example of val whose class is known: (N,) bool."""
-    predictor, labels = load_predictor(model), class_indices(val.labels)
+def right(model: Path) -> Array:
+    """Whether a model is right on each example by which models are chosen and whose class is known: (N,) bool."""
+    predictor = load_predictor(model)
+    seen = judged_by(model, predictor, PREPARED, f"gate: {predictor.card.role}")
+    labels = class_indices(seen.store.labels)
     known = np.flatnonzero(labels >= 0)
-    outputs = predictor.outputs_of(val, f"gate: {predictor.card.role}")
-    found: Array = predictor.task.predictions(outputs, predictor.card)[known].argmax(axis=1) == labels[known]
+    found: Array = predictor.task.predictions(seen.examined, predictor.card)[known].argmax(axis=1) == labels[known]
     return found
 
 
 def said(verdict: Verdict) -> str:
     """The verdict in one line."""
     what = (
-        f"only the student is right on {verdict.wins} of {verdict.examples} val examples, only the {verdict.rival} on"
+        f"only the student is right on {verdict.wins} of {verdict.examples} {verdict.noun}, only the {verdict.rival} on"
     )
     line = (
         f"retrain: {what} {verdict.losses} (p = {verdict.p:.2g}): the {verdict.kept} is kept; with so many examples a "

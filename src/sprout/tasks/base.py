@@ -77,6 +77,8 @@ class Task(ABC):
     """What MLflow calls such a model."""
     has_pseudo_labels: ClassVar[bool] = False
     """Whether a teacher's predictions can become labels of a student."""
+    cross_validated: ClassVar[bool] = False
+    """Whether the outputs of models of several folds are comparable, so that cross-validation can pool them."""
     outputs_image: ClassVar[bool] = False
     """Whether the output of the network is an image."""
     needs_images: ClassVar[bool] = False
@@ -181,8 +183,8 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def summary(cls, metrics: Metrics) -> str:
-        """The result on val in a few words, for the terminal."""
+    def summary(cls, metrics: Metrics, examples: int) -> str:
+        """The result in a few words, for the terminal: on so many examples."""
 
     @classmethod
     @abstractmethod

@@ -55,6 +55,7 @@ class Classify(Task):
     )
     mlflow_type: ClassVar[str] = "classifier"
     has_pseudo_labels: ClassVar[bool] = True
+    cross_validated: ClassVar[bool] = True
 
     def criterion(self, train: "Examples", card: "ModelCard") -> Criterion:
         """Cross-entropy, with the classes' weights."""
@@ -116,9 +117,15 @@ class Classify(Task):
         write_rows(folder / "per_class.csv", PER_CLASS, rows)
 
     @classmethod
-    def summary(cls, metrics: Metrics) -> str:
-        """The error rate."""
-        return f"val error {metrics['error_rate']:.2%}"
+    def summary(cls, metrics: Metrics, examples: int) -> str:
+        """The error rate with its 95% interval, where there are examples."""
+        from sprout.evaluate.significance import wilson_interval
+
+        error = metrics["error_rate"]
+        if error is None:
+            return "error unknown"
+        low, high = wilson_interval(round(error * examples), examples)
+        return f"error {error:.1%} ({low:.1%} to {high:.1%})"
 
     @classmethod
     def write_evaluation(

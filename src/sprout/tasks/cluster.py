@@ -90,9 +90,9 @@ class Cluster(Task):
         return clustering_metrics(examined.argmax(axis=1), -examined.max(axis=1), class_indices(store.labels))
 
     @classmethod
-    def summary(cls, metrics: Metrics) -> str:
+    def summary(cls, metrics: Metrics, examples: int) -> str:
         """The inertia."""
-        return f"val inertia {metrics['inertia']:.4g}"
+        return f"inertia {metrics['inertia']:.4g}"
 
     @classmethod
     def write_evaluation(

@@ -79,9 +79,9 @@ class Reconstruct(Task):
         return reconstruction_metrics(*examined.T)
 
     @classmethod
-    def summary(cls, metrics: Metrics) -> str:
+    def summary(cls, metrics: Metrics, examples: int) -> str:
         """The error of the output and of the input."""
-        return f"val mean squared error {metrics['mse']:.5f} of {metrics['noisy_mse']:.5f}"
+        return f"mean squared error {metrics['mse']:.5f} of {metrics['noisy_mse']:.5f}"
 
     @classmethod
     def write_evaluation(

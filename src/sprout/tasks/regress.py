@@ -109,9 +109,9 @@ class Regress(Task):
             write_rows(folder / "coefficients.csv", ["name", "coefficient"], rows)
 
     @classmethod
-    def summary(cls, metrics: Metrics) -> str:
+    def summary(cls, metrics: Metrics, examples: int) -> str:
         """The mean absolute error."""
-        return f"val error {metrics['mae']:.4g} (mean absolute)"
+        return f"error {metrics['mae']:.4g} (mean absolute)"
 
     @classmethod
     def write_evaluation(

@@ -7,9 +7,11 @@ import numpy as np
 from sprout.config.prepare import Prepare
 from sprout.data.listing import SPLITS, Array, Listing
 from sprout.data.prepare.duplicates import find_shared, first_equal, resolve_shared, source_splits
+from sprout.data.prepare.folds import assign_folds
 from sprout.data.prepare.groups import merge_groups, number_groups
 from sprout.data.prepare.splits import find_strata, split
 from sprout.data.prepare.targets import UNKNOWN, Targets, find_targets
+from sprout.runtime.errors import UserError
 
 TEST = SPLITS.index("test")
 
@@ -25,6 +27,8 @@ class Assignment:
     """(N,) examples of one group are in one drawn split."""
     rows: dict[str, Array]
     """The rows of each split, in the source's order."""
+    folds: Array | None
+    """(n,) the fold of each row of train; None without folds."""
     left_out: int
     """How many are in no split because another of the source's splits has their image."""
     notes: list[str]
@@ -58,8 +62,25 @@ def assign_splits(
     rows, notes = split(used, source, targets, strata, groups, settings)
     if len(replaced):
         notes.append(f"the source's own test split ({len(replaced)} examples) is not used, because prepare.test is set")
+    folds = find_folds(rows["train"], targets, strata, groups, settings)
     notes += [*note_split_groups(rows, groups), *note_conflicting_labels(usable, images, targets)]
-    return Assignment(targets, images, groups, rows, len(wanted) - len(used), notes)
+    return Assignment(targets, images, groups, rows, folds, len(wanted) - len(used), notes)
+
+
+def find_folds(train: Array, targets: Targets, strata: Array, groups: Array, settings: Prepare) -> Array | None:
+    """The folds of the training examples; None without folds.
+
+    Raises:
+        UserError: the examples have no classes, or are too few.
+    """
+    if settings.folds is None:
+        return None
+    if not targets.classes:
+        raise UserError(
+            f"prepare.folds={settings.folds}: cross-validation is for classes, and the examples have none; set it to "
+            "null, and prepare.val to how many to draw"
+        )
+    return assign_folds(train, strata, groups, settings.folds, settings.seed + 3)
 
 
 def note_split_groups(rows: dict[str, Array], groups: Array) -> list[str]:

@@ -104,6 +104,7 @@ def labels_of_split(assignment: Assignment, name: str, origin: pa.Array) -> pa.T
         source="given",
         group=assignment.groups[rows],
         origin=origin.take(pa.array(rows)),
+        fold=assignment.folds if name == "train" else None,
     )
 
 

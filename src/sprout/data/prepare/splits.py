@@ -35,11 +35,14 @@ def split(
     """
     own = {name: rows[source[rows] == code] for code, name in enumerate(SPLITS)}
     # A drawn validation split may take the source's own validation examples; its test split is never learned from.
-    drawn_from = [TO_DRAW, SPLITS.index("train"), *([] if settings.val is None else [SPLITS.index("val")])]
+    own_val = settings.val is None and settings.folds is None
+    drawn_from = [TO_DRAW, SPLITS.index("train"), *([] if own_val else [SPLITS.index("val")])]
     everything = Pool(rows[np.isin(source[rows], drawn_from)], targets, strata, groups).first(settings.first)
     notes: list[str] = []
-    pool, test = take_split(everything, "test", settings.test, own["test"], settings.seed, notes)
-    pool, val = take_split(pool, "val", settings.val, own["val"], settings.seed + 1, notes)
+    folds = settings.folds is not None
+    pool, test = take_split(everything, "test", settings.test, own["test"], settings.seed, notes, needed=not folds)
+    own_of_val = own["val"][:0] if folds else own["val"]
+    pool, val = take_split(pool, "val", settings.val, own_of_val, settings.seed + 1, notes, needed=not folds)
     drawn = everything.without(pool.rows).rows
     unlabelled = own["unlabelled"][~np.isin(groups[own["unlabelled"]], groups[drawn])]
     if lost := len(own["unlabelled"]) - len(unlabelled):
@@ -52,14 +55,21 @@ def split(
 
 
 def take_split(
-    pool: Pool, name: str, amount: int | float | None, own: Array, seed: int, notes: list[str]
+    pool: Pool, name: str, amount: int | float | None, own: Array, seed: int, notes: list[str], *, needed: bool
 ) -> tuple[Pool, Array]:
-    """Return the pool without a split, and that split: drawn, or the source's own where `amount` is None."""
+    """Return the pool without a split, and that split: drawn, or the source's own where `amount` is None.
+
+    Raises:
+        UserError: the split is needed, and the source has none; or there are too few examples.
+    """
     if amount is not None:
         drawn = draw_stratified(pool, f"prepare.{name}", amount, seed, notes)
         return pool.without(drawn), drawn
-    if not len(own):
-        raise UserError(f"prepare.{name}=null: the source has no {name} split of its own; set how many to draw")
+    if not len(own) and needed:
+        raise UserError(
+            f"prepare.{name}=null: the source has no {name} split of its own; set how many to draw, or of few labels "
+            "prepare.folds=5 for cross-validation"
+        )
     return pool, own
 
 

@@ -102,6 +102,7 @@ def summarize(
     splits = {name: count_split(assignment.rows[name], targets, labels=name != "unlabelled") for name in SPLITS}
     return {
         "splits": splits,
+        "folds": None if assignment.folds is None else len(np.unique(assignment.folds)),
         "shape": list(examples.shape),
         "dtype": examples.dtype,
         **statistics,
@@ -129,6 +130,7 @@ def notes(
     lines = [
         f"no example of {name!r} in {split}"
         for split in ("train", "val", "test")
+        if splits[split]["examples"]
         for name, count in splits[split]["per_class"].items()
         if not count
     ]

@@ -11,7 +11,7 @@ from sprout.data.store import Array
 from sprout.evaluate.significance import mcnemar_p, wilson_interval
 from sprout.report import figures
 from sprout.report.formatting import decimal, percent, plural
-from sprout.report.inputs import Inputs, read_rows, to_float
+from sprout.report.inputs import CROSS_VALIDATION, Inputs, read_rows, to_float
 from sprout.report.pages.pseudo_labels import pseudo_label_fields
 from sprout.report.pictures import Picture, are_pictures, drawn
 
@@ -29,9 +29,14 @@ CONTENTS = {
 LEARNED_FROM = {
     ("student", "control"): "Learning from unlabelled examples, against as many steps on labels alone,",
     ("student", "teacher"): "Learning from unlabelled examples, and in further steps,",
-    ("control", "teacher"): "The student was worse on val than the control, which is kept: its further steps on labels",
+    ("control", "teacher"): "The student was worse than the control, which is kept: its further steps on labels",
 }
 """What the model shown has done that its rival has not."""
+CROSSED = (
+    "Each label is predicted by a model that has not learned from its fold; the model that is handed on has learned "
+    "from all labels, and is a little better as a rule. The same predictions have chosen between the models."
+)
+"""What a cross-validated error is."""
 SCORES = ("precision", "recall", "f1")
 """The columns of `per_class.csv` that are shown."""
 
@@ -45,7 +50,7 @@ def page(inputs: Inputs, prepared: Path, examples: int) -> Fields:
         **_judgement(inputs),
         **pseudo_label_fields(inputs, prepared / "unlabelled", examples),
         "drawable": are_pictures(inputs.summary),
-        "mistakes_shown": mistakes_gallery(inputs, prepared / "test", examples),
+        "mistakes_shown": mistakes_gallery(inputs, prepared / inputs.tested_split, examples),
     }
 
 
@@ -98,6 +103,18 @@ class Outcome:
     """Examples that only its rival gets right."""
     rival: str | None = None
     """The model that the one shown is compared with."""
+    folds: int | None = None
+    """Of the cross-validation that the counts are from; None for test examples."""
+
+    @property
+    def examples(self) -> str:
+        """How many, and of which kind."""
+        return plural(self.total, "cross-validated label" if self.folds else "test example")
+
+    def error_interval(self, model: str) -> tuple[float, float]:
+        """95% confidence interval of a model's error."""
+        low, high = self.intervals[model]
+        return 1 - high, 1 - low
 
 
 def count_outcome(inputs: Inputs) -> Outcome:
@@ -109,17 +126,21 @@ def count_outcome(inputs: Inputs) -> Outcome:
     intervals = {role: wilson_interval(int(right[role].sum()), total) for role in inputs.models if total}
     shown, rival = right[inputs.shown], right[inputs.rival or inputs.shown]
     corrected, broken = int((shown & ~rival).sum()), int((rival & ~shown).sum())
-    return Outcome(total, errors, intervals, corrected, broken, inputs.rival)
+    folds = inputs.summary["folds"] if inputs.measured_on == CROSS_VALIDATION else None
+    return Outcome(total, errors, intervals, corrected, broken, inputs.rival, folds)
 
 
 def headline(outcome: Outcome, digits: int) -> str:
-    """The result in one line."""
+    """The result in one line, with the interval of the last model's error where the examples are few."""
     if not outcome.total:
         return "A classifier, without test examples to measure it on"
     errors = " → ".join(percent(error, digits) for error in outcome.errors.values())
-    if outcome.rival is None:
-        return f"Test error {errors} (the student is the teacher)"
-    return f"Test error {errors} ({' → '.join(outcome.errors)})"
+    what, of = "Cross-validated error" if outcome.folds else "Test error", list(outcome.errors)
+    low, high = (percent(bound, digits) for bound in outcome.error_interval(of[-1]))
+    sure = f", 95% interval {low} to {high}" if outcome.total < FINE_TEST_SPLIT else ""
+    of_folds = f", {outcome.total:,} labels in {outcome.folds} folds" if outcome.folds else ""
+    models = "the student is the teacher" if outcome.rival is None else " → ".join(of)
+    return f"{what} {errors}{sure}{of_folds} ({models})"
 
 
 def explanation(outcome: Outcome, digits: int, pool: int, accepted: int) -> str:
@@ -130,7 +151,7 @@ def explanation(outcome: Outcome, digits: int, pool: int, accepted: int) -> str:
         return f"{_why_no_student(pool, accepted)} The student is therefore the teacher: this page shows one model."
     shown = list(outcome.errors)[-1]
     gain = outcome.errors[outcome.rival] - outcome.errors[shown]
-    examples = plural(outcome.total, "test example")
+    examples = outcome.examples
     size = f"{100 * abs(gain):.{digits}f} percentage points on {examples}"
     what = LEARNED_FROM[shown, outcome.rival]
     if abs(gain) < 1e-9:
@@ -173,9 +194,10 @@ def meaning(outcome: Outcome, shown: str) -> str:
     if not outcome.total:
         return f"The test split has no labelled example. {metrics}"
     low, high = outcome.intervals[shown]
+    crossed = f" {CROSSED}" if outcome.folds else ""
     return (
-        f"With {plural(outcome.total, 'test example')}, the 95% confidence interval of the {shown}'s accuracy (Wilson) "
-        f"is {100 * (high - low):.1f} percentage points wide. {metrics}"
+        f"With {outcome.examples}, the 95% confidence interval of the {shown}'s accuracy (Wilson) "
+        f"is {100 * (high - low):.1f} percentage points wide.{crossed} {metrics}"
     )
 
 
