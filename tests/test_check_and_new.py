@@ -62,7 +62,9 @@ def test_check_reports_and_writes_nothing(project: Path, sprout: Callable[..., E
     done = sprout("check", shots)
     assert done.code == 0
     assert "images in folders, 41 examples, 2 classes" in done.out
-    assert f"this can be built, with a model that learns their classes: sprout new NAME --from '{shots}'" in done.out
+    planned, command = done.out.splitlines()[-2:]
+    assert planned == "the model learns their classes"
+    assert command == f"this can be built: sprout new NAME --from '{shots}'"
     assert (state(project), state(shots)) == before
 
 
@@ -257,6 +259,37 @@ def test_a_target_that_is_a_number_is_learned(project: Path, sprout: Callable[..
     config = compose_config(project / "conf", "prices", []).config
     assert (config["model"]["name"], config["train"]["task"]["kind"]) == ("mlp", "regress")
     assert sum(built("prices", project).values()) == 100
+
+
+def test_few_labels_and_a_pool_are_learned_by_consistency_training(
+    project: Path, sprout: Callable[..., Ended], shots: Path
+) -> None:
+    (shots / "unlabelled").mkdir()
+    for number in range(30):
+        image = np.random.default_rng(100 + number).integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(image).save(shots / "unlabelled" / f"{number}.png")
+    done = sprout("new", "few", "--from", shots)
+    assert done.code == 0
+    assert "500 steps on 30 labels" in done.out
+    assert "the unlabelled images (30)" in done.out
+    config = compose_config(project / "conf", "few", []).config
+    train, retrain = config["train"], config["retrain"]
+    assert (config["pseudo_label"]["method"], retrain["method"]["kind"]) == ("none", "consistency")
+    assert (train["method"]["kind"], train["optimizer"]["name"]) == ("supervised", "sgd")
+    assert train["batch_size"] == retrain["batch_size"] == 16
+    assert retrain["epochs"] * retrain["steps_per_epoch"] == 4_000
+    assert {section[policy]["flip"] for section in (train, retrain) for policy in ("transforms", "weak", "strong")} == {
+        0.5
+    }
+    assert built("few", project)["train"] == 30
+
+
+def test_without_a_pool_the_student_learns_as_the_teacher(
+    project: Path, sprout: Callable[..., Ended], shots: Path
+) -> None:
+    assert sprout("new", "shots", "--from", shots).code == 0
+    config = compose_config(project / "conf", "shots", []).config
+    assert (config["model"]["name"], config["retrain"]["method"]["kind"]) == ("cnn", "supervised")
 
 
 def test_check_and_new_load_nothing_heavy(project: Path, shots: Path) -> None:

@@ -17,4 +17,5 @@ def check(path: DataPath, target: Target = None) -> None:
         draft = draft_experiment(CONF, "NAME", data)
         if warning := too_many_faults(draft, data.scan):
             raise UserError(warning)
-    print(f"this can be built, with a model that {draft.learns}: sprout new NAME --from {shlex.quote(str(path))}")
+    print(f"the model {draft.learns}")
+    print(f"this can be built: sprout new NAME --from {shlex.quote(str(path))}")

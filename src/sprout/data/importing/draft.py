@@ -1,7 +1,7 @@
 """The config files of a new experiment: drafted and tried, but not written."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,9 +24,25 @@ COMMENTS = {
     ("prepare", "channels"): "1 is grey, 3 is colour.",
     ("prepare", "test"): "A fraction or a number to draw; null means the data's own test split.",
     ("prepare", "labels"): "How many keep their label, to see what the others are good for; null means all.",
+    (
+        "model",
+        "patch",
+    ): "Each patch of so many pixels a side becomes one pixel of the network, so that steps are cheap.",
+    ("train", "steps_per_epoch"): "So many steps in an epoch, because a single pass over few labels is short.",
+    ("train", "ema"): "The moving average of the weights is steadier than the weights of the last step.",
+    ("train", "method"): "weak shifts and mirrors only; in so few steps stronger augmentation slows down learning.",
     ("train", "transforms"): "Probability of mirroring: 0.0 where left and right differ in meaning, as in writing.",
+    ("train", "weak"): "The two views of an unlabelled image are mirrored as the labelled images are.",
+    ("retrain", "epochs"): "More steps still help, and take longer; so many are a compromise for the images' size.",
+    ("retrain", "batch_size"): "Labelled images in a step, beside four times as many unlabelled ones.",
+    ("retrain", "schedule"): "The learning rate falls to 0 twice, which often does better than once.",
 }
 """(Section, key) → the comment above it."""
+FILE_COMMENTS = {
+    "/pseudo_label": "No prediction becomes a label for good, as a wrong one would stay wrong.",
+    "/retrain": "The student learns from the unlabelled images at every step; with few labels this has gained most.",
+}
+"""Config group → the comment above its choice."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +134,25 @@ def experiment_text(name: str, suggested: SuggestedSettings, description: str, c
         "# result: not measured yet",
         "# time: not measured yet",
         "defaults:",
-        *(f"  - override {group}: {file}" for group, file in {"/download": name, **suggested.files}.items()),
+        *file_lines({"/download": name, **suggested.files}),
     ]
-    for key, settings in (("prepare", suggested.prepare), ("model", suggested.model), ("train", suggested.train)):
+    sections = {
+        "prepare": suggested.prepare,
+        "model": suggested.model,
+        "train": suggested.train,
+        "retrain": suggested.retrain,
+    }
+    for key, settings in sections.items():
         lines += section_lines(key, settings)
     return "\n".join(lines) + "\n"
+
+
+def file_lines(files: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines that choose config files, some below a comment."""
+    for group, file in files.items():
+        if comment := FILE_COMMENTS.get(group):
+            yield f"  # {comment}"
+        yield f"  - override {group}: {file}"
 
 
 def section_lines(name: str, settings: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """Initial settings for new data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +9,7 @@ from sprout.data.importing.user_data import Scan
 from sprout.data.listing import SPLITS, Array, Listing
 from sprout.data.prepare.duplicates import TO_DRAW, source_splits
 from sprout.data.prepare.targets import Targets, find_targets
-from sprout.methods import ScikitLearn
+from sprout.methods import Consistency, ScikitLearn
 from sprout.tasks.regress import Regress
 
 HELD_OUT = 0.15
@@ -23,6 +24,12 @@ ROWS = 600_000
 """The same for rows of a table."""
 SMALL = 2_000
 """Training examples below which batches are smaller."""
+PATCHES = 450_000_000
+"""Patches of the images that consistency training processes: a quarter of an hour on two cores."""
+STUDENT_STEPS = (1_000, 4_000)
+"""The fewest and the most steps of consistency training."""
+VIEWS = 9
+"""Views of images in its step for each labelled one, which comes with two views of each of four unlabelled ones."""
 
 LEARNS = {
     "class": "learns their classes",
@@ -33,8 +40,17 @@ TASK_FILES = {"class": {}, "number": {"/train/task": Regress.name}, None: {"/tra
 """Kind of target → config files of a network's task."""
 CLUSTER_FILES = {"/model": "kmeans", "/train": ScikitLearn.name}
 """Config files for rows of a table without a target."""
+FEW_LABELS_FILES = {
+    "/model": "resnet",
+    "/train/optimizer": "sgd",
+    "/train/schedule": "cosine",
+    "/train/transforms": "medium",
+    "/pseudo_label": "none",
+    "/retrain": Consistency.name,
+}
+"""Config files for images with classes and unlabelled ones; see the experiment fashion_mnist_few."""
 
-Value = int | float | str | None | list[int] | dict[str, float]
+Value = int | float | str | None | list[int] | Mapping[str, float | str]
 Section = dict[str, Value]
 """Lines of one section of a config file."""
 
@@ -50,6 +66,16 @@ class SuggestedSettings:
     prepare: Section = field(default_factory=dict)
     model: Section = field(default_factory=dict)
     train: Section = field(default_factory=dict)
+    retrain: Section = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How many examples the splits have, apart from groups that stay whole."""
+
+    labelled: int
+    """Those with a label to train on."""
+    unlabelled: int
 
 
 def suggest_settings(listing: Listing, scan: Scan) -> SuggestedSettings:
@@ -62,25 +88,62 @@ def suggest_settings(listing: Listing, scan: Scan) -> SuggestedSettings:
     targets = find_targets(listing, scan.usable)
     splits = suggest_splits(listing, scan, targets)
     if scan.shapes.shape[1] == 3:
-        return suggest_for_images(scan, targets, splits)
+        return suggest_for_images(scan, targets, splits, count_amounts(listing, scan, splits))
     if targets.kind is None:
         return SuggestedSettings("clusters them, because they have no labels", CLUSTER_FILES, splits)
     train = suggest_schedule(len(scan.usable), ROWS) | {"lr": 0.001}
     return SuggestedSettings(LEARNS[targets.kind], files_for(targets, "mlp"), splits, {}, train)
 
 
-def suggest_for_images(scan: Scan, targets: Targets, splits: Section) -> SuggestedSettings:
+def suggest_for_images(scan: Scan, targets: Targets, splits: Section, amounts: Amounts) -> SuggestedSettings:
     """Choose settings for images."""
     height, width, image_format = suggest_format(scan)
     train = suggest_schedule(len(scan.usable), PIXELS / (height * width)) | {"lr": 0.003}
     learns, prepare = LEARNS[targets.kind], image_format | splits
     if min(height, width) < 4:
         return SuggestedSettings(learns, files_for(targets, "mlp"), prepare, {}, train)
+    # Photographs may be mirrored; writing may not, and is usually grey.
+    flip = 0.5 if image_format["channels"] == 3 else 0.0
+    if targets.kind == "class" and amounts.unlabelled:
+        return suggest_for_few_labels(height, width, flip, prepare, amounts)
     files = files_for(targets, "cnn" if targets.kind else "autoencoder") | {"/train/transforms": "shifts"}
     model: Section = {"channels": [32, 64, 128]} if max(height, width) >= 48 else {}
-    # Photographs may be mirrored; writing may not, and is usually grey.
-    train["transforms"] = {"flip": 0.5 if image_format["channels"] == 3 else 0.0}
+    train["transforms"] = {"flip": flip}
     return SuggestedSettings(learns, files, prepare, model, train)
+
+
+def suggest_for_few_labels(
+    height: int, width: int, flip: float, prepare: Section, amounts: Amounts
+) -> SuggestedSettings:
+    """Choose settings for images with classes and unlabelled ones: those of fashion_mnist_few, scaled."""
+    patch = 1 if min(height, width) < 16 else 2 if min(height, width) < 48 else 4
+    model: Section = {"stem": 32, "patch": patch, "widths": [48, 80], "blocks": [0, 1]}
+    model |= {"pooling": "average", "flip_average": False}
+    teacher, student = suggest_batch(amounts.labelled, 128), suggest_batch(amounts.labelled, 64)
+    epochs, steps = 10, min(250, max(50, amounts.labelled // teacher))
+    train: Section = {"epochs": epochs, "steps_per_epoch": steps, "batch_size": teacher, "lr": 0.06, "ema": 0.99}
+    train |= {"method": {"policy": "weak"}, "monitor": "val_accuracy"}
+    train |= {policy: {"flip": flip} for policy in ("transforms", "weak", "strong")}
+    rounds, of_round = 20, suggest_student_steps(height * width / patch**2, student) // 20
+    retrain: Section = {"epochs": rounds, "steps_per_epoch": of_round, "batch_size": student}
+    learns = (
+        f"learns their classes: a teacher in {epochs * steps:,} steps on {amounts.labelled:,} labels, then a student "
+        f"in {rounds * of_round:,} steps that learns from the unlabelled images ({amounts.unlabelled:,}) as well, by "
+        "consistency training"
+    )
+    retrain["schedule"] = {"cycles": 2}
+    return SuggestedSettings(learns, FEW_LABELS_FILES, prepare, model, train, retrain)
+
+
+def suggest_batch(labels: int, most: int) -> int:
+    """Return the largest power of two up to `most` and the number of labels, at least 8."""
+    return max(8, min(most, 1 << (labels.bit_length() - 1)))
+
+
+def suggest_student_steps(patches: float, batch: int) -> int:
+    """Return the steps of consistency training for images of so many patches, and labelled images in a step."""
+    fewest, most = STUDENT_STEPS
+    return min(most, max(fewest, round(PATCHES / (patches * batch * VIEWS))))
 
 
 def files_for(targets: Targets, model: str) -> dict[str, str]:
@@ -120,8 +183,22 @@ def suggest_splits(listing: Listing, scan: Scan, targets: Targets) -> Section:
     count = int(np.isin(source, [TO_DRAW, SPLITS.index("train")]).sum())
     classes = max(1, len(targets.classes))
     test = None if "test" in own else held_out(count, classes)
-    rest = count - (0 if test is None else test if isinstance(test, int) else round(test * count))
+    rest = count - drawn(test, count)
     return {"test": test, "val": None if "val" in own else held_out(rest, classes), "labels": None}
+
+
+def count_amounts(listing: Listing, scan: Scan, splits: Section) -> Amounts:
+    """Count the examples to train on, after these splits have been drawn."""
+    source = source_splits(listing.split, len(listing))[scan.usable]
+    labelled = int(np.isin(source, [TO_DRAW, SPLITS.index("train")]).sum())
+    for name in ("test", "val"):
+        labelled -= drawn(splits[name], labelled)
+    return Amounts(labelled, int((source == SPLITS.index("unlabelled")).sum()))
+
+
+def drawn(amount: Value, count: int) -> int:
+    """Return how many of `count` examples an amount of the section `prepare` is; None draws none."""
+    return round(amount * count) if isinstance(amount, float) else amount if isinstance(amount, int) else 0
 
 
 def held_out(count: int, classes: int) -> int | float:
