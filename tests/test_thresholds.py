@@ -72,3 +72,17 @@ def test_a_state_resumes_to_the_same_bits(make: type[Threshold]) -> None:
         first.weights(*some(step))
     resumed.load_state_dict(first.state_dict())
     assert all(torch.equal(resumed.weights(*some(step)), expected[step]) for step in range(4, 8))
+
+
+@pytest.mark.parametrize(
+    "threshold",
+    [Fixed(0.7), FlexMatch(0.9, classes=3, pool=6), FreeMatch(0.5, classes=3), SoftMatch(0.5, classes=3)],
+    ids=lambda threshold: type(threshold).__name__,
+)
+def test_a_prediction_counts_in_full_from_the_cutoff_of_its_class_on(threshold: Threshold) -> None:
+    for _ in range(3):
+        threshold.weights(PROBABILITIES, IDS)
+    cutoff = threshold.cutoff().expand(3)[PROBABILITIES.argmax(1)]
+    # That of the next step, where the state has hardly moved.
+    full = threshold.weights(PROBABILITIES, IDS) == 1
+    assert full.tolist() == (cutoff <= CONFIDENCE).tolist()

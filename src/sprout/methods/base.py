@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sprout.augment.draws import Draw
     from sprout.data.dataset import TrainingData
     from sprout.data.loader import Batch, Step
+    from sprout.data.store import Array
     from sprout.models.card import ModelCard
 
 Policy = Literal["transforms", "weak", "strong"]
@@ -189,6 +190,16 @@ class Method(ABC):
     def describe_outputs(self, task: Task, classes: int) -> str:
         """What the network outputs for one example during training, in words."""
         return task.describe_outputs(classes)
+
+    def cutoffs(self, probabilities: "Array") -> "Array | None":
+        """The confidence from which the labels of a trained network's predictions would count: of each class, (K,).
+
+        None where the method gives the pool no labels.
+
+        Args:
+            probabilities: (N, K) for the whole pool, at least one row; the softmax of the network's outputs.
+        """
+        return None
 
     @abstractmethod
     def learner(self, task: Task, data: "TrainingData", card: "ModelCard") -> Learner:

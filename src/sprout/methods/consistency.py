@@ -5,6 +5,7 @@ FixMatch: Sohn et al., "FixMatch: simplifying semi-supervised learning with cons
 The labeller is the moving average of the weights, as in Tarvainen and Valpola, "Mean teachers", NeurIPS 2017.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic.dataclasses import dataclass
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from sprout.data.dataset import TrainingData
     from sprout.data.loader import Batch, Step
+    from sprout.data.store import Array
     from sprout.methods.thresholds import Threshold
     from sprout.models.card import ModelCard
 
@@ -106,6 +108,20 @@ class Consistency(Method):
     def policies(self) -> tuple[Policy, ...]:
         """That of the examples with a target, and both views of the others."""
         return tuple(dict.fromkeys((self.policy, "weak", "strong")))
+
+    def cutoffs(self, probabilities: "Array") -> "Array":
+        """Those of the threshold after a step that is the whole pool.
+
+        The state at the end of training is one of running means over the last steps; that of the epoch whose weights
+        are kept has been overwritten since.
+        """
+        import torch
+
+        pool, classes = probabilities.shape
+        threshold = make_threshold(replace(self, momentum=0.0), classes, pool)
+        threshold.weights(torch.from_numpy(probabilities), torch.arange(pool))
+        found: Array = threshold.cutoff().expand(classes).numpy()
+        return found
 
     def learner(self, task: Task, data: "TrainingData", card: "ModelCard") -> Learner:
         """Cross-entropy on both streams."""

@@ -25,6 +25,10 @@ class Threshold(ABC):
             (N,) in 0..1.
         """
 
+    @abstractmethod
+    def cutoff(self) -> Tensor:
+        """The confidence from which a prediction counts in full, in this state: (K,) by class, or one for all."""
+
     def state_dict(self) -> dict[str, Any]:
         """The state for a checkpoint."""
         return dict(vars(self))
@@ -45,6 +49,10 @@ class Fixed(Threshold):
         """1 from this confidence on."""
         return (probabilities.amax(1) >= self.confidence).to(probabilities)
 
+    def cutoff(self) -> Tensor:
+        """This confidence."""
+        return torch.tensor(self.confidence)
+
 
 class FlexMatch(Threshold):
     """A fixed confidence, lowered for classes of which few examples have reached it.
@@ -64,13 +72,17 @@ class FlexMatch(Threshold):
         """1 from the threshold of the predicted class on."""
         self.latest, self.counts = self.latest.to(ids.device), self.counts.to(ids.device)
         confidence, predicted = probabilities.max(1)
-        learned = self.counts[1:] / self.counts.max()
-        found = confidence >= self.confidence * (learned / (2 - learned))[predicted]
+        found = confidence >= self.cutoff()[predicted]
         reached = confidence >= self.confidence
         self.latest[ids] = torch.where(reached, predicted + 1, self.latest[ids]).to(torch.int16)
         # 0 is the place of examples whose prediction has never reached the confidence.
         self.counts = torch.bincount(self.latest, minlength=len(self.counts)).to(self.counts)
         return found.to(probabilities)
+
+    def cutoff(self) -> Tensor:
+        """Lower for classes of which few examples have reached the confidence."""
+        learned = self.counts[1:] / self.counts.max()
+        return self.confidence * (learned / (2 - learned))
 
 
 class FreeMatch(Threshold):
@@ -91,8 +103,11 @@ class FreeMatch(Threshold):
         confidence, predicted = probabilities.max(1)
         self.confidence = running_mean(self.confidence, confidence.mean(), self.momentum)
         self.of_classes = running_mean(self.of_classes, probabilities.mean(0), self.momentum)
-        thresholds = self.confidence * self.of_classes / self.of_classes.max()
-        return (confidence >= thresholds[predicted]).to(probabilities)
+        return (confidence >= self.cutoff()[predicted]).to(probabilities)
+
+    def cutoff(self) -> Tensor:
+        """The mean confidence, and less for classes that have less of it."""
+        return self.confidence * self.of_classes / self.of_classes.max()
 
 
 class SoftMatch(Threshold):
@@ -115,6 +130,10 @@ class SoftMatch(Threshold):
         self.variance = running_mean(self.variance, confidence.var(), self.momentum)
         below = (confidence - self.mean).clamp(max=0)
         return torch.exp(-2 * below**2 / self.variance)
+
+    def cutoff(self) -> Tensor:
+        """The mean confidence."""
+        return self.mean
 
 
 def running_mean(before: Tensor, found: Tensor, momentum: float) -> Tensor:
