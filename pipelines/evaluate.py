@@ -8,7 +8,7 @@ from sprout.config.workspace import read_build, section
 from sprout.data.store import open_store
 from sprout.evaluate.curves import write_curves
 from sprout.evaluate.evaluate import evaluate, examine
-from sprout.evaluate.pseudo_labels import pseudo_label_quality
+from sprout.evaluate.labellers import labellings, write_audit
 from sprout.evaluate.record import track_evaluation
 from sprout.models.predictor import load_predictor, use_threads
 from sprout.runtime.files import atomic_folder
@@ -22,11 +22,11 @@ def main() -> None:
     folders = {role: Path("models") / role for role in ("teacher", "control", "student")}
     trained = {role: folder for role, folder in folders.items() if (folder / "model.json").exists()}
     models = {role: load_predictor(folder) for role, folder in trained.items()}
-    accepted = pseudo_label_quality(Path("data/pseudo_labels"), prepared / "truth.parquet")
+    labels = labellings(models, trained, prepared, Path("data/pseudo_labels"), read_training(build, "retrain"))
     limits = Limits(section(build, "evaluate", Evaluate).bins, section(build, "report", Report).examples)
     with atomic_folder(out) as folder:
         tested = examine(models, open_store(prepared / "test"), trained, prepared)
-        evaluate(folder, models, tested, limits, accepted)
+        evaluate(folder, models, tested, limits, write_audit(folder, labels, models["teacher"].classes))
         write_curves(folder / "curves", {role: model / "history.csv" for role, model in folders.items()})
     track_evaluation(build, out)
 

@@ -9,7 +9,9 @@ from torch.nn import Identity
 
 from handmade import card
 from sprout.data.store import Store, label_table, open_store, write_labels, write_store
+from sprout.evaluate.audit import Labels
 from sprout.evaluate.evaluate import Tested, evaluate
+from sprout.evaluate.labellers import Labelling, write_audit
 from sprout.models.predictor import Predictor
 from sprout.report import write_report
 from sprout.runtime.files import write_json, write_rows
@@ -51,7 +53,11 @@ class Case:
     """None where there is no control."""
     tests: int = 50
     known: int | None = None
-    """Accepted ones whose true label is known; None for all."""
+    """Examples of the pool whose true label is known; None for all."""
+    pool_wrong: int = 1
+    """Examples of the pool whose label is wrong, the first ones."""
+    labellers: tuple[str, ...] = ("teacher",)
+    """Teacher, student, or none."""
     notes: list[str] = field(default_factory=list)
     quarantined: list[tuple[str, str]] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=lambda: dict(CONFIG))
@@ -121,7 +127,7 @@ def make_pseudo_labels(folder: Path, case: Case) -> None:
         "threshold": 0.9,
         "mean_confidence": 0.95,
     }
-    write_rows(folder / "rounds.csv", list(row), [row] if case.accepted else [])
+    write_rows(folder / "rounds.csv", list(row), [row] if "teacher" in case.labellers else [])
 
 
 def make_model(folder: Path, case: Case, *, val_accuracy: float, best_epoch: int, kept: str | None) -> None:
@@ -159,12 +165,27 @@ def make_evaluation(folder: Path, case: Case, test: Store) -> None:
         wrong["control"] = case.control_wrong
     wrong["student"] = wrong[case.kept] if case.kept else case.student_wrong
     probabilities = {model: guesses(labels, case, n) for model, n in wrong.items()}
-    known = case.accepted if case.known is None else case.known
-    quality = {"pool": case.pool, "accepted": case.accepted, "known": known, "accuracy": 8 / 9 if known else None}
+    labelling = Labelling(pool_labels(case), labels_of(np.arange(20), case, 20, 2, 20))
+    audited = write_audit(folder, dict.fromkeys(case.labellers, labelling) if case.pool else {}, case.classes)
     of_both = card("classify", case.shape, classes=case.classes, temperature=1.0)
     models = dict.fromkeys(probabilities, Predictor(Identity(), of_both))
     logits = {model: np.log(p) for model, p in probabilities.items()}
-    evaluate(folder, models, Tested("test", test, logits), Limits(bins=5, examples=0), quality)
+    evaluate(folder, models, Tested("test", test, logits), Limits(bins=5, examples=0), audited)
+
+
+def pool_labels(case: Case) -> Labels:
+    """What a labeller says of the pool: see `labels_of`."""
+    known = case.pool if case.known is None else case.known
+    return labels_of(np.arange(case.pool), case, case.accepted, case.pool_wrong, known)
+
+
+def labels_of(rows: np.ndarray, case: Case, accepted: int, wrong: int, known: int) -> Labels:
+    """Labels that count through the classes: the first ones are accepted, wrong and known, and less confident."""
+    predicted, confidence = rows % len(case.classes), np.full(len(rows), 0.85, np.float32)
+    confidence[:accepted] = np.linspace(0.91, 0.99, accepted)
+    true = np.where(rows < wrong, (predicted + 1) % len(case.classes), predicted)
+    threshold, round_ = np.full(len(rows), 0.9, np.float32), (rows < accepted).astype(int)
+    return Labels(predicted, confidence, threshold, round_, np.where(rows < known, true, -1))
 
 
 def guesses(labels: np.ndarray, case: Case, wrong: int) -> np.ndarray:

@@ -83,9 +83,8 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
     write_labels(root / "pseudo_labels", test.labels.slice(0, 0))
     write_rows(root / "pseudo_labels" / "rounds.csv", ["round"], [])
     (root / "evaluation").mkdir()
-    nothing = {"pool": 0, "accepted": 0, "known": 0, "accuracy": None}
     models = {"teacher": predictor, "student": kept}
-    evaluate(root / "evaluation", models, examine_on(models, test), Limits(bins=5, examples=wanted), nothing)
+    evaluate(root / "evaluation", models, examine_on(models, test), Limits(bins=5, examples=wanted), {})
 
 
 def write_page(root: Path, training: dict[str, Any], wanted: int) -> str:

@@ -1,6 +1,5 @@
-"""Teacher and student on test by their task, the accepted pseudo-labels against the truth, and the learning curves."""
+"""Teacher and student on test by their task, and the learning curves."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +9,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from handmade import model
-from sprout.data.store import Store, label_table, open_store, write_labels, write_store
+from sprout.data.store import Store, label_table, open_store, write_store
 from sprout.evaluate.curves import read_curves, write_curves
 from sprout.evaluate.evaluate import evaluate, examine, examine_on
-from sprout.evaluate.pseudo_labels import pseudo_label_quality
 from sprout.models.card import OUT_OF_FOLD
 from sprout.models.predictor import Predictor
 from sprout.runtime.files import read_json
 from sprout.tasks import TASKS
 from sprout.tasks.base import Limits
 
-QUALITY = {"pool": 9, "accepted": 4, "known": 4, "accuracy": 0.75}
+QUALITY = {"teacher": {"pool": 9, "accepted": 4, "precision_measured": 0.75}}
 LIMITS = Limits(bins=5, examples=3)
 SHAPE = (4, 3, 2)
 ALL = {"metrics.json", "predictions.parquet", "confusion.csv"}
 FILES = {
-    "classify": ALL | {"per_class.csv", "calibration.csv"},
+    "classify": ALL | {"per_class.csv", "calibration.csv", "calibration_errors.csv"},
     "regress": ALL,
     "reconstruct": ALL | {"restored.npz"},
     "cluster": ALL,
@@ -113,36 +111,6 @@ def test_the_same_models_give_the_same_bytes(
         evaluate(made(folder), models, examine_on(models, split), LIMITS, QUALITY)
     for name in files(folders[0]):
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
-
-
-# Pseudo-labels.
-
-
-def quality(folder: Path, rows: Sequence[int], labels: Sequence[int], truth: Sequence[int | None]) -> dict[str, Any]:
-    table = label_table(
-        np.array(rows), np.array(labels), source="pseudo", group=np.array(rows), origin=[""] * len(rows)
-    )
-    write_labels(folder / "pseudo_labels", table)
-    columns = {"row": pa.array(range(len(truth)), pa.int64()), "label": pa.array(truth, pa.int64())}
-    pq.write_table(pa.table(columns), folder / "truth.parquet")
-    return pseudo_label_quality(folder / "pseudo_labels", folder / "truth.parquet")
-
-
-def test_pseudo_labels_against_the_truth(tmp_path: Path) -> None:
-    found = quality(tmp_path, [4, 1, 2], [0, 1, 0], truth=[0, 1, 0, 1, 2])
-    assert found == {"pool": 5, "accepted": 3, "known": 3, "accuracy": pytest.approx(2 / 3)}
-
-
-def test_only_what_is_known_of_the_truth_counts(tmp_path: Path) -> None:
-    found = quality(tmp_path, [4, 1, 2, 0], [0, 1, 0, 2], truth=[None, 1, 0, 1, 2])
-    assert found == {"pool": 5, "accepted": 4, "known": 3, "accuracy": pytest.approx(2 / 3)}
-    nothing = quality(tmp_path, [0, 1], [0, 1], truth=[None, None])
-    assert nothing == {"pool": 2, "accepted": 2, "known": 0, "accuracy": None}
-
-
-@pytest.mark.parametrize("truth", [[], [0, 1]])
-def test_no_pseudo_labels_have_no_accuracy(tmp_path: Path, truth: list[int]) -> None:
-    assert quality(tmp_path, [], [], truth) == {"pool": len(truth), "accepted": 0, "known": 0, "accuracy": None}
 
 
 # Learning curves.

@@ -24,7 +24,7 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     (root / "evaluation").mkdir()
     found = {
         "test": {role: {"accuracy": 0.7, "r2": None} for role in ("teacher", "student")},
-        "pseudo_labels": {"accuracy": None},
+        "pseudo_labels": {"teacher": {"accepted": 9, "precision_estimated": 0.9, "precision_measured": None}},
     }
     (root / "evaluation" / "metrics.json").write_text(json.dumps(found))
     monkeypatch.chdir(root)
@@ -43,5 +43,6 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     assert names["teacher"] == set(paths[:2])
     assert names["build"] >= set(read["build"])
     assert names.get("student", set(paths[:4])) == set(paths[:4])
-    assert runs["build"].data.metrics == {"test_accuracy_teacher": 0.7, "test_accuracy_student": 0.7}
+    of_labels = {"pseudo_labels_accepted_teacher": 9, "pseudo_labels_precision_estimated_teacher": 0.9}
+    assert runs["build"].data.metrics == {"test_accuracy_teacher": 0.7, "test_accuracy_student": 0.7} | of_labels
     assert runs["teacher"].data.metrics == {"val.accuracy": 0.8} | ({"train_loss": 0.9} if history else {})

@@ -1,6 +1,7 @@
 """The report page of a classifier."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 from classifier_builds import ANIMALS, Case, make, write_page
 from html_page import Reader, decoded
 from sprout.data.store import open_store
+from sprout.evaluate.audit import Labels
 from sprout.report.figures import confusion_matrix, reliability
 from sprout.report.pages.classify import Outcome, explanation, headline, most_confused
-from sprout.report.pages.pseudo_labels import spread
+from sprout.report.pages.label_examples import nearest, spread, suspects
 from sprout.runtime.files import read_json, write_json
 
 
@@ -34,9 +36,9 @@ def test_classes_confusions_and_rounds_are_in_tables(page: str) -> None:
     assert ["cat → dog", "2", "11.8%"] in rows
     weakest = next(i for i, row in enumerate(rows) if row[0] == "Class" and "Precision" in row) + 2
     assert [row[0] for row in rows[weakest : weakest + 3]] == ["dog", "cat", "emu"]
-    assert ["1", "12", "9", "0.900", "0.950"] in rows
+    estimated, measured = "90.0% (70–97%) of 20", "88.9% (57–98%) of 9"
+    assert ["1", "12", "9", "0.900", "0.950", estimated, measured] in rows
     assert "9 of 12 unlabelled examples (75.0%)" in page
-    assert "88.9% of them are right" in page
 
 
 def test_mistakes_are_shown_by_falling_confidence(tmp_path: Path) -> None:
@@ -57,7 +59,8 @@ def test_mistakes_are_shown_by_falling_confidence(tmp_path: Path) -> None:
 
 def test_accepted_pictures_are_spread_over_classes_and_confidence(page: str) -> None:
     shown = page[page.index('<section id="pseudo-labels">') : page.index('<section id="mistakes">')]
-    captions = re.findall(r"(\w+)<br><small>([\d.]+)%", shown)
+    shown = shown[shown.index("6 accepted ones from every class") :]
+    captions = re.findall(r"<b>(\w+)</b><br><small>([\d.]+)%", shown)
     assert [name for name, _ in captions] == ["cat", "cat", "dog", "dog", "emu", "emu"]
     assert captions[:2] == [("cat", "91.0"), ("cat", "97.0")]
 
@@ -115,6 +118,7 @@ def test_an_empty_pool_is_reported(tmp_path: Path) -> None:
     case = Case(kept="teacher", accepted=0, pool=0)
     page = write_page(make(tmp_path, case), case)
     assert page.count("The unlabelled pool is empty") == 2
+    assert "Precision" not in of_labels(page)
 
 
 def test_a_worse_student_is_reported_as_worse(tmp_path: Path) -> None:
@@ -138,16 +142,12 @@ def test_no_mistake_at_all(tmp_path: Path) -> None:
 def test_unknown_metrics_are_dashes(tmp_path: Path) -> None:
     case = Case()
     make(tmp_path, case)
-    student, evaluation = tmp_path / "student" / "metrics.json", tmp_path / "evaluation" / "metrics.json"
-    metrics, found = read_json(student), read_json(evaluation)
+    student = tmp_path / "student" / "metrics.json"
+    metrics = read_json(student)
     metrics["val"]["macro_f1"] = None
-    found["pseudo_labels"]["accuracy"] = None
     write_json(student, metrics)
-    write_json(evaluation, found)
     page = write_page(tmp_path, case)
     assert ["Macro F1", "0.750", "–", "–", ""] in Reader(page).rows
-    assert "Their true labels are not known" in page
-    assert "of them are right." not in page
 
 
 def test_rows_of_a_table_are_listed_by_origin(tmp_path: Path) -> None:
@@ -178,18 +178,13 @@ def test_a_single_model_has_no_teacher_column(tmp_path: Path) -> None:
     assert ["Origin", "Actual", "Predicted", "Confidence"] in rows
 
 
-def test_accuracy_of_pseudo_labels_is_of_those_with_a_known_label(tmp_path: Path) -> None:
-    case = Case(known=3)
-    page = write_page(make(tmp_path, case), case)
-    assert "For 3 of them a true label was withheld: compared with it, 88.9% are right." in page
-
-
 def test_a_hundred_classes_stay_small_and_folded(tmp_path: Path) -> None:
-    case = Case([f"kind {i}" for i in range(100)], (100, 120, 3), pool=120, accepted=120, tests=300, student_wrong=60)
+    case = Case([f"kind {i}" for i in range(100)], (100, 120, 3), pool=200, accepted=120, tests=300, student_wrong=60)
+    case.pool_wrong = 60
     page = write_page(make(tmp_path, case), case, examples=60)
-    assert len(page) < 2_000_000
+    assert len(page) < 4_000_000
     assert "The other 80 classes" in page
-    assert len(Reader(page).images) == 120
+    assert len(Reader(page).images) == 240
     assert "kind 99</text>" in page
 
 
@@ -203,6 +198,98 @@ def test_spread_gives_every_class_its_share_from_least_to_most_confident() -> No
     assert sorted(spread(classes, confidence, 99)) == list(range(20))
 
 
+# The labels that the pool got.
+
+
+def of_labels(page: str) -> str:
+    return page[page.index('<section id="pseudo-labels">') : page.index('<section id="mistakes">')]
+
+
+def test_coverage_and_precision_say_what_they_are(page: str) -> None:
+    rows = Reader(of_labels(page)).rows
+    assert ["Coverage, counted in the pool", "75.0%", "46.8% – 91.1%", "9 of 12"] in rows
+    assert ["Coverage, estimated from val", "100.0%", "83.9% – 100.0%", "20 of 20"] in rows
+    assert ["Precision, estimated from val", "90.0%", "69.9% – 97.2%", "18 of 20"] in rows
+    assert ["Precision, measured against withheld true labels", "88.9%", "56.5% – 98.0%", "8 of 9"] in rows
+    assert ["cat", "2", "3 of 4", "", "94.0%", "85.7% (49–97%) of 7", "66.7% (21–94%) of 3"] in rows
+
+
+def test_wrong_labels_and_near_misses_are_shown(page: str) -> None:
+    shown = of_labels(page)
+    assert titles(shown)[:2] == ["The most confident of 1 wrong label", "Rejected, nearest to the threshold"]
+    captions = re.findall(r"<b>(\w+)</b><br><small>(.*?)</small><br><small>(.*?)</small>", shown)
+    assert captions[:2] == [("cat", "91.0%", "true: dog"), ("cat", "85.0%, needs 90.0%", "true: cat")]
+
+
+def titles(shown: str) -> list[str]:
+    return re.findall(r"<h3>([^<]*)</h3>", shown)
+
+
+def test_without_truth_the_least_confident_are_shown(tmp_path: Path) -> None:
+    case = Case(known=0, shape=(5,))
+    shown = of_labels(write_page(make(tmp_path, case), case))
+    assert "It is not measured, as no true label of theirs is known" in shown
+    assert titles(shown) == ["Accepted with the least confidence", "Rejected, nearest to the threshold"]
+    rows = Reader(shown).rows
+    assert ["unlabelled.csv:0", "cat", "91.0%", "–"] in rows
+    assert ["unlabelled.csv:9", "cat", "85.0%, needs 90.0%", "–"] in rows
+    assert ["Precision, measured against withheld true labels", "–", "–", "–"] in rows
+
+
+def test_everything_accepted_and_everything_rejected(tmp_path: Path) -> None:
+    case = Case(accepted=12)
+    shown = of_labels(write_page(make(tmp_path / "all", case), case))
+    assert "12 of 12 unlabelled examples (100.0%) have an accepted pseudo-label. None is rejected." in shown
+    assert not any("Rejected" in title for title in titles(shown))
+    case = Case(accepted=0)
+    shown = of_labels(write_page(make(tmp_path / "none", case), case))
+    assert "No pseudo-label was accepted for 12 unlabelled examples." in shown
+    assert titles(shown) == ["Rejected, nearest to the threshold"]
+    assert ["Precision, measured against withheld true labels", "–", "–", "–"] in Reader(shown).rows
+
+
+def test_a_class_that_is_never_predicted_has_a_row(tmp_path: Path) -> None:
+    case = Case(pool=2, accepted=2)
+    rows = Reader(of_labels(write_page(make(tmp_path, case), case))).rows
+    assert ["emu", "2", "0 of 0", "", "–", "100.0% (61–100%) of 6", "–"] in rows
+
+
+def test_a_student_that_labelled_the_pool_itself(tmp_path: Path) -> None:
+    case = Case(labellers=("student",))
+    shown = of_labels(write_page(make(tmp_path, case), case))
+    assert "The student learned from 12 unlabelled examples directly" in shown
+    assert "9 of 12 (75.0%) count." in shown
+    assert "how often the student is right on val" in shown
+
+
+def test_a_student_that_is_not_kept_has_no_labels(tmp_path: Path) -> None:
+    case = Case(control_wrong=8, kept="control", labellers=())
+    verdict = {"rival": "control", "kept": "control", "examples": 20, "wins": 1, "losses": 3, "passes_worse": 0.6}
+    verdict["noun"] = "val examples"
+    write_json(make(tmp_path, case) / "student/gate.json", verdict)
+    assert "The control is kept in its place, so there is no student" in of_labels(write_page(tmp_path, case))
+    write_json(tmp_path / "student/gate.json", None)
+    assert "No prediction became a label, and no student was trained." in of_labels(write_page(tmp_path, case))
+
+
+def test_suspects_and_near_misses() -> None:
+    confidence, threshold = np.array([0.9, 0.95, 0.99, 0.7, 0.85, 0.2]), np.full(6, 0.8)
+    round_, true = np.array([1, 1, 1, 0, 0, 0]), np.array([1, 0, 1, -1, -1, -1])
+    labels = Labels(np.zeros(6, int), confidence, threshold, round_, true)
+    assert suspects(labels, 9).tolist() == [2, 0], "wrong, the most confident first"
+    assert suspects(replace(labels, true=np.full(6, -1)), 2).tolist() == [0, 1], "the least confident first"
+    assert nearest(labels, 9).tolist() == [4, 3, 5]
+
+
+def test_calibration_is_shown_before_and_after(page: str) -> None:
+    assert "Accuracy by confidence on the test split, before calibration" in page
+    assert "Accuracy by confidence on the test split, after calibration" in page
+    rows = [row for row in Reader(page).rows if row[-1:] == ["50"] and row[0] in ("Teacher", "Student")]
+    assert [row[0] for row in rows] == ["Teacher", "Student"]
+    # The student is right on 45 of 50 at 95%, and wrong on five at 62% on average.
+    assert rows[1][1:] == ["0.107", "0.107", "1.25", "50"]
+
+
 def test_confusions_are_counted_and_ranked() -> None:
     matrix = np.array([[8, 2, 0], [0, 5, 5], [1, 0, 9]])
     assert most_confused(matrix) == [(1, 2, 5, 0.5), (0, 1, 2, 0.2), (2, 0, 1, 0.1)]
@@ -212,10 +299,10 @@ def test_confusions_are_counted_and_ranked() -> None:
 
 def test_an_empty_bin_is_not_drawn() -> None:
     bins = [
-        {"model": "teacher", "bin": "0", "confidence": "", "accuracy": "", "count": "0"},
-        {"model": "teacher", "bin": "1", "confidence": "0.9", "accuracy": "0.8", "count": "7"},
+        {"model": "teacher", "calibration": "after", "bin": "0", "confidence": "", "accuracy": "", "count": "0"},
+        {"model": "teacher", "calibration": "after", "bin": "1", "confidence": "0.9", "accuracy": "0.8", "count": "7"},
     ]
-    assert len(re.findall(r"<use [^>]*var\(--teacher\)", reliability(bins, ["teacher"]))) == 2
+    assert len(re.findall(r"<use [^>]*var\(--teacher\)", reliability(bins, ["teacher"], "after"))) == 2
 
 
 def test_a_rejected_student_is_not_explained_by_missing_pseudo_labels() -> None:

@@ -1,6 +1,7 @@
 """The task classify: its loss, against the formulas written out; its metrics, against scikit-learn's."""
 
 import csv
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -308,7 +309,8 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_files_of_an_evaluation(written: tuple[Path, pa.Table]) -> None:
-    assert {path.name for path in written[0].iterdir()} == {"per_class.csv", "calibration.csv", "confusion.csv"}
+    expected = {"per_class.csv", "calibration.csv", "calibration_errors.csv", "confusion.csv"}
+    assert {path.name for path in written[0].iterdir()} == expected
 
 
 def test_predictions_of_examples_with_a_label(written: tuple[Path, pa.Table]) -> None:
@@ -332,9 +334,19 @@ def test_metrics_of_each_class(written: tuple[Path, pa.Table]) -> None:
 
 def test_calibration_curves(written: tuple[Path, pa.Table]) -> None:
     rows = rows_of(written[0] / "calibration.csv")
-    assert list(rows[0]) == ["model", "bin", "confidence", "accuracy", "count"]
-    for name in ("teacher", "student"):
-        assert sum(int(row["count"]) for row in rows if row["model"] == name) == 6
+    assert list(rows[0]) == ["model", "calibration", "bin", "confidence", "accuracy", "count"]
+    for name, when in product(("teacher", "student"), ("before", "after")):
+        assert sum(int(row["count"]) for row in rows if (row["model"], row["calibration"]) == (name, when)) == 6
+
+
+def test_calibration_errors_are_those_without_and_with_the_temperature(written: tuple[Path, pa.Table]) -> None:
+    """The students' probabilities are p at temperature 2, and p² / Σ p² without one."""
+    _, row = rows_of(written[0] / "calibration_errors.csv")
+    labels, after = np.array([0, 1, 2, 0, 1, 2]), np.array(STUDENT)
+    before = after**2 / (after**2).sum(axis=1, keepdims=True)
+    assert (row["model"], row["examples"]) == ("student", "6")
+    assert float(row["before"]) == pytest.approx(calibration_error(before, labels, 5), abs=1e-6)
+    assert float(row["after"]) == pytest.approx(calibration_error(after, labels, 5), abs=1e-6)
 
 
 def test_the_confusions_are_the_students(written: tuple[Path, pa.Table]) -> None:
@@ -350,7 +362,8 @@ def test_a_test_split_without_a_label(tmp_path: Path) -> None:
     assert set(Classify.metrics(examined["student"], predictor.card, test, 5).values()) == {None}
     table = Classify.write_evaluation(tmp_path, models, test, examined, Limits(bins=5, examples=0))
     assert table.num_rows == 0
-    assert rows_of(tmp_path / "confusion.csv") == rows_of(tmp_path / "calibration.csv") == []
+    for name in ("confusion.csv", "calibration.csv", "calibration_errors.csv"):
+        assert rows_of(tmp_path / name) == []
 
 
 def test_what_users_are_shown() -> None:

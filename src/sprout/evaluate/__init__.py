@@ -1,1 +1,1 @@
-"""Measuring models on the test split, and pseudo-labels against the truth."""
+"""Measuring models on the test split, and the labels of unlabelled examples against val and the truth."""

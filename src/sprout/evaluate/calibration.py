@@ -4,14 +4,20 @@ Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICM
 """
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
 from sprout.data.store import Array
+from sprout.runtime.files import write_rows
 
 BINS = 15  # as in Guo et al.
-CURVE = ["bin", "confidence", "accuracy", "count"]
+CURVES = ["model", "calibration", "bin", "confidence", "accuracy", "count"]
+"""Columns of `calibration.csv`; `calibration` is before or after."""
+ERRORS = ["model", "examples", "before", "after"]
+"""Columns of `calibration_errors.csv`."""
 
 
 def calibration_curve(probabilities: Array, labels: Array, bins: int) -> list[dict[str, float]]:
@@ -40,6 +46,37 @@ def calibration_error(probabilities: Array, labels: Array, bins: int) -> float:
     """Expected calibration error: the mean gap between confidence and accuracy, by bin."""
     curve = calibration_curve(probabilities, labels, bins)
     return sum(abs(b["confidence"] - b["accuracy"]) * b["count"] for b in curve) / len(labels)
+
+
+def write_calibration(
+    folder: Path, before: Mapping[str, Array], after: Mapping[str, Array], labels: Array, bins: int
+) -> None:
+    """Write the curves of all models and their errors, before and after calibration.
+
+    Args:
+        folder: of the evaluation.
+        before: (N, K) probabilities of each model, without a temperature; N may be 0.
+        after: the same with its temperature.
+        labels: (N,) int.
+        bins: see `calibration_curve`.
+    """
+    curves = [
+        {"model": model, "calibration": when, **row}
+        for when, of_models in (("before", before), ("after", after))
+        for model, probabilities in of_models.items()
+        for row in calibration_curve(probabilities, labels, bins)
+    ]
+    write_rows(folder / "calibration.csv", CURVES, curves)
+    errors = [
+        {
+            "model": model,
+            "examples": len(labels),
+            "before": calibration_error(before[model], labels, bins),
+            "after": calibration_error(after[model], labels, bins),
+        }
+        for model in (before if len(labels) else ())
+    ]
+    write_rows(folder / "calibration_errors.csv", ERRORS, errors)
 
 
 LOWEST, HIGHEST = 0.05, 20.0

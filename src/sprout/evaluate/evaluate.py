@@ -63,7 +63,7 @@ def evaluate(
         models: all models.
         tested: what they give for examples that they have not learned from.
         limits: bins of the calibration curve, and images that are kept for the report.
-        pseudo_labels: what is known of them, see `pseudo_label_quality`.
+        pseudo_labels: by labeller what is known of the labels that it gave the pool, see `in_short`.
     """
     found = {
         role: model.task.metrics(tested.examined[role], model.card, tested.store, limits.bins)

@@ -40,6 +40,8 @@ def track_evaluation(build: Build, evaluation: Path) -> None:
     with tracked_run(RunInfo(build, BUILD, uri, data, git, tags)) as run:
         for role in metrics[split]:
             run.log_metrics({f"{split}_{key}_{role}": value for key, value in metrics[split][role].items()})
-        run.log_metrics({f"pseudo_labels_{key}": value for key, value in metrics["pseudo_labels"].items()})
+        for role in metrics["pseudo_labels"]:
+            found = metrics["pseudo_labels"][role]
+            run.log_metrics({f"pseudo_labels_{key}_{role}": value for key, value in found.items()})
         for path in sorted(evaluation.iterdir()):
             run.log_artifact(path, "evaluation")

@@ -52,11 +52,15 @@ def _history(axes: Axes, name: str, model: Model, column: str) -> None:
     axes.plot(epoch[best], val[best], color=colour, marker=MARKERS[name], markersize=6, linestyle="")
 
 
-def reliability(bins: Sequence[Mapping[str, str]], models: Sequence[str]) -> Markup:
+def reliability(bins: Sequence[Mapping[str, str]], models: Sequence[str], when: str) -> Markup:
     """Accuracy by confidence, above the share of the test examples in each bin of confidence.
 
-    `bins` has the columns model, bin, confidence, accuracy, count; a bin without examples is not drawn.
+    Args:
+        bins: rows of `calibration.csv`; a bin without examples is not drawn.
+        models: those to draw.
+        when: before or after calibration.
     """
+    drawn = [row for row in bins if row["calibration"] == when]
 
     def draw(figure: Figure) -> None:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 2])
@@ -66,10 +70,10 @@ def reliability(bins: Sequence[Mapping[str, str]], models: Sequence[str]) -> Mar
         for axis in (above.xaxis, above.yaxis, below.yaxis):
             axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         for name in models:
-            _reliability(above, below, name, [row for row in bins if row["model"] == name])
+            _reliability(above, below, name, [row for row in drawn if row["model"] == name])
         below.set_ylim(bottom=0)
 
-    return to_svg("reliability", (5.0, 4.4), draw)
+    return to_svg(f"reliability-{when}", (5.0, 4.4), draw)
 
 
 def _reliability(above: Axes, below: Axes, name: str, bins: Sequence[Mapping[str, str]]) -> None:
@@ -133,17 +137,17 @@ def _name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], size: f
     axes.tick_params(length=0)
 
 
-def confidence_histogram(confidence: Array) -> Markup:
-    """Histogram of the confidence of the accepted pseudo-labels, (n,) in 0..1."""
+def confidence_histogram(labeller: str, confidence: Array) -> Markup:
+    """Histogram of the confidence of the labels of a model that are accepted, (n,) in 0..1."""
 
     def draw(figure: Figure) -> None:
-        axes = figure.add_subplot(xlabel="Confidence", ylabel="Accepted pseudo-labels")
+        axes = figure.add_subplot(xlabel="Confidence", ylabel="Accepted labels")
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         low = min(0.99, float(confidence.min()))
         axes.hist(confidence, bins=20, range=(low, 1.0), color=MUTED, edgecolor=LINE, linewidth=0.4)
 
-    return to_svg("confidence", CURVE, draw)
+    return to_svg(f"confidence-{labeller}", CURVE, draw)
 
 
 def scatter(true: Array, predicted: Array, model: str) -> Markup:

@@ -53,7 +53,7 @@ class Inputs:
     measured_on: str
     """test, or cross_validation: then `predictions` are those for the labels, out of fold."""
     pseudo_labels: dict[str, Any]
-    """`pool`, `accepted`, `known` and `accuracy`, see `pseudo_label_quality`."""
+    """By labeller what is known of the labels that it gave the pool, see `evaluate.audit.in_short`."""
     predictions: pa.Table
     """The predictions on test, see `Task.write_evaluation`."""
     quarantined: list[dict[str, str]]
@@ -65,6 +65,11 @@ class Inputs:
     def tested_split(self) -> str:
         """The store of the examples of `predictions`."""
         return "train" if self.measured_on == CROSS_VALIDATION else "test"
+
+    @property
+    def judged(self) -> str:
+        """What models are chosen by."""
+        return "cross-validation" if self.summary["folds"] else "val"
 
     @property
     def noun(self) -> str:

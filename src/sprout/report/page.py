@@ -124,6 +124,7 @@ def _models(task: type[Task], inputs: Inputs, config: Mapping[str, Any]) -> Fiel
         ),
         "folds": inputs.summary["folds"],
         "noun": inputs.noun,
+        "judged": inputs.judged,
         "crossed": inputs.measured_on == CROSS_VALIDATION,
         "curves": _curves(task, inputs),
     }

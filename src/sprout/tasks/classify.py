@@ -143,7 +143,7 @@ class Classify(Task):
         """
         import pyarrow as pa
 
-        from sprout.evaluate.calibration import CURVE, calibration_curve
+        from sprout.evaluate.calibration import write_calibration
         from sprout.evaluate.class_metrics import PER_CLASS, per_class
         from sprout.runtime.files import write_rows
 
@@ -151,10 +151,8 @@ class Classify(Task):
         probabilities = {role: cls.predictions(examined[role][rows], model.card) for role, model in models.items()}
         scores = [{"model": m, **row} for m, p in probabilities.items() for row in per_class(p, labels, classes)]
         write_rows(folder / "per_class.csv", ["model", *PER_CLASS], scores)
-        curves = [
-            {"model": m, **row} for m, p in probabilities.items() for row in calibration_curve(p, labels, limits.bins)
-        ]
-        write_rows(folder / "calibration.csv", ["model", *CURVE], curves)
+        uncalibrated = {role: softmax(examined[role][rows], None) for role in models}
+        write_calibration(folder, uncalibrated, probabilities, labels, limits.bins)
         predicted = probabilities["student"].argmax(axis=1)
         write_confusion(folder, [classes[label] for label in labels], [classes[index] for index in predicted])
         columns: dict[str, Array] = {"row": rows, "label": labels}

@@ -58,13 +58,14 @@ def _result(inputs: Inputs) -> Fields:
     outcome = count_outcome(inputs)
     digits = 1 if outcome.total < FINE_TEST_SPLIT else 2
     labelled, unlabelled = (len(inputs.labels[split]) for split in ("train", "unlabelled"))
-    pseudo, temperatures = inputs.pseudo_labels, (model.card["temperature"] for model in inputs.models.values())
+    temperatures = [model.card["temperature"] for model in inputs.models.values()]
+    accepted = inputs.pseudo_labels.get("teacher", {"accepted": 0})["accepted"]
     return {
         "what": f"A classifier of {len(inputs.classes)} classes, from {plural(labelled, 'labelled training example')} "
         f"and {plural(unlabelled, 'unlabelled example')}.",
         "tested": outcome.total,
         "headline": headline(outcome, digits),
-        "explanation": explanation(outcome, digits, pseudo["pool"], pseudo["accepted"]),
+        "explanation": explanation(outcome, digits, unlabelled, accepted),
         "meaning": meaning(outcome, inputs.shown),
         "digits": digits,
         "intervals": {"accuracy": list(outcome.intervals.values())} if outcome.intervals else {},
@@ -75,13 +76,15 @@ def _result(inputs: Inputs) -> Fields:
 def _judgement(inputs: Inputs) -> Fields:
     actual, predicted = (inputs.predictions[column].to_numpy() for column in ("label", inputs.shown))
     matrix, roles = confusion_matrix(actual, predicted, len(inputs.classes)), list(inputs.models)
+    bins = read_rows(inputs.evaluation_folder / "calibration.csv")
     return {
         "confusion": figures.confusion_matrix(matrix, inputs.classes),
         "wide": len(inputs.classes) > figures.FEW,
         "confused": most_confused(matrix),
         "mistakes": int((actual != predicted).sum()),
         "per_class": per_class(read_rows(inputs.evaluation_folder / "per_class.csv"), roles),
-        "reliability": figures.reliability(read_rows(inputs.evaluation_folder / "calibration.csv"), roles),
+        "reliability": {when: figures.reliability(bins, roles, when) for when in ("before", "after")},
+        "calibration_errors": calibration_errors(inputs),
     }
 
 
@@ -230,6 +233,20 @@ def per_class(rows: Sequence[Mapping[str, str]], roles: Sequence[str]) -> list[d
             for score in SCORES:
                 entry[score][roles.index(row["model"])] = to_float(row[score])
     return sorted(table.values(), key=lambda row: (row["support"] == 0, float(np.nan_to_num(row["f1"][-1], nan=2.0))))
+
+
+def calibration_errors(inputs: Inputs) -> list[dict[str, Any]]:
+    """For each model shown: temperature, test examples, and calibration error before and after calibration."""
+    rows = read_rows(inputs.evaluation_folder / "calibration_errors.csv")
+    return [
+        {
+            "model": row["model"],
+            "temperature": inputs.models[row["model"]].card["temperature"],
+            **{name: to_float(row[name]) for name in ("examples", "before", "after")},
+        }
+        for row in rows
+        if row["model"] in inputs.models
+    ]
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,83 @@
-"""The section on pseudo-labels: how many were accepted of each class, how confident, and some of them as pictures."""
+"""The section on the labels that the pool got: how many count, how many of them are right, and examples of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
-from sprout.data.store import Array, class_indices, read_labels
+from sprout.data.store import Array
+from sprout.evaluate.audit import Labels
 from sprout.report import figures
-from sprout.report.formatting import percent
+from sprout.report.formatting import MISSING, percent
 from sprout.report.inputs import Inputs, read_rows, to_float
-from sprout.report.pictures import Exhibit, are_pictures, exhibits
+from sprout.report.pages.label_examples import galleries
 from sprout.report.tables import class_counts
+
+Rows = Sequence[dict[str, str]]
+"""Rows of `audit.csv`."""
+WORDS = {
+    ("coverage", "counted"): "Coverage, counted in the pool",
+    ("coverage", "estimated"): "Coverage, estimated from {judged}",
+    ("precision", "estimated"): "Precision, estimated from {judged}",
+    ("precision", "measured"): "Precision, measured against withheld true labels",
+}
+"""What a share is, by its measure and basis; `judged` is what the estimate is from."""
 
 
 def pseudo_label_fields(inputs: Inputs, unlabelled: Path, examples: int) -> dict[str, Any]:
-    """What the template shows of the pseudo-labels.
+    """What the template shows of the labels.
 
     Args:
         inputs: what the stages wrote.
         unlabelled: the store of the pool.
-        examples: accepted ones to show.
+        examples: to show in each gallery.
     """
-    table = read_labels(inputs.pseudo_labels_folder)
-    rows, labels, confidence = table["row"].to_numpy(), class_indices(table), table["confidence"].to_numpy()
-    true = class_counts(inputs.labels, len(inputs.classes))["train"]
+    audits, true = read_rows(inputs.evaluation_folder / "audit.csv"), class_counts(inputs.labels, len(inputs.classes))
     rounds = read_rows(inputs.pseudo_labels_folder / "rounds.csv")
+    labellings = []
+    for role, labels in read_pool(inputs.evaluation_folder / "pool.parquet").items():
+        rows, accepted = [row for row in audits if row["labeller"] == role], labels.confidence[labels.accepted]
+        fields = {
+            "labeller": role,
+            "left_out": int((~labels.accepted & (labels.confidence >= labels.threshold)).sum()),
+            "shares": [
+                (WORDS[row["measure"], row["basis"]].format(judged=inputs.judged), *share_cells(row))
+                for row in of(rows)
+            ],
+            "by_class": by_class(inputs.classes, true["train"], labels, rows),
+            "rounds": [round_fields(row, rows, len(rounds)) for row in rounds] if role == "teacher" else [],
+            "histogram": figures.confidence_histogram(role, accepted) if len(accepted) else None,
+            "galleries": galleries(inputs, unlabelled, labels, examples),
+        }
+        labellings.append(inputs.pseudo_labels[role] | fields)
     return {
-        "pseudo": inputs.pseudo_labels,
-        "accepted": accepted_by_class(inputs.classes, true, labels, confidence),
-        "histogram": figures.confidence_histogram(confidence) if len(confidence) else None,
+        "labellings": labellings,
+        "no_labels": None if labellings else why_no_labels(inputs),
+        "replaced_by": inputs.kept if inputs.gate else None,
         "kept_share": kept_share(inputs),
-        "rounds": [{key: to_float(value) for key, value in row.items()} for row in rounds],
-        "accepted_shown": accepted_gallery(inputs, unlabelled, rows, labels, confidence, examples),
     }
+
+
+def read_pool(path: Path) -> dict[str, Labels]:
+    """The labels of the pool by labeller."""
+    table = pq.read_table(path)
+    labellers, columns = table["labeller"].to_numpy(), ("predicted", "confidence", "threshold", "round")
+    arrays = [table[name].to_numpy() for name in columns] + [table["label"].fill_null(-1).to_numpy()]
+    return {role: Labels(*(array[labellers == role] for array in arrays)) for role in dict.fromkeys(labellers)}
+
+
+def why_no_labels(inputs: Inputs) -> str:
+    """Why no labeller is audited, in a sentence or two."""
+    if not len(inputs.labels["unlabelled"]):
+        return "The unlabelled pool is empty: there were no pseudo-labels to accept."
+    if inputs.gate and inputs.kept:
+        return (
+            "No prediction became a label: the student learned from the unlabelled examples directly. "
+            f"The {inputs.kept} is kept in its place, so there is no student whose labels could be checked."
+        )
+    return "No prediction became a label, and no student was trained."
 
 
 def kept_share(inputs: Inputs) -> float | None:
@@ -43,79 +87,61 @@ def kept_share(inputs: Inputs) -> float | None:
     return None if shares is None else float(shares[-1])
 
 
-def accepted_by_class(classes: Sequence[str], true: Array, labels: Array, confidence: Array) -> list[dict[str, Any]]:
-    """One row per class: its true labels, its accepted pseudo-labels and their mean confidence.
+def of(rows: Rows, round_: str = "", name: str = "") -> Rows:
+    """The rows of a round or of a class; of all without either."""
+    return [row for row in rows if (row["round"], row["class"]) == (round_, name)]
+
+
+def share_cells(row: dict[str, str]) -> tuple[str, str, str]:
+    """A share, its interval and its counts, as text."""
+    if row["total"] == "0":
+        return MISSING, MISSING, MISSING
+    share, low, high = (to_float(row[key]) for key in ("share", "low", "high"))
+    return percent(share), f"{percent(low)} – {percent(high)}", f"{int(row['hits']):,} of {int(row['total']):,}"
+
+
+def precision_cells(rows: Rows) -> list[str]:
+    """The precision estimated and measured, in one cell each."""
+    return [precision_cell(row) for row in rows if row["measure"] == "precision"]
+
+
+def precision_cell(row: dict[str, str]) -> str:
+    """A share, its interval and the number of examples: "95.0% (76–99%) of 20"."""
+    if row["total"] == "0":
+        return MISSING
+    share, low, high = (to_float(row[key]) for key in ("share", "low", "high"))
+    return f"{percent(share)} ({100 * low:.0f}–{percent(high, 0)}) of {int(row['total']):,}"
+
+
+def round_fields(row: dict[str, str], rows: Rows, rounds: int) -> dict[str, Any]:
+    """A row of `rounds.csv` as numbers, with the precision of the round."""
+    precision = precision_cells(of(rows, row["round"] if rounds > 1 else ""))
+    return {key: to_float(value) for key, value in row.items()} | {"precision": precision}
+
+
+def by_class(classes: Sequence[str], true: Array, labels: Labels, rows: Rows) -> list[dict[str, Any]]:
+    """One row per predicted class: its true labels, predictions, accepted labels, their confidence and precision.
 
     Args:
         classes: K names.
         true: (K,) training examples with a true label of each class.
-        labels: (n,) class indices of the accepted pseudo-labels.
-        confidence: (n,) in 0..1.
+        labels: of the pool.
+        rows: of `audit.csv`.
     """
-    accepted = np.bincount(labels, minlength=len(classes))
-    sums = np.bincount(labels, weights=confidence, minlength=len(classes))
-    most = max(1, int(accepted.max()))
+    size, accepted = len(classes), labels.accepted
+    predictions, counts = (
+        np.bincount(of_all, minlength=size) for of_all in (labels.predicted, labels.predicted[accepted])
+    )
+    sums = np.bincount(labels.predicted[accepted], weights=labels.confidence[accepted], minlength=size)
     return [
-        {"name": name, "true": t, "accepted": n, "of_most": n / most, "confidence": s / n if n else None}
-        for name, t, n, s in zip(classes, true.tolist(), accepted.tolist(), sums.tolist(), strict=True)
+        {
+            "name": name,
+            "true": int(true[k]),
+            "predicted": int(predictions[k]),
+            "accepted": int(counts[k]),
+            "coverage": counts[k] / max(1, predictions[k]),
+            "confidence": sums[k] / counts[k] if counts[k] else None,
+            "precision": precision_cells(of(rows, name=name)),
+        }
+        for k, name in enumerate(classes)
     ]
-
-
-def accepted_gallery(
-    inputs: Inputs, unlabelled: Path, rows: Array, labels: Array, confidence: Array, wanted: int
-) -> list[Exhibit]:
-    """Accepted pseudo-labels from every class and range of confidence; none where they cannot be drawn.
-
-    Args:
-        inputs: what the stages wrote.
-        unlabelled: the store of the pool.
-        rows: (n,) int, of the accepted ones in that store.
-        labels: (n,) int, their classes.
-        confidence: (n,) in 0..1.
-        wanted: how many are shown, at most.
-    """
-    if not are_pictures(inputs.summary):
-        return []
-    chosen = spread(labels.tolist(), confidence.tolist(), wanted)
-    captions = [(inputs.classes[labels[i]], percent(float(confidence[i]))) for i in chosen]
-    return exhibits(inputs, unlabelled, rows[chosen], captions)
-
-
-def spread(classes: Sequence[int], confidence: Sequence[float], wanted: int) -> list[int]:
-    """Choose `wanted` examples spread over the classes and, within a class, from least to most confident.
-
-    Every class gets the same number as long as it has that many examples; with fewer places than classes, some classes
-    get one each.
-
-    Returns:
-        Positions in the two sequences, by class and then by rising confidence.
-    """
-    ranked: dict[int, list[int]] = {}
-    for position in sorted(range(len(classes)), key=lambda i: (classes[i], confidence[i], i)):
-        ranked.setdefault(classes[position], []).append(position)
-    present = list(ranked)
-    if wanted < len(present):
-        present = [present[i] for i in _evenly(len(present), wanted)]
-    shares = _shares([len(ranked[label]) for label in present], wanted)
-    return [
-        ranked[label][i]
-        for turn, (label, share) in enumerate(zip(present, shares, strict=True))
-        for i in _evenly(len(ranked[label]), share, alone=turn % 3 / 2)
-    ]
-
-
-def _shares(sizes: list[int], wanted: int) -> list[int]:
-    """Distribute `wanted` places, one a turn, over groups of these sizes."""
-    shares = [0] * len(sizes)
-    while sum(shares) < min(wanted, sum(sizes)):
-        for i, size in enumerate(sizes):
-            if shares[i] < size and sum(shares) < wanted:
-                shares[i] += 1
-    return shares
-
-
-def _evenly(size: int, wanted: int, alone: float = 0.5) -> list[int]:
-    """`wanted` of the positions 0..size-1, evenly spaced from first to last; a single one at `alone`, in 0..1."""
-    if wanted == 1:
-        return [round(alone * (size - 1))]
-    return [round(i * (size - 1) / (wanted - 1)) for i in range(wanted)]

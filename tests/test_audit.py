@@ -1,0 +1,245 @@
+"""Precision and coverage of the labels that the pool got, estimated and measured."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy.stats import binomtest
+
+from handmade import model
+from learning import supervised
+from sprout.config.pseudo_label import NoPseudoLabels, PseudoLabel, Threshold
+from sprout.config.train import GradientDescent
+from sprout.data.store import label_table, open_store, read_labels, write_store
+from sprout.evaluate.audit import Labels, Share, audit, coverage, decide, in_short, precision
+from sprout.evaluate.labellers import POOL, Labelling, labellings, write_audit
+from sprout.models.predictor import Predictor
+from sprout.selftraining.pseudo_labels import label_pool
+from sprout.tasks import TASKS
+from sprout.tasks.classify import softmax
+from trainings import CONSISTENCY
+
+CLASSES = ["a", "b", "c"]
+SHAPE = (4, 3, 2)
+SIZES = (("unlabelled", 12), ("val", 6))
+
+
+def labels(predicted: list[int], rounds: list[int], true: list[int]) -> Labels:
+    n = len(predicted)
+    confidence, threshold = np.full(n, 0.9, np.float32), np.full(n, 0.8, np.float32)
+    return Labels(np.array(predicted, int), confidence, threshold, np.array(rounds, int), np.array(true, int))
+
+
+POOL_LABELS = labels([0, 0, 0, 1, 1, 2], [1, 1, 0, 2, 1, 0], [0, 1, 0, 1, -1, 2])
+VAL = labels([0, 1, 1, 1], [1, 1, 2, 0], [0, 1, 0, 2])
+
+
+# From probabilities to labels.
+
+
+def test_a_prediction_is_accepted_in_the_first_round_whose_threshold_it_reaches() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4], [0.2, 0.8]], np.float32)
+    found = decide(probabilities, np.array([[0.9, 0.8], [0.6, 0.7]]), np.array([0, 0, -1, 1]))
+    assert found.predicted.tolist() == [0, 1, 0, 1]
+    assert found.round.tolist() == [1, 2, 2, 1], "a threshold itself is enough, also in float32"
+    assert found.threshold.tolist() == pytest.approx([0.6, 0.7, 0.6, 0.7])
+    assert found.accepted.all()
+    assert found.wrong.tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize(("threshold", "accepted"), [(0.0, 3), (1.0, 0)])
+def test_all_and_none_are_accepted(threshold: float, accepted: int) -> None:
+    probabilities = np.array([[0.5, 0.5], [0.4, 0.6], [0.7, 0.3]], np.float32)
+    found = decide(probabilities, np.full((1, 2), threshold), np.full(3, -1))
+    assert coverage(found) == Share(accepted, 3)
+    assert precision(found) == Share(0, 0)
+
+
+def test_no_predictions_are_no_labels() -> None:
+    found = decide(np.zeros((0, 3), np.float32), np.full((1, 3), 0.9), np.zeros(0, int))
+    assert coverage(found) == Share(0, 0)
+    assert found.round.tolist() == []
+
+
+# Shares.
+
+
+def test_a_share_has_wilsons_interval_and_none_without_examples() -> None:
+    expected = binomtest(9, 10).proportion_ci(method="wilson")
+    columns = Share(9, 10).columns()
+    assert (columns["share"], columns["hits"], columns["total"]) == (0.9, 9, 10)
+    assert (columns["low"], columns["high"]) == pytest.approx((expected.low, expected.high))
+    assert Share(0, 0).columns() == {"share": None, "low": None, "high": None, "hits": 0, "total": 0}
+
+
+@pytest.mark.parametrize(
+    ("number", "index", "covered", "right"),
+    [
+        (None, None, (4, 6), (2, 3)),  # of the accepted ones, the fifth has no known class and the second is wrong
+        (1, None, (3, 6), (1, 2)),
+        (2, None, (1, 6), (1, 1)),
+        (None, 0, (2, 3), (1, 2)),
+        (None, 1, (2, 2), (1, 1)),
+        (None, 2, (0, 1), (0, 0)),
+    ],
+)
+def test_coverage_and_precision(
+    number: int | None, index: int | None, covered: tuple[int, int], right: tuple[int, int]
+) -> None:
+    assert coverage(POOL_LABELS, number, index) == Share(*covered)
+    assert precision(POOL_LABELS, number, index) == Share(*right)
+
+
+def test_the_audit_has_all_then_rounds_then_classes() -> None:
+    rows = audit(POOL_LABELS, VAL, CLASSES)
+    scopes = list(dict.fromkeys((row["round"], row["class"]) for row in rows))
+    assert scopes == [("", ""), (1, ""), (2, ""), ("", "a"), ("", "b"), ("", "c")]
+    found = {(row["measure"], row["basis"]): (row["hits"], row["total"]) for row in rows[:4]}
+    assert found == {
+        ("coverage", "counted"): (4, 6),
+        ("coverage", "estimated"): (3, 4),
+        ("precision", "estimated"): (2, 3),
+        ("precision", "measured"): (2, 3),
+    }
+    one_round = audit(labels([0], [1], [0]), VAL, CLASSES)
+    assert {row["round"] for row in one_round} == {""}
+
+
+def test_a_class_that_is_never_predicted_has_no_share() -> None:
+    rows = [row for row in audit(labels([0], [1], [0]), VAL, CLASSES) if row["class"] == "c"]
+    assert [(row["share"], row["total"]) for row in rows] == [(None, 0)] * 4
+
+
+def test_without_truth_the_precision_is_estimated_and_not_measured() -> None:
+    short = in_short(labels([0, 1], [1, 0], [-1, -1]), VAL)
+    assert (short["pool"], short["accepted"], short["coverage"]) == (2, 1, 0.5)
+    assert (short["precision_estimated"], short["precision_estimated_total"]) == (pytest.approx(2 / 3), 3)
+    assert (short["precision_measured"], short["precision_measured_total"]) == (None, 0)
+    low, high = binomtest(2, 3).proportion_ci(method="wilson")
+    assert (short["precision_estimated_low"], short["precision_estimated_high"]) == pytest.approx((low, high))
+
+
+# Who has labelled the pool.
+
+
+FREEMATCH = supervised(method=CONSISTENCY | {"threshold": "freematch", "confidence": None}, ema=0.9)
+SUPERVISED = supervised()
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """Twelve unlabelled images, of which the truth of nine is known, and six of val."""
+    write_split(tmp_path / "unlabelled", [None] * 12, seed=0)
+    write_split(tmp_path / "val", [0, 1, 2, 0, None, 1], seed=1)
+    truth = [0, 1, 2] * 3 + [None] * 3
+    columns = {"row": pa.array(range(12), pa.int64()), "label": pa.array(truth, pa.int64())}
+    pq.write_table(pa.table(columns), tmp_path / "truth.parquet")
+    return tmp_path
+
+
+def write_split(folder: Path, known: list[int | None], seed: int) -> None:
+    rows = np.arange(len(known))
+    images = np.random.default_rng(seed).integers(0, 256, (len(rows), *SHAPE), dtype=np.uint8)
+    write_store(folder, images, label_table(rows, known, source="given", group=rows, origin=[""] * len(rows)))
+
+
+def models_of(task: str = "classify", **student: Any) -> dict[str, Predictor]:
+    return {"teacher": model(task, SHAPE), "student": model(task, SHAPE, seed=1, role="student", **student)}
+
+
+def labelled_by(
+    folder: Path, models: dict[str, Predictor], retrain: GradientDescent, config: PseudoLabel
+) -> dict[str, Labelling]:
+    """What the stage `evaluate` finds after the stage `pseudo_label`."""
+    (folder / "pseudo_labels").mkdir()
+    label_pool(folder / "pseudo_labels", models["teacher"], open_store(folder / "unlabelled"), config)
+    return labellings(models, dict.fromkeys(models, folder), folder, folder / "pseudo_labels", retrain)
+
+
+@pytest.mark.parametrize("per_class", [None, 1])
+def test_the_teachers_labels_are_those_of_the_label_table(prepared: Path, per_class: int | None) -> None:
+    models = models_of()
+    pool, val = (models["teacher"].predict(open_store(prepared / name).take(np.arange(n))) for name, n in SIZES)
+    threshold = float(np.median(pool.max(axis=1)))
+    found = labelled_by(prepared, models, SUPERVISED, Threshold("threshold", threshold, per_class))
+    assert list(found) == ["teacher"]
+    labels, table = found["teacher"].pool, read_labels(prepared / "pseudo_labels")
+    assert np.flatnonzero(labels.accepted).tolist() == table["row"].to_pylist()
+    assert labels.predicted[labels.accepted].tolist() == table["label"].to_pylist()
+    reach = labels.confidence >= labels.threshold
+    assert int(reach.sum()) == 6 >= table.num_rows
+    assert (reach & ~labels.accepted).any() == (per_class is not None)
+    assert labels.true.tolist() == [0, 1, 2] * 3 + [-1] * 3
+    assert found["teacher"].val.accepted.tolist() == (val.max(axis=1) >= np.float32(threshold)).tolist()
+    assert found["teacher"].val.true.tolist() == [0, 1, 2, 0, -1, 1]
+
+
+def test_the_students_labels_are_those_of_its_method_without_calibration(prepared: Path) -> None:
+    models = models_of(temperature=7.0)
+    found = labelled_by(prepared, models, FREEMATCH, NoPseudoLabels("none"))
+    assert list(found) == ["student"]
+    images = open_store(prepared / "unlabelled").take(np.arange(12))
+    probabilities = softmax(models["student"].outputs(images), None)
+    confidence, of_classes = probabilities.max(axis=1), probabilities.mean(axis=0)
+    cutoffs = confidence.mean() * of_classes / of_classes.max()
+    labels = found["student"].pool
+    assert labels.confidence == pytest.approx(confidence)
+    assert labels.threshold == pytest.approx(cutoffs[labels.predicted])
+    assert labels.accepted.tolist() == (confidence >= cutoffs[probabilities.argmax(axis=1)]).tolist()
+    assert 0 < labels.accepted.sum() < 12
+    of_val = found["student"].val
+    assert of_val.threshold == pytest.approx(cutoffs[of_val.predicted])
+
+
+@pytest.mark.parametrize(
+    ("student", "retrain"),
+    [({"kept": "control"}, FREEMATCH), ({"kept": "teacher"}, FREEMATCH), ({}, SUPERVISED)],
+    ids=["control kept", "teacher kept", "supervised"],
+)
+def test_where_no_student_labels_the_pool_there_is_no_audit(
+    prepared: Path, student: dict[str, str], retrain: GradientDescent
+) -> None:
+    assert labelled_by(prepared, models_of(**student), retrain, NoPseudoLabels("none")) == {}
+
+
+@pytest.mark.parametrize("task", [name for name, task in TASKS.items() if not task.has_pseudo_labels])
+def test_other_tasks_have_no_audit(prepared: Path, task: str) -> None:
+    assert labelled_by(prepared, models_of(task), SUPERVISED, Threshold("threshold", 0.5, None)) == {}
+
+
+def test_an_empty_pool_has_no_audit(prepared: Path) -> None:
+    write_split(prepared / "unlabelled", [], seed=0)
+    assert labelled_by(prepared, models_of(), FREEMATCH, Threshold("threshold", 0.5, None)) == {}
+
+
+# The files.
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_files_hold_the_audit_and_every_label(tmp_path: Path) -> None:
+    short = write_audit(tmp_path, {"teacher": Labelling(POOL_LABELS, VAL)}, CLASSES)
+    assert short == {"teacher": in_short(POOL_LABELS, VAL)}
+    rows, expected = rows_of(tmp_path / "audit.csv"), audit(POOL_LABELS, VAL, CLASSES)
+    assert len(rows) == len(expected) == 4 * 6
+    assert {row["labeller"] for row in rows} == {"teacher"}
+    assert [(row["measure"], row["basis"], int(row["hits"])) for row in rows] == [
+        (row["measure"], row["basis"], row["hits"]) for row in expected
+    ]
+    table = pq.read_table(tmp_path / "pool.parquet")
+    assert table.column_names == list(POOL)
+    assert table["round"].to_pylist() == [1, 1, 0, 2, 1, 0]
+    assert table["label"].to_pylist() == [0, 1, 0, 1, None, 2]
+
+
+def test_without_labels_the_files_are_empty(tmp_path: Path) -> None:
+    assert write_audit(tmp_path, {}, CLASSES) == {}
+    assert rows_of(tmp_path / "audit.csv") == []
+    assert pq.read_table(tmp_path / "pool.parquet").num_rows == 0
