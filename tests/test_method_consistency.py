@@ -227,3 +227,27 @@ def test_what_is_kept_is_a_column_of_the_history_and_logged_by_step(tmp_path: Pa
 def test_more_labels_in_a_step_than_there_are(tmp_path: Path) -> None:
     """Six labels in steps of eight: two occur twice, with draws of their own."""
     assert len(trained(tmp_path, tmp_path / "c").history) == 3
+
+
+# The labels of the trained network.
+
+OF_POOL = np.array([[0.96, 0.02, 0.02], [0.92, 0.03, 0.05], [0.1, 0.7, 0.2], [0.0, 0.95, 0.05]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("method", "cutoffs"),
+    [
+        ({"threshold": "fixed", "confidence": 0.95}, [0.95] * 3),
+        # Two, one and no example have reached 0.9, and one has not.
+        ({"threshold": "flexmatch", "confidence": 0.9}, [0.9, 0.9 * 0.5 / 1.5, 0.0]),
+        ({"threshold": "freematch", "confidence": None}, [0.8825, 0.8825 * 1.7 / 1.98, 0.8825 * 0.32 / 1.98]),
+        ({"threshold": "softmatch", "confidence": None}, [0.8825] * 3),
+    ],
+    ids=lambda value: value["threshold"] if isinstance(value, dict) else "",
+)
+def test_cutoffs_are_those_of_a_step_that_is_the_whole_pool(method: dict[str, Any], cutoffs: list[float]) -> None:
+    assert Consistency(**METHOD | method).cutoffs(OF_POOL).tolist() == pytest.approx(cutoffs)
+
+
+def test_other_methods_have_no_cutoffs() -> None:
+    assert supervised().method.cutoffs(OF_POOL) is None

@@ -99,8 +99,7 @@ def labellings(
         pseudo_labels: folder of the stage `pseudo_label`.
         retrain: the student's settings.
     """
-    examples = Unlabelled.open(prepared)
-    if not len(examples.pool) or not models["teacher"].task.has_pseudo_labels:
+    if not models["teacher"].task.has_pseudo_labels or not len((examples := Unlabelled.open(prepared)).pool):
         return {}
     found = {
         "teacher": of_teacher(models["teacher"], folders["teacher"], examples, pseudo_labels),
