@@ -85,6 +85,7 @@ def test_a_control_that_is_kept_is_the_last_model(tmp_path: Path) -> None:
     assert "<h1>Test error 20.0% → 16.0%, 95% interval 8.3% to 28.5% (teacher → control)</h1>" in page
     assert "The student was worse than the control, which is kept" in page
     assert "was better on val than the student, whose place it takes" in page
+    assert "The student that learned from them is not kept; the control is." in of_labels(page)
 
 
 def test_cross_validation_is_called_so(tmp_path: Path) -> None:
@@ -246,6 +247,12 @@ def test_everything_accepted_and_everything_rejected(tmp_path: Path) -> None:
     assert "No pseudo-label was accepted for 12 unlabelled examples." in shown
     assert titles(shown) == ["Rejected, nearest to the threshold"]
     assert ["Precision, measured against withheld true labels", "–", "–", "–"] in Reader(shown).rows
+
+
+def test_what_per_class_leaves_out_is_counted(tmp_path: Path) -> None:
+    case = Case(left_out=2)
+    shown = of_labels(write_page(make(tmp_path, case), case))
+    assert "Of the others, 2 reach the threshold and are left out by <code>pseudo_label.per_class</code>." in shown
 
 
 def test_a_class_that_is_never_predicted_has_a_row(tmp_path: Path) -> None:
