@@ -1,6 +1,6 @@
 """The stages `control` and `retrain` in one process: candidates, the best policy, and what is handed on."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sprout.runtime.files import read_json, write_json, write_rows
 from sprout.selftraining import control as control_module
 from sprout.selftraining import student as student_module
 from sprout.selftraining.control import best_value, control_settings, is_trained, make_control, why_untrained
+from sprout.selftraining.pool_figures import PoolFigures
 from sprout.selftraining.student import make_student, nothing_to_learn
 from trainings import CONSISTENCY, config_of, examples
 
@@ -104,19 +105,28 @@ def test_the_control_with_the_best_policy_on_val_is_kept(workspace: Path, monkey
 
 @pytest.mark.parametrize(("student", "kept"), [([1, 1, 0], "student"), ([1, 0, 0], "control")])
 def test_the_better_one_on_val_is_handed_on(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch, student: list[int], kept: str
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    student: list[int],
+    kept: str,
 ) -> None:
     candidates(monkeypatch, student_module, {"student": 0.4})
     (workspace / "control").mkdir()
     (workspace / "control/model.safetensors").write_text("control")
     right = {"student": student, "control": [1, 1, 0]}
     monkeypatch.setattr(student_module, "right", lambda model: np.array(right[model.name], bool))
+    figures = PoolFigures(["a", "b"], 100, 0.1, [0.5, 0.5], [0.5, 0.5], 3, 0.9, 0.9, 0.1)
+    monkeypatch.setattr(student_module, "pool_figures", lambda *_: figures)
+    monkeypatch.setattr(student_module, "judged_predictions", lambda model: (np.eye(2), np.arange(2)))
     cards: list[Any] = []
     monkeypatch.setattr(tracked, "load_card", lambda model: card("classify", (2, 2, 1)))
     monkeypatch.setattr(tracked, "write_card", lambda folder, written: cards.append(written))
     out, rival = workspace / "out", ("control", workspace / "control")
-    make_student(out, Examples([]), sections(), BUILD, rival)
+    make_student(out, Examples([]), sections(), BUILD, None, rival)  # type: ignore[arg-type]
     assert (out / "model.safetensors").read_text() == kept
     assert read_json(out / "gate.json")["kept"] == kept
+    assert read_json(out / "pool.json") == asdict(figures)
+    assert "only 10% of the student's predictions" in capsys.readouterr().err
     assert [(each.role, each.kept) for each in cards] == [("student", None if kept == "student" else kept)]
     assert list((workspace / "build/candidates/student").iterdir()) == []

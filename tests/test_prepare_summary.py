@@ -1,9 +1,11 @@
-"""Mean and standard deviation in one pass, for any batches."""
+"""Mean and standard deviation in one pass, for any batches; what is noted of few labels."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 
-from sprout.data.prepare.summary import FeatureStatistics, PixelStatistics
+from sprout.data.prepare.summary import FeatureStatistics, PixelStatistics, few_label_notes
 
 GENERATOR = np.random.default_rng(0)
 
@@ -42,3 +44,24 @@ def test_feature_statistics_equal_numpys(step: int) -> None:
     np.testing.assert_allclose(found["std"], [*exact.std(axis=0)[:3], 1.0], rtol=1e-9)
     assert found["min"] == exact.min(axis=0).tolist()
     assert found["max"] == exact.max(axis=0).tolist()
+
+
+def counted(**per_class: int) -> dict[str, Any]:
+    return {"labelled": sum(per_class.values()), "per_class": per_class}
+
+
+def test_few_labels_but_enough_need_no_note() -> None:
+    assert few_label_notes(500, counted(cat=20, dog=30), counted(cat=50, dog=50)) == []
+
+
+def test_a_small_val_is_noted_with_the_interval_of_an_error() -> None:
+    (note,) = few_label_notes(500, counted(cat=20, dog=30), counted(cat=4, dog=4))
+    assert "val has only 8 labelled examples" in note
+    assert "wrong on 2 of them has an error between 7% and 59%" in note
+    assert "prepare.val" in note
+
+
+def test_a_single_label_and_a_tiny_pool_are_noted() -> None:
+    single, tiny = few_label_notes(5, counted(cat=1, dog=30, emu=0), counted(cat=100, dog=100))
+    assert "a single labelled example of 'cat' in train" in single
+    assert "5, fewer than the 31 labelled ones" in tiny

@@ -106,6 +106,28 @@ def test_cross_validation_is_called_so(tmp_path: Path) -> None:
     assert ">Test: " not in page
 
 
+def test_warnings_about_the_pool_are_among_the_notes(tmp_path: Path) -> None:
+    case = Case(notes=["no example of 'emu' in val"])
+    figures = {
+        "classes": ["cat", "dog", "emu"],
+        "examples": 100,
+        "kept_share": 0.1,
+        "label_shares": [0.4, 0.3, 0.3],
+        "predicted_shares": [1.0, 0.0, 0.0],
+        "val": 100,
+        "confidence_on_val": 0.9,
+        "confidence_on_pool": 0.9,
+        "confidence_spread": 0.1,
+    }
+    write_json(make(tmp_path, case) / "student/pool.json", figures)
+    notes = re.search(r'<ul class="notes">(.*?)</ul>', write_page(tmp_path, case), re.S)
+    assert notes
+    first, kept, shares = re.findall(r"<li>(.*)</li>", notes[1])
+    assert "emu" in first
+    assert "only 10%" in kept
+    assert "cat 100% (labels 40%)" in shares
+
+
 def test_a_kept_teacher_is_reported(tmp_path: Path) -> None:
     case = Case(kept="teacher", accepted=0)
     page = write_page(make(tmp_path, case), case)

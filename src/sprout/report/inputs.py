@@ -48,6 +48,8 @@ class Inputs:
     """The model that has taken the student's place, teacher or control; None for the student itself."""
     gate: dict[str, Any] | None
     """What val says of the student and its rival, `gate.json`; None where no student was trained."""
+    pool: dict[str, Any] | None
+    """What teacher and student make of the unlabelled pool, `pool.json`; None where no student was trained."""
     test: dict[str, Metrics]
     """The metrics of each model on what `measured_on` says."""
     measured_on: str
@@ -115,7 +117,8 @@ def read_inputs(
         targets={split: known(table, target) for split, table in tables.items()},
         models={role: read_model(folder) for role, folder in shown.items() if (folder / "model.json").exists()},
         kept=kept,
-        gate=read_json(gate) if (gate := models["student"] / "gate.json").exists() else None,
+        gate=read_if_there(models["student"] / "gate.json"),
+        pool=read_if_there(models["student"] / "pool.json"),
         test=metrics[split],
         measured_on=split,
         pseudo_labels=metrics["pseudo_labels"],
@@ -124,6 +127,11 @@ def read_inputs(
         pseudo_labels_folder=pseudo_labels,
         evaluation_folder=evaluation,
     )
+
+
+def read_if_there(path: Path) -> dict[str, Any] | None:
+    """Read a JSON file that not every build has."""
+    return read_json(path) if path.exists() else None
 
 
 def read_model(folder: Path) -> Model:

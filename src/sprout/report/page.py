@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from sprout.report import figures, formatting, tables
 from sprout.report.inputs import CROSS_VALIDATION, SPLITS, Inputs, read_inputs
+from sprout.report.pool_notes import pool_notes
 from sprout.runtime.files import atomic_write, read_json
 from sprout.tasks import task_named
 from sprout.tasks.base import Task
@@ -103,6 +104,7 @@ def _run(task: type[Task], inputs: Inputs, config: Mapping[str, Any], build: str
 def _data(task: type[Task], inputs: Inputs) -> Fields:
     return {
         "summary": inputs.summary,
+        "notes": [*inputs.summary["notes"], *(pool_notes(inputs.pool) if inputs.pool else [])],
         "quarantined": inputs.quarantined,
         "classes": inputs.classes,
         "sizes": {split: len(inputs.labels[split]) for split in SPLITS},

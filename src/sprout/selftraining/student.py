@@ -9,15 +9,19 @@ import numpy as np
 from sprout.config.train import learned_task
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
-from sprout.data.store import Array, class_indices
+from sprout.data.store import Array, Store, class_indices
+from sprout.engine.plan import TEACHER
 from sprout.engine.tracked import PREPARED, TrainingSections, hand_on, train_candidate
 from sprout.evaluate.judged import judged_by
 from sprout.models.predictor import load_predictor
+from sprout.report.pool_notes import pool_notes
 from sprout.runtime.files import write_json
 from sprout.runtime.launch import rank
 from sprout.selftraining.gate import WORSE, Verdict, judge
+from sprout.selftraining.pool_figures import pool_figures
 
 GATE = "gate.json"
+POOL = "pool.json"
 
 
 def nothing_to_learn(sections: TrainingSections, pseudo_labels: int, pool: int) -> str | None:
@@ -42,7 +46,12 @@ def keep_teacher(teacher: Path, student: Path, why: str) -> None:
 
 
 def make_student(
-    folder: Path, examples: Examples, sections: TrainingSections, build: Build, rival: tuple[str, Path]
+    folder: Path,
+    examples: Examples,
+    sections: TrainingSections,
+    build: Build,
+    pool: Store,
+    rival: tuple[str, Path],
 ) -> None:
     """Train the student, compare it with its rival on val, or out of fold, and hand one of them on.
 
@@ -51,6 +60,7 @@ def make_student(
         examples: the training examples with true labels, their augmented copies and pseudo-labels.
         sections: the student's settings.
         build: the composed config.
+        pool: the unlabelled examples.
         rival: control or teacher, and its model folder.
     """
     candidate = train_candidate(examples, sections, build, role="student", name="student")
@@ -59,22 +69,34 @@ def make_student(
     trained, (name, model) = candidate.folder, rival
     noun = "cross-validated labels" if candidate.folds else "val examples"
     verdict = judge(right(trained), right(model), name, noun)
+    on_val = judged_predictions(TEACHER)[0].max(axis=1)
     print(said(verdict), file=sys.stderr)
-    write_json(trained / GATE, asdict(verdict))
+    figures = asdict(pool_figures(trained, TEACHER, examples.with_target("label"), pool, on_val))
+    for note in pool_notes(figures):
+        print(f"retrain: {note}", file=sys.stderr)
     hand_on(*((trained, folder, None) if verdict.kept == "student" else (model, folder, name)))
-    if verdict.kept != "student":
-        write_json(folder / GATE, asdict(verdict))
+    write_json(folder / GATE, asdict(verdict))
+    write_json(folder / POOL, figures)
     candidate.discard()
 
 
 def right(model: Path) -> Array:
-    """Whether a model is right on each example by which models are chosen and whose class is known: (N,) bool."""
+    """Whether a model is right on each example by which models are chosen: (V,) bool."""
+    probabilities, labels = judged_predictions(model)
+    found: Array = probabilities.argmax(axis=1) == labels
+    return found
+
+
+def judged_predictions(model: Path) -> tuple[Array, Array]:
+    """What a model says of the examples by which models are chosen, and their classes: (V, K), (V,) int64.
+
+    Examples whose class is not known are left out.
+    """
     predictor = load_predictor(model)
-    seen = judged_by(model, predictor, PREPARED, f"gate: {predictor.card.role}")
+    seen = judged_by(model, predictor, PREPARED, f"val: {predictor.card.role}")
     labels = class_indices(seen.store.labels)
     known = np.flatnonzero(labels >= 0)
-    found: Array = predictor.task.predictions(seen.examined, predictor.card)[known].argmax(axis=1) == labels[known]
-    return found
+    return predictor.task.predictions(seen.examined, predictor.card)[known], labels[known]
 
 
 def said(verdict: Verdict) -> str:

@@ -10,6 +10,10 @@ from sprout.data.listing import SPLITS, Array
 from sprout.data.prepare.assignment import Assignment
 from sprout.data.prepare.examples import Examples
 from sprout.data.prepare.targets import Targets, count_classes
+from sprout.evaluate.significance import wilson_interval
+
+FEW_TO_JUDGE = 100
+"""Examples of val below which an error measured there is too uncertain to choose a model by."""
 
 
 class PixelStatistics:
@@ -140,4 +144,34 @@ def notes(
         lines.append(f"images left out, because another split has them too: {assignment.left_out} (duplicates.csv)")
     if near_duplicates:
         lines.append(f"pairs of near duplicates, kept as they are: {near_duplicates} (near_duplicates.csv)")
-    return lines + assignment.notes
+    pool = splits["unlabelled"]["examples"]
+    few = few_label_notes(pool, splits["train"], splits["val"]) if pool and assignment.targets.classes else []
+    return lines + assignment.notes + few
+
+
+def few_label_notes(pool: int, train: dict[str, Any], val: dict[str, Any]) -> list[str]:
+    """Return what is too little to learn or to judge from, where there is an unlabelled pool; one line each.
+
+    Args:
+        pool: examples without a label.
+        train: see `count_split`.
+        val: the same.
+    """
+    lines = [
+        f"a single labelled example of {name!r} in train, from which the class is hard to learn; label more of it"
+        for name, count in train["per_class"].items()
+        if count == 1
+    ]
+    if pool < train["labelled"]:
+        lines.append(
+            f"unlabelled examples: {pool}, fewer than the {train['labelled']} labelled ones, so that little can be "
+            "learned from them; add more"
+        )
+    if 0 < (count := val["labelled"]) < FEW_TO_JUDGE:
+        wrong = max(1, round(count / 5))
+        low, high = wilson_interval(wrong, count)
+        lines.append(
+            f"val has only {count} labelled examples: a model that is wrong on {wrong} of them has an error between "
+            f"{low:.0%} and {high:.0%} (95% interval); label more, or draw more for it (prepare.val)"
+        )
+    return lines

@@ -1,0 +1,98 @@
+"""What the figures of the unlabelled pool warn of, in one line each: on the terminal and on the page."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sprout.data.store import Array
+
+FEW_KEPT = 0.2
+"""A share of predictions that counted below which most of the pool has taught nothing."""
+OFTEN = 2.0
+"""How many times as often, or as rarely, a class is predicted before it is named."""
+UNLIKE = 0.1
+"""How much lower the teacher's confidence on the pool is before it is said."""
+NOISE = 3.0
+"""Standard errors that are taken for chance."""
+SHOWN = 5
+
+
+def pool_notes(figures: Mapping[str, Any]) -> list[str]:
+    """The warnings about a pool, none where all is well.
+
+    Args:
+        figures: `pool.json`, see `selftraining.pool_figures`.
+    """
+    labels, predicted = np.array(figures["label_shares"]), np.array(figures["predicted_shares"])
+    on_val, on_pool, spread = (figures[f"confidence_{key}"] for key in ("on_val", "on_pool", "spread"))
+    notes = [unlike_labels(on_val, on_pool, spread, figures["val"], figures["examples"])]
+    if (kept := figures["kept_share"]) is not None:
+        notes += [few_kept(kept), other_shares(labels, predicted, figures["examples"], figures["classes"])]
+    return [note for note in notes if note]
+
+
+def few_kept(share: float) -> str | None:
+    """Whether few predictions counted at the end of consistency training.
+
+    Args:
+        share: of the last epoch.
+    """
+    if share >= FEW_KEPT:
+        return None
+    return (
+        f"only {share:.0%} of the student's predictions on the pool counted in its last epoch (kept_share), so it has "
+        "learned little from it; label more examples"
+    )
+
+
+def other_shares(labels: Array, predicted: Array, examples: int, classes: Sequence[str]) -> str | None:
+    """Whether the student predicts other class shares on the pool than the labels have.
+
+    Args:
+        labels: (K,) shares, sum to 1.
+        predicted: (K,) the same.
+        examples: how many of the pool were predicted.
+        classes: K names.
+    """
+    found = differing(labels, predicted, examples)
+    if not len(found):
+        return None
+    named = [f"{classes[i]} {predicted[i]:.0%} (labels {labels[i]:.0%})" for i in found[:SHOWN]]
+    more = f" and {len(found) - SHOWN} more classes" if len(found) > SHOWN else ""
+    return (
+        f"on the pool the student predicts other class shares than the labels have: {', '.join(named)}{more}; if the "
+        "pool really has other shares, retrain.method.alignment=none is the right setting"
+    )
+
+
+def differing(labels: Array, predicted: Array, examples: int) -> Array:
+    """The classes predicted twice as often as among the labels, or half as often, beyond chance: (n,) int64.
+
+    Those that differ most come first.
+    """
+    gap = np.abs(predicted - labels)
+    chance = NOISE * np.sqrt(labels * (1 - labels) / examples)
+    far = (predicted >= OFTEN * labels) | (predicted <= labels / OFTEN)
+    order = np.argsort(-gap, kind="stable")
+    found: Array = order[(far & (gap > chance))[order]]
+    return found
+
+
+def unlike_labels(on_val: float, on_pool: float, spread: float, val: int, examples: int) -> str | None:
+    """Whether the pool looks unlike the labelled examples to the teacher.
+
+    Args:
+        on_val: its mean confidence on val.
+        on_pool: the same on the pool.
+        spread: the standard deviation on the pool.
+        val: examples of val.
+        examples: of the pool.
+    """
+    if on_val - on_pool < max(UNLIKE, NOISE * spread * math.sqrt(1 / val + 1 / examples)):
+        return None
+    return (
+        f"the teacher is less confident on the pool ({on_pool:.0%} on average) than on val ({on_val:.0%}): the pool "
+        "may show other things than the labels; look through it, and remove what belongs to no class"
+    )

@@ -1,0 +1,89 @@
+"""What teacher and student make of the unlabelled pool, in figures; `report.pool_notes` says what they mean."""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sprout.data.dataset import Examples
+from sprout.data.store import Array, Store
+from sprout.models.predictor import Predictor, load_predictor, max_batch
+
+MOST = 10_000
+"""Examples of the pool that are looked at: enough for a share of 1%."""
+
+
+@dataclass(frozen=True)
+class PoolFigures:
+    """The content of `pool.json`."""
+
+    classes: list[str]
+    """K names."""
+    examples: int
+    """How many of the pool were looked at."""
+    kept_share: float | None
+    """The share of predictions that counted in the student's last epoch; None where it did not learn from the pool."""
+    label_shares: list[float]
+    """(K,) of each class among the labels."""
+    predicted_shares: list[float]
+    """(K,) of each class among the student's predictions."""
+    val: int
+    """Examples of val."""
+    confidence_on_val: float
+    """The teacher's, on average."""
+    confidence_on_pool: float
+    confidence_spread: float
+    """Its standard deviation on the pool."""
+
+
+def pool_figures(student: Path, teacher: Path, labelled: Examples, pool: Store, on_val: Array) -> PoolFigures:
+    """Let both models predict examples of the pool.
+
+    Args:
+        student: the model folder.
+        teacher: the same.
+        labelled: the training examples with their classes.
+        pool: of one example at least.
+        on_val: (V,) the teacher's confidence on val, or with cross-validation on the labels, out of fold.
+    """
+    first, last = load_predictor(teacher), load_predictor(student)
+    rows, count = evenly_spaced(len(pool)), len(last.classes)
+    on_pool, predicted = predictions(first, pool, rows).max(axis=1), predictions(last, pool, rows).argmax(axis=1)
+    return PoolFigures(
+        last.classes,
+        len(rows),
+        kept_share(student / "history.csv"),
+        shares(labelled.targets, count),
+        shares(predicted, count),
+        len(on_val),
+        float(on_val.mean()),
+        float(on_pool.mean()),
+        float(on_pool.std()),
+    )
+
+
+def evenly_spaced(count: int) -> Array:
+    """At most `MOST` of so many rows: (n,) int64."""
+    return np.arange(count) if count <= MOST else np.linspace(0, count - 1, MOST).astype(np.int64)
+
+
+def predictions(model: Predictor, store: Store, rows: Array) -> Array:
+    """(n, K) calibrated probabilities of these rows."""
+    batches = np.array_split(rows, math.ceil(len(rows) / max_batch(model.network, store.shape)))
+    return np.concatenate([model.predict(store.take(batch)) for batch in batches])
+
+
+def shares(classes: Array, count: int) -> list[float]:
+    """The share of each of `count` classes: (n,) class indices → (count,)."""
+    found: list[float] = (np.bincount(classes, minlength=count) / max(1, len(classes))).tolist()
+    return found
+
+
+def kept_share(history: Path) -> float | None:
+    """The last value of the column in a model's history; None without it."""
+    with history.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    value = rows[-1].get("kept_share") if rows else None
+    return float(value) if value else None
