@@ -20,7 +20,7 @@ from sprout.config.compose import compose_config
 from sprout.config.download import DOWNLOADS
 from sprout.config.prepare import Prepare
 from sprout.config.validate import choice, section
-from sprout.data.importing import create_experiment
+from sprout.data.importing import create_experiment, suggest_settings
 from sprout.data.prepare.prepare import prepare
 from sprout.data.sources import read
 from sprout.runtime.errors import UserError
@@ -63,7 +63,7 @@ def test_check_reports_and_writes_nothing(project: Path, sprout: Callable[..., E
     assert done.code == 0
     assert "images in folders, 41 examples, 2 classes" in done.out
     planned, command = done.out.splitlines()[-2:]
-    assert planned == "the model learns their classes"
+    assert planned.startswith("the model learns their classes; 41 labels are too few to hold some out, so 5-fold")
     assert command == f"this can be built: sprout new NAME --from '{shots}'"
     assert (state(project), state(shots)) == before
 
@@ -93,9 +93,7 @@ def test_new_makes_an_experiment_that_prepare_takes(project: Path, sprout: Calla
     assert done.out.splitlines()[-1] == "build it: dvc exp run -S experiment=shots"
     head = read_head(project / "conf/experiment/shots.yaml")
     assert (head["command"], head["result"]) == ("dvc exp run -S experiment=shots", "not measured yet")
-    counts = built("shots", project)
-    assert sum(counts.values()) == 41
-    assert 5 <= counts["val"] <= counts["test"] <= 6
+    assert built("shots", project) == {"train": 41, "val": 0, "unlabelled": 0, "test": 0}
 
 
 def test_files_become_hard_links_and_links_become_their_targets(
@@ -214,7 +212,7 @@ def test_data_in_its_own_place_is_not_linked(project: Path, sprout: Callable[...
     before = state(place)
     assert sprout("new", "shots", "--from", "data/source/shots").code == 0
     assert state(place) == before
-    assert built("shots", project)["test"] == 6
+    assert built("shots", project) == {"train": 41, "val": 0, "unlabelled": 0, "test": 0}
 
 
 def test_a_folder_that_holds_the_project_is_refused(project: Path, sprout: Callable[..., Ended]) -> None:
@@ -245,7 +243,7 @@ def test_arrays_keep_their_test_split(project: Path, sprout: Callable[..., Ended
         shots / "a.npz", x_train=images[:40], y_train=np.arange(40) % 4, x_test=images[40:], y_test=np.arange(20) % 4
     )
     assert sprout("new", "arrays", "--from", shots / "a.npz").code == 0
-    assert built("arrays", project) == {"train": 34, "val": 6, "unlabelled": 0, "test": 20}
+    assert built("arrays", project) == {"train": 40, "val": 0, "unlabelled": 0, "test": 20}
     assert compose_config(project / "conf", "arrays", []).config["prepare"]["size"] == [9, 9]
 
 
@@ -261,6 +259,16 @@ def test_a_target_that_is_a_number_is_learned(project: Path, sprout: Callable[..
     assert sum(built("prices", project).values()) == 100
 
 
+def test_of_more_labels_some_are_held_out(
+    project: Path, sprout: Callable[..., Ended], shots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suggest_settings, "FEW_LABELS", 41)
+    assert sprout("new", "shots", "--from", shots).code == 0
+    counts = built("shots", project)
+    assert sum(counts.values()) == 41
+    assert 5 <= counts["val"] <= counts["test"] <= 6
+
+
 def test_few_labels_and_a_pool_are_learned_by_consistency_training(
     project: Path, sprout: Callable[..., Ended], shots: Path
 ) -> None:
@@ -270,18 +278,19 @@ def test_few_labels_and_a_pool_are_learned_by_consistency_training(
         Image.fromarray(image).save(shots / "unlabelled" / f"{number}.png")
     done = sprout("new", "few", "--from", shots)
     assert done.code == 0
-    assert "500 steps on 30 labels" in done.out
+    assert "500 steps on 41 labels" in done.out
     assert "the unlabelled images (30)" in done.out
     config = compose_config(project / "conf", "few", []).config
     train, retrain = config["train"], config["retrain"]
     assert (config["pseudo_label"]["method"], retrain["method"]["kind"]) == ("none", "consistency")
     assert (train["method"]["kind"], train["optimizer"]["name"]) == ("supervised", "sgd")
-    assert train["batch_size"] == retrain["batch_size"] == 16
+    assert train["batch_size"] == retrain["batch_size"] == 32
     assert retrain["epochs"] * retrain["steps_per_epoch"] == 4_000
+    assert (config["prepare"]["folds"], config["prepare"]["val"], config["prepare"]["test"]) == (5, None, None)
     assert {section[policy]["flip"] for section in (train, retrain) for policy in ("transforms", "weak", "strong")} == {
         0.5
     }
-    assert built("few", project)["train"] == 30
+    assert built("few", project) == {"train": 41, "val": 0, "unlabelled": 30, "test": 0}
 
 
 def test_without_a_pool_the_student_learns_as_the_teacher(

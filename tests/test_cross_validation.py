@@ -1,11 +1,13 @@
 """Cross-validation in place of a validation split: folds, what each model has not seen, and what is measured."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from commands import Ended
 from handmade import card
 from sprout.config.compose import compose_config
 from sprout.config.model import Mlp
@@ -81,6 +83,13 @@ def test_settings_that_need_a_validation_split_are_refused(project: Path, overri
     with pytest.raises(UserError, match=said) as refused:
         compose_config(Path("conf"), "digits", overrides)
     assert "\n" not in str(refused.value)
+
+
+def test_a_sweep_needs_a_validation_split(project: Path, sprout: Callable[..., Ended]) -> None:
+    Path("params.yaml").write_text("experiment: digits\noverrides: [prepare.folds=5, prepare.val=null]\n")
+    done = sprout("sweep")
+    assert done.code == 2
+    assert done.err.startswith("error: prepare.folds=5: a sweep compares trials on a validation split; set prepare")
 
 
 # A part of a store, and examples without a fold.

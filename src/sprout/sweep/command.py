@@ -19,7 +19,7 @@ from sprout.config.compose import compose_config
 from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
 from sprout.config.workspace import Build, Params
 from sprout.data.store import STORES, open_store
-from sprout.runtime.errors import one_line
+from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.signals import Killed, raise_killed
 from sprout.sweep import trials
 from sprout.sweep.adopt import adopt, refuse_unadoptable, winner
@@ -61,6 +61,7 @@ def sweep(
     """
     composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
     refuse_without_effect(composed, len(params.overrides), "sprout sweep", SECTIONS)
+    refuse_folds(composed.config["prepare"]["folds"])
     refuse_other_data(composed, made_with(), params)
     for store in STORES:
         open_store(Path(store))
@@ -74,6 +75,19 @@ def sweep(
         yield from run(search, study, folder)
         if adopt_as is not None:
             yield write_experiment(search, study, adopt_as, number)
+
+
+def refuse_folds(folds: int | None) -> None:
+    """Refuse to search without a validation split.
+
+    Raises:
+        UserError: there are folds in its place.
+    """
+    if folds is not None:
+        raise UserError(
+            f"prepare.folds={folds}: a sweep compares trials on a validation split; set prepare.folds=null and "
+            "prepare.val=0.2, and run `dvc repro prepare`"
+        )
 
 
 def run(search: Search, study: Study, folder: StudyFolder) -> list[Table | str]:

@@ -9,11 +9,19 @@ from sprout.data.importing.user_data import Scan
 from sprout.data.listing import SPLITS, Array, Listing
 from sprout.data.prepare.duplicates import TO_DRAW, source_splits
 from sprout.data.prepare.targets import Targets, find_targets
+from sprout.evaluate.significance import wilson_interval
 from sprout.methods import Consistency, ScikitLearn
 from sprout.tasks.regress import Regress
 
 HELD_OUT = 0.15
 """Fraction of the data for the test split, and of the rest for the validation split."""
+FEW_LABELS = 500
+"""Labels below which none are held out for val, but cross-validation takes its place: a fifth of them would be fewer
+than 100 examples, by which a student that is 2 percentage points worse is kept in 3 of 10 cases
+(docs/few_labels.md)."""
+FOLDS = 5
+SUPPOSED = 0.1
+"""The error whose interval is given beforehand."""
 MAX_UNCHANGED = 96
 """Pixels a side up to which images of one size are not resized."""
 LONGER_SIDE = 64
@@ -26,7 +34,7 @@ SMALL = 2_000
 """Training examples below which batches are smaller."""
 PATCHES = 450_000_000
 """Patches of the images that consistency training processes: a quarter of an hour on two cores."""
-STUDENT_STEPS = (1_000, 4_000)
+STUDENT_STEPS = (500, 4_000)
 """The fewest and the most steps of consistency training."""
 VIEWS = 9
 """Views of images in its step for each labelled one, which comes with two views of each of four unlabelled ones."""
@@ -92,24 +100,26 @@ def suggest_settings(listing: Listing, scan: Scan) -> SuggestedSettings:
     if targets.kind is None:
         return SuggestedSettings("clusters them, because they have no labels", CLUSTER_FILES, splits)
     train = suggest_schedule(len(scan.usable), ROWS) | {"lr": 0.001}
-    return SuggestedSettings(LEARNS[targets.kind], files_for(targets, "mlp"), splits, {}, train)
+    files = files_for(targets, "mlp") | ({"/pseudo_label": "none"} if splits["folds"] else {})
+    return SuggestedSettings(LEARNS[targets.kind] + measured(splits, len(scan.usable)), files, splits, {}, train)
 
 
 def suggest_for_images(scan: Scan, targets: Targets, splits: Section, amounts: Amounts) -> SuggestedSettings:
     """Choose settings for images."""
     height, width, image_format = suggest_format(scan)
     train = suggest_schedule(len(scan.usable), PIXELS / (height * width)) | {"lr": 0.003}
-    learns, prepare = LEARNS[targets.kind], image_format | splits
+    said, prepare = LEARNS[targets.kind] + measured(splits, amounts.labelled), image_format | splits
+    no_pool = {"/pseudo_label": "none"} if splits["folds"] else {}
     if min(height, width) < 4:
-        return SuggestedSettings(learns, files_for(targets, "mlp"), prepare, {}, train)
+        return SuggestedSettings(said, files_for(targets, "mlp") | no_pool, prepare, {}, train)
     # Photographs may be mirrored; writing may not, and is usually grey.
     flip = 0.5 if image_format["channels"] == 3 else 0.0
     if targets.kind == "class" and amounts.unlabelled:
         return suggest_for_few_labels(height, width, flip, prepare, amounts)
-    files = files_for(targets, "cnn" if targets.kind else "autoencoder") | {"/train/transforms": "shifts"}
+    files = files_for(targets, "cnn" if targets.kind else "autoencoder") | {"/train/transforms": "shifts"} | no_pool
     model: Section = {"channels": [32, 64, 128]} if max(height, width) >= 48 else {}
     train["transforms"] = {"flip": flip}
-    return SuggestedSettings(learns, files, prepare, model, train)
+    return SuggestedSettings(said, files, prepare, model, train)
 
 
 def suggest_for_few_labels(
@@ -119,20 +129,24 @@ def suggest_for_few_labels(
     patch = 1 if min(height, width) < 16 else 2 if min(height, width) < 48 else 4
     model: Section = {"stem": 32, "patch": patch, "widths": [48, 80], "blocks": [0, 1]}
     model |= {"pooling": "average", "flip_average": False}
-    teacher, student = suggest_batch(amounts.labelled, 128), suggest_batch(amounts.labelled, 64)
+    folds = prepare.get("folds")
+    trainings, least = (
+        (folds + 1, amounts.labelled * (folds - 1) // folds) if isinstance(folds, int) else (1, amounts.labelled)
+    )
+    teacher, student = suggest_batch(least, 128), suggest_batch(least, 64)
     epochs, steps = 10, min(250, max(50, amounts.labelled // teacher))
     train: Section = {"epochs": epochs, "steps_per_epoch": steps, "batch_size": teacher, "lr": 0.06, "ema": 0.99}
     train |= {"method": {"policy": "weak"}, "monitor": "val_accuracy"}
     train |= {policy: {"flip": flip} for policy in ("transforms", "weak", "strong")}
-    rounds, of_round = 20, suggest_student_steps(height * width / patch**2, student) // 20
+    rounds, of_round = 20, suggest_student_steps(trainings * height * width / patch**2, student) // 20
     retrain: Section = {"epochs": rounds, "steps_per_epoch": of_round, "batch_size": student}
-    learns = (
+    said = (
         f"learns their classes: a teacher in {epochs * steps:,} steps on {amounts.labelled:,} labels, then a student "
         f"in {rounds * of_round:,} steps that learns from the unlabelled images ({amounts.unlabelled:,}) as well, by "
-        "consistency training"
+        f"consistency training{measured(prepare, amounts.labelled)}"
     )
     retrain["schedule"] = {"cycles": 2}
-    return SuggestedSettings(learns, FEW_LABELS_FILES, prepare, model, train, retrain)
+    return SuggestedSettings(said, FEW_LABELS_FILES, prepare, model, train, retrain)
 
 
 def suggest_batch(labels: int, most: int) -> int:
@@ -177,14 +191,32 @@ def fitting_size(sizes: Array) -> tuple[int, int]:
 
 
 def suggest_splits(listing: Listing, scan: Scan, targets: Targets) -> Section:
-    """Return the data's own splits where it has them, and amounts to draw where not."""
+    """Return the data's own splits where it has them, and amounts to draw where not; or folds of few labels."""
     source = source_splits(listing.split, len(listing))[scan.usable]
     own = {name for code, name in enumerate(SPLITS) if (source == code).any()}
     count = int(np.isin(source, [TO_DRAW, SPLITS.index("train")]).sum())
     classes = max(1, len(targets.classes))
+    if targets.kind == "class" and count < FEW_LABELS and "val" not in own and crosses(scan, own):
+        return {"test": None, "val": None, "folds": min(FOLDS, max(2, count // 2)), "labels": None}
     test = None if "test" in own else held_out(count, classes)
     rest = count - drawn(test, count)
-    return {"test": test, "val": None if "val" in own else held_out(rest, classes), "labels": None}
+    return {"test": test, "val": None if "val" in own else held_out(rest, classes), "folds": None, "labels": None}
+
+
+def crosses(scan: Scan, own: set[str]) -> bool:
+    """Return whether the build can do without val: unlabelled rows of a table become pseudo-labels, which need it."""
+    return scan.shapes.shape[1] == 3 or "unlabelled" not in own
+
+
+def measured(splits: Section, labels: int) -> str:
+    """Return how an error is measured with folds, and how exactly, in words; empty without folds."""
+    if not splits["folds"]:
+        return ""
+    low, high = wilson_interval(round(SUPPOSED * labels), labels)
+    return (
+        f"; {labels} labels are too few to hold some out, so {splits['folds']}-fold cross-validation measures the "
+        f"error: one of {SUPPOSED:.0%} would be known to lie between {low:.0%} and {high:.0%}"
+    )
 
 
 def count_amounts(listing: Listing, scan: Scan, splits: Section) -> Amounts:
