@@ -105,8 +105,9 @@ def test_the_audit_has_all_then_rounds_then_classes() -> None:
         ("precision", "estimated"): (2, 3),
         ("precision", "measured"): (2, 3),
     }
-    one_round = audit(labels([0], [1], [0]), VAL, CLASSES)
-    assert {row["round"] for row in one_round} == {""}
+    of_round = audit(labels([0], [0], [0]), VAL, CLASSES)[4:8]
+    assert {row["round"] for row in of_round} == {1}, "also one that has accepted nothing in the pool"
+    assert [row["hits"] for row in of_round] == [0, 2, 2, 0]
 
 
 def test_a_class_that_is_never_predicted_has_no_share() -> None:

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifier_builds import ANIMALS, Case, make, write_page
-from html_page import Reader, decoded
+from classifier_builds import ANIMALS, Case, make, pool_labels, write_page
+from html_page import Reader, decoded, self_contained
 from sprout.data.store import open_store
 from sprout.evaluate.audit import Labels
+from sprout.evaluate.labellers import Labelling, write_audit
 from sprout.report.figures import confusion_matrix, reliability
 from sprout.report.pages.classify import Outcome, explanation, headline, most_confused
 from sprout.report.pages.label_examples import nearest, spread, suspects
-from sprout.runtime.files import read_json, write_json
+from sprout.runtime.files import read_json, write_json, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +290,27 @@ def test_a_student_that_labelled_the_pool_itself(tmp_path: Path) -> None:
     assert "The student learned from 12 unlabelled examples directly" in shown
     assert "9 of 12 (75.0%) count." in shown
     assert "how often the student is right on val" in shown
+
+
+def test_teacher_and_student_may_both_have_labelled_the_pool(tmp_path: Path) -> None:
+    case = Case(labellers=("teacher", "student"))
+    page = write_page(make(tmp_path, case), case)
+    assert self_contained(page)
+    assert of_labels(page).count("By predicted class") == 2
+    assert of_labels(page).count('scope="col">Round') == 1
+
+
+def test_each_of_several_rounds_has_its_precision(tmp_path: Path) -> None:
+    case = Case()
+    make(tmp_path, case)
+    pool = replace(pool_labels(case), round=np.array([1] * 4 + [2] * 5 + [0] * 3))
+    write_audit(tmp_path / "evaluation", {"teacher": Labelling(pool, pool)}, case.classes)
+    rounds = [
+        {"round": i, "pool": 12, "accepted": n, "threshold": 0.9, "mean_confidence": 0.95} for i, n in ((1, 4), (2, 5))
+    ]
+    write_rows(tmp_path / "pseudo_labels" / "rounds.csv", list(rounds[0]), rounds)
+    rows = Reader(of_labels(write_page(tmp_path, case))).rows
+    assert [row[-1] for row in rows if row[0] in ("1", "2")] == ["75.0% (30–95%) of 4", "100.0% (57–100%) of 5"]
 
 
 def test_a_student_that_is_not_kept_has_no_labels(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ class Share:
 
 
 def audit(pool: Labels, known: Labels, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Coverage and precision of all labels, of each round where there are several, and of each predicted class.
+    """Coverage and precision of all labels, of each round, and of each predicted class.
 
     Args:
         pool: the labels of the pool.
@@ -89,9 +89,8 @@ def audit(pool: Labels, known: Labels, classes: Sequence[str]) -> list[dict[str,
     Returns:
         Rows of the columns `AUDIT`; round and class are empty in those of all.
     """
-    rounds = np.unique(pool.round[pool.accepted]).tolist()
-    scopes: list[tuple[int | None, int | None]] = [(None, None)]
-    scopes += [(number, None) for number in rounds if len(rounds) > 1]
+    rounds = np.unique(np.concatenate([pool.round[pool.accepted], known.round[known.accepted]])).tolist()
+    scopes: list[tuple[int | None, int | None]] = [(None, None), *((number, None) for number in rounds)]
     scopes += [(None, index) for index in range(len(classes))]
     return [
         {"round": number or "", "class": "" if index is None else classes[index], **row}

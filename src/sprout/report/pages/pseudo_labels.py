@@ -34,30 +34,38 @@ def pseudo_label_fields(inputs: Inputs, unlabelled: Path, examples: int) -> dict
         unlabelled: the store of the pool.
         examples: to show in each gallery.
     """
-    audits, true = read_rows(inputs.evaluation_folder / "audit.csv"), class_counts(inputs.labels, len(inputs.classes))
-    rounds = read_rows(inputs.pseudo_labels_folder / "rounds.csv")
-    labellings = []
-    for role, labels in read_pool(inputs.evaluation_folder / "pool.parquet").items():
-        rows, accepted = [row for row in audits if row["labeller"] == role], labels.confidence[labels.accepted]
-        fields = {
-            "labeller": role,
-            "left_out": int((~labels.accepted & (labels.confidence >= labels.threshold)).sum()),
-            "shares": [
-                (WORDS[row["measure"], row["basis"]].format(judged=inputs.judged), *share_cells(row))
-                for row in of(rows)
-            ],
-            "by_class": by_class(inputs.classes, true["train"], labels, rows),
-            "rounds": [round_fields(row, rows, len(rounds)) for row in rounds] if role == "teacher" else [],
-            "histogram": figures.confidence_histogram(role, accepted) if len(accepted) else None,
-            "galleries": galleries(inputs, unlabelled, labels, examples),
-        }
-        labellings.append(inputs.pseudo_labels[role] | fields)
+    found = read_pool(inputs.evaluation_folder / "pool.parquet")
     return {
-        "labellings": labellings,
-        "no_labels": None if labellings else why_no_labels(inputs),
+        "labellings": [
+            labelling_fields(inputs, role, labels)
+            | {"labeller": role, "galleries": galleries(inputs, unlabelled, labels, examples)}
+            for role, labels in found.items()
+        ],
+        "no_labels": None if found else why_no_labels(inputs),
+        "rounds": rounds_fields(inputs),
         "replaced_by": inputs.kept if inputs.gate else None,
         "kept_share": kept_share(inputs),
     }
+
+
+def labelling_fields(inputs: Inputs, role: str, labels: Labels) -> dict[str, Any]:
+    """The numbers of one labeller."""
+    rows, accepted = audit_of(inputs, role), labels.confidence[labels.accepted]
+    true = class_counts(inputs.labels, len(inputs.classes))["train"]
+    short: dict[str, Any] = inputs.pseudo_labels[role]
+    return short | {
+        "left_out": int((~labels.accepted & (labels.confidence >= labels.threshold)).sum()),
+        "shares": [
+            (WORDS[row["measure"], row["basis"]].format(judged=inputs.judged), *share_cells(row)) for row in of(rows)
+        ],
+        "by_class": by_class(inputs.classes, true, labels, rows),
+        "histogram": figures.confidence_histogram(role, accepted) if len(accepted) else None,
+    }
+
+
+def audit_of(inputs: Inputs, role: str) -> Rows:
+    """The rows of `audit.csv` of a labeller."""
+    return [row for row in read_rows(inputs.evaluation_folder / "audit.csv") if row["labeller"] == role]
 
 
 def read_pool(path: Path) -> dict[str, Labels]:
@@ -113,10 +121,14 @@ def precision_cell(row: dict[str, str]) -> str:
     return f"{percent(share)} ({100 * low:.0f}–{percent(high, 0)}) of {int(row['total']):,}"
 
 
-def round_fields(row: dict[str, str], rows: Rows, rounds: int) -> dict[str, Any]:
-    """A row of `rounds.csv` as numbers, with the precision of the round."""
-    precision = precision_cells(of(rows, row["round"] if rounds > 1 else ""))
-    return {key: to_float(value) for key, value in row.items()} | {"precision": precision}
+def rounds_fields(inputs: Inputs) -> list[dict[str, Any]]:
+    """The rows of `rounds.csv` as numbers, each with the precision of the teacher's labels in that round."""
+    rounds, rows = read_rows(inputs.pseudo_labels_folder / "rounds.csv"), audit_of(inputs, "teacher")
+    return [
+        {key: to_float(value) for key, value in row.items()}
+        | {"precision": precision_cells(of(rows, row["round"])) or [MISSING, MISSING]}
+        for row in rounds
+    ]
 
 
 def by_class(classes: Sequence[str], true: Array, labels: Labels, rows: Rows) -> list[dict[str, Any]]:
