@@ -1,5 +1,6 @@
 """Checks before the first step of a training."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,10 +18,11 @@ from sprout.data.store import label_table, open_store, write_store
 from sprout.engine.checks import check_examples, check_machine, check_settings
 from sprout.engine.tracked import TrainingSections, train_tracked
 from sprout.models.architecture import architecture_from_dict
+from sprout.runtime import launch
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import write_json
 from sprout.tasks import Classify, Reconstruct, Regress
-from trainings import MLP, STILL, config_of
+from trainings import CONSISTENCY, MLP, STILL, config_of
 
 CLASSES = Description("class", ["ant", "bee", "cat"], [0.0, 0.0], [1.0, 1.0], ["a", "b"], [-1.0, 0.0], [2.0, 0.0])
 NUMBERS = replace(CLASSES, target="number", classes=[])
@@ -251,3 +253,16 @@ def test_a_gpu_has_a_precision_that_a_cpu_lacks(monkeypatch: pytest.MonkeyPatch)
     check_machine("train", "cuda", "16-mixed")
     with pytest.raises(UserError, match=r"^train\.precision=16-mixed: needs a GPU"):
         check_machine("train", "cpu", "16-mixed")
+
+
+@pytest.mark.parametrize(("gpus", "fits"), [([], True), (["0", "1"], True), (["0", "1", "2"], False)])
+def test_a_method_is_checked_with_the_devices_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: list[str], fits: bool
+) -> None:
+    monkeypatch.setattr(launch, "visible_gpus", lambda: gpus)
+    monkeypatch.delenv("RANK", raising=False)
+    method = CONSISTENCY | {"ratio": 4.0 / 3.0}  # four unlabelled examples beside three
+    settings = {"method": method, "ema": 0.9, "devices": "auto", "accelerator": "auto"}
+    settings["strong"] = STILL | {"erase": 0.5}
+    with nullcontext() if fits else pytest.raises(UserError, match=r"^train\.method\.ratio=.* 3 devices"):
+        settings_fit(tmp_path, shape=(4, 4, 1), **settings)

@@ -69,6 +69,14 @@ def test_the_remedy_for_views_without_augmentation_works(project: Path, policy: 
     compose_config(Path("conf"), "digits", [*overrides, remedy])
 
 
+def test_any_number_of_devices_is_composed_without_looking_for_them(project: Path) -> None:
+    composed = compose_config(Path("conf"), "digits", ["train.devices=auto"])
+    assert composed.config["train"]["devices"] == composed.config["retrain"]["devices"] == "auto"
+    for wrong in ("all", "0", "1.5", "true"):
+        with pytest.raises(UserError, match=r"^train\.devices=.*: should be a number from 1, or auto$"):
+            compose_config(Path("conf"), "digits", [f"train.devices={wrong}"])
+
+
 def test_scikit_learn_trains_no_network(project: Path) -> None:
     with pytest.raises(UserError, match=r"^train\.method\.kind=scikit_learn: model\.name=mlp .*train=default"):
         compose_config(Path("conf"), "baseline_forest", ["model=mlp"])

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sprout.runtime import launch
 from sprout.runtime.errors import UserError
-from sprout.runtime.launch import is_rank, rank, start_worker, started_as_ranks
+from sprout.runtime.launch import available_devices, check_world_size, is_rank, rank, start_worker, started_as_ranks
 
 SCRIPT = """
 import sys, time
@@ -121,6 +122,37 @@ def test_more_ranks_than_devices_are_refused(given: dict[str, str], monkeypatch:
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=r"^train\.devices=2, train\.nodes=1: \w+=4 .* 2$"):
         started_as_ranks(2, 1)
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A machine with three GPUs, on which no rank has been started."""
+    for name in ("RANK", "WORLD_SIZE", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    found = ["0", "1", "2"]
+    monkeypatch.setattr(launch, "visible_gpus", lambda: found)
+    return found
+
+
+@pytest.mark.parametrize(("accelerator", "devices"), [("auto", 3), ("cuda", 3), ("cpu", 1), ("mps", 1)])
+def test_the_available_devices_are_those_of_the_accelerator(gpus: list[str], accelerator: str, devices: int) -> None:
+    assert available_devices(accelerator, 1) == devices
+
+
+def test_without_a_gpu_there_is_one_process(gpus: list[str]) -> None:
+    gpus.clear()
+    assert available_devices("auto", 1) == 1
+    assert started_as_ranks(available_devices("auto", 1), 1) is False
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "SLURM_NTASKS"])
+def test_a_rank_takes_the_devices_that_were_started(
+    gpus: list[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("SLURM_NTASKS" if name == "SLURM_NTASKS" else "RANK", "4")
+    monkeypatch.setenv(name, "4")
+    assert available_devices("cpu", 2) == 2
+    check_world_size(available_devices("auto", 1), 1)
 
 
 WORKER = """

@@ -47,8 +47,8 @@ def by_trainer(data: TrainingData, network: dict[str, Any] = DRY, **settings: An
     module = make_module(model, data, config, steps_per_epoch=-(-len(data.train) // config.batch_size))
     trainer = pl.Trainer(
         accelerator="cpu",
-        devices=config.devices,
-        strategy="ddp" if config.devices > 1 else "auto",
+        devices=config.processes[0],
+        strategy="ddp" if config.processes[0] > 1 else "auto",
         precision=config.precision,
         max_epochs=config.epochs,
         accumulate_grad_batches=config.accumulate_grad_batches,

@@ -8,7 +8,6 @@ from sprout.config.pretrained import Pretrained
 from sprout.config.pseudo_label import PseudoLabel, Threshold
 from sprout.config.train import Fitting, GradientDescent, Training, learned_task
 from sprout.methods import ScikitLearn, Supervised
-from sprout.methods.base import StepSettings
 from sprout.runtime.errors import UserError
 
 IMAGE_MODELS = (Autoencoder, Target)
@@ -36,7 +35,7 @@ def check_together(model: Model, pretrained: Pretrained, trainings: dict[str, Tr
             check_start(section, training)
             check_task(section, training, model)
             training.method.check(section, training.task)
-            training.method.check_training(section, step_settings(training))
+            training.method.check_training(section, training.step_settings(fewest_processes(training)))
             check_unfreezing(section, training)
 
 
@@ -122,15 +121,9 @@ def check_task(section: str, training: GradientDescent, model: Model) -> None:
         )
 
 
-def step_settings(training: GradientDescent) -> StepSettings:
-    """Return the settings that a method may have to fit."""
-    return StepSettings(
-        batch_size=training.batch_size,
-        micro_batches=training.accumulate_grad_batches,
-        processes=training.devices * training.nodes,
-        ema=training.ema,
-        active={name for name, transforms in training.policies.items() if transforms.active},
-    )
+def fewest_processes(training: GradientDescent) -> int:
+    """Return the processes that share a step at least; auto is checked again where the devices are known."""
+    return training.nodes * (1 if training.devices == "auto" else training.devices)
 
 
 def check_unfreezing(section: str, training: GradientDescent) -> None:

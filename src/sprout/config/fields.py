@@ -4,7 +4,7 @@ The values are in `conf/`; the dataclasses define their types, ranges and meanin
 """
 
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PlainValidator
 
@@ -33,7 +33,20 @@ def amount(value: Any) -> int | float | None:
     raise ValueError("should be a count from 1, a fraction between 0 and 1, or null")
 
 
+def devices(value: Any) -> int | Literal["auto"]:
+    """Check a number of devices.
+
+    Raises:
+        ValueError: it is neither a count nor auto.
+    """
+    if value == "auto" or (type(value) is int and 1 <= value < 2**31):
+        found: int | Literal["auto"] = value
+        return found
+    raise ValueError("should be a number from 1, or auto")
+
+
 Amount = Annotated[int | float | None, PlainValidator(amount)]
+Devices = Annotated[int | Literal["auto"], PlainValidator(devices)]
 
 
 def known_name(key: str, name: str, known: Collection[str]) -> str:

@@ -6,13 +6,14 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from sprout.config.augment import Transforms
-from sprout.config.fields import STRICT, Count, CountOrZero, Name, NotNegative, Positive, Seed, Share
+from sprout.config.fields import STRICT, Count, CountOrZero, Devices, Name, NotNegative, Positive, Seed, Share
 from sprout.config.model import Estimator, Model
 from sprout.config.validate import close, section, written
 from sprout.config.workspace import Build
 from sprout.methods import ScikitLearn, StepMethod
-from sprout.methods.base import Policy
+from sprout.methods.base import Policy, StepSettings
 from sprout.methods.scikit_learn import task_of
+from sprout.runtime.launch import available_devices
 from sprout.tasks import AnyTask
 from sprout.tasks.base import Task
 
@@ -158,8 +159,9 @@ class GradientDescent:
     """Seed of the initial weights, the order of examples, augmentation and dropout."""
     accelerator: Literal["auto", "cpu", "cuda", "mps"]
     """The hardware, as in Lightning."""
-    devices: Count
-    """Devices of each node; with more than one, each has its own process."""
+    devices: Devices
+    """Devices of each node; with more than one, each has its own process. auto means all of the accelerator that there
+    are here, as in Lightning; on a CPU one process."""
     nodes: Count
     """Machines that train together; each runs the same command under torchrun or SLURM."""
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"]
@@ -197,8 +199,19 @@ class GradientDescent:
 
     @property
     def processes(self) -> tuple[int, int]:
-        """Devices of each node, and nodes."""
-        return self.devices, self.nodes
+        """Devices of each node, and nodes; auto depends on the machine and on what torchrun or SLURM has started."""
+        devices = available_devices(self.accelerator, self.nodes) if self.devices == "auto" else self.devices
+        return devices, self.nodes
+
+    def step_settings(self, processes: int) -> StepSettings:
+        """The settings that a method may have to fit, if so many processes share a step."""
+        return StepSettings(
+            batch_size=self.batch_size,
+            micro_batches=self.accumulate_grad_batches,
+            processes=processes,
+            ema=self.ema,
+            active={name for name, transforms in self.policies.items() if transforms.active},
+        )
 
     @property
     def less_is_better(self) -> bool:

@@ -1,5 +1,6 @@
 """Checks of data, settings and machine before the first step of a training."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -81,6 +82,8 @@ def check_settings(train: Examples, section: str, config: GradientDescent, folds
         )
     if len(train.shape) == 1:
         check_transforms(section, config)
+    if config.devices == "auto":  # other numbers are known when the config is composed
+        config.method.check_training(section, config.step_settings(math.prod(config.processes)))
 
 
 def check_transforms(section: str, config: GradientDescent) -> None:

@@ -1,5 +1,7 @@
 """A dry run: a network that does not fit its data, its batches or its optimizer is refused before training begins."""
 
+import math
+
 import torch
 
 from sprout.config.train import GradientDescent
@@ -67,7 +69,7 @@ def output_shape(
                 raise
             raise UserError(
                 f"{section}.batch_size={config.batch_size}: with {len(train)} examples, "
-                f"{config.devices * config.nodes} devices and {config.accumulate_grad_batches} micro-batches a step "
+                f"{math.prod(config.processes)} devices and {config.accumulate_grad_batches} micro-batches a step "
                 f"there is a batch of one, and batch norm needs two; take another {section}.batch_size"
             ) from None
         except RuntimeError as error:
@@ -79,7 +81,7 @@ def output_shape(
 
 def smallest_batch(train: Examples, config: GradientDescent) -> int:
     """How many examples the smallest micro-batch of a process has, over all streams."""
-    shares = Shares(world=config.devices * config.nodes, micro_batches=config.accumulate_grad_batches)
+    shares = Shares(world=math.prod(config.processes), micro_batches=config.accumulate_grad_batches)
     sizes = [stream.size(config.batch_size) for stream in config.method.streams]
     found = [size // (shares.world * shares.micro_batches) for size in sizes]
     if config.steps_per_epoch is None:  # an epoch of the first stream ends with what is left

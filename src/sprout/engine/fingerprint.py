@@ -56,6 +56,7 @@ def fingerprint(training: Training, card: ModelCard, start: StartWeights | None,
     """
     settings = {
         "training": {key: value for key, value in asdict(training).items() if key not in OBSERVING},
+        "processes": training.processes,
         "card": asdict(card),
         "start": start.checksum if start else None,
         "libraries": {library: version(library) for library in LIBRARIES},

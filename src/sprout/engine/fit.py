@@ -102,7 +102,7 @@ def make_fabric(config: GradientDescent) -> Fabric:
     try:
         fabric = Fabric(
             accelerator=config.accelerator,
-            devices=config.devices,
+            devices=config.processes[0],
             num_nodes=config.nodes,
             strategy=config.strategy,
             precision=config.precision,

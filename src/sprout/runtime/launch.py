@@ -76,6 +76,16 @@ def visible_gpus() -> list[str]:
     return names.split(",")[:count] if names else [str(index) for index in range(count)]
 
 
+def available_devices(accelerator: str, nodes: int) -> int:
+    """Return how many devices of this machine train together where the number is not set: at least 1.
+
+    A rank takes what torchrun or SLURM has started; otherwise these are all GPUs, and one process on a CPU or on mps.
+    """
+    if is_rank():
+        return max(1, int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) // nodes)
+    return max(1, len(visible_gpus())) if accelerator in ("auto", "cuda") else 1
+
+
 def started_as_ranks(devices: int, nodes: int) -> bool:
     """Run the current command once per device of this machine and wait for all of the processes.
 

@@ -101,7 +101,10 @@ def check_amount(pool: Pool, key: str, amount: int | float, count: int) -> None:
             f"accepted: {classes} to {len(pool.rows) - classes}, or that fraction"
         )
     if any(number == 1 for number in counts.values()):
-        raise UserError(f"{key}={amount}: a class has a single example, which cannot be in two splits{by_class}")
+        raise UserError(
+            f"{key}={amount}: a class has a single example, which cannot be in two splits{by_class}; add more of "
+            "it, or leave the class out"
+        )
 
 
 def find_strata(
