@@ -1,6 +1,7 @@
 """What teacher and student make of the pool, in figures."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ class Certain:
 
     def __init__(self, confidence: float) -> None:
         self.classes, self.network, self.confidence = ["dark", "bright"], None, confidence
+        self.card = SimpleNamespace(role="student")
 
     def predict(self, examples: np.ndarray) -> np.ndarray:
         bright = examples.mean(axis=(1, 2, 3)) > 127

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from sprout.runtime import progress
-from sprout.runtime.progress import BAR_DELAY, announced, track
+from sprout.runtime.progress import BAR_DELAY, Heartbeat, announced, track
+from sprout.runtime.training_progress import EpochLines
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +49,65 @@ def test_a_step_that_is_left_early_does_not_claim_its_end(
         if step == 1:
             break
     assert capsys.readouterr().err.splitlines() == ["score: 1/6"]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is short."""
+    monkeypatch.setattr(progress, "SILENCE", 0.05)
+
+
+def wait_for(capsys: pytest.CaptureFixture[str], lines: int) -> list[str]:
+    """What is printed until there are so many lines."""
+    printed, end = "", time.monotonic() + 20
+    while printed.count("\n") < lines:
+        assert time.monotonic() < end, printed
+        time.sleep(0.01)
+        printed += capsys.readouterr().err
+    return printed.splitlines()
+
+
+def test_a_single_long_step_says_that_it_goes_on(capsys: pytest.CaptureFixture[str], impatient: None) -> None:
+    for step in track(steps(2), "write", 2):
+        assert set(wait_for(capsys, 2)) == {f"write: {step}/2"}
+    assert capsys.readouterr().err.splitlines()[-1] == "write: 2/2"
+
+
+def test_a_long_epoch_says_its_steps_until_it_ends(capsys: pytest.CaptureFixture[str], impatient: None) -> None:
+    lines = EpochLines("student", epochs=3, quiet=False)
+    lines.start(steps=300, done=0)
+    lines.step(42)
+    assert wait_for(capsys, 2)[1] == "student: step 42/300"
+    lines.epoch({"epoch": 0, "val_loss": 0.5})
+    assert "student: epoch 1/3  val_loss 0.5000" in wait_for(capsys, 1)
+    lines.close()
+    capsys.readouterr()
+    time.sleep(0.2)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_quiet_training_says_nothing(capsys: pytest.CaptureFixture[str], impatient: None) -> None:
+    lines = EpochLines("student", epochs=3, quiet=True)
+    lines.start(steps=300, done=0)
+    time.sleep(0.2)
+    lines.epoch({"epoch": 2, "val_loss": 0.5})
+    lines.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_said_in_time_is_not_repeated(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Heartbeat(lambda: "still here") as heartbeat:
+        heartbeat.speak("done with one")
+        assert heartbeat.left == pytest.approx(progress.SILENCE, abs=5)
+    assert capsys.readouterr().err == "done with one\n"
+    assert progress.SILENCE < 30
+
+
+def test_a_long_computation_says_for_how_long(capsys: pytest.CaptureFixture[str], impatient: None) -> None:
+    with announced("forest"):
+        assert wait_for(capsys, 1)[0] == "forest: computing for 0 s"
 
 
 def test_a_terminal_has_a_bar_that_knows_its_end(

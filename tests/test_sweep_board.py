@@ -47,3 +47,12 @@ def test_the_table_has_a_row_for_each_trial(started: tuple[Board, optuna.Study, 
 
 def test_a_count_keeps_all_digits() -> None:
     assert [format_metric(value) for value in (72020.0, 0.123456, float("nan"))] == ["72020", "0.1235", "nan"]
+
+
+def test_without_a_terminal_the_running_trials_are_one_line(started: tuple[Board, optuna.Study, list[Trial]]) -> None:
+    board, study, asked = started
+    board.epoch(asked[0], 2, 8, {"val_accuracy": 0.5})
+    study.tell(asked[2], 0.25)
+    board.ended(study.trials[2], 1)
+    assert board.running().startswith("s: trial 0 epoch 2/8, trial 1 starts; 1 of 5, best 0.25 (trial 2)")
+    assert Board("s", ["val_accuracy"], True, 5, 0).running() == "s: workers start; 0 of 5"

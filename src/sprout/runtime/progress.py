@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from threading import Timer
-from typing import TypeVar
+from threading import Event, Thread, Timer
+from typing import Self, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 T = TypeVar("T")
 SECONDS = 5.0
 """Between two plain lines."""
+SILENCE = 20.0
+"""Seconds without a plain line after which one says that the step goes on."""
 BAR_DELAY = 2.0
 """Seconds after which steps that are usually short show a bar."""
 
@@ -56,27 +58,70 @@ def bar() -> Progress:
 
 def track_by_lines(steps: Iterable[T], what: str, total: int) -> Iterator[T]:
     """Yield the steps, and print a line every `SECONDS` and at the end; nothing if they take less than that."""
-    printed_at, printed = time.monotonic(), False
-    for done, step in enumerate(steps):
-        if time.monotonic() - printed_at > SECONDS:
-            print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
-            printed_at, printed = time.monotonic(), True
-        yield step
-    if printed:
-        print(f"{what}: {total}/{total}", file=sys.stderr, flush=True)
+    done = 0
+    with Heartbeat(lambda: f"{what}: {done}/{total}") as heartbeat:
+        began = heartbeat.spoke_at
+        for step in steps:
+            if time.monotonic() - heartbeat.spoke_at > SECONDS:
+                heartbeat.speak()
+            yield step
+            done += 1
+        if heartbeat.spoke_at > began:
+            heartbeat.speak()
+
+
+class Heartbeat:
+    """Prints a line where nothing has been said for a while, for a reader without a bar that moves."""
+
+    def __init__(self, line: Callable[[], str]) -> None:
+        """Take what returns the line; another thread calls it."""
+        self.line, self.spoke_at, self.ended = line, time.monotonic(), Event()
+        self.thread = Thread(target=self.run, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self.thread.start()
+
+    def end(self) -> None:
+        """Print no more."""
+        self.ended.set()
+        self.thread.join()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def speak(self, line: str | None = None) -> None:
+        """Print another line, or the own one, and wait from now on."""
+        print(self.line() if line is None else line, file=sys.stderr, flush=True)
+        self.spoke_at = time.monotonic()
+
+    def run(self) -> None:
+        """Speak when it is time."""
+        while not self.ended.wait(max(0.0, self.left)):
+            if self.left <= 0:
+                self.speak()
+
+    @property
+    def left(self) -> float:
+        """Seconds until it is time."""
+        return self.spoke_at + SILENCE - time.monotonic()
 
 
 @contextmanager
 def announced(what: str) -> Iterator[None]:
     """Announce a computation that shows no progress, once it takes long, and its end."""
     began = time.monotonic()
-    line = f"{what}: computing, no progress until it is done"
-    timer = Timer(SECONDS, print, [line], {"file": sys.stderr, "flush": True})
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    with Heartbeat(lambda: f"{what}: computing for {time.monotonic() - began:.0f} s") as heartbeat:
+        timer = Timer(SECONDS, heartbeat.speak, [f"{what}: computing, no progress until it is done"])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
     if (took := time.monotonic() - began) > SECONDS:
         print(f"{what}: done in {took:.0f} s", file=sys.stderr, flush=True)

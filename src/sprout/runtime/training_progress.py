@@ -1,13 +1,12 @@
 """What a training shows and logs while it runs: a progress bar or a line per epoch, and metrics of steps."""
 
-import sys
 import time
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from sprout.runtime.progress import bar
+from sprout.runtime.progress import Heartbeat, bar
 from sprout.runtime.run_context import Log, Row
 
 SECONDS = 2.0
@@ -16,23 +15,32 @@ LARGE = 1e4
 
 
 class EpochLines:
-    """Shows epochs and their metrics; without a terminal at most a line every two seconds."""
+    """Shows epochs and their metrics; without a terminal at most a line every two seconds, and steps in long epochs."""
 
     def __init__(self, what: str, epochs: int, quiet: bool) -> None:
         """Take what is trained and for how many epochs; a quiet one shows nothing, as ranks above 0 do."""
         self.what, self.epochs, self.quiet, self.last_time = what, epochs, quiet, 0.0
+        self.steps = self.done = 0
         self.progress: Progress | None = None
         self.task: TaskID | None = None
+        self.heartbeat: Heartbeat | None = None
 
     def start(self, steps: int, done: int) -> None:
         """Open the bar."""
-        if not self.quiet and Console(stderr=True).is_terminal:
-            self.progress = bar()
-            self.progress.start()
-            self.task = self.progress.add_task(self.what, total=steps, completed=done, note="")
+        self.steps, self.done = steps, done
+        if self.quiet:
+            return
+        if not Console(stderr=True).is_terminal:
+            self.heartbeat = Heartbeat(lambda: f"{self.what}: step {self.done}/{self.steps}")
+            self.heartbeat.start()
+            return
+        self.progress = bar()
+        self.progress.start()
+        self.task = self.progress.add_task(self.what, total=steps, completed=done, note="")
 
     def step(self, done: int) -> None:
         """Move it."""
+        self.done = done
         if self.progress and self.task is not None:
             self.progress.update(self.task, completed=done)
 
@@ -43,14 +51,16 @@ class EpochLines:
         epoch = int(row["epoch"]) + 1
         if self.progress and self.task is not None:
             self.progress.update(self.task, note=f"epoch {epoch}/{self.epochs}  {line}")
-        elif not self.quiet and (time.monotonic() - self.last_time > SECONDS or epoch == self.epochs):
-            print(f"{self.what}: epoch {epoch}/{self.epochs}  {line}", file=sys.stderr, flush=True)
+        elif self.heartbeat and (time.monotonic() - self.last_time > SECONDS or epoch == self.epochs):
+            self.heartbeat.speak(f"{self.what}: epoch {epoch}/{self.epochs}  {line}")
             self.last_time = time.monotonic()
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         if self.progress:
             self.progress.stop()
+        if self.heartbeat:
+            self.heartbeat.end()
 
 
 class StepLog:

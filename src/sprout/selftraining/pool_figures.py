@@ -10,6 +10,7 @@ import numpy as np
 from sprout.data.dataset import Examples
 from sprout.data.store import Array, Store
 from sprout.models.predictor import Predictor, load_predictor, max_batch
+from sprout.runtime.progress import track
 
 MOST = 10_000
 """Examples of the pool that are looked at: enough for a share of 1%."""
@@ -72,7 +73,8 @@ def evenly_spaced(count: int) -> Array:
 def predictions(model: Predictor, store: Store, rows: Array) -> Array:
     """(n, K) calibrated probabilities of these rows."""
     batches = np.array_split(rows, math.ceil(len(rows) / max_batch(model.network, store.shape)))
-    return np.concatenate([model.predict(store.take(batch)) for batch in batches])
+    shown = track(batches, f"pool: {model.card.role}", len(batches))
+    return np.concatenate([model.predict(store.take(batch)) for batch in shown])
 
 
 def shares(classes: Array, count: int) -> list[float]:

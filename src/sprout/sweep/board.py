@@ -1,9 +1,8 @@
 """The progress of a sweep: a live table on a terminal, plain lines elsewhere."""
 
-import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from sprout.runtime.progress import Heartbeat
 from sprout.sweep.space import format_value, short_names
 from sprout.sweep.trials import REUSED
 
@@ -49,11 +49,12 @@ class Board:
         self.rows: dict[int, Row] = {}
         console = Console(stderr=True)
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self.heartbeat = Heartbeat(self.running)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Show the table while the block runs; its last state stays on the terminal."""
-        with self.live or nullcontext():
+        with self.live or self.heartbeat:
             try:
                 yield
             finally:
@@ -64,7 +65,7 @@ class Board:
         if self.live:
             self.live.console.print(line, markup=False, highlight=False)
         else:
-            print(line, file=sys.stderr, flush=True)
+            self.heartbeat.speak(line)
 
     def started(self, trial: Trial) -> None:
         """Add a trial that runs."""
@@ -105,6 +106,12 @@ class Board:
         metrics = [f"{metric} {format_metric(value)}" for metric, value in zip(self.metrics, row.values, strict=False)]
         settings = [f"{path}={format_setting(value)}" for path, value in row.params.items()]
         return "  ".join([f"trial {number} {row.state}", *metrics, *settings])
+
+    def running(self) -> str:
+        """Return the running trials and how many are done, as one line."""
+        rows = [(number, row.epoch) for number, row in list(self.rows.items()) if row.state == "running"]
+        shown = [f"trial {number} epoch {epoch}" if epoch else f"trial {number} starts" for number, epoch in rows]
+        return f"{self.name}: {', '.join(shown) or 'workers start'}; {self.progress()}"
 
     def progress(self) -> str:
         """Return how many trials are done, the best value and the time left."""
