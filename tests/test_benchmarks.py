@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from sprout.runtime.run_context import log_nothing
+from warm_python import warm_python
 
 PROJECT = Path(__file__).resolve().parent.parent
 BUSY = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
@@ -28,6 +29,12 @@ def load(monkeypatch: pytest.MonkeyPatch):
     """Import a module of `benchmarks/`, which is no installed package."""
     monkeypatch.syspath_prepend(PROJECT)
     return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+@pytest.fixture
+def warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure processes that cost little: their times mean nothing here."""
+    monkeypatch.setattr(sys, "executable", warm_python())
 
 
 @pytest.fixture
@@ -51,7 +58,7 @@ def workspace_state() -> dict[str, float]:
 
 
 @pytest.mark.slow
-def test_noop_runs_from_the_project_and_leaves_it_alone():
+def test_noop_runs_from_the_project_and_leaves_it_alone(warm):
     before = workspace_state()
     command = [sys.executable, "-m", "benchmarks.noop", "--pairs", "1", "compose"]
     done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
@@ -61,7 +68,7 @@ def test_noop_runs_from_the_project_and_leaves_it_alone():
 
 
 @pytest.mark.slow
-def test_build_runs(load, capsys):
+def test_build_runs(load, capsys, warm):
     load("build").measure(pairs=1, stages=["compose"], imports="import json")
     check(capsys.readouterr().out.splitlines()[-1], "build", 6.0)
 
@@ -135,7 +142,7 @@ def test_settings_of_the_user_do_not_reach_a_benchmark(load, monkeypatch, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("near", "goal"), [("", 1.2), ("_near_duplicates", 3.0)])
-def test_decode_runs(tmp_path, near, goal):
+def test_decode_runs(tmp_path, near, goal, warm):
     generator = np.random.default_rng(0)
     for row in range(60):
         path = tmp_path / "images" / "abc"[row % 3] / f"{row}.jpg"
@@ -153,7 +160,7 @@ def test_open_store_runs(load, capsys):
 
 
 @pytest.mark.slow
-def test_dvc_files_runs(load, capsys):
+def test_dvc_files_runs(load, capsys, warm):
     load("dvc_files").measure(pairs=1, images=20)
     check(capsys.readouterr().out.splitlines()[-1], "dvc_files", 0.2)
 
@@ -214,13 +221,13 @@ def test_augmented_epoch_runs(load, training, capsys):
 
 
 @pytest.mark.slow
-def test_launch_runs_to_the_first_step(load, capsys, prepared_project):
+def test_launch_runs_to_the_first_step(load, capsys, prepared_project, warm):
     load("launch").measure(pairs=1, prepared=prepared_project)
     check(capsys.readouterr().out.splitlines()[-1], "launch", 1.5)
 
 
 @pytest.mark.slow
-def test_memory_runs(load, capsys):
+def test_memory_runs(load, capsys, warm):
     load("memory").measure(pairs=1, large=8 << 20, small=1 << 20)
     figure = json.loads(capsys.readouterr().out)
     assert (figure["name"], figure["goal"], figure["unit"]) == ("memory", 300, "MiB")
@@ -243,7 +250,7 @@ def test_a_disk_without_room_is_said_in_one_line(load, tmp_path):
 
 
 @pytest.mark.slow
-def test_ddp_runs(load, capsys):
+def test_ddp_runs(load, capsys, warm):
     load("ddp").measure(epochs=1)
     figure = json.loads(capsys.readouterr().out)
     assert (figure["name"], figure["goal"], figure["unit"]) == ("ddp", 1e-6, "")
@@ -298,7 +305,7 @@ def test_consistency_runs(load, training, capsys):
 
 
 @pytest.mark.slow
-def test_sweep_overhead_runs(load, capsys, prepared_project):
+def test_sweep_overhead_runs(load, capsys, prepared_project, warm):
     load("sweep_overhead").measure(1, 2, "digits", ["train.epochs=1"], prepared_project)
     figure = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (figure["name"], figure["goal"]) == ("sweep_overhead", 1.05)
@@ -306,7 +313,7 @@ def test_sweep_overhead_runs(load, capsys, prepared_project):
 
 
 @pytest.mark.slow
-def test_sweep_pruning_runs(load, capsys, prepared_project, monkeypatch):
+def test_sweep_pruning_runs(load, capsys, prepared_project, monkeypatch, warm):
     monkeypatch.setattr(load("sweep_pruning"), "WORKERS", 1)
     load("sweep_pruning").measure(["median"], 1, 2, 2, "digits", [], prepared_project)
     figures = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -66,7 +66,8 @@ def test_too_few_groups_are_refused() -> None:
         (["prepare.folds=5"], r"prepare\.folds=5 with val=200: .* set prepare\.val=null|folds=5 with val=200"),
         (["prepare.folds=1", "prepare.val=null"], r"^prepare\.folds=1"),
         (["prepare.folds=5", "prepare.val=null", "train.patience=3"], r"^train\.patience=3 with prepare\.folds=5"),
-        (["prepare.folds=5", "prepare.val=null", "retrain.devices=2"], r"^prepare\.folds=5 .*retrain\.devices=1"),
+        (["prepare.folds=5", "prepare.val=null", "retrain.devices=2"], r"^retrain\.devices=2 with prepare\.folds=5"),
+        (["prepare.folds=5", "prepare.val=null", "train.devices=auto"], r"^train\.devices=auto with prepare\.folds=5"),
         (
             [
                 "prepare.folds=5",

@@ -23,6 +23,7 @@ from sprout.models.predictor import load_model
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
 from sprout.weights.fetch import fetch_pretrained
+from warm_python import warm_python
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = {"layer.weight": torch.arange(6.0).reshape(2, 3).T, "layer.bias": torch.ones(2, dtype=torch.float16)}
@@ -294,7 +295,7 @@ class TestTorchvision:
 class TestStage:
     """The stage script."""
 
-    def stage(self, workspace: Path, **values: Any) -> "subprocess.CompletedProcess[str]":
+    def stage(self, workspace: Path, python: str, **values: Any) -> "subprocess.CompletedProcess[str]":
         (workspace / "build").mkdir(exist_ok=True)
         (workspace / "build/config.yaml").write_text(yaml.safe_dump({"pretrained": values}))
         code = (
@@ -305,11 +306,11 @@ class TestStage:
         env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
         script = str(ROOT / "pipelines/pretrained.py")
         return subprocess.run(
-            [sys.executable, "-c", code, script], env=env, capture_output=True, text=True, check=False, cwd=workspace
+            [python, "-c", code, script], env=env, capture_output=True, text=True, check=False, cwd=workspace
         )
 
     def test_without_a_source_it_is_quick(self, workspace: Path) -> None:
-        done = self.stage(workspace, source=None, sha256=None)
+        done = self.stage(workspace, sys.executable, source=None, sha256=None)
         assert (done.returncode, done.stderr) == (0, "")
         assert os.listdir("data/pretrained") == ["pretrained.json"]
         assert read_json(workspace / "data/pretrained/pretrained.json") is None
@@ -317,9 +318,9 @@ class TestStage:
 
     def test_a_refusal_leaves_what_was_there(self, workspace: Path) -> None:
         digest = written("a.safetensors")
-        assert self.stage(workspace, source="a.safetensors", sha256=digest).returncode == 0
+        assert self.stage(workspace, warm_python(), source="a.safetensors", sha256=digest).returncode == 0
         before = Path("data/pretrained/pretrained.json").read_bytes()
-        done = self.stage(workspace, source="a.safetensors", sha256="0" * 64)
+        done = self.stage(workspace, warm_python(), source="a.safetensors", sha256="0" * 64)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
         assert Path("data/pretrained/pretrained.json").read_bytes() == before

@@ -14,6 +14,7 @@ import pytest
 from sprout.runtime import launch
 from sprout.runtime.errors import UserError
 from sprout.runtime.launch import available_devices, check_world_size, is_rank, rank, start_worker, started_as_ranks
+from warm_python import warm_python
 
 SCRIPT = """
 import sys, time
@@ -34,12 +35,12 @@ run_stage(main)
 """
 
 
-def start(folder: Path, what: str) -> subprocess.Popen[str]:
+def start(folder: Path, what: str, python: str = sys.executable) -> subprocess.Popen[str]:
     (folder / "script.py").write_text(SCRIPT)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SLURM")}
     env = kept | {"PYTHONPATH": str(Path("src").absolute())}
     pipe = subprocess.PIPE
-    command = [sys.executable, "script.py", what]
+    command = [python, "script.py", what]
     return subprocess.Popen(command, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True)
 
 
@@ -52,7 +53,7 @@ def wait_for_ranks(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_each_rank_runs_the_command_once(tmp_path: Path) -> None:
-    process = start(tmp_path, "work")
+    process = start(tmp_path, "work", warm_python())
     printed = process.communicate(timeout=200)
     assert process.returncode == 0, printed
     assert {path.name for path in tmp_path.glob("rank*")} == {"rank0", "rank1"}
@@ -60,7 +61,7 @@ def test_each_rank_runs_the_command_once(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_user_error_in_a_rank_ends_the_command_with_its_message(tmp_path: Path) -> None:
-    process = start(tmp_path, "mistake")
+    process = start(tmp_path, "mistake", warm_python())
     printed = process.communicate(timeout=200)[1]
     assert process.returncode == 2
     assert printed.splitlines()[-1] == "error: lr=-1: should be greater than 0"

@@ -15,6 +15,7 @@ from sprout.tracking import tracking_uri
 from sprout.tracking.connection import connect
 from sprout.tracking.logged_model import REQUIREMENTS
 from tracked_runs import LONG, make_build, runs_of, start_process, track
+from warm_python import warm_python
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 1), np.uint8)
 
@@ -73,7 +74,7 @@ def predict_elsewhere(uri, model_id, root):
         signature = model.metadata.signature
         print(json.dumps([found.tolist(), str(signature.inputs) + " " + str(signature.outputs), sorted(imported)]))
     """
-    out, err = start_process(code, root, PYTHONPATH="").communicate(timeout=LONG)
+    out, err = start_process(code, root, warm_python(), PYTHONPATH="").communicate(timeout=LONG)
     assert out, err
     return json.loads(out.splitlines()[-1])
 

@@ -14,6 +14,7 @@ import torch
 
 from sprout.engine import fit as fit_module
 from trainings import CONSISTENCY, MLP, SGD, STILL, data_in, train
+from warm_python import warm_python
 
 pytestmark = pytest.mark.slow
 SIZES = {
@@ -84,7 +85,7 @@ run_stage(main)
 """
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+def start(folder: Path, *words: str, python: str = sys.executable) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
     for left in [*folder.glob("pid-*"), *folder.glob("step-*")]:
         left.unlink()
@@ -92,14 +93,14 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SLURM")}
     paths = os.pathsep.join(str(Path(name).absolute()) for name in ("src", "tests"))
     env = kept | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "script.py", *words]
+    command = [python, "script.py", *words]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True)
 
 
 def result(folder: Path, settings: str) -> Any:
     """What two processes come to: weights, history, best epoch."""
-    process = start(folder, settings)
+    process = start(folder, settings, python=warm_python())
     printed = process.communicate(timeout=300)
     assert process.returncode == 0, printed
     return torch.load(folder / "found", weights_only=True)

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from sprout.data.dataset import TrainingData
 from sprout.engine.data_module import TrainingDataModule
 from sprout.engine.fit import VAL_BATCH, Fitted, make_module, quiet
 from trainings import CONSTANT, MLP, SGD, STILL, config_of, data_in, train, trainee
+from warm_python import warm_python
 
 DRY = MLP | {"dropout": 0.0}
 EXACT: dict[str, Any] = {"precision": "64-true", "lr": 0.1, "epochs": 2, "monitor": "val_accuracy"}
@@ -155,10 +155,10 @@ def test_two_processes_of_a_trainer_take_the_steps_of_one(tmp_path: Path) -> Non
     (tmp_path / "script.py").write_text(SCRIPT)
     paths = os.pathsep.join(str(Path(name).absolute()) for name in ("src", "tests"))
     for devices in ("1", "2"):
-        command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path), devices]
+        command = [warm_python(), str(tmp_path / "script.py"), str(tmp_path), devices]
         if devices == "2":
             launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-            command = [sys.executable, *launcher, *command[1:]]
+            command = [command[0], *launcher, *command[1:]]
         env = {key: value for key, value in os.environ.items() if not key.startswith("SLURM")}
         done = subprocess.run(
             command,

@@ -3,7 +3,6 @@
 The method is added to a copy of the project, which then trains with it as a user would.
 """
 
-import sys
 import time
 from pathlib import Path
 
@@ -83,7 +82,7 @@ class ThresholdLearner(Learner):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.confidence, self.accepted = state["confidence"], state["accepted"]
 '''
-PYTHON = ("env", "PYTHONPATH=src", sys.executable)
+PYTHON = ("env", "PYTHONPATH=src", "python")
 OVERRIDES = [
     *("train/method=threshold", "train.epochs=3", "train.batch_size=20", "train.accelerator=cpu"),
     *("train.checkpoint_minutes=1.0e-9", "tracking.log_model=false", "augment=none", "model.channels=[8]"),

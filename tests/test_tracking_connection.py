@@ -12,12 +12,13 @@ from sprout.runtime.errors import UserError
 from sprout.tracking import serve_ui, tracking_uri
 from sprout.tracking.connection import connect, hide_password
 from tracked_runs import LONG, SCRIPT, builds_status, runs_of, start_process
+from warm_python import warm_python
 
 
 @pytest.mark.slow
 def test_two_first_starts_at_once(tmp_path):
     """One store, one experiment, one parent; and nothing on the console."""
-    both = [start_process(SCRIPT, tmp_path) for _ in range(2)]
+    both = [start_process(SCRIPT, tmp_path, warm_python()) for _ in range(2)]
     for process in both:
         assert process.communicate(timeout=LONG) == ("", "")
         assert process.returncode == 0
@@ -43,7 +44,7 @@ def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path) -> None:
     process.kill()
     process.wait()
     assert not store.exists()
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True)
+    subprocess.run([warm_python(), "-c", code], cwd=tmp_path, env=env, check=True)
     assert store.exists()
 
 

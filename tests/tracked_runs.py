@@ -75,9 +75,9 @@ def raise_os_error(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def start_process(code: str, root: Path, **environment: str) -> subprocess.Popen[str]:
+def start_process(code: str, root: Path, python: str = sys.executable, **environment: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE.parent), "DVC_ROOT": str(root), **environment}
-    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    command, pipe = [python, "-c", code], subprocess.PIPE
     return subprocess.Popen(command, env=environment, cwd=root, stdout=pipe, stderr=pipe, text=True)
 
 

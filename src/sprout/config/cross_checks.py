@@ -59,14 +59,15 @@ def check_folds(prepare: Prepare, pseudo_label: PseudoLabel, trainings: dict[str
             "would be measured too well; take pseudo_label=none and retrain=consistency, or prepare.folds=null"
         )
     for section, training in trainings.items():
-        if training.processes != (1, 1):
-            raise UserError(f"{key} with several devices: so few labels need one; set {section}.devices=1, nodes=1")
         if isinstance(training, GradientDescent):
             check_fixed_length(key, section, training)
 
 
 def check_fixed_length(key: str, section: str, training: GradientDescent) -> None:
-    """Check that no validation split ends the training."""
+    """Check that one process trains, and no validation split ends the training."""
+    for name, count in (("devices", training.devices), ("nodes", training.nodes)):
+        if count != 1:
+            raise UserError(f"{section}.{name}={count} with {key}: so few labels need one device; set it to 1")
     for name, value in (("patience", training.patience), ("stopping_threshold", training.stopping_threshold)):
         if value is not None:
             raise UserError(
