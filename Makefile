@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export DVC_NO_ANALYTICS ?= 1
-BENCHMARKS := noop build open_store dvc_files launch epoch augmented_epoch consistency tracking memory ddp few_labels
+BENCHMARKS := noop build open_store dvc_files launch epoch augmented_epoch consistency score tracking memory ddp few_labels validation_size
 
 .PHONY: repro test lint format bench setup lock
 
@@ -25,6 +25,7 @@ format: setup
 bench: setup
 	for name in $(BENCHMARKS); do python -m benchmarks.$$name || exit 1; done
 	python -m benchmarks.epoch --batch 32
+	$(if $(FASHION),python -m benchmarks.calibration --fashion $(FASHION),@echo 'calibration: skipped, as the sweeps')
 	$(if $(FASHION),for name in sweep_overhead sweep_pruning; do python -m benchmarks.$$name download.mirror=$(FASHION) || exit 1; done,@echo 'sweep_overhead, sweep_pruning: skipped; to run them: make bench FASHION=/path/to/fashion-mnist (the official files)')
 	$(if $(IMAGES),python -m benchmarks.decode $(IMAGES),@echo 'decode: skipped; to run it: make bench IMAGES=cifar10.tar.xz (or a folder of images)')
 

@@ -17,6 +17,9 @@ import pytest
 import torch
 from PIL import Image
 
+from handmade import card
+from sprout.data.store import label_table, write_store
+from sprout.models.predictor import Predictor
 from sprout.runtime.run_context import log_nothing
 from warm_python import warm_python
 
@@ -297,6 +300,36 @@ def test_few_labels_compare_student_and_control(load):
     assert (found["name"], found["ratio"], found["interval"]) == ("few_labels_digits_50", 0.75, [0.5, 1.0])
     described = seeds.summary(results, "test")
     assert (described["rival"], described["difference"]) == ("control", pytest.approx(0.025))
+
+
+def test_calibration_compares_the_errors_of_a_teacher(load, tmp_path):
+    """A network that doubles the logits of calibrated predictions; its temperature undoes that."""
+    calibration, generator = load("calibration"), np.random.default_rng(0)
+    logits = generator.normal(0, 2, (4000, 3)).astype(np.float32)
+    labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+    rows = np.arange(len(labels))
+    table = label_table(rows, labels, source="given", group=rows, origin=[""] * len(rows))
+    write_store(tmp_path / "data/prepared/test", logits, table)
+    described = card("classify", (3,), temperature=2.0, mean=[0.0] * 3, std=[1.0] * 3)
+    network = torch.nn.Linear(3, 3, bias=False)
+    network.weight.data = 2 * torch.eye(3)
+    before, after = calibration.errors(tmp_path, Predictor(network, described))
+    assert before > 0.1
+    assert after < 0.02
+    found = calibration.summary([(0.10, 0.02), (0.06, 0.04)])
+    assert (found["ratio"], found["interval"]) == (0.375, [0.2, 0.667])
+
+
+def test_scoring_runs(load, capsys):
+    load("score").measure(pairs=1, images=2000)
+    check(capsys.readouterr().out.splitlines()[-1], "score", 1.1)
+
+
+def test_a_fifth_of_few_labels_tells_less_than_all_of_them(load):
+    found = load("validation_size").row(100)
+    assert found["val_worse_kept"] > 0.5 > 0.35 > found["folds_worse_kept"] > 0.2
+    assert found["val_interval"] == pytest.approx(0.273, abs=1e-3)
+    assert found["folds_interval"] == pytest.approx(0.119, abs=1e-3)
 
 
 def test_consistency_runs(load, training, capsys):
