@@ -72,14 +72,15 @@ class TestLastEpoch:
         ("monitor", "values", "done", "best"),
         [
             ("val_loss", [3, 2, 1, 4], 4, 2),
-            ("val_loss", [3, 3, 3], 3, 0),
+            ("val_loss", [3, 3, 3], 3, 2),
+            ("val_accuracy", [0.0, 0.5, 0.2, 0.5], 4, 3),
             ("val_accuracy", [0.1, 0.5, 0.3], 3, 1),
             ("val_loss", [NAN, 2, NAN], 3, 1),
             ("val_loss", [INF, 2, 1], 3, 2),
             ("val_accuracy", [0.5, INF, NAN], 3, 0),
         ],
     )
-    def test_all_epochs_run_and_the_first_best_one_is_the_best(
+    def test_all_epochs_run_and_the_last_best_one_is_the_best(
         self, monitor: str, values: list[float], done: int, best: int
     ) -> None:
         progress = epochs(config_of(epochs=len(values), monitor=monitor), values)

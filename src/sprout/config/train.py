@@ -150,7 +150,7 @@ class GradientDescent:
     strong: Transforms
     """The augmentation policy strong, for methods that use it."""
     monitor: Literal["val_loss", "val_accuracy"]
-    """The metric that selects the best epoch, whose weights are kept."""
+    """The metric that selects the best epoch, whose weights are kept; of equal ones the last."""
     patience: Count | None
     """Stop after this many epochs without improvement of `monitor`; null means never."""
     stopping_threshold: NotNegative | None

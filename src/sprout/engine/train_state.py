@@ -54,13 +54,16 @@ class Progress:
         self.clear_sums()
 
     def update_best(self, value: float, *, less_is_better: bool) -> bool:
-        """Note the value of the running epoch; return whether it is the best so far. NaN and infinity never are."""
-        better = self.best is None or (value < self.best if less_is_better else value > self.best)
-        better = better and math.isfinite(value)
-        if better:
+        """Note the value of the running epoch; return whether no epoch was better. NaN and infinity never are the best.
+
+        Of equal epochs, which a small val often has, the last one is kept: it has learned longest.
+        """
+        gain = math.inf if self.best is None else self.best - value if less_is_better else value - self.best
+        kept = gain >= 0 and math.isfinite(value)
+        if kept:
             self.best, self.best_epoch = value, self.epoch
-        self.epochs_since_best = 0 if better else self.epochs_since_best + 1
-        return better
+        self.epochs_since_best = 0 if kept and gain > 0 else self.epochs_since_best + 1
+        return kept
 
     def is_last_epoch(self, config: GradientDescent) -> bool:
         """Whether the epoch that was closed last is the last one of the training."""
