@@ -5,12 +5,15 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from filelock import FileLock
+from hydra._internal.config_repository import ConfigRepository
+from hydra.plugins.config_source import ConfigResult
 
 from commands import Ended
 from sprout.cli import main
@@ -28,6 +31,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first, so that the processes that share the files end at about the same time."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def config_files_parsed_once() -> Iterator[None]:
+    """Hydra parses a file of a config again only if its content has changed; tests compose several hundred configs."""
+    parsed: dict[tuple[str, bytes | None], ConfigResult | None] = {}
+    parse = ConfigRepository.load_config
+
+    def load_config(self: ConfigRepository, config_path: str) -> ConfigResult | None:
+        (conf,) = (source.path for source in self.sources if source.provider == "main")
+        file = Path(conf, f"{config_path}.yaml")
+        key = config_path, file.read_bytes() if file.is_file() else None
+        if key not in parsed:
+            parsed[key] = parse(self, config_path)
+        found = deepcopy(parsed[key])
+        if found and found.provider == "main":
+            found.path = f"file://{conf}"
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConfigRepository, "load_config", load_config)
+        yield
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 
 FOLDER, NAME = os.path.split(sys.argv[0])
 REAL = os.path.join(os.path.dirname(sys.executable), NAME)
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
 
 
 def start_real() -> None:
