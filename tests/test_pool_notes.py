@@ -81,3 +81,7 @@ def test_of_many_classes_those_that_differ_most_are_named() -> None:
 )
 def test_a_pool_unlike_the_labels(on_val: float, on_pool: float, val: int, said: bool) -> None:
     assert (unlike_labels(on_val, on_pool, 0.2, val, 10_000) is not None) == said
+
+
+def test_a_single_unlabelled_example_says_little() -> None:
+    assert unlike_labels(0.9, 0.65, 0.0, 100, 1) is None

@@ -90,6 +90,7 @@ def unlike_labels(on_val: float, on_pool: float, spread: float, val: int, exampl
         val: examples of val.
         examples: of the pool.
     """
+    spread = max(spread, UNLIKE)  # a few examples may agree by chance
     if on_val - on_pool < max(UNLIKE, NOISE * spread * math.sqrt(1 / val + 1 / examples)):
         return None
     return (
