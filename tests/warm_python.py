@@ -29,7 +29,7 @@ from typing import NamedTuple, NoReturn
 
 COMMANDS = ("python", "dvc", "sprout")
 LIBRARIES = (
-    *("torch.distributed.run", "torch._dynamo", "torchvision", "pytorch_lightning", "safetensors.torch"),
+    *("torch.distributed.launcher.api", "torch._dynamo", "torchvision", "pytorch_lightning", "safetensors.torch"),
     *("sklearn.ensemble", "sklearn.linear_model", "sklearn.cluster", "sklearn.datasets", "scipy.stats"),
     *("mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store", "optuna", "pyarrow.parquet", "matplotlib.pyplot"),
     *("hydra", "typer", "rich.progress", "dvc.cli", "dvc.repo.reproduce", "dvc.repo.experiments.run", "tabulate"),
@@ -160,7 +160,7 @@ def place(files: list[int], numbers: list[int]) -> None:
 
 
 def become(request: Request) -> None:
-    """Make this fork what a new process would be, except that its pid is not that of the client."""
+    """Make this fork what a new process would be, but for its pid and for the hashes of strings, alike in all forks."""
     os.setsid()
     os.chdir(request.folder)
     os.environ.clear()
@@ -213,7 +213,8 @@ if __name__ == "__main__":
         importlib.import_module(library)
     gc.freeze()
     server, libraries = Server(sys.argv[1], start), sys.path[1:]
-    print("ready", flush=True)
+    with suppress(BrokenPipeError):
+        os.write(1, b"ready\n")
     if request := server.serve():
         become(request)
         try:

@@ -45,14 +45,13 @@ def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(words, cwd=folder, env=surroundings(folder), stdout=log, stderr=log, process_group=0)
 
 
-def run(folder: Path, *words: str, code: int = 0, warm: bool = True) -> str:
+def run(folder: Path, *words: str, code: int = 0) -> str:
     """Run a command to its end and return what it printed; any other exit code fails the test.
 
-    A warm one forks a Python that has imported the libraries (`warm_python.py`), and so do those that it starts.
+    Where it is Python, it is a fork of one that has imported the libraries (`warm_python.py`), as are those it starts.
     """
     env = surroundings(folder)
-    if warm:
-        env["PATH"] = f"{commands()}{os.pathsep}{env['PATH']}"
+    env["PATH"] = f"{commands()}{os.pathsep}{env['PATH']}"
     done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == code, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
