@@ -85,7 +85,7 @@ def test_an_empty_pool_accepts_nothing(per_class: int | None) -> None:
 
 def test_the_table_says_where_each_label_comes_from() -> None:
     table = pseudo_labels(PROBABILITIES, np.array([3, 6]), pool(), round_=2).to_pylist()
-    common = {"label": 2, "value": None, "source": "pseudo", "weight": 1.0, "round": 2}
+    common = {"label": 2, "value": None, "source": "pseudo", "weight": 1.0, "round": 2, "fold": None}
     assert table == [
         {"row": 3, "confidence": pytest.approx(0.9), "group": 103, "origin": "file:3", **common},
         {"row": 6, "confidence": pytest.approx(0.95), "group": 106, "origin": "file:6", **common},

@@ -176,7 +176,7 @@ def test_label_table(tmp_path):
     write_labels(tmp_path / "new", given)
     back = read_labels(tmp_path / "new")
     assert back.schema.equals(LABELS)
-    both = {"value": None, "source": "pseudo", "confidence": 1, "weight": 1, "round": 3}
+    both = {"value": None, "source": "pseudo", "confidence": 1, "weight": 1, "round": 3, "fold": None}
     assert back.to_pylist() == [
         {"row": 4, "label": 1, "group": 7, "origin": "a"} | both,
         {"row": 2, "label": None, "group": 8, "origin": "b"} | both,

@@ -12,6 +12,7 @@ from PIL import Image
 
 from sprout.commands.terminal import print_all
 from sprout.config.formats import Table
+from sprout.data.importing import suggest_settings as suggest_settings_module
 from sprout.data.importing.check_report import check_report
 from sprout.data.importing.detect_format import Detected
 from sprout.data.importing.draft import draft_experiment
@@ -156,6 +157,35 @@ def test_the_suggested_size_fits_the_images(
     assert {key: prepare[key] for key in expected} == expected
 
 
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten labels are enough to hold some out."""
+    monkeypatch.setattr(suggest_settings_module, "FEW_LABELS", 10)
+
+
+@pytest.mark.parametrize(
+    ("splits", "folds"),
+    [
+        (None, 5),
+        (["train"] * 60 + ["test"] * 40, 5),
+        (["train"] * 60 + ["val"] * 20 + ["test"] * 20, None),
+        (["train"] * 6 + ["test"] * 94, 3),
+        (["train"] * 60 + ["unlabelled"] * 40, None),
+    ],
+)
+def test_few_labels_are_not_split(splits: list[str] | None, folds: int | None) -> None:
+    """Where the data has no val of its own, nor unlabelled rows of a table, whose pseudo-labels need val."""
+    labels = pa.array([("a", "b")[row % 2] for row in range(100)])
+    given = None if splits is None else pa.array(splits, pa.string())
+    listing = Listing(np.zeros((100, 2), np.float32), pa.array(["x"] * 100), label=labels, split=given)
+    found = suggest_settings(listing, scan_examples(listing, 1))
+    assert found.prepare["folds"] == folds
+    assert (found.files.get("/pseudo_label") == "none") == (folds is not None)
+    if folds:
+        assert (found.prepare["test"], found.prepare["val"]) == (None, None)
+        assert f"{folds}-fold cross-validation measures the error" in found.learns
+
+
 @pytest.mark.parametrize(
     ("splits", "test", "val"),
     [
@@ -165,7 +195,9 @@ def test_the_suggested_size_fits_the_images(
         (["train"] * 60 + ["val"] * 20 + [None] * 20, 0.15, None),
     ],
 )
-def test_a_split_is_drawn_where_the_data_has_none(splits: list[str | None] | None, test: Any, val: Any) -> None:
+def test_a_split_is_drawn_where_the_data_has_none(
+    splits: list[str | None] | None, test: Any, val: Any, many: None
+) -> None:
     labels = pa.array([("a", "b")[row % 2] for row in range(100)])
     given = None if splits is None else pa.array(splits, pa.string())
     listing = Listing(np.zeros((100, 2), np.float32), pa.array(["x"] * 100), label=labels, split=given)
@@ -173,7 +205,7 @@ def test_a_split_is_drawn_where_the_data_has_none(splits: list[str | None] | Non
     assert (prepare["test"], prepare["val"]) == (test, val)
 
 
-def test_of_few_examples_one_of_each_class_is_drawn() -> None:
+def test_of_few_examples_one_of_each_class_is_drawn(many: None) -> None:
     labels = pa.array([str(row % 10) for row in range(40)])
     listing = Listing(np.zeros((40, 2), np.float32), pa.array(["x"] * 40), label=labels)
     assert suggest_settings(listing, scan_examples(listing, 1)).prepare["test"] == 10
@@ -213,7 +245,11 @@ def test_a_model_suits_what_there_is_to_learn(
         (["a", "b"], "too few"),
     ],
 )
-def test_what_prepare_would_refuse_is_refused_before(labels: list[str], message: str, tmp_path: Path) -> None:
+def test_what_prepare_would_refuse_is_refused_before(
+    labels: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if len(labels) > 2:
+        monkeypatch.setattr(suggest_settings_module, "FEW_LABELS", 10)
     with pytest.raises(UserError, match=message):
         draft_of(labels, tmp_path)
 

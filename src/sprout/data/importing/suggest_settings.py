@@ -100,8 +100,9 @@ def suggest_settings(listing: Listing, scan: Scan) -> SuggestedSettings:
     if targets.kind is None:
         return SuggestedSettings("clusters them, because they have no labels", CLUSTER_FILES, splits)
     train = suggest_schedule(len(scan.usable), ROWS) | {"lr": 0.001}
+    labelled = count_amounts(listing, scan, splits).labelled
     files = files_for(targets, "mlp") | ({"/pseudo_label": "none"} if splits["folds"] else {})
-    return SuggestedSettings(LEARNS[targets.kind] + measured(splits, len(scan.usable)), files, splits, {}, train)
+    return SuggestedSettings(LEARNS[targets.kind] + measured(splits, labelled), files, splits, {}, train)
 
 
 def suggest_for_images(scan: Scan, targets: Targets, splits: Section, amounts: Amounts) -> SuggestedSettings:

@@ -26,7 +26,7 @@ def assign_folds(rows: Array, strata: Array, groups: Array, folds: int, seed: in
         drawn = draw(left, quotas, strata, groups, seed + fold)
         found[np.isin(rows, drawn)] = fold
         left = np.setdiff1d(left, drawn, assume_unique=True)
-    if len(np.unique(found)) < folds:
+    if len(np.unique(found)) < folds or len(rows) < 2 * folds:
         raise UserError(
             f"prepare.folds={folds}: {len(rows)} labelled examples in {len(np.unique(groups[rows]))} groups are too "
             "few for so many folds; take fewer, or label more"
