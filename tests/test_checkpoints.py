@@ -194,7 +194,7 @@ def test_checkpoints_of_other_trainings_are_mentioned(
     assert restored(checkpoints) is None
     said = capsys.readouterr().err
     assert "starts from the beginning" in said
-    assert f"{checkpoints.folder.parent} has checkpoints of 1 other training" in said
+    assert f"{checkpoints.folder.parent} has checkpoints of other trainings (1)" in said
 
 
 def test_only_rank_0_prints(

@@ -56,8 +56,13 @@ def test_the_seed_decides_the_folds() -> None:
 
 
 def test_too_few_groups_are_refused() -> None:
-    with pytest.raises(UserError, match=r"^prepare\.folds=3: 10 labelled examples in 2 groups .* take fewer"):
+    with pytest.raises(UserError, match=r"^prepare\.folds=3: the 10 labelled examples are in 2 groups.* take fewer"):
         assign_folds(np.arange(10), np.zeros(10, np.int64), np.arange(10) // 5, 3, seed=0)
+
+
+def test_too_few_labels_are_refused() -> None:
+    with pytest.raises(UserError, match=r"^prepare\.folds=2: 2 labelled examples are too few; label 4 or more"):
+        assign_folds(np.arange(2), np.arange(2), np.arange(2), 2, seed=0)
 
 
 @pytest.mark.parametrize(

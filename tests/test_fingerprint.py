@@ -22,6 +22,7 @@ ELSEWHERE = {
     "config/fields.py": "types of settings; the settings themselves are in the fingerprint",
     "config/validate.py": "as above",
     "config/workspace.py": "as above",
+    "__init__.py": "how threads wait for one another",
     "data/description.py": "reads the statistics of the data; those that are used are in the model card",
     "evaluate/": "measures a model after its training",
     "predict/": "uses a model after its training",

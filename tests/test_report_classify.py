@@ -78,10 +78,12 @@ def test_a_control_stands_between_teacher_and_student(tmp_path: Path) -> None:
 def test_a_control_that_is_kept_is_the_last_model(tmp_path: Path) -> None:
     case = Case(teacher_wrong=10, control_wrong=8, kept="control")
     verdict = {"rival": "control", "kept": "control", "examples": 20, "wins": 1, "losses": 3, "passes_worse": 0.6}
-    verdict["noun"] = "val examples"
+    verdict |= {"noun": "val examples", "student_error": 0.25, "rival_error": 0.15}
     write_json(make(tmp_path, case) / "student/gate.json", verdict)
     page = write_page(tmp_path, case)
-    assert "only the student is right on 1 and only the control on 3: the control is kept" in page
+    assert (
+        "only the student is right on 1 and only the control on 3 (errors 25.0% and 15.0%): the control is kept" in page
+    )
     assert "would be kept in 60.0% of cases" in page
     assert "<h1>Test error 20.0% → 16.0%, 95% interval 8.3% to 28.5% (teacher → control)</h1>" in page
     assert "The student was worse than the control, which is kept" in page
@@ -316,7 +318,7 @@ def test_each_of_several_rounds_has_its_precision(tmp_path: Path) -> None:
 def test_a_student_that_is_not_kept_has_no_labels(tmp_path: Path) -> None:
     case = Case(control_wrong=8, kept="control", labellers=())
     verdict = {"rival": "control", "kept": "control", "examples": 20, "wins": 1, "losses": 3, "passes_worse": 0.6}
-    verdict["noun"] = "val examples"
+    verdict |= {"noun": "val examples", "student_error": 0.25, "rival_error": 0.15}
     write_json(make(tmp_path, case) / "student/gate.json", verdict)
     assert "The control is kept in its place, so there is no student" in of_labels(write_page(tmp_path, case))
     write_json(tmp_path / "student/gate.json", None)

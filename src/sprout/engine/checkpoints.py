@@ -110,7 +110,7 @@ class Checkpoints:
             self.say("starts from the beginning, as no checkpoint can be used")
         elif others:
             self.say(
-                f"starts from the beginning; {self.folder.parent} has checkpoints of {len(others)} other trainings"
+                f"starts from the beginning; {self.folder.parent} has checkpoints of other trainings ({len(others)})"
             )
         return False
 

@@ -1,6 +1,7 @@
 """Train as a tracked run: shared by the stages `train` and `retrain`, `sprout train` and the trials of a sweep."""
 
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -124,6 +125,8 @@ def trained(planned: Plan, tracking: Tracking, build: Build, *, role: str, name:
     folder = candidate_folder(role) / fingerprint_of(planned)
     if not folder.is_dir():
         train_planned(folder, planned, tracking, build, role=role, name=name)
+    elif rank() == 0:
+        print(f"{name}: was trained before, and is taken from {folder}", file=sys.stderr)
     return folder
 
 

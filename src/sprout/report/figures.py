@@ -22,7 +22,7 @@ MARKERS = {"teacher": "o", "control": "^", "student": "s"}
 
 
 def history_curves(models: Mapping[str, Model], column: str, label: str, *, percent: bool = False) -> Markup:
-    """Learning curves: train dashed, val solid, the best epoch marked.
+    """Learning curves: train dashed, val solid if there is one, the epoch whose weights are kept marked; from 1.
 
     Args:
         models: each with a history.
@@ -43,13 +43,14 @@ def history_curves(models: Mapping[str, Model], column: str, label: str, *, perc
 
 
 def _history(axes: Axes, name: str, model: Model, column: str) -> None:
-    epoch, colour = model.history["epoch"], COLOURS[name]
-    train, val = model.history[f"train_{column}"], model.history[f"val_{column}"]
+    epoch, colour = model.history["epoch"] + 1, COLOURS[name]
+    train, val = model.history[f"train_{column}"], model.history.get(f"val_{column}")
     single = "." if len(epoch) == 1 else ""
     axes.plot(epoch, train, color=colour, linestyle=(0, (3, 2)), linewidth=1.1, marker=single)
-    axes.plot(epoch, val, color=colour, marker=single)
-    best = epoch == model.training["best_epoch"]
-    axes.plot(epoch[best], val[best], color=colour, marker=MARKERS[name], markersize=6, linestyle="")
+    if val is not None:
+        axes.plot(epoch, val, color=colour, marker=single)
+    kept, shown = epoch == model.training["best_epoch"] + 1, train if val is None else val
+    axes.plot(epoch[kept], shown[kept], color=colour, marker=MARKERS[name], markersize=6, linestyle="")
 
 
 def reliability(bins: Sequence[Mapping[str, str]], models: Sequence[str], when: str) -> Markup:

@@ -129,6 +129,7 @@ def _models(task: type[Task], inputs: Inputs, config: Mapping[str, Any]) -> Fiel
         "judged": inputs.judged,
         "crossed": inputs.measured_on == CROSS_VALIDATION,
         "curves": _curves(task, inputs),
+        "in_epochs": all(model.training.get("epochs") for model in inputs.models.values()),
     }
 
 
@@ -149,7 +150,7 @@ def _curves(task: type[Task], inputs: Inputs) -> dict[str, Markup]:
     return {
         title: figures.history_curves(inputs.models, column, label, percent=column in shares)
         for column, title, label in task.curves
-        if all(f"val_{column}" in model.history for model in inputs.models.values())
+        if all(f"train_{column}" in model.history for model in inputs.models.values())
     }
 
 

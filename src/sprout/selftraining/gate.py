@@ -30,6 +30,9 @@ class Verdict:
     """The probability that the gate keeps a student whose error is `WORSE` higher."""
     noun: str = "val examples"
     """What the examples are called."""
+    student_error: float = 0.0
+    rival_error: float = 0.0
+    """The shares of them that each gets wrong."""
 
 
 def judge(student: Array, rival: Array, name: str, noun: str = "val examples") -> Verdict:
@@ -44,7 +47,8 @@ def judge(student: Array, rival: Array, name: str, noun: str = "val examples") -
     wins, losses = int((student & ~rival).sum()), int((rival & ~student).sum())
     kept = "student" if wins >= losses else name
     p, passed = mcnemar_p(wins, losses), passes(len(student), wins + losses)
-    return Verdict(name, kept, len(student), wins, losses, p, passed, noun)
+    errors = (1 - float(right.mean()) if len(right) else 0.0 for right in (student, rival))
+    return Verdict(name, kept, len(student), wins, losses, p, passed, noun, *errors)
 
 
 def passes(examples: int, differing: int, worse: float = WORSE) -> float:

@@ -214,9 +214,12 @@ def measured(splits: Section, labels: int) -> str:
     if not splits["folds"]:
         return ""
     low, high = wilson_interval(round(SUPPOSED * labels), labels)
+    folds = splits["folds"]
+    assert isinstance(folds, int)
     return (
-        f"; {labels} labels are too few to hold some out, so {splits['folds']}-fold cross-validation measures the "
-        f"error: one of {SUPPOSED:.0%} would be known to lie between {low:.0%} and {high:.0%}"
+        f"; {labels} labels are too few to hold some out, so {folds}-fold cross-validation measures the error: one of "
+        f"{SUPPOSED:.0%} would be known to lie between {low:.0%} and {high:.0%}. Each model is trained {folds + 1} "
+        "times"
     )
 
 

@@ -63,6 +63,7 @@ def assign_splits(
     if len(replaced):
         notes.append(f"the source's own test split ({len(replaced)} examples) is not used, because prepare.test is set")
     folds = find_folds(rows["train"], targets, strata, groups, settings)
+    notes += note_unseen_classes(rows["train"], targets) if folds is not None else []
     notes += [*note_split_groups(rows, groups), *note_conflicting_labels(usable, images, targets)]
     return Assignment(targets, images, groups, rows, folds, len(wanted) - len(used), notes)
 
@@ -81,6 +82,16 @@ def find_folds(train: Array, targets: Targets, strata: Array, groups: Array, set
             "null, and prepare.val to how many to draw"
         )
     return assign_folds(train, strata, groups, settings.folds, settings.seed + 3)
+
+
+def note_unseen_classes(train: Array, targets: Targets) -> list[str]:
+    """Report classes with one label: the model that judges it without its fold has not seen the class."""
+    counts = np.bincount(targets.index[train], minlength=len(targets.classes))
+    return [
+        f"cross-validation counts the only label of {targets.classes[index]!r} as an error, as the model that judges "
+        "it has not seen the class"
+        for index in np.flatnonzero(counts == 1)
+    ]
 
 
 def note_split_groups(rows: dict[str, Array], groups: Array) -> list[str]:

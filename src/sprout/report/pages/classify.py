@@ -26,10 +26,13 @@ CONTENTS = {
     "pseudo-labels": "Pseudo-labels",
     "mistakes": "Most confident mistakes",
 }
+KEPT_CONTROL = (
+    "The student was worse than the control, which is kept. Against the teacher, the control's further steps on labels"
+)
 LEARNED_FROM = {
     ("student", "control"): "Learning from unlabelled examples, against as many steps on labels alone,",
     ("student", "teacher"): "Learning from unlabelled examples, and in further steps,",
-    ("control", "teacher"): "The student was worse than the control, which is kept: its further steps on labels",
+    ("control", "teacher"): KEPT_CONTROL,
 }
 """What the model shown has done that its rival has not."""
 CROSSED = (
