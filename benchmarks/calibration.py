@@ -13,9 +13,9 @@ from statistics import mean
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import yaml
 
 from benchmarks.paired import cost, parser, positive
+from benchmarks.seeds import write_params
 from benchmarks.workspace import copy_project, environment
 from sprout.data.store import class_indices, open_store
 from sprout.evaluate.calibration import BINS, calibration_error
@@ -31,9 +31,7 @@ def measure(seeds: range, overrides: list[str], experiment: str = "fashion_mnist
         folder, env = Path(scratch, "project"), environment(Path(scratch, "dvc"))
         copy_project(folder, env)
         for seed in seeds:
-            seeded = [f"{section}.seed={seed}" for section in ("prepare", "augment", "train")]
-            params = {"experiment": experiment, "overrides": [*overrides, *seeded]}
-            (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+            write_params(folder, experiment, overrides, seed)
             cost(["dvc", "repro", "train"], folder, env)
             found.append(errors(folder, load_predictor(folder / "models/teacher")))
     print(json.dumps(summary(found)))

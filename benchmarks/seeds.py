@@ -33,9 +33,7 @@ def run_seeds(experiment: str, overrides: Sequence[str], split: str, seeds: rang
         folder, env = Path(scratch, "project"), environment(Path(scratch, "dvc"))
         copy_project(folder, env)
         for seed in seeds:
-            seeded = [f"{section}.seed={seed}" for section in ("prepare", "augment", "train")]
-            params = {"experiment": experiment, "overrides": [*overrides, *seeded]}
-            (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+            write_params(folder, experiment, overrides, seed)
             # For val the build ends with the student, so that the test split is not read.
             took = cost(["dvc", "repro", "evaluate" if split == "test" else "retrain"], folder, env)
             for role in trained(folder):
@@ -43,6 +41,13 @@ def run_seeds(experiment: str, overrides: Sequence[str], split: str, seeds: rang
             latest = ", ".join(f"{role} {runs[-1]}" for role, runs in results.items())
             print(f"seed {seed}: {latest} ({took.wall:.0f} s)", file=sys.stderr, flush=True)
     return results
+
+
+def write_params(folder: Path, experiment: str, overrides: Sequence[str], seed: int) -> None:
+    """Let a workspace build an experiment with this seed."""
+    seeded = [f"{section}.seed={seed}" for section in ("prepare", "augment", "train")]
+    params = {"experiment": experiment, "overrides": [*overrides, *seeded]}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
 
 
 def trained(folder: Path) -> list[str]:

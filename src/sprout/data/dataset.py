@@ -97,7 +97,6 @@ class Measured:
     examined: Array | None = None
     """Out-of-fold results of `Task.examine` for the whole store, each from a model that has not learned from the
     example; None for those of the trained model itself."""
-
     noun: str = "val examples"
     """What the examples are called."""
 

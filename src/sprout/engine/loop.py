@@ -206,7 +206,7 @@ class Loop:
         return torch.tensor([*found["sums"].tolist(), host.num_valid], dtype=torch.float64)
 
     def row(self, validated: list[float] | None) -> Row:
-        """The row of history of the running epoch; None without a validation split."""
+        """The row of history of the running epoch; `validated` are the sums on val, None without such a split."""
         progress, name = self.progress, self.config.task.epoch_metric
         trained = self.sync.total(torch.tensor(progress.sums, dtype=torch.float64))
         row: Row = {"epoch": progress.epoch, "lr": self.lr(progress.step - 1)}

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from sprout.data.store import Array, Store
 from sprout.evaluate.judged import judged_by
+from sprout.evaluate.tested_on import CROSS_VALIDATION, TEST
 from sprout.models.card import OUT_OF_FOLD
 from sprout.models.predictor import Predictor
 from sprout.runtime.files import write_json
@@ -15,8 +16,6 @@ from sprout.tasks.base import Limits
 
 Models = Mapping[str, Predictor]
 """Teacher, control if there is one, and student, of one task."""
-TEST = "test"
-CROSS_VALIDATION = "cross_validation"
 
 
 class Tested(NamedTuple):
@@ -74,8 +73,3 @@ def evaluate(
     table = models["student"].task.write_evaluation(folder, models, tested.store, tested.examined, limits)
     pq.write_table(table, folder / "predictions.parquet", compression="zstd")
     return metrics
-
-
-def measured_on(metrics: Mapping[str, Any]) -> str:
-    """Which of `Tested.split` the metrics of an evaluation are from."""
-    return TEST if TEST in metrics else CROSS_VALIDATION

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sprout.config.workspace import Build
-from sprout.evaluate.evaluate import measured_on
+from sprout.evaluate.tested_on import tested_on
 from sprout.models.card import load_card
 from sprout.runtime.files import read_json
 from sprout.tracking import (
@@ -30,7 +30,7 @@ def track_evaluation(build: Build, evaluation: Path) -> None:
     uri, here, git = tracking_uri(), Path.cwd(), git_state(Path.cwd())
     kept = load_card(Path("models/student")).kept
     metrics = read_json(evaluation / "metrics.json")
-    split = measured_on(metrics)
+    split = tested_on(metrics)
     for role in metrics[split]:
         if kept and role == "student":
             continue

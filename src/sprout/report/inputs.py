@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sprout.data.store import Array, class_indices, read_labels
+from sprout.evaluate.tested_on import CROSS_VALIDATION, tested_on
 from sprout.runtime.files import read_json
 from sprout.tasks.scores import Metrics
 
-CROSS_VALIDATION = "cross_validation"
 SPLITS = ("train", "val", "unlabelled", "test")
 
 
@@ -51,9 +51,9 @@ class Inputs:
     pool: dict[str, Any] | None
     """What teacher and student make of the unlabelled pool, `pool.json`; None where no student was trained."""
     test: dict[str, Metrics]
-    """The metrics of each model on what `measured_on` says."""
-    measured_on: str
-    """test, or cross_validation: then `predictions` are those for the labels, out of fold."""
+    """The metrics of each model on test, or with cross-validation on the labels."""
+    crossed: bool
+    """Whether there is no test split: then `test` and `predictions` are those of cross-validation."""
     pseudo_labels: dict[str, Any]
     """By labeller what is known of the labels that it gave the pool, see `evaluate.audit.in_short`."""
     predictions: pa.Table
@@ -66,7 +66,7 @@ class Inputs:
     @property
     def tested_split(self) -> str:
         """The store of the examples of `predictions`."""
-        return "train" if self.measured_on == CROSS_VALIDATION else "test"
+        return "train" if self.crossed else "test"
 
     @property
     def judged(self) -> str:
@@ -76,7 +76,7 @@ class Inputs:
     @property
     def noun(self) -> str:
         """What one of these examples is called."""
-        return "cross-validated label" if self.measured_on == CROSS_VALIDATION else "test example"
+        return "cross-validated label" if self.crossed else "test example"
 
     @property
     def shown(self) -> str:
@@ -109,7 +109,7 @@ def read_inputs(
     shown = {role: folder for role, folder in models.items() if not (kept and role == "student")}
     tables = {split: read_labels(prepared / split) for split in SPLITS}
     metrics = read_json(evaluation / "metrics.json")
-    split = "test" if "test" in metrics else CROSS_VALIDATION
+    split = tested_on(metrics)
     return Inputs(
         classes=read_json(prepared / "classes.json"),
         summary=read_json(prepared / "summary.json"),
@@ -120,7 +120,7 @@ def read_inputs(
         gate=read_if_there(models["student"] / "gate.json"),
         pool=read_if_there(models["student"] / "pool.json"),
         test=metrics[split],
-        measured_on=split,
+        crossed=split == CROSS_VALIDATION,
         pseudo_labels=metrics["pseudo_labels"],
         predictions=pq.read_table(evaluation / "predictions.parquet"),
         quarantined=read_rows(prepared / "quarantine.csv"),

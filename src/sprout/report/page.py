@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sprout.report import figures, formatting, tables
-from sprout.report.inputs import CROSS_VALIDATION, SPLITS, Inputs, read_inputs
+from sprout.report.inputs import SPLITS, Inputs, read_inputs
 from sprout.report.pool_notes import pool_notes
 from sprout.runtime.files import atomic_write, read_json
 from sprout.tasks import task_named
@@ -121,13 +121,11 @@ def _models(task: type[Task], inputs: Inputs, config: Mapping[str, Any]) -> Fiel
         "trained": {role: model.training for role, model in inputs.models.items()},
         "trainings": {role: config[TRAININGS[role]] for role in inputs.models},
         "sections": _sections(config, task.has_pseudo_labels),
-        "comparisons": tables.comparisons(
-            task.scores, inputs.models, None if inputs.measured_on == CROSS_VALIDATION else inputs.test
-        ),
+        "comparisons": tables.comparisons(task.scores, inputs.models, None if inputs.crossed else inputs.test),
         "folds": inputs.summary["folds"],
         "noun": inputs.noun,
         "judged": inputs.judged,
-        "crossed": inputs.measured_on == CROSS_VALIDATION,
+        "crossed": inputs.crossed,
         "curves": _curves(task, inputs),
         "in_epochs": all(model.training.get("epochs") for model in inputs.models.values()),
     }

@@ -14,7 +14,7 @@ T = TypeVar("T")
 SECONDS = 5.0
 """Between two plain lines."""
 SILENCE = 20.0
-"""Seconds without a plain line after which one says that the step goes on."""
+"""Seconds after which a long step prints a plain line, if none has come."""
 BAR_DELAY = 2.0
 """Seconds after which steps that are usually short show a bar."""
 

@@ -28,10 +28,10 @@ class Verdict:
     """McNemar's exact test, two-sided."""
     passes_worse: float
     """The probability that the gate keeps a student whose error is `WORSE` higher."""
-    noun: str = "val examples"
+    noun: str
     """What the examples are called."""
-    student_error: float = 0.0
-    rival_error: float = 0.0
+    student_error: float
+    rival_error: float
     """The shares of them that each gets wrong."""
 
 

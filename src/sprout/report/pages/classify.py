@@ -11,9 +11,10 @@ from sprout.data.store import Array
 from sprout.evaluate.significance import mcnemar_p, wilson_interval
 from sprout.report import figures
 from sprout.report.formatting import decimal, percent, plural
-from sprout.report.inputs import CROSS_VALIDATION, Inputs, read_rows, to_float
+from sprout.report.inputs import Inputs, read_rows, to_float
+from sprout.report.pages.mistakes import mistakes_gallery
 from sprout.report.pages.pseudo_labels import pseudo_label_fields
-from sprout.report.pictures import Picture, are_pictures, drawn
+from sprout.report.pictures import are_pictures
 
 Fields = dict[str, Any]
 FINE_TEST_SPLIT = 2000
@@ -132,7 +133,7 @@ def count_outcome(inputs: Inputs) -> Outcome:
     intervals = {role: wilson_interval(int(right[role].sum()), total) for role in inputs.models if total}
     shown, rival = right[inputs.shown], right[inputs.rival or inputs.shown]
     corrected, broken = int((shown & ~rival).sum()), int((rival & ~shown).sum())
-    folds = inputs.summary["folds"] if inputs.measured_on == CROSS_VALIDATION else None
+    folds = inputs.summary["folds"] if inputs.crossed else None
     return Outcome(total, errors, intervals, corrected, broken, inputs.rival, folds)
 
 
@@ -249,39 +250,4 @@ def calibration_errors(inputs: Inputs) -> list[dict[str, Any]]:
         }
         for row in rows
         if row["model"] in inputs.models
-    ]
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A test example with a wrong prediction; classes by name."""
-
-    picture: Picture | None
-    """None where the example cannot be drawn."""
-    origin: str
-    actual: str
-    predicted: str
-    confidence: float
-    teacher: str | None
-    """The teacher's prediction, where the student is another model."""
-
-
-def mistakes_gallery(inputs: Inputs, test: Path, wanted: int) -> list[Mistake]:
-    """Wrong predictions of the model shown, the most confident first."""
-    columns = {name: inputs.predictions[name].to_numpy() for name in inputs.predictions.column_names}
-    confidence = columns[f"{inputs.shown}_confidence"]
-    wrong = np.flatnonzero(columns[inputs.shown] != columns["label"])
-    chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:wanted]
-    named = {name: [inputs.classes[columns[name][i]] for i in chosen] for name in ("label", inputs.shown, "teacher")}
-    shown = drawn(inputs, test, columns["row"][chosen])
-    return [
-        Mistake(
-            picture,
-            origin,
-            actual=named["label"][i],
-            predicted=named[inputs.shown][i],
-            confidence=float(confidence[chosen[i]]),
-            teacher=named["teacher"][i] if inputs.rival else None,
-        )
-        for i, (picture, origin) in enumerate(shown)
     ]
