@@ -4,6 +4,8 @@ The pool is of grey images of 28 × 28 pixels, the network a CNN of three layers
 reference normalises the same images in batches of the same size and keeps the outputs.
 """
 
+import io
+from contextlib import chdir, redirect_stderr
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,29 +19,34 @@ from sprout.config.pseudo_label import Threshold
 from sprout.config.workspace import choice
 from sprout.data.store import open_store
 from sprout.engine.initial import initial_network
-from sprout.models.predictor import BATCH, Predictor, use_threads
+from sprout.engine.tracked import PREPARED
+from sprout.models.card import save_model
+from sprout.models.predictor import BATCH, use_threads
 from sprout.runtime.files import atomic_folder
-from sprout.selftraining.pseudo_labels import label_pool
+from sprout.selftraining.rounds import hold, write_rounds
 
 GOAL = 1.10
 THREADS = 2
-SHARE = 0.1
+CONFIDENCE = 0.1
 """The confidence from which predictions of ten classes are accepted: all of them."""
 
 
 def measure(pairs: int, images: int) -> None:
     """Score so many images, and print the result."""
-    with TemporaryDirectory(prefix="sprout-score-") as scratch:
-        data, build = random_data(Path(scratch), 100, 100, pool=images), compose("model=cnn")
+    build = compose("model=cnn")
+    with TemporaryDirectory(prefix="sprout-score-") as scratch, chdir(scratch):
+        data, teacher = random_data(PREPARED, 100, 1, pool=images), Path("models/teacher")
         use_threads(THREADS)
         card = card_of(data, choice(build, "model", "name", MODELS))
         network = initial_network(card, CLASSES, None, keep_head=False).eval()
-        pool, teacher = open_store(Path(scratch, "unlabelled")), Predictor(network, card)
+        teacher.mkdir(parents=True)
+        save_model(teacher, network.state_dict(), card)
+        pool, config = open_store(PREPARED / "unlabelled"), Threshold(1, None, "none", "threshold", CONFIDENCE)
 
         def score() -> None:
-            """Write the label table, as the stage does."""
-            with atomic_folder(Path(scratch, "pseudo_labels")) as folder:
-                label_pool(folder, teacher, pool, Threshold("threshold", SHARE, None))
+            """Hold one round and write what it has found, as the stage does."""
+            with atomic_folder(Path("data/pseudo_labels")) as folder, redirect_stderr(io.StringIO()):
+                write_rounds(folder, [hold(1, teacher, config, data.train)])
 
         @torch.inference_mode()
         def forward() -> None:

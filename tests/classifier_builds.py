@@ -124,9 +124,10 @@ def make_pseudo_labels(folder: Path, case: Case) -> None:
     write_labels(folder, table)
     row = {
         "round": 1,
+        "labeller": "teacher",
         "pool": case.pool,
         "accepted": case.accepted,
-        "threshold": 0.9,
+        "lowest_confidence": 0.91,
         "mean_confidence": 0.95,
     }
     write_rows(folder / "rounds.csv", list(row), [row] if "teacher" in case.labellers else [])
@@ -187,8 +188,8 @@ def labels_of(rows: np.ndarray, case: Case, accepted: int, wrong: int, known: in
     confidence[: accepted + case.left_out] = 0.905
     confidence[:accepted] = np.linspace(0.91, 0.99, accepted)
     true = np.where(rows < wrong, (predicted + 1) % len(case.classes), predicted)
-    threshold, round_ = np.full(len(rows), 0.9, np.float32), (rows < accepted).astype(int)
-    return Labels(predicted, confidence, threshold, round_, np.where(rows < known, true, -1))
+    threshold = np.full(len(rows), 0.9, np.float32)
+    return Labels(predicted, confidence, threshold, rows < accepted, np.where(rows < known, true, -1))
 
 
 def guesses(labels: np.ndarray, case: Case, wrong: int) -> np.ndarray:

@@ -12,57 +12,54 @@ from scipy.stats import binomtest
 
 from handmade import model
 from learning import supervised
-from sprout.config.pseudo_label import NoPseudoLabels, PseudoLabel, Threshold
 from sprout.config.train import GradientDescent
-from sprout.data.store import label_table, open_store, read_labels, write_store
+from sprout.data.store import label_table, open_store, write_store
 from sprout.evaluate.audit import Labels, Share, audit, coverage, decide, in_short, precision
 from sprout.evaluate.labellers import POOL, Labelling, labellings, write_audit
 from sprout.models.predictor import Predictor
-from sprout.selftraining.pseudo_labels import label_pool
+from sprout.selftraining.rounds import write_rounds
 from sprout.tasks import TASKS
 from sprout.tasks.classify import softmax
 from trainings import CONSISTENCY
 
 CLASSES = ["a", "b", "c"]
 SHAPE = (4, 3, 2)
-SIZES = (("unlabelled", 12), ("val", 6))
 
 
-def labels(predicted: list[int], rounds: list[int], true: list[int]) -> Labels:
+def labels(predicted: list[int], accepted: list[int], true: list[int]) -> Labels:
     n = len(predicted)
     confidence, threshold = np.full(n, 0.9, np.float32), np.full(n, 0.8, np.float32)
-    return Labels(np.array(predicted, int), confidence, threshold, np.array(rounds, int), np.array(true, int))
+    return Labels(np.array(predicted, int), confidence, threshold, np.array(accepted, bool), np.array(true, int))
 
 
-POOL_LABELS = labels([0, 0, 0, 1, 1, 2], [1, 1, 0, 2, 1, 0], [0, 1, 0, 1, -1, 2])
-VAL = labels([0, 1, 1, 1], [1, 1, 2, 0], [0, 1, 0, 2])
+POOL_LABELS = labels([0, 0, 0, 1, 1, 2], [1, 1, 0, 1, 1, 0], [0, 1, 0, 1, -1, 2])
+VAL = labels([0, 1, 1, 1], [1, 1, 1, 0], [0, 1, 0, 2])
 
 
 # From probabilities to labels.
 
 
-def test_a_prediction_is_accepted_in_the_first_round_whose_threshold_it_reaches() -> None:
+def test_a_prediction_is_accepted_if_it_reaches_the_threshold_of_its_class() -> None:
     probabilities = np.array([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4], [0.2, 0.8]], np.float32)
-    found = decide(probabilities, np.array([[0.9, 0.8], [0.6, 0.7]]), np.array([0, 0, -1, 1]))
+    found = decide(probabilities, np.array([0.9, 0.8]), np.array([0, 0, -1, 1]))
     assert found.predicted.tolist() == [0, 1, 0, 1]
-    assert found.round.tolist() == [1, 2, 2, 1], "a threshold itself is enough, also in float32"
-    assert found.threshold.tolist() == pytest.approx([0.6, 0.7, 0.6, 0.7])
-    assert found.accepted.all()
+    assert found.accepted.tolist() == [True, False, False, True], "a threshold itself is enough, also in float32"
+    assert found.threshold.tolist() == pytest.approx([0.9, 0.8, 0.9, 0.8])
     assert found.wrong.tolist() == [False, True, False, False]
 
 
 @pytest.mark.parametrize(("threshold", "accepted"), [(0.0, 3), (1.0, 0)])
 def test_all_and_none_are_accepted(threshold: float, accepted: int) -> None:
     probabilities = np.array([[0.5, 0.5], [0.4, 0.6], [0.7, 0.3]], np.float32)
-    found = decide(probabilities, np.full((1, 2), threshold), np.full(3, -1))
+    found = decide(probabilities, np.full(2, threshold), np.full(3, -1))
     assert coverage(found) == Share(accepted, 3)
     assert precision(found) == Share(0, 0)
 
 
 def test_no_predictions_are_no_labels() -> None:
-    found = decide(np.zeros((0, 3), np.float32), np.full((1, 3), 0.9), np.zeros(0, int))
+    found = decide(np.zeros((0, 3), np.float32), np.full(3, 0.9), np.zeros(0, int))
     assert coverage(found) == Share(0, 0)
-    assert found.round.tolist() == []
+    assert found.accepted.tolist() == []
 
 
 # Shares.
@@ -77,27 +74,22 @@ def test_a_share_has_wilsons_interval_and_none_without_examples() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "index", "covered", "right"),
+    ("index", "covered", "right"),
     [
-        (None, None, (4, 6), (2, 3)),  # of the accepted ones, the fifth has no known class and the second is wrong
-        (1, None, (3, 6), (1, 2)),
-        (2, None, (1, 6), (1, 1)),
-        (None, 0, (2, 3), (1, 2)),
-        (None, 1, (2, 2), (1, 1)),
-        (None, 2, (0, 1), (0, 0)),
+        (None, (4, 6), (2, 3)),  # of the accepted ones, the fifth has no known class and the second is wrong
+        (0, (2, 3), (1, 2)),
+        (1, (2, 2), (1, 1)),
+        (2, (0, 1), (0, 0)),
     ],
 )
-def test_coverage_and_precision(
-    number: int | None, index: int | None, covered: tuple[int, int], right: tuple[int, int]
-) -> None:
-    assert coverage(POOL_LABELS, number, index) == Share(*covered)
-    assert precision(POOL_LABELS, number, index) == Share(*right)
+def test_coverage_and_precision(index: int | None, covered: tuple[int, int], right: tuple[int, int]) -> None:
+    assert coverage(POOL_LABELS, index) == Share(*covered)
+    assert precision(POOL_LABELS, index) == Share(*right)
 
 
-def test_the_audit_has_all_then_rounds_then_classes() -> None:
+def test_the_audit_has_all_then_classes() -> None:
     rows = audit(POOL_LABELS, VAL, CLASSES)
-    scopes = list(dict.fromkeys((row["round"], row["class"]) for row in rows))
-    assert scopes == [("", ""), (1, ""), (2, ""), ("", "a"), ("", "b"), ("", "c")]
+    assert list(dict.fromkeys(row["class"] for row in rows)) == ["", "a", "b", "c"]
     found = {(row["measure"], row["basis"]): (row["hits"], row["total"]) for row in rows[:4]}
     assert found == {
         ("coverage", "counted"): (4, 6),
@@ -105,9 +97,6 @@ def test_the_audit_has_all_then_rounds_then_classes() -> None:
         ("precision", "estimated"): (2, 3),
         ("precision", "measured"): (2, 3),
     }
-    of_round = audit(labels([0], [0], [0]), VAL, CLASSES)[4:8]
-    assert {row["round"] for row in of_round} == {1}, "also one that has accepted nothing in the pool"
-    assert [row["hits"] for row in of_round] == [0, 2, 2, 0]
 
 
 def test_a_class_that_is_never_predicted_has_no_share() -> None:
@@ -148,43 +137,23 @@ def write_split(folder: Path, known: list[int | None], seed: int) -> None:
     write_store(folder, images, label_table(rows, known, source="given", group=rows, origin=[""] * len(rows)))
 
 
-def models_of(task: str = "classify", **student: Any) -> dict[str, Predictor]:
-    return {"teacher": model(task, SHAPE), "student": model(task, SHAPE, seed=1, role="student", **student)}
+def student_of(task: str = "classify", **card: Any) -> Predictor:
+    return model(task, SHAPE, seed=1, role="student", **card)
 
 
-def labelled_by(
-    folder: Path, models: dict[str, Predictor], retrain: GradientDescent, config: PseudoLabel
-) -> dict[str, Labelling]:
-    """What the stage `evaluate` finds after the stage `pseudo_label`."""
+def found_after(folder: Path, student: Predictor, retrain: GradientDescent) -> dict[str, Labelling]:
+    """What the stage `evaluate` finds where no round was held."""
     (folder / "pseudo_labels").mkdir()
-    label_pool(folder / "pseudo_labels", models["teacher"], open_store(folder / "unlabelled"), config)
-    return labellings(models, dict.fromkeys(models, folder), folder, folder / "pseudo_labels", retrain)
-
-
-@pytest.mark.parametrize("per_class", [None, 1])
-def test_the_teachers_labels_are_those_of_the_label_table(prepared: Path, per_class: int | None) -> None:
-    models = models_of()
-    pool, val = (models["teacher"].predict(open_store(prepared / name).take(np.arange(n))) for name, n in SIZES)
-    threshold = float(np.median(pool.max(axis=1)))
-    found = labelled_by(prepared, models, SUPERVISED, Threshold("threshold", threshold, per_class))
-    assert list(found) == ["teacher"]
-    labels, table = found["teacher"].pool, read_labels(prepared / "pseudo_labels")
-    assert np.flatnonzero(labels.accepted).tolist() == table["row"].to_pylist()
-    assert labels.predicted[labels.accepted].tolist() == table["label"].to_pylist()
-    reach = labels.confidence >= labels.threshold
-    assert int(reach.sum()) == 6 >= table.num_rows
-    assert (reach & ~labels.accepted).any() == (per_class is not None)
-    assert labels.true.tolist() == [0, 1, 2] * 3 + [-1] * 3
-    assert found["teacher"].val.accepted.tolist() == (val.max(axis=1) >= np.float32(threshold)).tolist()
-    assert found["teacher"].val.true.tolist() == [0, 1, 2, 0, -1, 1]
+    write_rounds(folder / "pseudo_labels", [])
+    return labellings({"student": student}, {"student": folder}, folder, folder / "pseudo_labels", retrain)
 
 
 def test_the_students_labels_are_those_of_its_method_without_calibration(prepared: Path) -> None:
-    models = models_of(temperature=7.0)
-    found = labelled_by(prepared, models, FREEMATCH, NoPseudoLabels("none"))
+    student = student_of(temperature=7.0)
+    found = found_after(prepared, student, FREEMATCH)
     assert list(found) == ["student"]
     images = open_store(prepared / "unlabelled").take(np.arange(12))
-    probabilities = softmax(models["student"].outputs(images), None)
+    probabilities = softmax(student.outputs(images), None)
     confidence, of_classes = probabilities.max(axis=1), probabilities.mean(axis=0)
     cutoffs = confidence.mean() * of_classes / of_classes.max()
     labels = found["student"].pool
@@ -204,17 +173,17 @@ def test_the_students_labels_are_those_of_its_method_without_calibration(prepare
 def test_where_no_student_labels_the_pool_there_is_no_audit(
     prepared: Path, student: dict[str, str], retrain: GradientDescent
 ) -> None:
-    assert labelled_by(prepared, models_of(**student), retrain, NoPseudoLabels("none")) == {}
+    assert found_after(prepared, student_of(**student), retrain) == {}
 
 
 @pytest.mark.parametrize("task", [name for name, task in TASKS.items() if not task.has_pseudo_labels])
 def test_other_tasks_have_no_audit(prepared: Path, task: str) -> None:
-    assert labelled_by(prepared, models_of(task), SUPERVISED, Threshold("threshold", 0.5, None)) == {}
+    assert found_after(prepared, student_of(task), SUPERVISED) == {}
 
 
 def test_an_empty_pool_has_no_audit(prepared: Path) -> None:
     write_split(prepared / "unlabelled", [], seed=0)
-    assert labelled_by(prepared, models_of(), FREEMATCH, Threshold("threshold", 0.5, None)) == {}
+    assert found_after(prepared, student_of(), FREEMATCH) == {}
 
 
 # The files.
@@ -229,14 +198,14 @@ def test_the_files_hold_the_audit_and_every_label(tmp_path: Path) -> None:
     short = write_audit(tmp_path, {"teacher": Labelling(POOL_LABELS, VAL)}, CLASSES)
     assert short == {"teacher": in_short(POOL_LABELS, VAL)}
     rows, expected = rows_of(tmp_path / "audit.csv"), audit(POOL_LABELS, VAL, CLASSES)
-    assert len(rows) == len(expected) == 4 * 6
+    assert len(rows) == len(expected) == 4 * 4
     assert {row["labeller"] for row in rows} == {"teacher"}
     assert [(row["measure"], row["basis"], int(row["hits"])) for row in rows] == [
         (row["measure"], row["basis"], row["hits"]) for row in expected
     ]
     table = pq.read_table(tmp_path / "pool.parquet")
     assert table.column_names == list(POOL)
-    assert table["round"].to_pylist() == [1, 1, 0, 2, 1, 0]
+    assert table["accepted"].to_pylist() == [True, True, False, True, True, False]
     assert table["label"].to_pylist() == [0, 1, 0, 1, None, 2]
 
 

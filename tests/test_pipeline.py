@@ -86,7 +86,7 @@ def test_nothing_is_built_twice(built: Path) -> None:
         (["tracking/ui.py", "tracking/run.py", "runtime/training_progress.py", "sweep/pictures.py"], set()),
         (["report/figures.py", "report/pages/classify.py"], {"report"}),
         (["data/contact_sheet.py"], {"prepare", "augment"}),
-        (["engine/module.py"], {"train", "control", "retrain"}),
+        (["engine/module.py"], {"train", "pseudo_label", "control", "retrain"}),
     ],
     ids=["tracking and progress", "pages", "contact sheets", "training"],
 )
@@ -234,7 +234,7 @@ def test_a_build_killed_twice_goes_on_to_the_same_result(prepared_project: Path,
     kill_in(folder, "teacher", stage_too=False)
     wait_for(lambda: not stage_processes(folder), 60, "the end of the orphaned stage")
     kill_in(folder, "student", stage_too=True)
-    again = start(folder, "dvc", "repro")
+    again = start(folder, "dvc", "repro", warm=True)
     most = 0
     while again.poll() is None:
         most = max(most, len(stage_processes(folder)))

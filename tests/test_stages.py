@@ -46,7 +46,7 @@ def has_code(path: str) -> bool:
 def code_of(name: str) -> set[str]:
     """The files whose change may change the outputs of a stage."""
     script, purpose = Path(f"pipelines/{name}.py"), PURPOSES.get(name)
-    trains = name in ("train", "control", "retrain")  # which imports optimizers by their names
+    trains = name in ("train", "pseudo_label", "control", "retrain")  # which imports optimizers by their names
     observers = tuple(path for path in OBSERVERS if not (purpose and path.startswith(purpose)))
     found = {script.as_posix(), *closure(script, lazy=purpose is None, strings=trains, closed=observers)}
     if purpose:

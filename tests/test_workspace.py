@@ -12,7 +12,7 @@ from sprout.runtime.errors import UserError
 TEXT = """\
 experiment: digits
 model: {name: mlp, hidden: [3], activation: relu, batch_norm: false, dropout: 0.0}
-pseudo_label: {method: threshold, threshold: 0.5, per_class: null}
+pseudo_label: {method: threshold, threshold: 0.5, rounds: 1, per_class: null, alignment: none}
 """
 
 
@@ -28,7 +28,7 @@ def test_the_build_is_read_with_its_text(tmp_path: Path) -> None:
     build = read_build(path)
     assert build.config_text == TEXT
     assert build.experiment == "digits"
-    assert choice(build, "pseudo_label", "method", PSEUDO_LABELS) == Threshold("threshold", 0.5, None)
+    assert choice(build, "pseudo_label", "method", PSEUDO_LABELS) == Threshold(1, None, "none", "threshold", 0.5)
     assert choice(build, "model", "name", MODELS) == Mlp("mlp", (3,), False, "relu", 0.0)
 
 
@@ -42,7 +42,8 @@ def test_a_build_without_sections_is_named(tmp_path: Path, text: str) -> None:
 def test_a_section_that_the_build_lacks_is_named() -> None:
     build = Build("experiment: digits\n", {"experiment": "digits"})
     with pytest.raises(
-        UserError, match=r"^pseudo_label=null: is not a section; its keys are method, threshold, per_class"
+        UserError,
+        match=r"^pseudo_label=null: is not a section; its keys are rounds, per_class, alignment, method, threshold",
     ):
         section(build, "pseudo_label", Threshold)
     with pytest.raises(UserError, match=r"^model=null: is not a section; its key name is one of cnn, mlp, .*, target$"):

@@ -34,15 +34,25 @@ def surroundings(folder: Path) -> dict[str, str]:
     return environment(folder.with_name(f"{folder.name}-dvc"))
 
 
+def warm_surroundings(folder: Path) -> dict[str, str]:
+    """The same, with commands that are forks of a Python that has imported the libraries."""
+    env = surroundings(folder)
+    return env | {"PATH": f"{commands()}{os.pathsep}{env['PATH']}"}
+
+
 def git(folder: Path, *words: str) -> str:
     """Run git and return what it printed."""
     return run(folder, "git", *words)
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    """Start a command in the folder, in a process group of its own; what it prints goes to `log` beside the folder."""
+def start(folder: Path, *words: str, warm: bool = False) -> subprocess.Popen[bytes]:
+    """Start a command in the folder, in a process group of its own; what it prints goes to `log` beside the folder.
+
+    `warm` as in `run`.
+    """
+    env = warm_surroundings(folder) if warm else surroundings(folder)
     with folder.with_name("log").open("ab") as log:
-        return subprocess.Popen(words, cwd=folder, env=surroundings(folder), stdout=log, stderr=log, process_group=0)
+        return subprocess.Popen(words, cwd=folder, env=env, stdout=log, stderr=log, process_group=0)
 
 
 def run(folder: Path, *words: str, code: int = 0) -> str:
@@ -50,8 +60,7 @@ def run(folder: Path, *words: str, code: int = 0) -> str:
 
     Where it is Python, it is a fork of one that has imported the libraries (`warm_python.py`), as are those it starts.
     """
-    env = surroundings(folder)
-    env["PATH"] = f"{commands()}{os.pathsep}{env['PATH']}"
+    env = warm_surroundings(folder)
     done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == code, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr

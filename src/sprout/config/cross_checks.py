@@ -5,7 +5,7 @@ from typing import get_args
 from sprout.config.model import Autoencoder, Estimator, KMeans, Model, Target
 from sprout.config.prepare import Prepare
 from sprout.config.pretrained import Pretrained
-from sprout.config.pseudo_label import PseudoLabel, Threshold
+from sprout.config.pseudo_label import NoPseudoLabels, PseudoLabel
 from sprout.config.train import Fitting, GradientDescent, Training, learned_task
 from sprout.methods import ScikitLearn, Supervised
 from sprout.runtime.errors import UserError
@@ -53,10 +53,11 @@ def check_folds(prepare: Prepare, pseudo_label: PseudoLabel, trainings: dict[str
     if prepare.folds is None:
         return
     key = f"prepare.folds={prepare.folds}"
-    if isinstance(pseudo_label, Threshold):
+    if not isinstance(pseudo_label, NoPseudoLabels):
         raise UserError(
-            f"{key} with pseudo_label.method=threshold: pseudo-labels of a teacher that has learned from all folds "
-            "would be measured too well; take pseudo_label=none and retrain=consistency, or prepare.folds=null"
+            f"{key} with pseudo_label.method={pseudo_label.method}: pseudo-labels of a teacher that has learned "
+            "from all folds would be measured too well; take pseudo_label=none and retrain=consistency, or "
+            "prepare.folds=null"
         )
     for section, training in trainings.items():
         if isinstance(training, GradientDescent):

@@ -70,14 +70,14 @@ def plan(
         prepared: the prepared data; its val split picks the best epoch.
         training: the section `train` or `retrain`.
         model: the section `model`.
-        role: teacher, control, student or train.
+        role: teacher, round, control, student or train.
         fold: with cross-validation the fold that is held out; the model is measured on it.
         out_of_fold: with cross-validation the results for all training examples, by which the final model is measured.
 
     Raises:
         UserError: the data or the settings do not fit.
     """
-    section, described = "retrain" if role in ("student", "control") else "train", describe(prepared)
+    section, described = "train" if role in ("teacher", "train") else "retrain", describe(prepared)
     task = learned_task(training, model)
     seen = examples if fold is None else examples.without_fold(fold)
     data = TrainingData(

@@ -17,7 +17,7 @@ import numpy as np
 from sprout.data.store import Array
 from sprout.evaluate.significance import wilson_interval
 
-AUDIT = ["round", "class", "measure", "basis", "share", "low", "high", "hits", "total"]
+AUDIT = ["class", "measure", "basis", "share", "low", "high", "hits", "total"]
 """Columns of `audit.csv`, after the labeller."""
 
 
@@ -31,16 +31,10 @@ class Labels:
     """0..1."""
     threshold: Array
     """The confidence from which this prediction counts."""
-    round: Array
-    """int, the round that accepted the prediction; 0 where it is rejected."""
+    accepted: Array
+    """Whether it does."""
     true: Array
     """int, class; −1 where it is not known."""
-
-    @property
-    def accepted(self) -> Array:
-        """Whether the prediction counts."""
-        found: Array = self.round > 0
-        return found
 
     @property
     def wrong(self) -> Array:
@@ -50,18 +44,16 @@ class Labels:
 
 
 def decide(probabilities: Array, thresholds: Array, true: Array) -> Labels:
-    """Accept each prediction in the first round whose threshold it reaches.
+    """Accept each prediction that reaches the threshold of its class.
 
     Args:
         probabilities: (N, K), rows sum to 1; N may be 0.
-        thresholds: (R, K) of each round, for each class.
+        thresholds: (K,) of each class.
         true: (N,) int, −1 where it is not known.
     """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1, initial=0)
-    needed = thresholds.astype(probabilities.dtype)[:, predicted]
-    reached = confidence >= needed
-    round_ = np.where(reached.any(axis=0), reached.argmax(axis=0) + 1, 0)
-    return Labels(predicted, confidence, needed.min(axis=0), round_, true)
+    needed = thresholds.astype(probabilities.dtype)[predicted]
+    return Labels(predicted, confidence, needed, confidence >= needed, true)
 
 
 @dataclass(frozen=True)
@@ -79,7 +71,7 @@ class Share:
 
 
 def audit(pool: Labels, known: Labels, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Coverage and precision of all labels, of each round, and of each predicted class.
+    """Coverage and precision of all labels, and of each predicted class.
 
     Args:
         pool: the labels of the pool.
@@ -87,46 +79,37 @@ def audit(pool: Labels, known: Labels, classes: Sequence[str]) -> list[dict[str,
         classes: K names.
 
     Returns:
-        Rows of the columns `AUDIT`; round and class are empty in those of all.
+        Rows of the columns `AUDIT`; the class is empty in those of all.
     """
-    rounds = np.unique(np.concatenate([pool.round[pool.accepted], known.round[known.accepted]])).tolist()
-    scopes: list[tuple[int | None, int | None]] = [(None, None), *((number, None) for number in rounds)]
-    scopes += [(None, index) for index in range(len(classes))]
     return [
-        {"round": number or "", "class": "" if index is None else classes[index], **row}
-        for number, index in scopes
-        for row in shares(pool, known, number, index)
+        {"class": name, **row}
+        for index, name in ((None, ""), *enumerate(classes))
+        for row in shares(pool, known, index)
     ]
 
 
-def shares(pool: Labels, known: Labels, number: int | None, index: int | None) -> list[dict[str, Any]]:
-    """Coverage and precision in a round and of a class, or in all; see `audit`."""
+def shares(pool: Labels, known: Labels, index: int | None) -> list[dict[str, Any]]:
+    """Coverage and precision of a class, or of all; see `audit`."""
     found = {
-        ("coverage", "counted"): coverage(pool, number, index),
-        ("coverage", "estimated"): coverage(known, number, index),
-        ("precision", "estimated"): precision(known, number, index),
-        ("precision", "measured"): precision(pool, number, index),
+        ("coverage", "counted"): coverage(pool, index),
+        ("coverage", "estimated"): coverage(known, index),
+        ("precision", "estimated"): precision(known, index),
+        ("precision", "measured"): precision(pool, index),
     }
     return [{"measure": measure, "basis": basis, **one.columns()} for (measure, basis), one in found.items()]
 
 
-def coverage(labels: Labels, number: int | None = None, index: int | None = None) -> Share:
-    """Of the predictions of this class, or of all, the share that this round, or any, has accepted."""
+def coverage(labels: Labels, index: int | None = None) -> Share:
+    """Of the predictions of this class, or of all, the share that is accepted."""
     of_class = np.full(len(labels.predicted), True) if index is None else labels.predicted == index
-    return Share(int((of_class & accepted_in(labels, number)).sum()), int(of_class.sum()))
+    return Share(int((of_class & labels.accepted).sum()), int(of_class.sum()))
 
 
-def precision(labels: Labels, number: int | None = None, index: int | None = None) -> Share:
+def precision(labels: Labels, index: int | None = None) -> Share:
     """Of the accepted predictions whose true class is known, the share that is right."""
-    counts = accepted_in(labels, number) & (labels.true >= 0)
+    counts = labels.accepted & (labels.true >= 0)
     counts &= True if index is None else labels.predicted == index
     return Share(int((counts & ~labels.wrong).sum()), int(counts.sum()))
-
-
-def accepted_in(labels: Labels, number: int | None) -> Array:
-    """Whether this round, or any, has accepted a prediction: (N,) bool."""
-    found: Array = labels.accepted if number is None else labels.round == number
-    return found
 
 
 def in_short(pool: Labels, known: Labels) -> dict[str, float | int | None]:

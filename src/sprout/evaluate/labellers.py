@@ -1,10 +1,10 @@
 """Who gave the unlabelled examples their labels, and which ones.
 
-The teacher did, where its predictions became labels; and the student, where its method learned from the pool itself.
-The labeller of such a training changes from step to step: what is audited is the last one, the student that is kept.
+The labeller of each round of pseudo-labels did, the first of which is the teacher; and the student, where its method
+learned from the pool itself. The labeller of such a training changes from step to step: what is audited is the last
+one, the student that is kept.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sprout.config.train import GradientDescent, Training
-from sprout.data.store import Array, Store, class_indices, open_store, read_labels
+from sprout.data.store import Array, Store, class_indices, open_store
 from sprout.evaluate.audit import AUDIT, Labels, audit, decide, in_short
 from sprout.evaluate.judged import judged_by
 from sprout.models.predictor import Predictor
@@ -27,10 +28,12 @@ POOL = {
     "predicted": pa.int64(),
     "confidence": pa.float32(),
     "threshold": pa.float32(),
-    "round": pa.int64(),
+    "accepted": pa.bool_(),
     "label": pa.int64(),
 }
 """Columns of `pool.parquet`: see `Labels`; `label` is the true class, null where it is not known."""
+RECORDED = ("predicted", "confidence", "threshold", "accepted")
+"""Those that the stage `pseudo_label` has recorded."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,6 @@ class Labelling:
 
     pool: Labels
     val: Labels
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a model says of the pool, and of examples whose class is known and that it has not learned from."""
-
-    pool: Array
-    """(N, K) probabilities."""
-    val: Array
-    """(V, K) the same of val, or with cross-validation of the labels, out of fold."""
-    labels: Array
-    """(V,) int, their classes; −1 where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +59,6 @@ class Unlabelled:
         truth = class_indices(pq.read_table(prepared / "truth.parquet"))
         return cls(prepared, open_store(prepared / "unlabelled"), truth)
 
-    def labelled(self, said: Said, thresholds: Array) -> Labelling:
-        """Accept what reaches the thresholds, (R, K), in the pool and in val."""
-        return Labelling(decide(said.pool, thresholds, self.truth), decide(said.val, thresholds, said.labels))
-
-    def asked(self, model: Predictor, folder: Path) -> Said:
-        """Ask the model of a folder."""
-        judged = judged_by(folder, model, self.prepared, f"val: {model.card.role}")
-        of_pool = model.outputs_of(self.pool, f"pool: {model.card.role}")
-        return Said(
-            pool=model.task.predictions(of_pool, model.card),
-            val=model.task.predictions(judged.examined, model.card),
-            labels=class_indices(judged.store.labels),
-        )
-
 
 def labellings(
     models: Mapping[str, Predictor],
@@ -90,46 +67,44 @@ def labellings(
     pseudo_labels: Path,
     retrain: Training,
 ) -> dict[str, Labelling]:
-    """The labels of the teacher, and those of the student; without those who gave none.
+    """The labels of each round, and those of the student, by labeller; without those who gave none.
 
     Args:
-        models: teacher and student.
+        models: the student, or what is kept in its place, among others.
         folders: the model folder of each.
         prepared: folder of the stage `prepare`.
         pseudo_labels: folder of the stage `pseudo_label`.
         retrain: the student's settings.
     """
-    if not models["teacher"].task.has_pseudo_labels or not len((examples := Unlabelled.open(prepared)).pool):
+    if not models["student"].task.has_pseudo_labels or not len((examples := Unlabelled.open(prepared)).pool):
         return {}
-    found = {
-        "teacher": of_teacher(models["teacher"], folders["teacher"], examples, pseudo_labels),
-        "student": of_student(models["student"], folders["student"], examples, retrain),
+    found = of_rounds(examples, pseudo_labels)
+    student = of_student(models["student"], folders["student"], examples, retrain)
+    return found if student is None else found | {"student": student}
+
+
+def of_rounds(examples: Unlabelled, pseudo_labels: Path) -> dict[str, Labelling]:
+    """What the stage `pseudo_label` has recorded of each round, by labeller."""
+    table = pq.read_table(pseudo_labels / "predictions.parquet")
+    val = class_indices(open_store(examples.prepared / "val").labels)
+    return {
+        name: Labelling(recorded(table, name, "unlabelled", examples.truth), recorded(table, name, "val", val))
+        for name in pc.unique(table["labeller"]).to_pylist()
     }
-    return {role: labelling for role, labelling in found.items() if labelling is not None}
 
 
-def of_teacher(teacher: Predictor, model: Path, examples: Unlabelled, pseudo_labels: Path) -> Labelling | None:
-    """The teacher's pseudo-labels; None where no round was held.
+def recorded(table: pa.Table, name: str, split: str, true: Array) -> Labels:
+    """The labels of a labeller for a split.
 
-    Val is asked at the threshold of each round. Where `per_class` has left out predictions that reach it, those that
-    were accepted are the more confident ones.
+    Args:
+        table: `predictions.parquet`.
+        name: of the labeller.
+        split: unlabelled or val.
+        true: (N,) int, the classes of the split; −1 where it is not known.
     """
-    with (pseudo_labels / "rounds.csv").open(encoding="utf-8", newline="") as file:
-        thresholds = [float(row["threshold"]) for row in csv.DictReader(file)]
-    if not thresholds:
-        return None
-    of_class = np.repeat(np.array(thresholds)[:, None], len(teacher.classes), axis=1)
-    labelling = examples.labelled(examples.asked(teacher, model), of_class)
-    return replace(labelling, pool=as_accepted(labelling.pool, read_labels(pseudo_labels)))
-
-
-def as_accepted(pool: Labels, accepted: pa.Table) -> Labels:
-    """The labels of the pool with those that a label table holds as the accepted ones."""
-    rows, round_ = accepted["row"].to_numpy(), np.zeros_like(pool.round)
-    predicted, confidence = pool.predicted.copy(), pool.confidence.copy()
-    round_[rows], predicted[rows] = accepted["round"].to_numpy(), class_indices(accepted)
-    confidence[rows] = accepted["confidence"].to_numpy()
-    return replace(pool, round=round_, predicted=predicted, confidence=confidence)
+    rows = table.filter((pc.field("labeller") == name) & (pc.field("split") == split))
+    predicted, confidence, threshold, accepted = (rows[column].to_numpy() for column in RECORDED)
+    return Labels(predicted, confidence, threshold, accepted, true)
 
 
 def of_student(student: Predictor, model: Path, examples: Unlabelled, retrain: Training) -> Labelling | None:
@@ -140,10 +115,15 @@ def of_student(student: Predictor, model: Path, examples: Unlabelled, retrain: T
     """
     if student.card.kept or not isinstance(retrain, GradientDescent) or not retrain.method.learns_from_pool:
         return None
-    raw = Predictor(student.network, replace(student.card, temperature=None))
-    said = examples.asked(raw, model)
-    cutoffs = retrain.method.cutoffs(said.pool)
-    return None if cutoffs is None else examples.labelled(said, cutoffs[None])
+    raw = replace(student.card, temperature=None)
+    judged = judged_by(model, student, examples.prepared, "val: student")
+    of_val = student.task.predictions(judged.examined, raw)
+    of_pool = student.task.predictions(student.outputs_of(examples.pool, "pool: student"), raw)
+    cutoffs = retrain.method.cutoffs(of_pool)
+    if cutoffs is None:
+        return None
+    known = class_indices(judged.store.labels)
+    return Labelling(decide(of_pool, cutoffs, examples.truth), decide(of_val, cutoffs, known))
 
 
 def write_audit(folder: Path, found: Mapping[str, Labelling], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -164,7 +144,7 @@ def pool_table(labeller: str, labels: Labels) -> pa.Table:
         "predicted": labels.predicted,
         "confidence": labels.confidence,
         "threshold": labels.threshold,
-        "round": labels.round,
+        "accepted": labels.accepted,
         "label": pa.array(labels.true, pa.int64(), mask=labels.true < 0),
     }
     return pa.table({name: pa.array(values, POOL[name]) for name, values in columns.items()})

@@ -148,7 +148,7 @@ def confidence_histogram(labeller: str, confidence: Array) -> Markup:
         low = min(0.99, float(confidence.min()))
         axes.hist(confidence, bins=20, range=(low, 1.0), color=MUTED, edgecolor=LINE, linewidth=0.4)
 
-    return to_svg(f"confidence-{labeller}", CURVE, draw)
+    return to_svg(f"confidence-{labeller.replace(' ', '-')}", CURVE, draw)
 
 
 def scatter(true: Array, predicted: Array, model: str) -> Markup:

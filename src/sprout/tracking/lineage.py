@@ -51,6 +51,10 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 def trained_on(role: str) -> tuple[str, ...]:
-    """What the training of a model reads: teacher, control, student or train."""
+    """What the training of a model reads: teacher, round, control, student or train."""
     labelled = ("data/prepared", "data/augmented")
-    return (*labelled, "data/pseudo_labels", "models/teacher") if role in ("control", "student") else labelled
+    return labelled + {
+        "round": ("models/teacher",),
+        "control": ("data/pseudo_labels", "models/teacher"),
+        "student": ("data/pseudo_labels", "models/teacher"),
+    }.get(role, ())

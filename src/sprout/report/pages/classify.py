@@ -63,13 +63,13 @@ def _result(inputs: Inputs) -> Fields:
     digits = 1 if outcome.total < FINE_TEST_SPLIT else 2
     labelled, unlabelled = (len(inputs.labels[split]) for split in ("train", "unlabelled"))
     temperatures = [model.card["temperature"] for model in inputs.models.values()]
-    accepted = inputs.pseudo_labels.get("teacher", {"accepted": 0})["accepted"]
+    of_rounds = [found["accepted"] for labeller, found in inputs.pseudo_labels.items() if labeller != "student"]
     return {
         "what": f"A classifier of {len(inputs.classes)} classes, from {plural(labelled, 'labelled training example')} "
         f"and {plural(unlabelled, 'unlabelled example')}.",
         "tested": outcome.total,
         "headline": headline(outcome, digits),
-        "explanation": explanation(outcome, digits, unlabelled, accepted),
+        "explanation": explanation(outcome, digits, unlabelled, of_rounds[-1] if of_rounds else 0),
         "meaning": meaning(outcome, inputs.shown),
         "digits": digits,
         "intervals": {"accuracy": list(outcome.intervals.values())} if outcome.intervals else {},

@@ -34,15 +34,17 @@ def pseudo_label_fields(inputs: Inputs, unlabelled: Path, examples: int) -> dict
         unlabelled: the store of the pool.
         examples: to show in each gallery.
     """
-    found = read_pool(inputs.evaluation_folder / "pool.parquet")
+    found, rounds = read_pool(inputs.evaluation_folder / "pool.parquet"), rounds_fields(inputs)
+    earlier = {row["labeller"] for row in rounds[:-1]}
     return {
         "labellings": [
             labelling_fields(inputs, role, labels)
             | {"labeller": role, "galleries": galleries(inputs, unlabelled, labels, examples)}
             for role, labels in found.items()
+            if role not in earlier
         ],
         "no_labels": None if found else why_no_labels(inputs),
-        "rounds": rounds_fields(inputs),
+        "rounds": rounds,
         "replaced_by": inputs.kept if inputs.gate else None,
         "kept_share": kept_share(inputs),
     }
@@ -71,7 +73,7 @@ def audit_of(inputs: Inputs, role: str) -> Rows:
 def read_pool(path: Path) -> dict[str, Labels]:
     """The labels of the pool by labeller."""
     table = pq.read_table(path)
-    labellers, columns = table["labeller"].to_numpy(), ("predicted", "confidence", "threshold", "round")
+    labellers, columns = table["labeller"].to_numpy(), ("predicted", "confidence", "threshold", "accepted")
     arrays = [table[name].to_numpy() for name in columns] + [table["label"].fill_null(-1).to_numpy()]
     return {role: Labels(*(array[labellers == role] for array in arrays)) for role in dict.fromkeys(labellers)}
 
@@ -95,9 +97,9 @@ def kept_share(inputs: Inputs) -> float | None:
     return None if shares is None else float(shares[-1])
 
 
-def of(rows: Rows, round_: str = "", name: str = "") -> Rows:
-    """The rows of a round or of a class; of all without either."""
-    return [row for row in rows if (row["round"], row["class"]) == (round_, name)]
+def of(rows: Rows, name: str = "") -> Rows:
+    """The rows of a class; of all without one."""
+    return [row for row in rows if row["class"] == name]
 
 
 def share_cells(row: dict[str, str]) -> tuple[str, str, str]:
@@ -122,12 +124,11 @@ def precision_cell(row: dict[str, str]) -> str:
 
 
 def rounds_fields(inputs: Inputs) -> list[dict[str, Any]]:
-    """The rows of `rounds.csv` as numbers, each with the precision of the teacher's labels in that round."""
-    rounds, rows = read_rows(inputs.pseudo_labels_folder / "rounds.csv"), audit_of(inputs, "teacher")
+    """The rows of `rounds.csv`, each with the precision of its labels."""
     return [
-        {key: to_float(value) for key, value in row.items()}
-        | {"precision": precision_cells(of(rows, row["round"])) or [MISSING, MISSING]}
-        for row in rounds
+        {key: value if key == "labeller" else to_float(value) for key, value in row.items()}
+        | {"precision": precision_cells(of(audit_of(inputs, row["labeller"])))}
+        for row in read_rows(inputs.pseudo_labels_folder / "rounds.csv")
     ]
 
 
@@ -153,7 +154,7 @@ def by_class(classes: Sequence[str], true: Array, labels: Labels, rows: Rows) ->
             "accepted": int(counts[k]),
             "coverage": counts[k] / max(1, predictions[k]),
             "confidence": sums[k] / counts[k] if counts[k] else None,
-            "precision": precision_cells(of(rows, name=name)),
+            "precision": precision_cells(of(rows, name)),
         }
         for k, name in enumerate(classes)
     ]

@@ -1,0 +1,90 @@
+"""Which predictions on the unlabelled pool become labels. Pure functions of arrays.
+
+Pseudo-labels: D.-H. Lee, "Pseudo-Label", ICML workshop 2013; the fixed threshold on confidence as in Sohn et al.,
+"FixMatch", NeurIPS 2020, here on calibrated probabilities. Curriculum: Cascante-Bonilla et al., "Curriculum labeling",
+AAAI 2021, with the same share of every predicted class as in Zou et al., "Unsupervised domain adaptation for semantic
+segmentation via class-balanced self-training", ECCV 2018.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sprout.config.pseudo_label import Curriculum, Selection, Threshold
+from sprout.data.store import Array
+
+ROUNDING = 1e-6
+"""By how much a product that should be whole may be above it."""
+
+
+class Selected(NamedTuple):
+    """What a round accepts of N predictions."""
+
+    rows: Array
+    """(n,) int64 of the accepted ones, in order."""
+    thresholds: Array
+    """(K,) the confidence from which a prediction of each class is accepted; infinite where none is."""
+
+
+def select(probabilities: Array, config: Selection, number: int) -> Selected:
+    """Select predictions.
+
+    Args:
+        probabilities: (N, K) calibrated, rows sum to 1; N may be 0.
+        config: how.
+        number: of the round, from 1.
+    """
+    confidence, predicted = probabilities.max(axis=1, initial=0), probabilities.argmax(axis=1)
+    places, classes = places_in_class(predicted, confidence), probabilities.shape[1]
+    match config:
+        case Threshold():
+            accepted = confidence >= config.threshold
+            thresholds = np.full(classes, config.threshold, probabilities.dtype)
+        case Curriculum():
+            counts = np.bincount(predicted, minlength=classes)
+            wanted = counts * (config.share * number / config.rounds)
+            accepted = places < np.ceil(wanted - ROUNDING)[predicted]
+            thresholds = lowest(predicted[accepted], confidence[accepted], classes)
+    if config.per_class is not None:
+        accepted &= places < config.per_class
+    return Selected(np.flatnonzero(accepted), thresholds)
+
+
+def places_in_class(predicted: Array, confidence: Array) -> Array:
+    """The place of each prediction among those of its class, the most confident first: (N,) int64, from 0.
+
+    Of two predictions of equal confidence the earlier row comes first.
+    """
+    order, counts = np.lexsort((-confidence, predicted)), np.bincount(predicted)
+    places = np.empty(len(predicted), np.int64)
+    places[order] = np.arange(len(predicted)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return places
+
+
+def lowest(predicted: Array, confidence: Array, classes: int) -> Array:
+    """The lowest confidence of the predictions of each class: (n,), (n,) → (K,); infinite where there is none."""
+    found = np.full(classes, np.inf, confidence.dtype)
+    np.minimum.at(found, predicted, confidence)
+    return found
+
+
+def class_scales(probabilities: Array, wanted: Array) -> Array:
+    """By what each class is multiplied so that the mean prediction has the wanted shares, as far as one step goes.
+
+    Distribution alignment: Berthelot et al., "ReMixMatch", ICLR 2020.
+
+    Args:
+        probabilities: (N, K), rows sum to 1; N may be 0.
+        wanted: (K,) shares.
+    """
+    if not len(probabilities):
+        return np.ones_like(wanted)
+    found: Array = wanted / np.maximum(probabilities.mean(axis=0), np.finfo(np.float32).tiny)
+    return found
+
+
+def scaled(probabilities: Array, scales: Array) -> Array:
+    """Multiply each class, and norm each row to 1: (N, K), (K,) → (N, K) float32."""
+    products = probabilities * scales
+    found: Array = (products / products.sum(axis=1, keepdims=True)).astype(np.float32)
+    return found
