@@ -23,7 +23,8 @@ from sprout.engine.tracked import PREPARED
 from sprout.models.card import save_model
 from sprout.models.predictor import BATCH, use_threads
 from sprout.runtime.files import atomic_folder
-from sprout.selftraining.rounds import hold, write_rounds
+from sprout.selftraining.round_files import write_rounds
+from sprout.selftraining.rounds import hold
 
 GOAL = 1.10
 THREADS = 2

@@ -9,7 +9,7 @@ The seed decides the splits, the kept labels, the augmented copies and all rando
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from tempfile import TemporaryDirectory
@@ -24,10 +24,17 @@ from benchmarks.workspace import copy_project, environment
 ROLES = ("teacher", "control", "student")
 """There is no control where the student learns from nothing that the teacher has not."""
 Metrics = dict[str, float]
+Further = Callable[[Path, Mapping[str, str], int], dict[str, Metrics]]
+"""Of a workspace, the environment of its commands and the seed."""
 
 
-def run_seeds(experiment: str, overrides: Sequence[str], split: str, seeds: range) -> dict[str, list[Metrics]]:
-    """Build each seed in one workspace; return the metrics of each model on val, and on test if that is the split."""
+def run_seeds(
+    experiment: str, overrides: Sequence[str], split: str, seeds: range, further: Further | None = None
+) -> dict[str, list[Metrics]]:
+    """Build each seed in one workspace; return the metrics of each model on val, and on test if that is the split.
+
+    `further` measures more in a workspace that is built.
+    """
     results: dict[str, list[Metrics]] = {}
     with TemporaryDirectory(prefix="sprout-seeds-") as scratch:
         folder, env = Path(scratch, "project"), environment(Path(scratch, "dvc"))
@@ -36,8 +43,10 @@ def run_seeds(experiment: str, overrides: Sequence[str], split: str, seeds: rang
             write_params(folder, experiment, overrides, seed)
             # For val the build ends with the student, so that the test split is not read.
             took = cost(["dvc", "repro", "evaluate" if split == "test" else "retrain"], folder, env)
-            for role in trained(folder):
-                results.setdefault(role, []).append(read_metrics(folder, role, split))
+            found = {role: read_metrics(folder, role, split) for role in trained(folder)}
+            found |= further(folder, env, seed) if further else {}
+            for role, metrics in found.items():
+                results.setdefault(role, []).append(metrics)
             latest = ", ".join(f"{role} {runs[-1]}" for role, runs in results.items())
             print(f"seed {seed}: {latest} ({took.wall:.0f} s)", file=sys.stderr, flush=True)
     return results

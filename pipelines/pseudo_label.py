@@ -2,20 +2,28 @@
 
 from pathlib import Path
 
-from sprout.config.pseudo_label import PSEUDO_LABELS
+from sprout.config.pseudo_label import PSEUDO_LABELS, NoPseudoLabels
 from sprout.config.train import read_training
 from sprout.config.workspace import choice, read_build
-from sprout.engine.tracked import TrainingSections
-from sprout.models.predictor import use_threads
 from sprout.runtime.stage import run_stage
-from sprout.selftraining.rounds import make_pseudo_labels
+from sprout.selftraining.round_files import write_none
+
+OUT = Path("data/pseudo_labels")
 
 
 def main() -> None:
     build = read_build()
-    config, sections = choice(build, "pseudo_label", "method", PSEUDO_LABELS), TrainingSections.of(build, "retrain")
+    config = choice(build, "pseudo_label", "method", PSEUDO_LABELS)
+    if isinstance(config, NoPseudoLabels):
+        write_none(OUT, "pseudo_label.method is none")
+        return
+    # Here, as they import torch, which takes seconds.
+    from sprout.engine.tracked import TrainingSections
+    from sprout.models.predictor import use_threads
+    from sprout.selftraining.rounds import make_pseudo_labels
+
     use_threads(read_training(build, "train").threads)
-    make_pseudo_labels(Path("data/pseudo_labels"), Path("models/teacher"), config, sections, build)
+    make_pseudo_labels(OUT, Path("models/teacher"), config, TrainingSections.of(build, "retrain"), build)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from sprout.data.store import open_store, read_labels
 from sprout.engine.tracked import TrainingSections
 from sprout.runtime.launch import started_as_ranks
 from sprout.runtime.stage import run_stage
-from sprout.selftraining.control import is_trained
-from sprout.selftraining.student import keep_teacher, make_student, nothing_to_learn
+from sprout.selftraining.control import is_trained, nothing_to_learn
+from sprout.selftraining.student import keep_teacher, make_student
 
 
 def main() -> None:

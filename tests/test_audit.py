@@ -17,7 +17,7 @@ from sprout.data.store import label_table, open_store, write_store
 from sprout.evaluate.audit import Labels, Share, audit, coverage, decide, in_short, precision
 from sprout.evaluate.labellers import POOL, Labelling, labellings, write_audit
 from sprout.models.predictor import Predictor
-from sprout.selftraining.rounds import write_rounds
+from sprout.selftraining.round_files import write_rounds
 from sprout.tasks import TASKS
 from sprout.tasks.classify import softmax
 from trainings import CONSISTENCY

@@ -298,8 +298,43 @@ def test_few_labels_compare_student_and_control(load):
     results = {role: [{"test_error_rate": each} for each in runs] for role, runs in errors.items()}
     found = few.summary(few.DIGITS[0], results)
     assert (found["name"], found["ratio"], found["interval"]) == ("few_labels_digits_50", 0.75, [0.5, 1.0])
+    assert "equal_time" not in found
+    longer = {few.EQUAL_TIME: [{"test_error_rate": each, "times": 5.0} for each in (0.05, 0.15)]}
+    assert few.summary(few.DIGITS[0], results | longer)["equal_time"]["ratio"] == 0.75
     described = seeds.summary(results, "test")
     assert (described["rival"], described["difference"]) == ("control", pytest.approx(0.025))
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_small_set_holds_images_back(load, tmp_path, foreign):
+    small, generator = load("small_sets"), np.random.default_rng(0)
+    images, labels = generator.integers(0, 256, (900, 4, 4, 1), dtype=np.uint8), np.arange(900) % 5
+    held, known = small.write_draw(tmp_path, (images, labels), 3, foreign=foreign)
+    assert len(held) == len(known) == ((540 - 64 - 150) if foreign else (900 - 364))
+    written = {path.name: [*map(decoded, sorted(path.iterdir()))] for path in tmp_path.iterdir()}
+    pool = written.pop("unlabelled")
+    assert set(written) == {f"class {i}" for i in range(3 if foreign else 5)}
+    assert (len(pool), sum(map(len, written.values()))) == (300, 64)
+    classes = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+    assert sum(classes[image] >= 3 for image in pool) == (150 if foreign else sum(classes[i] >= 3 for i in pool))
+    assert all(classes[image] == int(name[-1]) for name, each in written.items() for image in each)
+    seen = {image.tobytes() for image in held}
+    assert seen.isdisjoint([*pool, *(image for each in written.values() for image in each)])
+
+
+def decoded(path: Path) -> bytes:
+    """The pixels of an image file."""
+    with Image.open(path) as image:
+        return image.tobytes()
+
+
+def test_a_small_set_is_summed_up(load):
+    small = load("small_sets")
+    true = [dict(zip(small.ROLES, each, strict=True)) for each in ((0.3, 0.2, 0.1), (0.4, 0.4, 0.3))]
+    interval, kept = [0.05, 0.2], "student"
+    found = small.summary("digits", [{"stated": 0.1, "interval": interval, "true": one, "kept": kept} for one in true])
+    assert (found["covered"], found["draws"], found["ratio"]) == (1, 2, 0.667)
+    assert (found["ours"], found["reference"], found["teacher"]) == ([0.1, 0.3], [0.2, 0.4], [0.3, 0.4])
 
 
 def test_calibration_compares_the_errors_of_a_teacher(load, tmp_path):

@@ -20,9 +20,16 @@ from sprout.methods import Supervised
 from sprout.runtime.files import read_json, write_json, write_rows
 from sprout.selftraining import control as control_module
 from sprout.selftraining import student as student_module
-from sprout.selftraining.control import best_value, control_settings, is_trained, make_control, why_untrained
+from sprout.selftraining.control import (
+    best_value,
+    control_settings,
+    is_trained,
+    make_control,
+    nothing_to_learn,
+    why_untrained,
+)
 from sprout.selftraining.pool_figures import PoolFigures
-from sprout.selftraining.student import make_student, nothing_to_learn
+from sprout.selftraining.student import make_student
 from trainings import CONSISTENCY, config_of, examples
 
 BUILD = Build("", {})

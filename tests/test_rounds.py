@@ -9,7 +9,7 @@ import pytest
 
 from handmade import model
 from sprout.config.model import Mlp
-from sprout.config.pseudo_label import Curriculum, NoPseudoLabels, PseudoLabel, Threshold
+from sprout.config.pseudo_label import Curriculum, Selection, Threshold
 from sprout.config.results import Tracking
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
@@ -20,7 +20,8 @@ from sprout.evaluate.labellers import labellings
 from sprout.models.card import save_model
 from sprout.models.predictor import load_predictor
 from sprout.runtime.files import write_json
-from sprout.selftraining.rounds import HISTORY, PREDICTIONS, make_pseudo_labels
+from sprout.selftraining.round_files import HISTORY, PREDICTIONS, write_none
+from sprout.selftraining.rounds import make_pseudo_labels
 from sprout.tasks import TASKS
 from sprout.tracking.connection import connect
 from trainings import config_of
@@ -77,7 +78,7 @@ def threshold(value: float, rounds: int = 1, **changes: Any) -> Threshold:
     )
 
 
-def label(config: PseudoLabel, **changes: Any) -> list[dict[str, str]]:
+def label(config: Selection, **changes: Any) -> list[dict[str, str]]:
     """Run the stage; return the rows of `rounds.csv`."""
     make_pseudo_labels(OUT, TEACHER, config, sections(**changes), BUILD)
     head, *lines = (OUT / "rounds.csv").read_text().splitlines()
@@ -185,7 +186,7 @@ def test_alignment(workspace: Path, alignment: Any, shares: list[float]) -> None
 
 
 def test_none_says_so(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert label(NoPseudoLabels("none")) == []
+    write_none(OUT, "pseudo_label.method is none")
     assert "pseudo_label: no pseudo-labels, as pseudo_label.method is none" in capsys.readouterr().err
     assert read_labels(OUT).num_rows == pq.read_table(OUT / "predictions.parquet").num_rows == 0
 

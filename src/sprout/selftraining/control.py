@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sprout.config.control import Control
-from sprout.config.train import GradientDescent
+from sprout.config.train import GradientDescent, learned_task
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.engine.checks import check_settings
@@ -17,7 +17,6 @@ from sprout.methods.base import Policy
 from sprout.models.card import OUT_OF_FOLD
 from sprout.runtime.files import atomic_folder, read_json, write_json
 from sprout.runtime.launch import rank
-from sprout.selftraining.student import nothing_to_learn
 
 RECORD = "control.json"
 MEASURED = {"val_loss": "log_loss", "val_accuracy": "accuracy"}
@@ -106,6 +105,21 @@ def why_untrained(sections: TrainingSections, control: Control, pseudo_labels: i
     if not isinstance(sections.training, GradientDescent):
         return "scikit-learn's models take no steps"
     return nothing_to_learn(sections, pseudo_labels, pool)
+
+
+def nothing_to_learn(sections: TrainingSections, pseudo_labels: int, pool: int) -> str | None:
+    """Why the student would learn from no more than the teacher did; None where it learns from more.
+
+    Args:
+        sections: of the student.
+        pseudo_labels: how many were accepted.
+        pool: how many unlabelled examples there are.
+    """
+    if not learned_task(sections.training, sections.model).has_pseudo_labels:
+        return "its task has no pseudo-labels"
+    if not pool:
+        return "there are no unlabelled examples"
+    return None if pseudo_labels or sections.learns_from_pool else "there are no pseudo-labels"
 
 
 def control_settings(config: GradientDescent, policy: Policy, steps_per_epoch: int) -> GradientDescent:

@@ -5,76 +5,28 @@ round before, and this model labels the whole pool again. The labels of the last
 """
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from sprout.config.pseudo_label import NoPseudoLabels, PseudoLabel, Selection
+from sprout.config.pseudo_label import Selection
 from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
-from sprout.data.store import LABELS, Array, label_table, open_store, write_labels
+from sprout.data.store import Array, label_table, open_store
 from sprout.engine.tracked import PREPARED, Candidate, TrainingSections, train_candidate
 from sprout.models.predictor import Predictor, load_predictor
-from sprout.runtime.files import atomic_folder, write_rows
+from sprout.runtime.files import atomic_folder
+from sprout.selftraining.round_files import PREDICTIONS, Round, labeller, write_none, write_rounds
 from sprout.selftraining.selection import class_scales, scaled, select
 
-HISTORY = ["round", "labeller", "pool", "accepted", "lowest_confidence", "mean_confidence"]
-"""Columns of `rounds.csv`."""
-PREDICTIONS = {
-    "labeller": pa.string(),
-    "split": pa.string(),
-    "row": pa.int64(),
-    "predicted": pa.int64(),
-    "confidence": pa.float32(),
-    "threshold": pa.float32(),
-    "accepted": pa.bool_(),
-}
-"""Columns of `predictions.parquet`: for each labeller and each example of the pool and of val the predicted class, its
-confidence, the confidence from which it counts, and whether it does."""
 VAL, POOL = "val", "unlabelled"
 
 
-@dataclass(frozen=True)
-class Round:
-    """What one round has found."""
-
-    number: int
-    """From 1."""
-    labels: pa.Table
-    """The label table of what it accepts."""
-    predictions: pa.Table
-    """Of the columns `PREDICTIONS`."""
-    pool: int
-    """How many examples there were to accept."""
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """Its row of `rounds.csv`; a confidence is None where nothing is accepted."""
-        confidence = self.labels["confidence"].to_numpy()
-        found = (float(confidence.min()), float(confidence.mean())) if len(confidence) else (None, None)
-        return dict(zip(HISTORY, (self.number, labeller(self.number), self.pool, len(confidence), *found), strict=True))
-
-    @property
-    def sentence(self) -> str:
-        """What it has accepted."""
-        row = self.row
-        least = f", of a confidence of {row['lowest_confidence']:.3g} or above" if row["accepted"] else ""
-        return f"round {self.number}: accepted {row['accepted']:,} of {self.pool:,} predictions{least}"
-
-
-def labeller(number: int) -> str:
-    """The name of the model that labels in a round."""
-    return "teacher" if number == 1 else f"round {number}"
-
-
 def make_pseudo_labels(
-    folder: Path, teacher: Path, config: PseudoLabel, sections: TrainingSections, build: Build
+    folder: Path, teacher: Path, config: Selection, sections: TrainingSections, build: Build
 ) -> None:
     """Hold all rounds, and write the labels of the last one and what each has found.
 
@@ -88,22 +40,18 @@ def make_pseudo_labels(
     Raises:
         UserError: the settings do not fit the examples.
     """
-    rounds, trained = list[Round](), list[Candidate]()
-    if (why := why_none(config, load_predictor(teacher), len(open_store(PREPARED / POOL)))) is None:
-        assert not isinstance(config, NoPseudoLabels)
-        rounds, trained = hold_rounds(teacher, config, sections, build)
-    else:
-        print(f"pseudo_label: no pseudo-labels, as {why}", file=sys.stderr)
+    if why := why_none(load_predictor(teacher), len(open_store(PREPARED / POOL))):
+        write_none(folder, why)
+        return
+    rounds, trained = hold_rounds(teacher, config, sections, build)
     with atomic_folder(folder) as beside:
         write_rounds(beside, rounds)
     for candidate in trained:
         candidate.discard()
 
 
-def why_none(config: PseudoLabel, teacher: Predictor, pool: int) -> str | None:
+def why_none(teacher: Predictor, pool: int) -> str | None:
     """Why no round is held; None where one is."""
-    if isinstance(config, NoPseudoLabels):
-        return "pseudo_label.method is none"
     if not teacher.task.has_pseudo_labels:
         return f"the teacher's task, {teacher.task.name}, has none"
     return None if pool else "there are no unlabelled examples"
@@ -211,11 +159,3 @@ def pseudo_labels(found: Array, rows: Array, pool: pa.Table, number: int) -> pa.
         group=pool["group"].to_numpy()[rows],
         origin=pool["origin"].take(rows).combine_chunks(),
     )
-
-
-def write_rounds(folder: Path, rounds: Sequence[Round]) -> None:
-    """Write the labels of the last round, and what each round has found, into an empty folder."""
-    write_labels(folder, rounds[-1].labels if rounds else LABELS.empty_table())
-    write_rows(folder / "rounds.csv", HISTORY, [each.row for each in rounds])
-    tables = [pa.schema(PREDICTIONS).empty_table(), *(each.predictions for each in rounds)]
-    pq.write_table(pa.concat_tables(tables), folder / "predictions.parquet", compression="zstd")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sprout.config.train import learned_task
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.data.store import Array, Store, class_indices
@@ -22,21 +21,6 @@ from sprout.selftraining.pool_figures import pool_figures
 
 GATE = "gate.json"
 POOL = "pool.json"
-
-
-def nothing_to_learn(sections: TrainingSections, pseudo_labels: int, pool: int) -> str | None:
-    """Why the student would learn from no more than the teacher did; None where it learns from more.
-
-    Args:
-        sections: of the student.
-        pseudo_labels: how many were accepted.
-        pool: how many unlabelled examples there are.
-    """
-    if not learned_task(sections.training, sections.model).has_pseudo_labels:
-        return "its task has no pseudo-labels"
-    if not pool:
-        return "there are no unlabelled examples"
-    return None if pseudo_labels or sections.learns_from_pool else "there are no pseudo-labels"
 
 
 def keep_teacher(teacher: Path, student: Path, why: str) -> None:
