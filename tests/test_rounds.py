@@ -166,6 +166,18 @@ def test_a_round_that_is_done_is_not_trained_again(workspace: Path, monkeypatch:
     assert {path.name: path.read_bytes() for path in OUT.iterdir()} == undisturbed
 
 
+def test_rounds_of_the_same_labels_share_a_model(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = np.zeros((3, 6, 6, 1), np.uint8)
+    images[np.arange(3), :, np.arange(3) * 2] = 250
+    rows = np.arange(3)
+    table = label_table(rows, [None] * 3, source="given", group=rows, origin=[""] * 3)
+    write_store(Path("data/prepared/unlabelled"), images, table)
+    rows_of_rounds = label(threshold(0.0, rounds=4))
+    assert [row["accepted"] for row in rows_of_rounds] == ["3"] * 4
+    assert "round 3: was trained before" in capsys.readouterr().err
+    assert [*Path("build/candidates/round").iterdir()] == []
+
+
 def test_the_round_that_accepts_nothing_is_the_last(workspace: Path) -> None:
     (row,) = label(threshold(1.0, rounds=5))
     assert (row["accepted"], row["lowest_confidence"], row["mean_confidence"]) == ("0", "", "")

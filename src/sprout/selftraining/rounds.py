@@ -46,7 +46,7 @@ def make_pseudo_labels(
     rounds, trained = hold_rounds(teacher, config, sections, build)
     with atomic_folder(folder) as beside:
         write_rounds(beside, rounds)
-    for candidate in trained:
+    for candidate in set(trained):  # rounds with the same labels have the same model
         candidate.discard()
 
 
