@@ -14,6 +14,7 @@ from sprout.config.results import Tracking
 from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
+from sprout.data.store import label_table, write_store
 from sprout.engine import tracked
 from sprout.engine.tracked import Candidate, TrainingSections
 from sprout.methods import Supervised
@@ -26,6 +27,7 @@ from sprout.selftraining.control import (
     is_trained,
     make_control,
     nothing_to_learn,
+    policies_for,
     why_untrained,
 )
 from sprout.selftraining.pool_figures import PoolFigures
@@ -137,3 +139,13 @@ def test_the_better_one_on_val_is_handed_on(
     assert "only 10% of the student's predictions" in capsys.readouterr().err
     assert [(each.role, each.kept) for each in cards] == [("student", None if kept == "student" else kept)]
     assert list((workspace / "build/candidates/student").iterdir()) == []
+
+
+def test_rows_of_a_table_have_a_control_without_augmentation(tmp_path: Path) -> None:
+    """The policies weak and strong change images, also where a section has them by default."""
+    control = Control(True, ("weak", "transforms", "weak"))
+    rows = np.arange(4)
+    table = label_table(rows, rows % 2, source="given", group=rows, origin=[""] * 4)
+    write_store(tmp_path / "table", np.zeros((4, 5), np.float32), table)
+    assert policies_for(Examples.open(str(tmp_path / "table")), control) == ["transforms"]
+    assert policies_for(examples(tmp_path / "images", 0, 4), control) == ["weak", "transforms"]

@@ -53,7 +53,7 @@ def make_control(
             role="control",
             name=f"control, {policy}",
         )
-        for policy in dict.fromkeys(control.policies)
+        for policy in policies_for(labelled, control)
     }
     if rank() > 0:
         return
@@ -67,6 +67,11 @@ def make_control(
     of_each = ", ".join(f"{policy} {value:.4f}" for policy, value in values.items())
     where = "in cross-validation" if tried[best].folds else "on val"
     print(f"control: the best augmentation {where} is {best} ({config.monitor}: {of_each})", file=sys.stderr)
+
+
+def policies_for(labelled: Examples, control: Control) -> list[Policy]:
+    """The policies to try, each once; of rows of a table only `transforms`, which is off for them."""
+    return list(dict.fromkeys(control.policies)) if len(labelled.shape) == 3 else ["transforms"]
 
 
 def write_untrained(folder: Path, why: str) -> None:
