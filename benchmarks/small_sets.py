@@ -138,6 +138,7 @@ if __name__ == "__main__":
     command_line.add_argument("--draws", type=positive, default=10, help="default: %(default)s")
     command_line.add_argument("--fashion", metavar="FOLDER", type=Path, help="the official files of Fashion-MNIST")
     command_line.add_argument("--cifar10", metavar="ARCHIVE", type=Path, help="images of CIFAR-10 in class folders")
+    command_line.add_argument("--only", metavar="NAME", help="one of the sets, such as digits")
     command_line.add_argument("--foreign", action="store_true", help="half of the pool shows other classes")
     command_line.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="such as retrain.epochs=5")
     arguments = command_line.parse_intermixed_args()
@@ -147,4 +148,6 @@ if __name__ == "__main__":
     if arguments.cifar10:
         sets["cifar10"] = lambda: cifar10(arguments.cifar10)
     for each, reader in sets.items():
+        if arguments.only not in (None, each):
+            continue
         measure(each, reader(), arguments.draws, arguments.overrides, foreign=arguments.foreign)

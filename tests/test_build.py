@@ -11,6 +11,7 @@ from networks import build
 from sprout.config.model import Forest, KMeans, Logistic
 from sprout.models.architecture import FittedForest, FittedKMeans, FittedLogistic, architecture_from_dict
 from sprout.models.build import build_network, count_parameters
+from sprout.models.cnn import NOT_DECREASING
 from sprout.models.dense import ACTIVATIONS
 from sprout.runtime.errors import UserError
 
@@ -115,8 +116,23 @@ def test_each_block_of_a_cnn_may_have_its_own_settings():
     own = {"convolutions": (1, 2), "kernel": (5, 3), "pool": (0, 2), "conv_dropout": (0.0, 0.25), "padding": "same"}
     network = build((1, 8, 8), 3, **CNN | own)
     assert [layer.kernel_size for layer in network if isinstance(layer, nn.Conv2d)] == [(5, 5), (3, 3), (3, 3)]
-    assert kinds(network)[:8] == ["Conv2d", "ReLU", "Conv2d", "ReLU", "Conv2d", "ReLU", "MaxPool2d", "Dropout"]
+    assert kinds(network)[:8] == ["Conv2d", "ReLU", "Conv2d", "ReLU", "Conv2d", "MaxPool2d", "ReLU", "Dropout"]
     assert [layer.p for layer in network if isinstance(layer, nn.Dropout)] == [0.25]
+
+
+@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name in NOT_DECREASING])
+def test_an_activation_after_max_pooling_gives_what_it_gives_before(activation):
+    after = build((1, 8, 8), 3, **CNN | {"pool": 2, "padding": "same", "activation": activation})
+    convolution, pool, act = after[:3]
+    assert kinds(after)[:3] == ["Conv2d", "MaxPool2d", type(act).__name__]
+    before = nn.Sequential(convolution, act, pool, *after[3:])
+    images, found = torch.rand(5, 1, 8, 8), []
+    for network in (after, before):
+        network.zero_grad()
+        outputs = network(images)
+        outputs.square().sum().backward()
+        found.append([outputs.detach(), *(each.grad.clone() for each in network.parameters())])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 def test_layers_of_an_mlp():
