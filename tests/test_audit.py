@@ -14,8 +14,9 @@ from handmade import model
 from learning import supervised
 from sprout.config.train import GradientDescent
 from sprout.data.store import label_table, open_store, write_store
-from sprout.evaluate.audit import Labels, Share, audit, coverage, decide, in_short, precision
+from sprout.evaluate.audit import BY_EPOCH, Labels, Share, audit, by_epoch, coverage, decide, in_short, precision
 from sprout.evaluate.labellers import POOL, Labelling, labellings, write_audit
+from sprout.methods import base
 from sprout.models.predictor import Predictor
 from sprout.selftraining.round_files import write_rounds
 from sprout.tasks import TASKS
@@ -113,6 +114,16 @@ def test_without_truth_the_precision_is_estimated_and_not_measured() -> None:
     assert (short["precision_estimated_low"], short["precision_estimated_high"]) == pytest.approx((low, high))
 
 
+def test_coverage_and_precision_by_epoch() -> None:
+    """Of five examples, the last one's class is not known; in the first epoch one has not been seen."""
+    given = np.array([[1, -2, 3, 0, 2], [1, 2, 3, 1, 2]], np.int16)
+    rows = by_epoch(given, np.array([0, 1, 1, 2, -1]))
+    found = [(row["epoch"], row["measure"], row["hits"], row["total"]) for row in rows]
+    assert found == [(1, "coverage", 3, 4), (1, "precision", 1, 2), (2, "coverage", 5, 5), (2, "precision", 2, 4)]
+    assert rows[1]["share"] == 0.5
+    assert list(rows[0]) == BY_EPOCH
+
+
 # Who has labelled the pool.
 
 
@@ -161,8 +172,17 @@ def test_the_students_labels_are_those_of_its_method_without_calibration(prepare
     assert labels.threshold == pytest.approx(cutoffs[labels.predicted])
     assert labels.accepted.tolist() == (confidence >= cutoffs[probabilities.argmax(axis=1)]).tolist()
     assert 0 < labels.accepted.sum() < 12
+    assert found["student"].by_epoch == [], "its training has left no record"
     of_val = found["student"].val
     assert of_val.threshold == pytest.approx(cutoffs[of_val.predicted])
+
+
+def test_the_labels_of_the_training_are_compared_with_the_truth(prepared: Path) -> None:
+    np.save(prepared / f"{base.POOL_ROWS}.npy", np.arange(0, 12, 2))
+    np.save(prepared / f"{base.POOL_LABELS}.npy", np.array([[1, 3, 2, -1, 1, 1]] * 3, np.int16))
+    rows = found_after(prepared, student_of(), FREEMATCH)["student"].by_epoch
+    # True are 0 2 1 0 2 and, of the last one, nothing.
+    assert [(row["hits"], row["total"]) for row in rows] == [(5, 6), (3, 4)] * 3
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ from sprout.data.dataset import Examples, TrainingData
 from sprout.engine.checks import check_settings
 from sprout.engine.fit import Fitted, fit
 from sprout.engine.module import TrainingModule
-from sprout.methods.base import Source, StepSettings
+from sprout.methods.base import POOL_LABELS, POOL_ROWS, Source, StepSettings
 from sprout.methods.consistency import Consistency
+from sprout.methods.label_record import LabelRecord
 from sprout.runtime.errors import UserError
 from sprout.runtime.run_context import RunContext
 from trainings import CONSISTENCY as METHOD
@@ -212,6 +213,39 @@ def test_it_resumes_to_the_same_bits(tmp_path: Path, method: dict[str, Any]) -> 
     resumed = trained(tmp_path / "three", tmp_path / "c", **changes)
     assert resumed.history == undisturbed.history
     assert all(torch.equal(resumed.weights[name], weight) for name, weight in undisturbed.weights.items())
+    np.testing.assert_array_equal(resumed.arrays[POOL_LABELS], undisturbed.arrays[POOL_LABELS])
+
+
+def test_labels_are_recorded_by_epoch(tmp_path: Path) -> None:
+    """At a confidence of 0 all count; each epoch sees the whole pool of 11 once or more."""
+    found = trained(tmp_path, tmp_path / "c", method=METHOD | {"confidence": 0.0})
+    labels, rows = found.arrays[POOL_LABELS], found.arrays[POOL_ROWS]
+    assert (labels.shape, labels.dtype) == ((3, len(rows)), np.int16)
+    assert rows.tolist() == list(range(len(rows)))
+    assert set(np.unique(labels)) <= {1, 2, 3}
+    never = trained(tmp_path / "never", tmp_path / "d", method=METHOD | {"confidence": 1.0}).arrays[POOL_LABELS]
+    assert set(np.unique(never)) <= {-1, -2, -3}
+
+
+def test_a_record_has_what_each_example_was_last_labelled_as() -> None:
+    record = LabelRecord(4)
+    record.note(0, torch.tensor([2, 0]), torch.tensor([1, 0]), torch.tensor([True, False]))
+    record.note(0, torch.tensor([2, 1]), torch.tensor([0, 2]), torch.tensor([True, True]))
+    record.note(1, torch.tensor([0]), torch.tensor([1]), torch.tensor([True]))
+    assert record.labels().tolist() == [[-1, 3, 1, 0], [2, 3, 1, 0]]
+    resumed = LabelRecord(4)
+    resumed.load_state_dict(record.state_dict())
+    resumed.note(2, torch.tensor([3]), torch.tensor([0]), torch.tensor([False]))
+    assert resumed.labels().tolist() == [[-1, 3, 1, 0], [2, 3, 1, 0], [2, 3, 1, -1]]
+
+
+def test_of_a_large_pool_a_sample_is_recorded() -> None:
+    record = LabelRecord(25_000)
+    ids = torch.arange(25_000)
+    record.note(0, ids, ids % 7, ids % 2 == 0)
+    assert record.rows.tolist() == list(range(0, 25_000, 3))
+    kept = ids[::3]
+    assert record.labels()[0].tolist() == torch.where(kept % 2 == 0, kept % 7 + 1, -(kept % 7) - 1).tolist()
 
 
 def test_what_is_kept_is_a_column_of_the_history_and_logged_by_step(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
         "pseudo_labels": {"teacher": {"accepted": 9, "precision_estimated": 0.9, "precision_measured": None}},
     }
     (root / "evaluation" / "metrics.json").write_text(json.dumps(found))
+    rows = "1,coverage,0.5,0.2,0.8,1,2\n1,precision,,,,0,0\n2,coverage,1,0.5,1,2,2\n"
+    (root / "evaluation" / "labels_by_epoch.csv").write_text("epoch,measure,share,low,high,hits,total\n" + rows)
     monkeypatch.chdir(root)
     monkeypatch.setattr("sprout.evaluate.record.load_card", lambda folder: SimpleNamespace(kept=kept))
     monkeypatch.setattr("sprout.evaluate.record.git_state", lambda folder: GitState("c0ffee", "--- a\n"))
@@ -44,5 +46,6 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     assert names["build"] >= set(read["build"])
     assert names.get("student", set(paths[:4])) == set(paths[:4])
     of_labels = {"pseudo_labels_accepted_teacher": 9, "pseudo_labels_precision_estimated_teacher": 0.9}
+    of_labels |= {"labels_coverage_student": 1.0}  # of the last epoch; there is no precision without truth
     assert runs["build"].data.metrics == {"test_accuracy_teacher": 0.7, "test_accuracy_student": 0.7} | of_labels
     assert runs["teacher"].data.metrics == {"val.accuracy": 0.8} | ({"train_loss": 0.9} if history else {})

@@ -10,7 +10,7 @@ import pytest
 from classifier_builds import ANIMALS, Case, make, pool_labels, write_page
 from html_page import Reader, decoded, self_contained
 from sprout.data.store import open_store
-from sprout.evaluate.audit import Labels, in_short
+from sprout.evaluate.audit import Labels, by_epoch, in_short
 from sprout.evaluate.labellers import Labelling, write_audit
 from sprout.report.figures import confusion_matrix, reliability
 from sprout.report.pages.classify import Outcome, explanation, headline, most_confused
@@ -292,6 +292,18 @@ def test_a_student_that_labelled_the_pool_itself(tmp_path: Path) -> None:
     assert "The student learned from 12 unlabelled examples directly" in shown
     assert "9 of 12 (75.0%) count." in shown
     assert "how often the student is right on val" in shown
+
+
+def test_the_labels_of_a_training_are_a_curve_by_epoch(tmp_path: Path) -> None:
+    case = Case(labellers=("student",))
+    make(tmp_path, case)
+    found = Labelling(pool_labels(case), pool_labels(case), by_epoch(np.array([[1, -2], [1, 2]]), np.array([0, 0])))
+    write_audit(tmp_path / "evaluation", {"student": found}, case.classes)
+    shown = of_labels(write_page(tmp_path, case))
+    assert "how many of these were right" in shown
+    assert ">of these right<" in shown
+    write_audit(tmp_path / "evaluation", {"student": replace(found, by_epoch=found.by_epoch[:2])}, case.classes)
+    assert "how many of these were right" not in of_labels(write_page(tmp_path, case)), "one epoch is no curve"
 
 
 def test_teacher_and_student_may_both_have_labelled_the_pool(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sprout.config.train import GradientDescent
 from sprout.data.dataset import TrainingData
 from sprout.data.loader import Shares
+from sprout.data.store import Array
 from sprout.engine.data_module import training_steps, validation_batches
 from sprout.engine.loop import Loop
 from sprout.engine.module import TrainingModule
@@ -48,6 +49,8 @@ class Fitted:
     history: list[Row]
     """One row per epoch: epoch, lr, and the loss and the metric of the task on train and val."""
     best_epoch: int
+    arrays: dict[str, Array]
+    """What the method leaves beside the model, see `Learner.arrays`."""
 
 
 def fit(model: Trainee, data: TrainingData, config: GradientDescent, context: RunContext) -> Fitted | None:
@@ -70,7 +73,9 @@ def fit(model: Trainee, data: TrainingData, config: GradientDescent, context: Ru
         loop = make_loop(model, data, config, context)
         loop.run(request)
     progress = loop.progress
-    return Fitted(loop.state.best, progress.history, progress.best_epoch) if rank() == 0 else None
+    if rank() > 0:
+        return None
+    return Fitted(loop.state.best, progress.history, progress.best_epoch, loop.module.learner.arrays())
 
 
 def make_loop(model: Trainee, data: TrainingData, config: GradientDescent, context: RunContext) -> Loop:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sprout.config.train import GradientDescent
@@ -43,4 +44,6 @@ def train_network(
     network.load_state_dict(fitted.weights)
     threads = config.threads or torch.get_num_threads()
     network, card = config.task.final_model(network.eval(), card, data.train, seed=config.seed, threads=threads)
+    for name, array in fitted.arrays.items():
+        np.save(folder / f"{name}.npy", array)
     write_result(folder, network, card, data.measured, fitted.history, fitted.best_epoch, name=context.name)

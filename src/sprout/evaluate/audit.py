@@ -3,9 +3,6 @@
 A share is *counted* in the pool itself, *estimated* from examples with a known label that the labeller has not learned
 from, or *measured* against withheld truth. All is computed from arrays: the estimate may be that of val, or of
 out-of-fold predictions.
-
-There is no curve of the precision by epoch. A training may not read the truth, so its checkpoints and its result would
-have to hold a label of each example of the pool for each epoch. The history has the share of labels that counted.
 """
 
 from collections.abc import Sequence
@@ -19,6 +16,8 @@ from sprout.evaluate.significance import wilson_interval
 
 AUDIT = ["class", "measure", "basis", "share", "low", "high", "hits", "total"]
 """Columns of `audit.csv`, after the labeller."""
+BY_EPOCH = ["epoch", "measure", "share", "low", "high", "hits", "total"]
+"""Columns of `labels_by_epoch.csv`; the precision is measured against withheld truth."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +109,29 @@ def precision(labels: Labels, index: int | None = None) -> Share:
     counts = labels.accepted & (labels.true >= 0)
     counts &= True if index is None else labels.predicted == index
     return Share(int((counts & ~labels.wrong).sum()), int(counts.sum()))
+
+
+def by_epoch(labels: Array, true: Array) -> list[dict[str, Any]]:
+    """Coverage and precision of the labels that a training gave, at the end of each epoch.
+
+    Args:
+        labels: (E, n) int, class + 1 where it counted, −(class + 1) where it did not, 0 before any.
+        true: (n,) int, −1 where it is not known.
+
+    Returns:
+        Rows of the columns `BY_EPOCH`; epochs are counted from 1.
+    """
+    rows = []
+    for epoch, given in enumerate(labels, 1):
+        counted, predicted = given > 0, np.abs(given) - 1
+        known = counted & (true >= 0)
+        covered = Share(int(counted.sum()), int((given != 0).sum()))
+        right = Share(int((known & (predicted == true)).sum()), int(known.sum()))
+        rows += [
+            {"epoch": epoch, "measure": measure, **share.columns()}
+            for measure, share in (("coverage", covered), ("precision", right))
+        ]
+    return rows
 
 
 def in_short(pool: Labels, known: Labels) -> dict[str, float | int | None]:

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 from sprout.config.train import GradientDescent, Training
 from sprout.data.store import Array, Store, class_indices, open_store
-from sprout.evaluate.audit import AUDIT, Labels, audit, decide, in_short
+from sprout.evaluate.audit import AUDIT, BY_EPOCH, Labels, audit, by_epoch, decide, in_short
 from sprout.evaluate.judged import judged_by
+from sprout.methods.base import POOL_LABELS, POOL_ROWS
 from sprout.models.predictor import Predictor
 from sprout.runtime.files import write_rows
 
@@ -42,6 +43,8 @@ class Labelling:
 
     pool: Labels
     val: Labels
+    by_epoch: Sequence[dict[str, Any]] = ()
+    """Rows of `labels_by_epoch.csv`, where a training gave the labels."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +126,29 @@ def of_student(student: Predictor, model: Path, examples: Unlabelled, retrain: T
     if cutoffs is None:
         return None
     known = class_indices(judged.store.labels)
-    return Labelling(decide(of_pool, cutoffs, examples.truth), decide(of_val, cutoffs, known))
+    return Labelling(
+        decide(of_pool, cutoffs, examples.truth), decide(of_val, cutoffs, known), epochs_of(model, examples.truth)
+    )
+
+
+def epochs_of(model: Path, truth: Array) -> list[dict[str, Any]]:
+    """Rows of `labels_by_epoch.csv` for a model folder; none where its method records no labels.
+
+    Args:
+        model: the folder.
+        truth: (N,) int, of the whole pool; −1 where it is not known.
+    """
+    labels, rows = (model / f"{name}.npy" for name in (POOL_LABELS, POOL_ROWS))
+    if not labels.exists():
+        return []
+    return by_epoch(np.load(labels, allow_pickle=False), truth[np.load(rows, allow_pickle=False)])
 
 
 def write_audit(folder: Path, found: Mapping[str, Labelling], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Write `audit.csv` and `pool.parquet`; return the numbers in short by labeller."""
+    """Write `audit.csv`, `labels_by_epoch.csv` and `pool.parquet`; return the numbers in short by labeller."""
     rows = [{"labeller": role, **row} for role, one in found.items() for row in audit(one.pool, one.val, classes)]
     write_rows(folder / "audit.csv", ["labeller", *AUDIT], rows)
+    write_rows(folder / "labels_by_epoch.csv", BY_EPOCH, [row for one in found.values() for row in one.by_epoch])
     tables = [pa.schema(POOL).empty_table(), *(pool_table(role, one.pool) for role, one in found.items())]
     pq.write_table(pa.concat_tables(tables), folder / "pool.parquet", compression="zstd")
     return {role: in_short(one.pool, one.val) for role, one in found.items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 from sprout.config.workspace import Build
 from sprout.evaluate.tested_on import tested_on
 from sprout.models.card import load_card
-from sprout.runtime.files import read_json
+from sprout.runtime.files import read_json, read_rows
 from sprout.tracking import (
     BUILD,
     RunInfo,
@@ -43,5 +43,8 @@ def track_evaluation(build: Build, evaluation: Path) -> None:
         for role in metrics["pseudo_labels"]:
             found = metrics["pseudo_labels"][role]
             run.log_metrics({f"pseudo_labels_{key}_{role}": value for key, value in found.items()})
+        for row in read_rows(evaluation / "labels_by_epoch.csv"):
+            if row["share"]:
+                run.log_metrics({f"labels_{row['measure']}_student": float(row["share"])}, step=int(row["epoch"]))
         for path in sorted(evaluation.iterdir()):
             run.log_artifact(path, "evaluation")

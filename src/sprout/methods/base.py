@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Policy = Literal["transforms", "weak", "strong"]
 """An augmentation policy: a key of the section `train` that holds transforms."""
+POOL_LABELS, POOL_ROWS = "pool_labels", "pool_rows"
+"""Arrays of a method that labels the pool: (E, n) int16, the labels at the end of each epoch as in `LabelRecord`, and
+(n,) int64, of which examples."""
 
 
 class Source(Enum):
@@ -81,6 +84,7 @@ class StepContext(Protocol):
 
     total_steps: int
     """Steps of the optimizer in the whole training."""
+    steps_per_epoch: int
 
     def draws(self, batch: "Batch") -> "Draw":
         """The random draws of a batch's examples."""
@@ -125,6 +129,10 @@ class Learner(ABC):
     @abstractmethod
     def validation_loss(self, module: StepContext, batch: "Batch") -> StepLoss:
         """The loss on a batch of val."""
+
+    def arrays(self) -> dict[str, "Array"]:
+        """What a training leaves beside the model, by file name without its suffix."""
+        return {}
 
     def state_dict(self) -> dict[str, Any]:
         """The state for a checkpoint: tensors, numbers, strings, and lists and dictionaries of these.

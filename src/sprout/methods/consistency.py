@@ -12,7 +12,18 @@ from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT, NotNegative, Positive, Probability, Share
 from sprout.config.validate import written
-from sprout.methods.base import Learner, Method, Policy, Source, StepContext, StepLoss, StepSettings, Stream
+from sprout.methods.base import (
+    POOL_LABELS,
+    POOL_ROWS,
+    Learner,
+    Method,
+    Policy,
+    Source,
+    StepContext,
+    StepLoss,
+    StepSettings,
+    Stream,
+)
 from sprout.methods.supervised import SupervisedLearner, example_weights
 from sprout.runtime.errors import UserError
 from sprout.tasks.base import Task
@@ -146,12 +157,14 @@ class ConsistencyLearner(Learner):
 
     def __init__(self, method: Consistency, labelled: SupervisedLearner, labels: "Tensor", pool: int) -> None:
         """Take the settings, the loss on examples with a target, (K,) their class shares, and the size of the pool."""
+        from sprout.methods.label_record import LabelRecord
+
         self.method, self.labelled, self.pool = method, labelled, pool
         classes = len(labels)
         uniform = labels.new_full((classes,), 1 / classes)
         self.wanted = labels if method.alignment == "labels" else uniform
         self.shares = uniform
-        self.threshold = make_threshold(method, classes, pool)
+        self.threshold, self.record = make_threshold(method, classes, pool), LabelRecord(pool)
 
     def training_loss(self, module: StepContext, step: "Step") -> StepLoss:
         """The loss of the labelled examples, and the consistency of the others with the labeller."""
@@ -161,7 +174,7 @@ class ConsistencyLearner(Learner):
         draw, of_pool = module.draws(batch), module.draws(pool)
         shown = module.view(batch, draw, self.method.policy)
         weak, strong = module.view(pool, of_pool, "weak"), module.view(pool, of_pool, "strong")
-        targets = self.targets(module, module.ema_outputs(weak).softmax(1), pool)
+        targets = self.targets(module, module.ema_outputs(weak).softmax(1), pool, pool.epoch // module.steps_per_epoch)
         # In one batch, so that batch norm has the same statistics for both.
         outputs, of_strong = module.outputs(torch.cat([shown, strong])).tensor_split([len(shown)])
         found = self.labelled.loss_of(module, outputs, shown, batch)
@@ -171,7 +184,7 @@ class ConsistencyLearner(Learner):
         confidence = targets.probabilities.amax(1).mean()
         return found._replace(loss=loss, logged=torch.stack([targets.weights.mean(), confidence]))
 
-    def targets(self, module: StepContext, probabilities: "Tensor", pool: "Batch") -> Targets:
+    def targets(self, module: StepContext, probabilities: "Tensor", pool: "Batch", epoch: int) -> Targets:
         """Align the predictions of this process, and weigh them; the state moves on by those of all processes."""
         from sprout.methods.thresholds import running_mean
 
@@ -180,7 +193,9 @@ class ConsistencyLearner(Learner):
             self.shares = running_mean(self.shares, everyone.mean(0), self.method.momentum)
             everyone = self.aligned(everyone)
             probabilities = self.aligned(probabilities)
-        return Targets(probabilities, module.own(self.threshold.weights(everyone, ids)))
+        weights = self.threshold.weights(everyone, ids)
+        self.record.note(epoch, ids, everyone.argmax(1), weights == 1)
+        return Targets(probabilities, module.own(weights))
 
     def aligned(self, probabilities: "Tensor") -> "Tensor":
         """Scale to the wanted class shares: (N, K) → (N, K), rows sum to 1."""
@@ -201,14 +216,20 @@ class ConsistencyLearner(Learner):
         """The loss of the task."""
         return self.labelled.validation_loss(module, batch)
 
+    def arrays(self) -> dict[str, "Array"]:
+        """The labels at the end of each epoch, and of which examples of the pool."""
+        return {POOL_LABELS: self.record.labels().numpy(), POOL_ROWS: self.record.rows.numpy()}
+
     def state_dict(self) -> dict[str, Any]:
-        """Class shares and thresholds."""
-        return {"shares": self.shares, "threshold": self.threshold.state_dict()}
+        """Class shares, thresholds and the labels."""
+        found = {"threshold": self.threshold.state_dict(), "record": self.record.state_dict()}
+        return {"shares": self.shares, **found}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from there."""
         self.shares = state["shares"]
         self.threshold.load_state_dict(state["threshold"])
+        self.record.load_state_dict(state["record"])
 
 
 def make_threshold(method: Consistency, classes: int, pool: int) -> "Threshold":

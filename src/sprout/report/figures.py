@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from sprout.data.store import Array
 from sprout.report.inputs import Model, to_float
-from sprout.report.svg import COLOURS, INK, LINE, MUTED, to_svg
+from sprout.report.svg import COLOURS, INK, LINE, MUTED, STUDENT, to_svg
 
 CURVE = (5.0, 3.0)
 """Width and height in inches. Text of 9 points is about 13 pixels high in a column of 480 pixels."""
@@ -149,6 +149,27 @@ def confidence_histogram(labeller: str, confidence: Array) -> Markup:
         axes.hist(confidence, bins=20, range=(low, 1.0), color=MUTED, edgecolor=LINE, linewidth=0.4)
 
     return to_svg(f"confidence-{labeller.replace(' ', '-')}", CURVE, draw)
+
+
+def labels_by_epoch(rows: Sequence[Mapping[str, str]]) -> Markup:
+    """Coverage and precision of the labels that a training gave, from rows of `labels_by_epoch.csv`; with intervals."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot(xlabel="Epoch", ylabel="Share of the labels")
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        for measure, words, colour in (("coverage", "count", MUTED), ("precision", "of these right", STUDENT)):
+            of_measure = [row for row in rows if row["measure"] == measure and row["total"] != "0"]
+            columns = (
+                np.array([to_float(row[key]) for row in of_measure]) for key in ("epoch", "share", "low", "high")
+            )
+            epoch, share, low, high = columns
+            if len(epoch):
+                axes.fill_between(epoch, low, high, color=colour, alpha=0.15, linewidth=0)
+                axes.plot(epoch, share, color=colour, label=words, marker="o", markersize=3)
+        axes.legend(frameon=False)
+
+    return to_svg("labels-by-epoch", CURVE, draw)
 
 
 def scatter(true: Array, predicted: Array, model: str) -> Markup:

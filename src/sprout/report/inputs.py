@@ -1,6 +1,5 @@
 """What the earlier stages wrote, read once and unchanged; the report computes from nothing else."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 
 from sprout.data.store import Array, class_indices, read_labels
 from sprout.evaluate.tested_on import CROSS_VALIDATION, tested_on
-from sprout.runtime.files import read_json
+from sprout.runtime.files import read_json, read_rows
 from sprout.tasks.scores import Metrics
 
 SPLITS = ("train", "val", "unlabelled", "test")
@@ -140,12 +139,6 @@ def read_model(folder: Path) -> Model:
     columns = list(rows[0]) if rows else []
     history = {column: np.array([to_float(row[column]) for row in rows]) for column in columns}
     return Model(folder, read_json(folder / "model.json"), read_json(folder / "metrics.json"), history)
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file, by the names in its header."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def to_float(text: str) -> float:

@@ -68,6 +68,12 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file, by the names in its header."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows as CSV, with the header even if there are no rows."""
     with path.open("w", newline="", encoding="utf-8") as file:

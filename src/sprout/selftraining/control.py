@@ -1,6 +1,5 @@
 """The control: what the student's further steps would give on labels alone."""
 
-import csv
 import shutil
 import sys
 from dataclasses import replace
@@ -15,7 +14,7 @@ from sprout.engine.tracked import TrainingSections, train_candidate
 from sprout.methods import Supervised
 from sprout.methods.base import Policy
 from sprout.models.card import OUT_OF_FOLD
-from sprout.runtime.files import atomic_folder, read_json, write_json
+from sprout.runtime.files import atomic_folder, read_json, read_rows, write_json
 from sprout.runtime.launch import rank
 
 RECORD = "control.json"
@@ -91,9 +90,7 @@ def best_value(model: Path, monitor: str) -> float:
     metrics = read_json(model / "metrics.json")
     if (model / OUT_OF_FOLD).exists():
         return float(metrics["val"][MEASURED[monitor]])
-    with (model / "history.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return float(rows[metrics["best_epoch"]][monitor])
+    return float(read_rows(model / "history.csv")[metrics["best_epoch"]][monitor])
 
 
 def why_untrained(sections: TrainingSections, control: Control, pseudo_labels: int, pool: int) -> str | None:

@@ -1,6 +1,5 @@
 """What teacher and student make of the unlabelled pool, in figures; `report.pool_notes` says what they mean."""
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from sprout.data.dataset import Examples
 from sprout.data.store import Array, Store
 from sprout.models.predictor import Predictor, load_predictor, max_batch
+from sprout.runtime.files import read_rows
 from sprout.runtime.progress import track
 
 MOST = 10_000
@@ -85,7 +85,6 @@ def shares(classes: Array, count: int) -> list[float]:
 
 def kept_share(history: Path) -> float | None:
     """The last value of the column in a model's history; None without it."""
-    with history.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(history)
     value = rows[-1].get("kept_share") if rows else None
     return float(value) if value else None

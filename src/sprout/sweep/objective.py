@@ -1,6 +1,5 @@
 """The objectives of a sweep: which metrics a trained model has, and their values."""
 
-import csv
 from pathlib import Path
 
 from sprout.config.model import Model
@@ -8,7 +7,7 @@ from sprout.config.sweep import Sweep
 from sprout.config.train import GradientDescent, Training, learned_task
 from sprout.config.validate import close
 from sprout.runtime.errors import UserError
-from sprout.runtime.files import read_json
+from sprout.runtime.files import read_json, read_rows
 
 PARAMETERS = "parameters"
 
@@ -52,9 +51,7 @@ def values_of(folder: Path, metrics: list[str]) -> list[float]:
 
     written = read_json(folder / "metrics.json")
     known = {f"val_{name}": value for name, value in written["val"].items()}
-    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if rows:
+    if rows := read_rows(folder / "history.csv"):
         known |= {name: float(value) for name, value in rows[written["best_epoch"]].items() if name.startswith("val_")}
     known[PARAMETERS] = load_card(folder).parameters
     if empty := [metric for metric in metrics if known.get(metric) is None]:

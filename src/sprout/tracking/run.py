@@ -1,7 +1,6 @@
 """Tracked runs: metrics, tags, files and models go to a journal, and from there to the store."""
 
 import contextlib
-import csv
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,7 @@ from typing import SupportsFloat
 import numpy as np
 
 from sprout.runtime.errors import UserError
-from sprout.runtime.files import read_json
+from sprout.runtime.files import read_json, read_rows
 from sprout.tracking.connection import load_mlflow, outbox
 from sprout.tracking.describe import RunInfo, flatten, legal_key, now, start_record
 from sprout.tracking.outbox.journal import Journal, Record
@@ -172,8 +171,7 @@ def record_restored(info: RunInfo, folder: Path) -> None:
 def _log_history(run: Run, path: Path) -> int:
     """Log the metrics of each epoch, and return the last epoch's number."""
     last = 0
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            last = int(row.pop("epoch"))
-            run.log_metrics({name: float(value) for name, value in row.items() if value}, step=last)
+    for row in read_rows(path):
+        last = int(row.pop("epoch"))
+        run.log_metrics({name: float(value) for name, value in row.items() if value}, step=last)
     return last

@@ -11,10 +11,11 @@ from sprout.data.store import Array
 from sprout.evaluate.significance import mcnemar_p, wilson_interval
 from sprout.report import figures
 from sprout.report.formatting import decimal, percent, plural
-from sprout.report.inputs import Inputs, read_rows, to_float
+from sprout.report.inputs import Inputs, to_float
 from sprout.report.pages.mistakes import mistakes_gallery
 from sprout.report.pages.pseudo_labels import pseudo_label_fields
 from sprout.report.pictures import are_pictures
+from sprout.runtime.files import read_rows
 
 Fields = dict[str, Any]
 FINE_TEST_SPLIT = 2000

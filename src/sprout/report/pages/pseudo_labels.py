@@ -11,9 +11,10 @@ from sprout.data.store import Array
 from sprout.evaluate.audit import Labels
 from sprout.report import figures
 from sprout.report.formatting import MISSING, percent
-from sprout.report.inputs import Inputs, read_rows, to_float
+from sprout.report.inputs import Inputs, to_float
 from sprout.report.pages.label_examples import galleries
 from sprout.report.tables import class_counts
+from sprout.runtime.files import read_rows
 
 Rows = Sequence[dict[str, str]]
 """Rows of `audit.csv`."""
@@ -35,6 +36,7 @@ def pseudo_label_fields(inputs: Inputs, unlabelled: Path, examples: int) -> dict
         examples: to show in each gallery.
     """
     found, rounds = read_pool(inputs.evaluation_folder / "pool.parquet"), rounds_fields(inputs)
+    epochs = read_rows(inputs.evaluation_folder / "labels_by_epoch.csv")
     earlier = {row["labeller"] for row in rounds[:-1]}
     return {
         "labellings": [
@@ -47,6 +49,7 @@ def pseudo_label_fields(inputs: Inputs, unlabelled: Path, examples: int) -> dict
         "rounds": rounds,
         "replaced_by": inputs.kept if inputs.gate else None,
         "kept_share": kept_share(inputs),
+        "by_epoch": figures.labels_by_epoch(epochs) if len(epochs) > 2 else None,
     }
 
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from sprout.report import figures
 from sprout.report.formatting import compact, decimal, percent, plural
-from sprout.report.inputs import Inputs, read_rows, to_float
+from sprout.report.inputs import Inputs, to_float
 from sprout.report.pictures import Exhibit, exhibits
+from sprout.runtime.files import read_rows
 from sprout.tasks.scores import Metrics
 
 CONTENTS = {"predictions": "Predicted against true", "worst": "Largest errors"}
