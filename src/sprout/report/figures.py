@@ -158,7 +158,7 @@ def labels_by_epoch(rows: Sequence[Mapping[str, str]]) -> Markup:
         axes = figure.add_subplot(xlabel="Epoch", ylabel="Share of the labels")
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        for measure, words, colour in (("coverage", "count", MUTED), ("precision", "of these right", STUDENT)):
+        for measure, words, colour in (("coverage", "counted", MUTED), ("precision", "of these right", STUDENT)):
             of_measure = [row for row in rows if row["measure"] == measure and row["total"] != "0"]
             columns = (
                 np.array([to_float(row[key]) for row in of_measure]) for key in ("epoch", "share", "low", "high")
