@@ -121,7 +121,8 @@ if __name__ == "__main__":
     command_line.add_argument("--fashion", metavar="FOLDER", help="the official files of Fashion-MNIST")
     command_line.add_argument("--seeds", type=positive, default=5, help="(default: %(default)s)")
     command_line.add_argument("--equal-time", action="store_true", help="train a control for the student's time, too")
-    command_line.add_argument("--only", metavar="NAME", help="one of the cases, such as digits_50")
+    names = [case.name for case in (*DIGITS, *FASHION)]
+    command_line.add_argument("--only", choices=names, help="one of the cases")
     arguments = command_line.parse_intermixed_args()
     for one in chosen(DIGITS, arguments.only):
         measure(one, range(arguments.seeds), arguments.overrides, equal_time=arguments.equal_time)

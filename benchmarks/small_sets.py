@@ -127,9 +127,9 @@ def summary(name: str, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def measure(name: str, data: Images, draws: int, overrides: Sequence[str], *, foreign: bool) -> None:
-    """Build all draws of a set, and print the result."""
-    found = [build(data, seed, overrides, foreign=foreign) for seed in range(draws)]
+def measure(name: str, data: Images, seeds: range, overrides: Sequence[str], *, foreign: bool) -> None:
+    """Build the draws of a set, and print the result."""
+    found = [build(data, seed, overrides, foreign=foreign) for seed in seeds]
     print(json.dumps(summary(f"{name}_foreign" if foreign else name, found)), flush=True)
 
 
@@ -138,16 +138,18 @@ if __name__ == "__main__":
     command_line.add_argument("--draws", type=positive, default=10, help="default: %(default)s")
     command_line.add_argument("--fashion", metavar="FOLDER", type=Path, help="the official files of Fashion-MNIST")
     command_line.add_argument("--cifar10", metavar="ARCHIVE", type=Path, help="images of CIFAR-10 in class folders")
+    command_line.add_argument("--first", type=int, default=0, help="the first draw's seed (default: %(default)s)")
     command_line.add_argument("--only", metavar="NAME", help="one of the sets, such as digits")
     command_line.add_argument("--foreign", action="store_true", help="half of the pool shows other classes")
     command_line.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="such as retrain.epochs=5")
     arguments = command_line.parse_intermixed_args()
+    draws = range(arguments.first, arguments.first + arguments.draws)
     sets: dict[str, Callable[[], Images]] = {"digits": digits}
     if arguments.fashion:
         sets["fashion_mnist"] = lambda: fashion_mnist(arguments.fashion)
     if arguments.cifar10:
         sets["cifar10"] = lambda: cifar10(arguments.cifar10)
-    for each, reader in sets.items():
-        if arguments.only not in (None, each):
-            continue
-        measure(each, reader(), arguments.draws, arguments.overrides, foreign=arguments.foreign)
+    if arguments.only not in (None, *sets):
+        command_line.error(f"--only={arguments.only}: accepted are those given, {', '.join(sets)}")
+    for each in [arguments.only] if arguments.only else sets:
+        measure(each, sets[each](), draws, arguments.overrides, foreign=arguments.foreign)

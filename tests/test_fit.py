@@ -92,7 +92,7 @@ def test_what_the_machine_lacks_is_said(data: TrainingData, tmp_path: Path) -> N
 
 def test_a_loss_of_nan_ends_it(data: TrainingData, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"lr": 1e38, "optimizer": SGD}
-    with pytest.raises(UserError, match=r"the loss is (nan|inf) in step \d \(epoch 1\): lower train\.lr=1e\+38"):
+    with pytest.raises(UserError, match=r"the loss is (nan|inf) in step \d \(epoch 1\): lower its lr=1e\+38"):
         train(data, tmp_path / "c", **changes)
 
 

@@ -319,8 +319,8 @@ def test_a_loss_that_is_no_number_names_its_step_and_leaves_the_weights_before_i
         train(data, tmp_path / "c", **ALL_ON)
     path = tmp_path / "c" / "last_finite.safetensors"
     assert str(refused.value) == (
-        f"test: the loss is {value} in step 6 (epoch 2): lower train.lr=0.01, or clip the gradients by "
-        f"train.gradient_clip_norm; the last finite weights are in {path}"
+        f"test: the loss is {value} in step 6 (epoch 2): lower its lr=0.01, or clip its gradients by "
+        f"gradient_clip_norm; the last finite weights are in {path}"
     )
     kept = load_file(path)
     learned = {name for name in kept if "running" not in name and "num_batches" not in name}
@@ -340,7 +340,7 @@ def test_weights_that_are_no_numbers_are_not_kept(data: TrainingData, tmp_path: 
 
 def test_a_training_whose_val_loss_is_never_a_number_is_refused(data: TrainingData, tmp_path: Path) -> None:
     """One step to an epoch: its own loss was still a number."""
-    with pytest.raises(UserError, match=r"^test: val_loss was NaN or infinite in every epoch: lower train\.lr=1e\+38"):
+    with pytest.raises(UserError, match=r"^test: val_loss was NaN or infinite in every epoch: lower its lr=1e\+38"):
         train(data, tmp_path / "c", **PLAIN | {"lr": 1e38, "epochs": 1, "batch_size": 60})
 
 

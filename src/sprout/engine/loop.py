@@ -167,7 +167,7 @@ class Loop:
     @property
     def remedy(self) -> str:
         """What a user can do about a loss that is NaN or infinite."""
-        return f"lower train.lr={self.config.lr}, or clip the gradients by train.gradient_clip_norm"
+        return f"lower its lr={self.config.lr}, or clip its gradients by gradient_clip_norm"
 
     def fail(self, step: int, loss: float) -> None:
         """Save the last finite weights, and raise an error: the loss of this step is NaN or infinite."""
