@@ -56,8 +56,6 @@ class Case:
     """Examples of the pool whose true label is known; None for all."""
     pool_wrong: int = 1
     """Examples of the pool whose label is wrong, the first ones."""
-    left_out: int = 0
-    """Rejected examples of the pool that reach the threshold."""
     labellers: tuple[str, ...] = ("teacher",)
     """Teacher, student, or none."""
     notes: list[str] = field(default_factory=list)
@@ -185,7 +183,6 @@ def pool_labels(case: Case) -> Labels:
 def labels_of(rows: np.ndarray, case: Case, accepted: int, wrong: int, known: int) -> Labels:
     """Labels that count through the classes: the first ones are accepted, wrong and known, and less confident."""
     predicted, confidence = rows % len(case.classes), np.full(len(rows), 0.85, np.float32)
-    confidence[: accepted + case.left_out] = 0.905
     confidence[:accepted] = np.linspace(0.91, 0.99, accepted)
     true = np.where(rows < wrong, (predicted + 1) % len(case.classes), predicted)
     threshold = np.full(len(rows), 0.9, np.float32)

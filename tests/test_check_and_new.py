@@ -319,3 +319,32 @@ def test_too_many_faults_are_reported_with_the_setting_that_allows_them(
     assert (checked.code, made.code) == (2, 0)
     assert "more than prepare.max_faulty=0.01, so the build would fail" in checked.err
     assert made.err.endswith("raise prepare.max_faulty in conf/experiment/own.yaml\n")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Callable[..., Path]:
+    """Write a table of two features, a class and, where they are given, splits."""
+
+    def write(classes: list[str], splits: list[str] | None = None) -> Path:
+        rows = [f"{row},{row % 7},{name}" for row, name in enumerate(classes)]
+        rows = rows if splits is None else [f"{row},{split}" for row, split in zip(rows, splits, strict=True)]
+        path = tmp_path / "table.csv"
+        path.write_text("\n".join(["a,b,class" + ("" if splits is None else ",split"), *rows, ""]))
+        return path
+
+    return write
+
+
+def test_a_class_that_no_training_row_has_is_refused(sprout: Callable[..., Ended], table: Callable[..., Path]) -> None:
+    path = table(["x", "y"] * 20 + ["z"] * 10, ["train"] * 40 + ["test"] * 10)
+    done = sprout("check", path)
+    assert done.code == 2
+    assert done.err.startswith("error: train: no labelled example of class 'z'; each class needs some: label some")
+
+
+def test_rows_without_a_class_may_be_unlabelled(sprout: Callable[..., Ended], table: Callable[..., Path]) -> None:
+    done = sprout("check", table(["x", "y"] * 10 + [""] * 80))
+    assert done.code == 2
+    assert "add a column split that says unlabelled there" in done.err
+    path = table(["x", "y"] * 10 + [""] * 80, ["train"] * 10 + ["val"] * 5 + ["test"] * 5 + ["unlabelled"] * 80)
+    assert sprout("check", path).code == 0

@@ -274,12 +274,6 @@ def test_everything_accepted_and_everything_rejected(tmp_path: Path) -> None:
     assert ["Precision, measured against withheld true labels", "–", "–", "–"] in Reader(shown).rows
 
 
-def test_what_per_class_leaves_out_is_counted(tmp_path: Path) -> None:
-    case = Case(left_out=2)
-    shown = of_labels(write_page(make(tmp_path, case), case))
-    assert "Of the others, 2 reach the threshold and are left out by <code>pseudo_label.per_class</code>." in shown
-
-
 def test_a_class_that_is_never_predicted_has_a_row(tmp_path: Path) -> None:
     case = Case(pool=2, accepted=2)
     rows = Reader(of_labels(write_page(make(tmp_path, case), case))).rows

@@ -107,7 +107,7 @@ def test_one_round_takes_the_teachers_confident_predictions(
     assert (row["round"], row["labeller"], row["pool"], row["accepted"]) == ("1", "teacher", "60", "30")
     assert float(row["lowest_confidence"]) == pytest.approx(found.max(axis=1)[accepted].min())
     assert float(row["mean_confidence"]) == pytest.approx(found.max(axis=1)[accepted].mean())
-    assert "pseudo_label: round 1: accepted 30 of 60 predictions, of a confidence of" in capsys.readouterr().err
+    assert "pseudo_label: round 1: accepted 30 of 60 predictions" in capsys.readouterr().err
     assert {path.name for path in OUT.iterdir()} == {"labels.parquet", "rounds.csv", "predictions.parquet"}
 
 
@@ -125,7 +125,13 @@ def test_what_is_recorded_is_what_evaluate_finds(workspace: Path) -> None:
     assert (pool.accepted <= (pool.confidence >= pool.threshold)).all()
     assert np.bincount(pool.predicted[pool.accepted]).max() == 4
     assert pool.true.tolist() == [row % 3 for row in range(60)]
-    assert val.accepted.tolist() == (probabilities("val").max(axis=1) >= np.float32(value)).tolist()
+    of_val = probabilities("val")
+    assert val.accepted.tolist() == (of_val.max(axis=1) >= found["teacher"].val.threshold).tolist()
+    # The estimate is of what the cap has left: from the confidence of the fourth example of a class on.
+    for index in np.unique(pool.predicted):
+        of_class = pool.predicted == index
+        kept, reach = pool.confidence[of_class & pool.accepted], (of_class & (pool.confidence >= value)).sum()
+        assert set(pool.threshold[of_class]) == {kept.min() if len(kept) < reach else np.float32(value)}
     assert val.true.tolist() == [row % 3 for row in range(12)]
     last = found["round 2"].pool
     assert np.flatnonzero(last.accepted).tolist() == read_labels(OUT)["row"].to_pylist()
@@ -174,13 +180,16 @@ def test_rounds_of_the_same_labels_share_a_model(workspace: Path, capsys: pytest
     write_store(Path("data/prepared/unlabelled"), images, table)
     rows_of_rounds = label(threshold(0.0, rounds=4))
     assert [row["accepted"] for row in rows_of_rounds] == ["3"] * 4
-    assert "round 3: was trained before" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "round 3: the labels are those of the round before, and so is the model" in said
+    assert "was trained before" not in said
     assert [*Path("build/candidates/round").iterdir()] == []
 
 
-def test_the_round_that_accepts_nothing_is_the_last(workspace: Path) -> None:
+def test_the_round_that_accepts_nothing_is_the_last(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (row,) = label(threshold(1.0, rounds=5))
     assert (row["accepted"], row["lowest_confidence"], row["mean_confidence"]) == ("0", "", "")
+    assert "round 2 and later ones are not held" in capsys.readouterr().err
     assert read_labels(OUT).num_rows == 0
 
 

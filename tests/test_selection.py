@@ -52,7 +52,13 @@ def test_what_reaches_the_threshold_is_accepted(value: float, per_class: int | N
     found = select(PROBABILITIES, threshold(value, per_class), 1)
     assert found.rows.tolist() == rows
     assert found.rows.dtype == np.int64
-    assert found.thresholds == pytest.approx([value] * 3)
+    of_class = [[row for row in rows if PREDICTED[row] == index] for index in range(3)]
+    reach = [[row for row in range(7) if PREDICTED[row] == i and CONFIDENCE[row] >= value] for i in range(3)]
+    expected = [
+        value if len(kept) == len(all_) else min(CONFIDENCE[row] for row in kept)
+        for kept, all_ in zip(of_class, reach, strict=True)
+    ]
+    assert found.thresholds == pytest.approx(expected), "from which the accepted ones are accepted"
 
 
 def test_the_most_confident_of_a_class_win_wherever_they_stand() -> None:
@@ -83,9 +89,14 @@ def test_a_curriculum_accepts_the_same_share_of_each_class_and_more_in_each_roun
     for number, (first, second) in enumerate([(8, 2), (16, 4), (24, 6), (32, 8)], 1):
         found = select(certain(predicted, confidence), config, number)
         assert np.bincount(predicted[found.rows]).tolist() == [first, second]
-        assert found.thresholds.tolist() == pytest.approx([confidence[40 - first], confidence[50 - second], np.inf])
+        assert found.thresholds.tolist() == pytest.approx([confidence[40 - first], confidence[50 - second], 0])
         assert before < set(found.rows.tolist())
         before = set(found.rows.tolist())
+
+
+def test_a_class_that_is_accepted_whole_has_no_threshold() -> None:
+    assert select(PROBABILITIES, curriculum(), 1).thresholds.tolist() == [0, 0, 0]
+    assert select(PROBABILITIES, curriculum(per_class=2), 1).thresholds == pytest.approx([0.9, 0, 0])
 
 
 def test_a_share_of_few_predictions_is_at_least_one_of_them() -> None:

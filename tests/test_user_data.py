@@ -171,6 +171,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
         (["train"] * 60 + ["val"] * 20 + ["test"] * 20, None),
         (["train"] * 6 + ["test"] * 94, 3),
         (["train"] * 60 + ["unlabelled"] * 40, None),
+        (["train"] * 12 + ["val"] * 8 + ["unlabelled"] * 80, None),
     ],
 )
 def test_few_labels_are_not_split(splits: list[str] | None, folds: int | None) -> None:
@@ -184,6 +185,10 @@ def test_few_labels_are_not_split(splits: list[str] | None, folds: int | None) -
     if folds:
         assert (found.prepare["test"], found.prepare["val"]) == (None, None)
         assert f"{folds}-fold cross-validation measures the error" in found.learns
+    labelled = 100 if splits is None else splits.count("train")
+    batch = found.train["batch_size"]
+    assert isinstance(batch, int)
+    assert batch <= (labelled * (folds - 1) // folds if folds else labelled), "a training has as many, and not the pool"
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sprout.data.store import LABELS, write_labels
+from sprout.data.store import LABELS, class_indices, write_labels
 from sprout.runtime.files import atomic_folder, write_rows
 
 HISTORY = ["round", "labeller", "pool", "accepted", "lowest_confidence", "mean_confidence"]
@@ -26,6 +27,9 @@ PREDICTIONS = {
 """Columns of `predictions.parquet`: for each labeller and each example of the pool and of val the predicted class, its
 confidence, the confidence from which it counts, and whether it does."""
 
+SHOWN = 5
+"""Classes that are named."""
+
 
 @dataclass(frozen=True)
 class Round:
@@ -39,6 +43,8 @@ class Round:
     """Of the columns `PREDICTIONS`."""
     pool: int
     """How many examples there were to accept."""
+    classes: list[str]
+    """K names."""
 
     @property
     def row(self) -> dict[str, Any]:
@@ -49,10 +55,18 @@ class Round:
 
     @property
     def sentence(self) -> str:
-        """What it has accepted."""
+        """What it has accepted, and of which classes nothing."""
         row = self.row
-        least = f", of a confidence of {row['lowest_confidence']:.3g} or above" if row["accepted"] else ""
-        return f"round {self.number}: accepted {row['accepted']:,} of {self.pool:,} predictions{least}"
+        if not row["accepted"]:
+            return f"round {self.number}: accepted none of {self.pool:,} predictions"
+        counts = np.bincount(class_indices(self.labels), minlength=len(self.classes))
+        without = [name for name, count in zip(self.classes, counts, strict=True) if not count]
+        named = ", ".join(without[:SHOWN]) + (f" and {len(without) - SHOWN} more" if len(without) > SHOWN else "")
+        more = f", none of {named}" if without else ""
+        return (
+            f"round {self.number}: accepted {row['accepted']:,} of {self.pool:,} predictions{more}; lowest confidence "
+            f"{row['lowest_confidence']:.3f}"
+        )
 
 
 def labeller(number: int) -> str:

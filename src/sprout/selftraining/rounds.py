@@ -46,7 +46,7 @@ def make_pseudo_labels(
     rounds, trained = hold_rounds(teacher, config, sections, build)
     with atomic_folder(folder) as beside:
         write_rounds(beside, rounds)
-    for candidate in set(trained):  # rounds with the same labels have the same model
+    for candidate in trained:
         candidate.discard()
 
 
@@ -66,12 +66,24 @@ def hold_rounds(
     """
     labelled, sections = Examples.open(str(PREPARED / "train"), "data/augmented"), for_rounds(sections)
     rounds, trained = [hold(1, teacher, config, labelled)], list[Candidate]()
-    while rounds[-1].number < config.rounds and rounds[-1].labels.num_rows:
-        number = rounds[-1].number + 1
-        examples = labelled.with_rows(str(PREPARED / POOL), rounds[-1].labels)
-        trained.append(train_candidate(examples, sections, build, role="round", name=labeller(number)))
+    for number in range(2, config.rounds + 1):
+        accepted = rounds[-1].labels
+        if not accepted.num_rows:
+            print(f"pseudo_label: nothing to learn from; round {number} and later ones are not held", file=sys.stderr)
+            break
+        if number > 2 and same_labels(accepted, rounds[-2].labels):
+            print(f"round {number}: the labels are those of the round before, and so is the model", file=sys.stderr)
+        else:
+            examples = labelled.with_rows(str(PREPARED / POOL), accepted)
+            trained.append(train_candidate(examples, sections, build, role="round", name=labeller(number)))
         rounds.append(hold(number, trained[-1].folder, config, labelled))
     return rounds, trained
+
+
+def same_labels(one: pa.Table, other: pa.Table) -> bool:
+    """Whether two label tables give the same rows the same labels."""
+    columns = ["row", "label"]
+    return bool(one.select(columns).equals(other.select(columns)))
 
 
 def for_rounds(sections: TrainingSections) -> TrainingSections:
@@ -105,6 +117,7 @@ def hold(number: int, model: Path, config: Selection, labelled: Examples) -> Rou
         pseudo_labels(of_pool, selected.rows, pool.labels, number),
         pa.concat_tables([in_pool, predictions(name, VAL, of_val, selected.thresholds)]),
         len(of_pool),
+        predictor.classes,
     )
     print(f"pseudo_label: {found.sentence}", file=sys.stderr)
     return found

@@ -23,7 +23,8 @@ class Selected(NamedTuple):
     rows: Array
     """(n,) int64 of the accepted ones, in order."""
     thresholds: Array
-    """(K,) the confidence from which a prediction of each class is accepted; infinite where none is."""
+    """(K,) the confidence from which a prediction of each class is accepted: what is true of these is estimated by
+    other examples at the same thresholds. 0 where a class is accepted whole."""
 
 
 def select(probabilities: Array, config: Selection, number: int) -> Selected:
@@ -38,16 +39,17 @@ def select(probabilities: Array, config: Selection, number: int) -> Selected:
     places, classes = places_in_class(predicted, confidence), probabilities.shape[1]
     match config:
         case Threshold():
-            accepted = confidence >= config.threshold
-            thresholds = np.full(classes, config.threshold, probabilities.dtype)
+            least = config.threshold
+            reached = confidence >= least
         case Curriculum():
             counts = np.bincount(predicted, minlength=classes)
-            wanted = counts * (config.share * number / config.rounds)
-            accepted = places < np.ceil(wanted - ROUNDING)[predicted]
-            thresholds = lowest(predicted[accepted], confidence[accepted], classes)
-    if config.per_class is not None:
-        accepted &= places < config.per_class
-    return Selected(np.flatnonzero(accepted), thresholds)
+            wanted = np.ceil(counts * (config.share * number / config.rounds) - ROUNDING)
+            least = 0.0
+            reached = places < wanted[predicted]
+    accepted = reached if config.per_class is None else reached & (places < config.per_class)
+    cut = np.bincount(predicted[~accepted & (confidence >= least)], minlength=classes) > 0
+    thresholds = np.where(cut, lowest(predicted[accepted], confidence[accepted], classes), least)
+    return Selected(np.flatnonzero(accepted), thresholds.astype(probabilities.dtype))
 
 
 def places_in_class(predicted: Array, confidence: Array) -> Array:

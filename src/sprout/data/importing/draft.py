@@ -7,16 +7,24 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import yaml
 
 from sprout.config.compose import compose_config
 from sprout.config.formats import Format
 from sprout.config.prepare import Prepare
 from sprout.config.validate import section
+from sprout.data.formats.table import NO_TARGET
 from sprout.data.importing.check_report import describe_data
 from sprout.data.importing.suggest_settings import SuggestedSettings, suggest_settings
 from sprout.data.importing.user_data import Scan, UserData, refuse_unusable
+from sprout.data.listing import Array
 from sprout.data.prepare.assignment import assign_splits
+from sprout.data.prepare.targets import UNKNOWN, Targets
+from sprout.runtime.errors import UserError
+
+NAMED = 5
+"""Classes that are named."""
 
 COMMENTS = {
     ("prepare", "size"): "Height and width in pixels.",
@@ -65,7 +73,7 @@ def draft_experiment(conf: Path, name: str, data: UserData) -> Draft:
     """Choose settings for data, and check that they compose and that `prepare` would accept the data.
 
     Raises:
-        UserError: it would not: no usable example, only one class, too few examples of one.
+        UserError: it would not: no usable example, only one class, too few examples of one, or none to learn it from.
     """
     refuse_unusable(data)
     suggested = suggest_settings(data.listing, data.scan)
@@ -75,7 +83,8 @@ def draft_experiment(conf: Path, name: str, data: UserData) -> Draft:
         f"experiment/{name}.yaml": experiment_text(name, suggested, description, command),
     }
     settings = compose_prepare(conf, name, files)
-    assign_splits(data.listing, data.scan.usable, data.scan.digests, None, settings)
+    assignment = assign_splits(data.listing, data.scan.usable, data.scan.digests, None, settings)
+    refuse_untaught(assignment.targets, assignment.rows["train"])
     return Draft(name, files, command, suggested.learns, settings.max_faulty)
 
 
@@ -89,14 +98,33 @@ def compose_prepare(conf: Path, name: str, files: dict[str, str]) -> Prepare:
         return section("prepare", compose_config(copy, name, []).config["prepare"], Prepare)
 
 
+def refuse_untaught(targets: Targets, train: Array) -> None:
+    """Refuse data with a class that occurs in other splits only.
+
+    Raises:
+        UserError: a class has no labelled training example.
+    """
+    known = targets.index[train]
+    counts = np.bincount(known[known != UNKNOWN], minlength=len(targets.classes))
+    absent = [repr(name) for name, count in zip(targets.classes, counts, strict=True) if not count]
+    if absent:
+        more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
+        raise UserError(
+            f"train: no labelled example of class {', '.join(absent[:NAMED])}{more}; each class needs some: label "
+            "some, or remove the class from the other splits"
+        )
+
+
 def too_many_faults(draft: Draft, scan: Scan) -> str | None:
     """Return a warning if faulty examples would end the build."""
     faulty, count = len(scan.faults), len(scan.shapes)
     if faulty <= draft.max_faulty * count:
         return None
+    untargeted = any(fault.startswith(NO_TARGET) for fault in scan.faults.values())
+    hint = "; to learn from rows without a target, add a column split that says unlabelled there" if untargeted else ""
     return (
         f"{faulty:,} of {count:,} examples are faulty, more than prepare.max_faulty={draft.max_faulty}, so the build "
-        f"would fail; fix or remove them, or raise prepare.max_faulty in conf/experiment/{draft.name}.yaml"
+        f"would fail; fix or remove them, or raise prepare.max_faulty in conf/experiment/{draft.name}.yaml{hint}"
     )
 
 

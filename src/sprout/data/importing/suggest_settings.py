@@ -99,8 +99,8 @@ def suggest_settings(listing: Listing, scan: Scan) -> SuggestedSettings:
         return suggest_for_images(scan, targets, splits, count_amounts(listing, scan, splits))
     if targets.kind is None:
         return SuggestedSettings("clusters them, because they have no labels", CLUSTER_FILES, splits)
-    train = suggest_schedule(len(scan.usable), ROWS) | {"lr": 0.001}
     labelled = count_amounts(listing, scan, splits).labelled
+    train = suggest_schedule(labelled, splits, ROWS) | {"lr": 0.001}
     files = files_for(targets, "mlp") | ({"/pseudo_label": "none"} if splits["folds"] else {})
     return SuggestedSettings(LEARNS[targets.kind] + measured(splits, labelled), files, splits, {}, train)
 
@@ -108,7 +108,7 @@ def suggest_settings(listing: Listing, scan: Scan) -> SuggestedSettings:
 def suggest_for_images(scan: Scan, targets: Targets, splits: Section, amounts: Amounts) -> SuggestedSettings:
     """Choose settings for images."""
     height, width, image_format = suggest_format(scan)
-    train = suggest_schedule(len(scan.usable), PIXELS / (height * width)) | {"lr": 0.003}
+    train = suggest_schedule(amounts.labelled, splits, PIXELS / (height * width)) | {"lr": 0.003}
     said, prepare = LEARNS[targets.kind] + measured(splits, amounts.labelled), image_format | splits
     no_pool = {"/pseudo_label": "none"} if splits["folds"] else {}
     if min(height, width) < 4:
@@ -131,9 +131,7 @@ def suggest_for_few_labels(
     model: Section = {"stem": 32, "patch": patch, "widths": [48, 80], "blocks": [0, 1]}
     model |= {"pooling": "average", "flip_average": False}
     folds = prepare.get("folds")
-    trainings, least = (
-        (folds + 1, amounts.labelled * (folds - 1) // folds) if isinstance(folds, int) else (1, amounts.labelled)
-    )
+    trainings, least = (folds + 1 if isinstance(folds, int) else 1), fewest_in_training(amounts.labelled, prepare)
     teacher, student = suggest_batch(least, 128), suggest_batch(least, 64)
     epochs, steps = 10, min(250, max(50, amounts.labelled // teacher))
     train: Section = {"epochs": epochs, "steps_per_epoch": steps, "batch_size": teacher, "lr": 0.06, "ema": 0.99}
@@ -242,7 +240,13 @@ def held_out(count: int, classes: int) -> int | float:
     return HELD_OUT if round(HELD_OUT * count) >= classes else classes
 
 
-def suggest_schedule(count: int, seen: float) -> Section:
-    """Return epochs and batch size for `count` examples, so that the network sees about `seen` examples in all."""
-    batch = max(1, min(32, count // 4)) if count < SMALL else 100
+def suggest_schedule(count: int, splits: Section, seen: float) -> Section:
+    """Return epochs and batch size for `count` training examples, so that the network sees about `seen` in all."""
+    batch = max(1, min(32, fewest_in_training(count, splits) // 4)) if count < SMALL else 100
     return {"epochs": min(60, max(3, round(seen / count))), "batch_size": batch}
+
+
+def fewest_in_training(count: int, splits: Section) -> int:
+    """Return how many of `count` training examples a training has at least: with folds, one fold is held out."""
+    folds = splits.get("folds")
+    return count * (folds - 1) // folds if isinstance(folds, int) else count

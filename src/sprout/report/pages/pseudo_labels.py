@@ -59,7 +59,6 @@ def labelling_fields(inputs: Inputs, role: str, labels: Labels) -> dict[str, Any
     true = class_counts(inputs.labels, len(inputs.classes))["train"]
     short: dict[str, Any] = inputs.pseudo_labels[role]
     return short | {
-        "left_out": int((~labels.accepted & (labels.confidence >= labels.threshold)).sum()),
         "shares": [
             (WORDS[row["measure"], row["basis"]].format(judged=inputs.judged), *share_cells(row)) for row in of(rows)
         ],
