@@ -29,7 +29,7 @@ from benchmarks.paired import cost, parser, positive
 from benchmarks.seeds import write_params
 from benchmarks.workspace import copy_project, environment
 from sprout.data.store import Array
-from sprout.evaluate.significance import wilson_interval
+from sprout.evaluate.significance import cross_validated_interval
 from sprout.models.predictor import load_predictor
 from sprout.runtime.files import read_json
 
@@ -92,7 +92,7 @@ def build(data: Images, seed: int, overrides: Sequence[str], *, foreign: bool) -
         write_params(folder, EXPERIMENT, overrides, seed)
         took = cost(["dvc", "repro", "evaluate"], folder, env)
         stated = read_json(folder / "reports/evaluation/metrics.json")["cross_validation"]["student"]["error_rate"]
-        interval = wilson_interval(round(stated * LABELLED), LABELLED)
+        interval = cross_validated_interval(round(stated * LABELLED), LABELLED)
         true = {role: true_error(folder / "models" / role, held, labels) for role in ROLES}
         kept = read_json(folder / "models/student/gate.json")["kept"]
     found = {"seed": seed, "stated": stated, "interval": interval, "true": true, "kept": kept, "cpu": round(took.cpu)}

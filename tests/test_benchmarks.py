@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,7 @@ from PIL import Image
 
 from handmade import card
 from sprout.data.store import label_table, write_store
+from sprout.evaluate.significance import cross_validated_interval
 from sprout.models.predictor import Predictor
 from sprout.runtime.run_context import log_nothing
 from warm_python import warm_python
@@ -364,7 +366,15 @@ def test_a_fifth_of_few_labels_tells_less_than_all_of_them(load):
     found = load("validation_size").row(100)
     assert found["val_worse_kept"] > 0.5 > 0.35 > found["folds_worse_kept"] > 0.2
     assert found["val_interval"] == pytest.approx(0.273, abs=1e-3)
-    assert found["folds_interval"] == pytest.approx(0.119, abs=1e-3)
+    low, high = cross_validated_interval(10, 100)
+    assert found["folds_interval"] == pytest.approx(high - low, abs=1e-3)
+
+
+def test_the_interval_of_a_cross_validated_error_holds_it_more_often_than_wilsons(load):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = load("validation_size").covered(draws=12)
+    assert 0.5 < found["wilson"] <= found["cross_validated"] <= 1
 
 
 def test_consistency_runs(load, training, capsys):

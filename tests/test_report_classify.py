@@ -101,7 +101,7 @@ def test_cross_validation_is_called_so(tmp_path: Path) -> None:
     metrics["cross_validation"] = metrics.pop("test")
     write_json(folder / "evaluation/metrics.json", metrics)
     page = write_page(folder, case)
-    assert "<h1>Cross-validated error 20.0% → 16.0% → 10.0%, 95% interval 4.3% to 21.4%, 50 labels in 5 folds" in page
+    assert "<h1>Cross-validated error 20.0% → 16.0% → 10.0%, 95% interval 3.5% to 25.6%, 50 labels in 5 folds" in page
     assert "by 6.0 percentage points on 50 cross-validated labels" in page
     assert "Cross-validation in 5 folds: " in page
     assert "Each label is predicted by a model that has not learned from its fold" in page

@@ -3,13 +3,19 @@
 import pytest
 from scipy.stats import binomtest
 
-from sprout.evaluate.significance import mcnemar_p, wilson_interval
+from sprout.evaluate.significance import cross_validated_interval, mcnemar_p, wilson_interval
 
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 1), (1, 1), (0, 500), (474, 500), (500, 500), (9_412, 10_000)])
 def test_wilson_interval(hits: int, total: int) -> None:
     expected = binomtest(hits, total).proportion_ci(0.95, method="wilson")
     assert wilson_interval(hits, total) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_a_cross_validated_label_counts_as_less_than_an_independent_one() -> None:
+    assert cross_validated_interval(10, 100) == pytest.approx(wilson_interval(6, 60))
+    expected = binomtest(0, 6).proportion_ci(0.95, method="wilson")
+    assert cross_validated_interval(0, 10) == pytest.approx((0, expected.high))
 
 
 @pytest.mark.parametrize(("heads", "tails"), [(1, 0), (3, 3), (12, 3), (3, 12), (400, 350), (0, 40)])

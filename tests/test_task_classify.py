@@ -20,6 +20,7 @@ from sprout.data.description import Description
 from sprout.data.store import Store, class_indices, label_table, open_store, write_store
 from sprout.evaluate.calibration import calibration_error, fit_temperature
 from sprout.evaluate.class_metrics import PER_CLASS, classification_metrics, per_class
+from sprout.evaluate.significance import cross_validated_interval
 from sprout.runtime.errors import UserError
 from sprout.tasks import Classify
 from sprout.tasks.base import Limits
@@ -279,6 +280,8 @@ def test_val_gives_the_temperature_and_the_metrics_of_each_class(tmp_path: Path)
 
 def test_the_result_in_words() -> None:
     assert Classify.summary({"error_rate": 0.0125}, 400) == "error 1.2% (0.5% to 2.9%)"
+    low, high = cross_validated_interval(5, 400)
+    assert Classify.summary({"error_rate": 0.0125}, 400, crossed=True) == f"error 1.2% ({low:.1%} to {high:.1%})"
     assert Classify.summary({"error_rate": None}, 0) == "error unknown"
 
 

@@ -40,6 +40,7 @@ def write_result(
         best_epoch: the epoch of the weights.
         name: of the training, for the terminal.
     """
+    crossed = measured.examined is not None
     store, val, predictor = measured.store, measured.examples, Predictor(network, card)
     task, examined = predictor.task, measured.examined
     if examined is None:
@@ -53,4 +54,4 @@ def write_result(
     write_rows(folder / "history.csv", list(history[0]) if history else HISTORY, history)
     write_json(folder / "metrics.json", {"epochs": len(history), "best_epoch": best_epoch, "val": metrics})
     epochs = f"{len(history)} epochs, the weights of epoch {best_epoch + 1}, " if history else ""
-    print(f"{name}: {epochs}{task.summary(metrics, len(val))} on {len(val):,} {measured.noun}")
+    print(f"{name}: {epochs}{task.summary(metrics, len(val), crossed=crossed)} on {len(val):,} {measured.noun}")

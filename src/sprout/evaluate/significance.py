@@ -3,19 +3,33 @@
 import math
 from statistics import NormalDist
 
+CROSSED = 0.6
+"""What a cross-validated label is worth as an independent test example, see `cross_validated_interval`."""
 
-def wilson_interval(hits: int, total: int, level: float = 0.95) -> tuple[float, float]:
+
+def wilson_interval(hits: float, total: float, level: float = 0.95) -> tuple[float, float]:
     """The score interval of a proportion (Wilson, 1927): (low, high) within 0..1, accurate near both ends.
 
     Args:
         hits: successes.
-        total: trials, at least one.
+        total: trials, above 0.
         level: confidence level.
     """
     z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
     middle = (hits + z2 / 2) / (total + z2)
     half = math.sqrt(z2 * (hits * (total - hits) / total + z2 / 4)) / (total + z2)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def cross_validated_interval(hits: int, total: int) -> tuple[float, float]:
+    """The interval of a proportion over examples, each judged by a model that has learned from the other folds.
+
+    The models share training examples, and the final one has learned from all of them: the error varies more than that
+    of independent examples (Bengio and Grandvalet, "No unbiased estimator of the variance of k-fold cross-validation",
+    2004). Of 150 draws of 64 labels, Wilson's interval for all of them held the error of the final model in 87%, that
+    for 0.6 times as many in 96% (`python -m benchmarks.validation_size`).
+    """
+    return wilson_interval(CROSSED * hits, CROSSED * total)
 
 
 def mcnemar_p(first: int, second: int) -> float:

@@ -183,8 +183,8 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def summary(cls, metrics: Metrics, examples: int) -> str:
-        """The result in a few words, for the terminal: on so many examples."""
+    def summary(cls, metrics: Metrics, examples: int, *, crossed: bool = False) -> str:
+        """The result in a few words, for the terminal: on so many examples, or labels by cross-validation."""
 
     @classmethod
     @abstractmethod

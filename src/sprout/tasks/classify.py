@@ -117,14 +117,14 @@ class Classify(Task):
         write_rows(folder / "per_class.csv", PER_CLASS, rows)
 
     @classmethod
-    def summary(cls, metrics: Metrics, examples: int) -> str:
+    def summary(cls, metrics: Metrics, examples: int, *, crossed: bool = False) -> str:
         """The error rate with its 95% interval, where there are examples."""
-        from sprout.evaluate.significance import wilson_interval
+        from sprout.evaluate.significance import cross_validated_interval, wilson_interval
 
         error = metrics["error_rate"]
         if error is None:
             return "error unknown"
-        low, high = wilson_interval(round(error * examples), examples)
+        low, high = (cross_validated_interval if crossed else wilson_interval)(round(error * examples), examples)
         return f"error {error:.1%} ({low:.1%} to {high:.1%})"
 
     @classmethod

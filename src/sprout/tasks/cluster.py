@@ -90,7 +90,7 @@ class Cluster(Task):
         return clustering_metrics(examined.argmax(axis=1), -examined.max(axis=1), class_indices(store.labels))
 
     @classmethod
-    def summary(cls, metrics: Metrics, examples: int) -> str:
+    def summary(cls, metrics: Metrics, examples: int, *, crossed: bool = False) -> str:
         """The inertia."""
         return f"inertia {metrics['inertia']:.4g}"
 

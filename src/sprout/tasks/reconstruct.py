@@ -79,7 +79,7 @@ class Reconstruct(Task):
         return reconstruction_metrics(*examined.T)
 
     @classmethod
-    def summary(cls, metrics: Metrics, examples: int) -> str:
+    def summary(cls, metrics: Metrics, examples: int, *, crossed: bool = False) -> str:
         """The error of the output and of the input."""
         return f"mean squared error {metrics['mse']:.5f} of {metrics['noisy_mse']:.5f}"
 

@@ -109,7 +109,7 @@ class Regress(Task):
             write_rows(folder / "coefficients.csv", ["name", "coefficient"], rows)
 
     @classmethod
-    def summary(cls, metrics: Metrics, examples: int) -> str:
+    def summary(cls, metrics: Metrics, examples: int, *, crossed: bool = False) -> str:
         """The mean absolute error."""
         return f"error {metrics['mae']:.4g} (mean absolute)"
 

@@ -9,7 +9,7 @@ from sprout.data.importing.user_data import Scan
 from sprout.data.listing import SPLITS, Array, Listing
 from sprout.data.prepare.duplicates import TO_DRAW, source_splits
 from sprout.data.prepare.targets import Targets, find_targets
-from sprout.evaluate.significance import wilson_interval
+from sprout.evaluate.significance import cross_validated_interval
 from sprout.methods import Consistency, ScikitLearn
 from sprout.tasks.regress import Regress
 
@@ -211,7 +211,7 @@ def measured(splits: Section, labels: int) -> str:
     """Return how an error is measured with folds, and how exactly, in words; empty without folds."""
     if not splits["folds"]:
         return ""
-    low, high = wilson_interval(round(SUPPOSED * labels), labels)
+    low, high = cross_validated_interval(round(SUPPOSED * labels), labels)
     folds = splits["folds"]
     assert isinstance(folds, int)
     return (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sprout.data.store import Array
-from sprout.evaluate.significance import mcnemar_p, wilson_interval
+from sprout.evaluate.significance import cross_validated_interval, mcnemar_p, wilson_interval
 from sprout.report import figures
 from sprout.report.formatting import decimal, percent, plural
 from sprout.report.inputs import Inputs, to_float
@@ -131,7 +131,8 @@ def count_outcome(inputs: Inputs) -> Outcome:
     right = {role: inputs.predictions[role].to_numpy() == label for role in inputs.models}
     total = len(label)
     errors = {role: float((~right[role]).mean()) for role in inputs.models if total}
-    intervals = {role: wilson_interval(int(right[role].sum()), total) for role in inputs.models if total}
+    interval = cross_validated_interval if inputs.crossed else wilson_interval
+    intervals = {role: interval(int(right[role].sum()), total) for role in inputs.models if total}
     shown, rival = right[inputs.shown], right[inputs.rival or inputs.shown]
     corrected, broken = int((shown & ~rival).sum()), int((rival & ~shown).sum())
     folds = inputs.summary["folds"] if inputs.crossed else None
