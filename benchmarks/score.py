@@ -24,7 +24,7 @@ from sprout.models.card import save_model
 from sprout.models.predictor import BATCH, use_threads
 from sprout.runtime.files import atomic_folder
 from sprout.selftraining.round_files import write_rounds
-from sprout.selftraining.rounds import hold
+from sprout.selftraining.rounds import run_round
 
 GOAL = 1.10
 THREADS = 2
@@ -45,9 +45,9 @@ def measure(pairs: int, images: int) -> None:
         pool, config = open_store(PREPARED / "unlabelled"), Threshold(1, None, "none", "threshold", CONFIDENCE)
 
         def score() -> None:
-            """Hold one round and write what it has found, as the stage does."""
+            """Run one round and write what it has found, as the stage does."""
             with atomic_folder(Path("data/pseudo_labels")) as folder, redirect_stderr(io.StringIO()):
-                write_rounds(folder, [hold(1, teacher, config, data.train)])
+                write_rounds(folder, [run_round(1, teacher, config, data.train)])
 
         @torch.inference_mode()
         def forward() -> None:

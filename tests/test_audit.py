@@ -153,7 +153,7 @@ def student_of(task: str = "classify", **card: Any) -> Predictor:
 
 
 def found_after(folder: Path, student: Predictor, retrain: GradientDescent) -> dict[str, Labelling]:
-    """What the stage `evaluate` finds where no round was held."""
+    """What the stage `evaluate` finds without any round."""
     (folder / "pseudo_labels").mkdir()
     write_rounds(folder / "pseudo_labels", [])
     return labellings({"student": student}, {"student": folder}, folder, folder / "pseudo_labels", retrain)

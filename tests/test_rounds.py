@@ -1,4 +1,4 @@
-"""The stage `pseudo_label`: rounds in which models label the pool, and what is left of them on disk."""
+"""The stage `pseudo_label`: rounds in which models label the pool, and the files that it writes."""
 
 from pathlib import Path
 from typing import Any
@@ -189,7 +189,7 @@ def test_rounds_of_the_same_labels_share_a_model(workspace: Path, capsys: pytest
 def test_the_round_that_accepts_nothing_is_the_last(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (row,) = label(threshold(1.0, rounds=5))
     assert (row["accepted"], row["lowest_confidence"], row["mean_confidence"]) == ("0", "", "")
-    assert "round 2 and later ones are not held" in capsys.readouterr().err
+    assert "round 2 and later ones are not run" in capsys.readouterr().err
     assert read_labels(OUT).num_rows == 0
 
 

@@ -1,5 +1,7 @@
 """Errors that a user can correct, the two ways in which a sweep ends a trial, and texts on one line."""
 
+from collections.abc import Sequence
+
 
 class UserError(Exception):
     """A mistake in what the user gave: a setting, a file, a command.
@@ -15,6 +17,12 @@ class TrainingFailedError(UserError):
 
 class Pruned(BaseException):
     """A sweep has pruned this trial: not an error, but its training ends here."""
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and how many more there are: "a, b and 3 more"."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def one_line(message: object) -> str:

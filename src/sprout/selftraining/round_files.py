@@ -1,4 +1,4 @@
-"""What the stage `pseudo_label` leaves on disk: the labels of the last round, and what each round has found."""
+"""The files that the stage `pseudo_label` writes: the labels of the last round, and the predictions of each round."""
 
 import sys
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sprout.data.store import LABELS, class_indices, write_labels
+from sprout.runtime.errors import listed
 from sprout.runtime.files import atomic_folder, write_rows
 
 HISTORY = ["round", "labeller", "pool", "accepted", "lowest_confidence", "mean_confidence"]
@@ -26,9 +27,6 @@ PREDICTIONS = {
 }
 """Columns of `predictions.parquet`: for each labeller and each example of the pool and of val the predicted class, its
 confidence, the confidence from which it counts, and whether it does."""
-
-SHOWN = 5
-"""Classes that are named."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,7 @@ class Round:
             return f"round {self.number}: accepted none of {self.pool:,} predictions"
         counts = np.bincount(class_indices(self.labels), minlength=len(self.classes))
         without = [name for name, count in zip(self.classes, counts, strict=True) if not count]
-        named = ", ".join(without[:SHOWN]) + (f" and {len(without) - SHOWN} more" if len(without) > SHOWN else "")
-        more = f", none of {named}" if without else ""
+        more = f", none of {listed(without)}" if without else ""
         return (
             f"round {self.number}: accepted {row['accepted']:,} of {self.pool:,} predictions{more}; lowest confidence "
             f"{row['lowest_confidence']:.3f}"
@@ -83,7 +80,7 @@ def write_rounds(folder: Path, rounds: Sequence[Round]) -> None:
 
 
 def write_none(folder: Path, why: str) -> None:
-    """Write the output of a stage that holds no round, and print why."""
+    """Write the output of the stage without any round, and print why."""
     print(f"pseudo_label: no pseudo-labels, as {why}", file=sys.stderr)
     with atomic_folder(folder) as beside:
         write_rounds(beside, [])

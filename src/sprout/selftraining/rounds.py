@@ -28,7 +28,7 @@ VAL, POOL = "val", "unlabelled"
 def make_pseudo_labels(
     folder: Path, teacher: Path, config: Selection, sections: TrainingSections, build: Build
 ) -> None:
-    """Hold all rounds, and write the labels of the last one and what each has found.
+    """Run all rounds, and write the labels of the last one and what each has found.
 
     Args:
         folder: the output of the stage.
@@ -43,7 +43,7 @@ def make_pseudo_labels(
     if why := why_none(load_predictor(teacher), len(open_store(PREPARED / POOL))):
         write_none(folder, why)
         return
-    rounds, trained = hold_rounds(teacher, config, sections, build)
+    rounds, trained = run_rounds(teacher, config, sections, build)
     with atomic_folder(folder) as beside:
         write_rounds(beside, rounds)
     for candidate in trained:
@@ -51,13 +51,13 @@ def make_pseudo_labels(
 
 
 def why_none(teacher: Predictor, pool: int) -> str | None:
-    """Why no round is held; None where one is."""
+    """Why there is no round; None where there is one."""
     if not teacher.task.has_pseudo_labels:
         return f"the teacher's task, {teacher.task.name}, has none"
     return None if pool else "there are no unlabelled examples"
 
 
-def hold_rounds(
+def run_rounds(
     teacher: Path, config: Selection, sections: TrainingSections, build: Build
 ) -> tuple[list[Round], list[Candidate]]:
     """All rounds, and the models trained for them; one that accepts nothing is the last.
@@ -65,18 +65,18 @@ def hold_rounds(
     A model whose training has ended before is not trained again.
     """
     labelled, sections = Examples.open(str(PREPARED / "train"), "data/augmented"), for_rounds(sections)
-    rounds, trained = [hold(1, teacher, config, labelled)], list[Candidate]()
+    rounds, trained = [run_round(1, teacher, config, labelled)], list[Candidate]()
     for number in range(2, config.rounds + 1):
         accepted = rounds[-1].labels
         if not accepted.num_rows:
-            print(f"pseudo_label: nothing to learn from; round {number} and later ones are not held", file=sys.stderr)
+            print(f"pseudo_label: nothing to learn from; round {number} and later ones are not run", file=sys.stderr)
             break
         if number > 2 and same_labels(accepted, rounds[-2].labels):
             print(f"round {number}: the labels are those of the round before, and so is the model", file=sys.stderr)
         else:
             examples = labelled.with_rows(str(PREPARED / POOL), accepted)
             trained.append(train_candidate(examples, sections, build, role="round", name=labeller(number)))
-        rounds.append(hold(number, trained[-1].folder, config, labelled))
+        rounds.append(run_round(number, trained[-1].folder, config, labelled))
     return rounds, trained
 
 
@@ -94,7 +94,7 @@ def for_rounds(sections: TrainingSections) -> TrainingSections:
     return replace(sections, training=training, tracking=tracking)
 
 
-def hold(number: int, model: Path, config: Selection, labelled: Examples) -> Round:
+def run_round(number: int, model: Path, config: Selection, labelled: Examples) -> Round:
     """Let a model label the pool; says what is accepted.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT, Share
-from sprout.runtime.errors import UserError
+from sprout.runtime.errors import UserError, listed
 from sprout.tasks.base import Criterion, Limits, Task, TrainedModel, write_confusion, wrong_target
 from sprout.tasks.scores import Metrics, Score
 
@@ -78,9 +78,8 @@ class Classify(Task):
         counts = np.bincount(train.targets, minlength=len(classes))
         absent = [repr(name) for name, count in zip(classes, counts, strict=True) if not count]
         if absent:
-            more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
             raise UserError(
-                f"{prepared / 'train'}: no labelled example of class {', '.join(absent[:NAMED])}{more}; each of the "
+                f"{prepared / 'train'}: no labelled example of class {listed(absent, NAMED)}; each of the "
                 f"{len(classes)} classes needs some: label them, keep more of the labels (prepare.labels), or leave "
                 "the class out"
             )

@@ -21,10 +21,7 @@ from sprout.data.importing.user_data import Scan, UserData, refuse_unusable
 from sprout.data.listing import Array
 from sprout.data.prepare.assignment import assign_splits
 from sprout.data.prepare.targets import UNKNOWN, Targets
-from sprout.runtime.errors import UserError
-
-NAMED = 5
-"""Classes that are named."""
+from sprout.runtime.errors import UserError, listed
 
 COMMENTS = {
     ("prepare", "size"): "Height and width in pixels.",
@@ -108,10 +105,9 @@ def refuse_untaught(targets: Targets, train: Array) -> None:
     counts = np.bincount(known[known != UNKNOWN], minlength=len(targets.classes))
     absent = [repr(name) for name, count in zip(targets.classes, counts, strict=True) if not count]
     if absent:
-        more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
         raise UserError(
-            f"train: no labelled example of class {', '.join(absent[:NAMED])}{more}; each class needs some: label "
-            "some, or remove the class from the other splits"
+            f"train: no labelled example of class {listed(absent)}; each class needs some: label some, "
+            "or remove the class from the other splits"
         )
 
 
