@@ -120,13 +120,15 @@ if __name__ == "__main__":
     command_line.add_argument("overrides", nargs="*", help="further overrides")
     command_line.add_argument("--fashion", metavar="FOLDER", help="the official files of Fashion-MNIST")
     command_line.add_argument("--seeds", type=positive, default=5, help="(default: %(default)s)")
+    command_line.add_argument("--first", type=int, default=0, help="the first seed (default: %(default)s)")
     command_line.add_argument("--equal-time", action="store_true", help="train a control for the student's time, too")
     names = [case.name for case in (*DIGITS, *FASHION)]
     command_line.add_argument("--only", choices=names, help="one of the cases")
     arguments = command_line.parse_intermixed_args()
+    numbers = range(arguments.first, arguments.first + arguments.seeds)
     for one in chosen(DIGITS, arguments.only):
-        measure(one, range(arguments.seeds), arguments.overrides, equal_time=arguments.equal_time)
+        measure(one, numbers, arguments.overrides, equal_time=arguments.equal_time)
     if arguments.fashion:
         for one in chosen(FASHION, arguments.only):
             further = [f"download.mirror={arguments.fashion}", *arguments.overrides]
-            measure(one, range(arguments.seeds), further, equal_time=arguments.equal_time)
+            measure(one, numbers, further, equal_time=arguments.equal_time)

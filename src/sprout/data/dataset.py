@@ -24,7 +24,7 @@ class Examples:
             tables: pairs of a store and a label table with the rows to use.
             target: the column to learn, label or value; examples without it are left out. None takes all.
         """
-        known = [(store, rows_with_target(table, target)) for store, table in tables]
+        known = [(store, rows_with_target(with_column(store, table, target), target)) for store, table in tables]
         self.tables = [(store, table) for store, table in known if table.num_rows]
         self.stores = [store for store, _ in self.tables]
         self.arrays = [single_shard(store) for store in self.stores]
@@ -40,7 +40,8 @@ class Examples:
     @classmethod
     def of(cls, *stores: Store, target: str | None = None) -> "Examples":
         """The examples of these stores, with their own label tables."""
-        return cls([(store, store.columns("row", *TARGETS)) for store in stores], target)
+        columns = ("row",) if target is None else ("row", target)
+        return cls([(store, store.columns(*columns)) for store in stores], target)
 
     @classmethod
     def open(cls, *folders: str) -> "Examples":
@@ -131,6 +132,13 @@ class TrainingData:
         if self.held_out is None:
             raise ValueError("TrainingData: has neither val nor held_out to measure a model by")
         return self.held_out
+
+
+def with_column(store: Store, table: pa.Table, name: str | None) -> pa.Table:
+    """The table with this column of the store's label table, which it may have already; as it is for None."""
+    if name is None or name in table.column_names:
+        return table
+    return table.append_column(name, store.columns(name)[name].take(table["row"]))
 
 
 def rows_with_target(table: pa.Table, target: str | None) -> pa.Table:
