@@ -32,8 +32,12 @@ ROWS = 600_000
 """The same for rows of a table."""
 SMALL = 2_000
 """Training examples below which batches are smaller."""
-PATCHES = 450_000_000
-"""Patches of the images that consistency training processes: a quarter of an hour on two cores."""
+STUDENT_PIXELS = 1_400_000_000
+"""Pixels, or patches of them, that the network processes in consistency training: a quarter of an hour on two cores."""
+HALVED_THRICE = 16
+"""Pixels a side from which images are halved three times, not twice."""
+PATCHED = 48
+"""Pixels a side from which patches of 2 × 2 pixels become one pixel of the network, so that steps are cheap."""
 STUDENT_STEPS = (500, 4_000)
 """The fewest and the most steps of consistency training."""
 VIEWS = 9
@@ -127,17 +131,15 @@ def suggest_for_few_labels(
     height: int, width: int, flip: float, prepare: Section, amounts: Amounts
 ) -> SuggestedSettings:
     """Choose settings for images with classes and unlabelled ones: those of fashion_mnist_few, scaled."""
-    patch = 1 if min(height, width) < 16 else 2 if min(height, width) < 48 else 4
-    model: Section = {"stem": 32, "patch": patch, "widths": [48, 80], "blocks": [0, 1]}
-    model |= {"pooling": "average", "flip_average": False}
-    folds = prepare.get("folds")
+    side, folds = min(height, width), prepare.get("folds")
+    pixels = height * width // (4 if side >= PATCHED else 1)
     trainings, least = (folds + 1 if isinstance(folds, int) else 1), fewest_in_training(amounts.labelled, prepare)
     teacher, student = suggest_batch(least, 128), suggest_batch(least, 64)
     epochs, steps = 10, min(250, max(50, amounts.labelled // teacher))
     train: Section = {"epochs": epochs, "steps_per_epoch": steps, "batch_size": teacher, "lr": 0.06, "ema": 0.99}
     train |= {"method": {"policy": "weak"}, "monitor": "val_accuracy"}
     train |= {policy: {"flip": flip} for policy in ("transforms", "weak", "strong")}
-    rounds, of_round = 20, suggest_student_steps(trainings * height * width / patch**2, student) // 20
+    rounds, of_round = 20, suggest_student_steps(trainings * pixels, student) // 20
     retrain: Section = {"epochs": rounds, "steps_per_epoch": of_round, "batch_size": student}
     said = (
         f"learns their classes: a teacher in {epochs * steps:,} steps on {amounts.labelled:,} labels, then a student "
@@ -145,7 +147,16 @@ def suggest_for_few_labels(
         f"consistency training{measured(prepare, amounts.labelled)}"
     )
     retrain["schedule"] = {"cycles": 2}
-    return SuggestedSettings(said, FEW_LABELS_FILES, prepare, model, train, retrain)
+    return SuggestedSettings(said, FEW_LABELS_FILES, prepare, few_labels_network(side, flip), train, retrain)
+
+
+def few_labels_network(side: int, flip: float) -> Section:
+    """Return the settings of a residual network, for images of this shorter side that are mirrored or not."""
+    if side < HALVED_THRICE:
+        layers: Section = {"stem": 32, "widths": [48, 80], "blocks": [0, 1]}
+    else:
+        layers = ({"stem": 24, "patch": 2} if side >= PATCHED else {}) | {"widths": [24, 48, 96]}
+    return layers | {"pooling": "average", "flip_average": flip > 0}
 
 
 def suggest_batch(labels: int, most: int) -> int:
@@ -153,10 +164,10 @@ def suggest_batch(labels: int, most: int) -> int:
     return max(8, min(most, 1 << (labels.bit_length() - 1)))
 
 
-def suggest_student_steps(patches: float, batch: int) -> int:
-    """Return the steps of consistency training for images of so many patches, and labelled images in a step."""
+def suggest_student_steps(pixels: float, batch: int) -> int:
+    """Return the steps of consistency training for images of so many pixels, and labelled images in a step."""
     fewest, most = STUDENT_STEPS
-    return min(most, max(fewest, round(PATCHES / (patches * batch * VIEWS))))
+    return min(most, max(fewest, round(STUDENT_PIXELS / (pixels * batch * VIEWS))))
 
 
 def files_for(targets: Targets, model: str) -> dict[str, str]:
