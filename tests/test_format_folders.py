@@ -81,10 +81,57 @@ def test_a_set_without_labels(tmp_path: Path, paths: list[str]) -> None:
     assert not listing.faults
 
 
-def test_splits_without_labels(tmp_path: Path) -> None:
-    listing = listed(make(tmp_path, "train/1.png", "test/1.png"))
-    assert rows(listing) == [("test/1.png", None, "test"), ("train/1.png", None, "train")]
-    assert listing.label is None
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Training", "Testing"),
+        ("seg_train/seg_train", "seg_test/seg_test"),
+        ("train_images", "test_images"),
+        ("trainset", "testset2"),
+        ("flowers_TRAIN", "flowers_TEST"),
+        ("data/train/images", "data/evaluation/images"),
+        ("photos/train/part_1", "photos/test/part_1"),
+    ],
+)
+def test_names_of_splits(tmp_path: Path, train: str, test: str) -> None:
+    listing = listed(make(tmp_path, f"{train}/cat/1.png", f"{train}/dog/1.png", f"{test}/cat/1.png"))
+    assert sorted(row[1:] for row in rows(listing)) == [("cat", "test"), ("cat", "train"), ("dog", "train")]
+
+
+@pytest.mark.parametrize(
+    "names", [("test tube", "train"), ("train cars", "train ships"), ("class_1", "class_2"), ("1", "2")]
+)
+def test_names_of_classes(tmp_path: Path, names: tuple[str, str]) -> None:
+    listing = listed(make(tmp_path, *(f"{name}/1.png" for name in names)))
+    assert [label for _, label, _ in rows(listing)] == list(names)
+    assert listing.split is None
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [("part_1", "part_2"), ("HAM_images_part_1", "HAM_images_part_2"), ("images_001", "images_002"), ("a", "b")],
+)
+def test_parts_are_joined(tmp_path: Path, parts: tuple[str, str]) -> None:
+    make(tmp_path, *(f"{part}/{name}/1.png" for part in parts for name in ("cat", "dog")))
+    assert [label for _, label, _ in rows(listed(tmp_path))] == ["cat", "dog"] * 2
+
+
+def test_splits_in_classes(tmp_path: Path) -> None:
+    make(tmp_path, *(f"{name}/{split}/1.png" for name in ("cat", "dog") for split in ("train", "test")))
+    assert {row[1:] for row in rows(listed(tmp_path))} == {
+        (label, split) for label in ("cat", "dog") for split in ("train", "test")
+    }
+
+
+def test_a_test_split_without_classes_is_the_pool(tmp_path: Path) -> None:
+    listing = listed(make(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/1.png", "test/2.png"))
+    assert [row[1:] for row in rows(listing)] == [(None, "unlabelled")] * 2 + [("cat", "train"), ("dog", "train")]
+    assert not listing.faults
+
+
+def test_a_folder_beside_documents_is_a_wrapper(tmp_path: Path) -> None:
+    listing = listed(make(tmp_path, "images/rose/1.png", "images/tulip/1.png", "README.md", "metadata.json"))
+    assert [label for _, label, _ in rows(listing)] == ["rose", "tulip"]
 
 
 def test_hidden_files_are_left_out_and_a_wrapping_folder_is_opened(tmp_path: Path) -> None:
@@ -185,7 +232,11 @@ def test_a_name_that_is_not_utf8(tmp_path: Path, name: bytes) -> None:
         (["cat/1.png"], ["dog"], "no files in the class folder 'dog' ('dog' 0, 'cat' 1)"),
         (["cat/1.png"], ["dog/deep"], "no files in the class folder 'dog'"),
         (["train/cat/1.png"], ["train/dog", "test/dog"], "no files in the class folder 'dog'"),
-        (["train/cat/1.png", "test/cat/1.png", "docs/a.txt"], [], "test, train lie beside 'docs'"),
+        (["train/cat/1.png", "test/cat/1.png", "docs/a.txt"], [], "'test', 'train' lie beside 'docs'"),
+        (["train/1.png", "test/1.png"], [], "images lie in folders for test, train, but no folder in them names a"),
+        (["train/1.png", "test1/1.png", "README.md"], [], "To learn without labels, put all images into one folder"),
+        (["images/1.png", "masks/1.png"], [], "'images', 'masks' are images and what belongs to each of them"),
+        (["train/images/1.png", "train/labels/1.txt", "val/images/1.png", "val/labels/1.txt"], [], "not classes"),
     ],
 )
 def test_refused(tmp_path: Path, files: list[str], folders: list[str], message: str) -> None:

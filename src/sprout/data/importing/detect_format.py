@@ -12,8 +12,8 @@ from sprout.config.validate import explain
 from sprout.data.formats import unpack_single
 from sprout.data.formats.archive import is_packed, unpack
 from sprout.data.formats.file_tree import is_folder, is_text
-from sprout.data.formats.folders import top_entries
-from sprout.data.formats.labels import SPLIT_NAMES
+from sprout.data.formats.folder_names import splits_of
+from sprout.data.formats.folders import find_layout, has_classes, top_entries
 from sprout.data.importing.detect_arrays import array_names, arrays_format, detect_arrays
 from sprout.data.importing.detect_tables import detect_table, detect_train_test_pair
 from sprout.runtime.errors import UserError
@@ -103,19 +103,14 @@ def detect_folder(root: Path) -> tuple[Format, list[str]]:
     tables = [file for file in files if file.suffix.lower() in TABLE_SUFFIXES]
     arrays = [file for file in files if file.suffix.lower() in ARRAY_SUFFIXES]
     folders = [entry.name for entry in entries if is_folder(entry)]
-    if are_splits(folders):
-        return FOLDERS, [f"{file} is not read: the folders define labels and splits" for file in tables]
-    if tables:
-        return detect_tables(root, tables, bool(folders))
-    if arrays and not folders:
+    if arrays and not folders and not tables:
         return detect_arrays(str(root), dict(arrays_of_folder(root, arrays)))
-    return FOLDERS, []
-
-
-def are_splits(folders: list[str]) -> bool:
-    """Whether all these folders are splits, train among them."""
-    names = {name.lower() for name in folders}
-    return "train" in names and names <= set(SPLIT_NAMES)
+    if not tables:
+        return FOLDERS, find_layout(root).notes
+    if splits_of(folders) and has_classes(root):
+        notes = [f"{file} is not read: the folders define labels and splits" for file in tables]
+        return FOLDERS, [*notes, *find_layout(root).notes]
+    return detect_tables(root, tables, bool(folders))
 
 
 def detect_tables(root: Path, tables: list[Path], has_folders: bool) -> tuple[Format, list[str]]:
@@ -123,13 +118,19 @@ def detect_tables(root: Path, tables: list[Path], has_folders: bool) -> tuple[Fo
     if len(tables) == 1:
         detected, notes = detect_table(root, str(tables[0]))
         if has_folders and detected.kind != "paths":
-            return FOLDERS, [f"{tables[0]} is not read; to use it: --from {root / tables[0]}"]
+            return FOLDERS, [
+                f"{tables[0]} is not read; to use it: --from {root / tables[0]}",
+                *find_layout(root).notes,
+            ]
         return detected, notes
     if pair := detect_train_test_pair(root, [str(table) for table in tables]):
         return pair
     names = ", ".join(table.name for table in tables)
     if has_folders:
-        return FOLDERS, [f"{names} are not read; to use one of them: --from {root / tables[0]}"]
+        return FOLDERS, [
+            f"{names} are not read; to use one of them: --from {root / tables[0]}",
+            *find_layout(root).notes,
+        ]
     raise UserError(
         f"{root}: several tables ({names}); name the one to read, or join them into one with a column `split`; "
         f"see {GUIDE}"

@@ -1,0 +1,112 @@
+"""What the names of folders say: whether they are splits or parts of a data set, and not its classes."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+    "unlabelled": "unlabelled",
+    "unlabeled": "unlabelled",
+    "pred": "unlabelled",
+}
+"""A word in a folder's name → the split that it stands for."""
+PART_WORDS = {"part", "batch", "chunk", "shard", "fold", "volume", "vol", "subset", "blobs", "snapshots"}
+"""Words by which a data set is divided for size or by measurement, not by class."""
+THINGS = {
+    *("image", "images", "img", "imgs", "picture", "pictures", "pics", "photo", "photos", "file", "files"),
+    *("data", "dataset", "set", "split", "folder", "sample", "samples", "seg", "jpg", "jpeg", "png"),
+}
+"""Words for what is in a folder, which say nothing of a class."""
+TARGETS = {
+    *("label", "labels", "annotation", "annotations", "mask", "masks", "gt", "groundtruth", "bboxes", "boxes"),
+    *("segmentation", "segmentations", "depth", "xml", "xmls"),
+}
+"""Words for what is learned of each image in other tasks than classification."""
+WORD = re.compile(r"[^\W\d_]+|\d+")
+CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+JOINED = re.compile(rf"({'|'.join(sorted(SPLIT_WORDS, key=len, reverse=True))})(set|data|images|imgs)")
+"""Two words written as one, such as trainset."""
+
+
+def words_of(name: str) -> list[str]:
+    """The words and numbers of a name, in lower case: `seg_train2` → seg, train, 2."""
+    found = [word.lower() for word in WORD.findall(CAPITAL.sub(" ", name))]
+    return [part for word in found for part in taken_apart(word)]
+
+
+def taken_apart(word: str) -> Sequence[str]:
+    """A word, or both words that are written as one."""
+    both = JOINED.fullmatch(word)
+    return both.groups() if both else (word,)
+
+
+def split_of(name: str, shared: Collection[str] = ()) -> str | None:
+    """The split that a name stands for, None if it has words of its own beside the split's.
+
+    Args:
+        name: of a folder, or an entry of a table.
+        shared: words that say nothing, because all names beside this one have them.
+    """
+    words = words_of(name)
+    splits = [word for word in words if word in SPLIT_WORDS]
+    if len(splits) != 1 or not all(is_filler(word) or word in shared for word in words if word != splits[0]):
+        return None
+    return SPLIT_WORDS[splits[0]]
+
+
+def splits_of(names: Collection[str]) -> dict[str, str] | None:
+    """The split of each of these folders that lie side by side, None if not all of them are splits."""
+    found = {name: split_of(name, shared_words(names)) for name in names}
+    splits = {name: split for name, split in found.items() if split is not None}
+    return splits if splits and len(splits) == len(found) and set(splits.values()) != {"unlabelled"} else None
+
+
+def are_parts(names: Collection[str]) -> bool:
+    """Whether all of these folders that lie side by side are parts: part_1 and part_2, images_001 and images_002."""
+    shared = shared_words(names)
+    return bool(names) and all(is_part(words_of(name), shared) for name in names)
+
+
+def is_part(words: list[str], shared: Collection[str]) -> bool:
+    """Whether these are the words of a part: one that stands for parts, or for things that are numbered."""
+    own = [word for word in words if word not in PART_WORDS]
+    numbered = any(word.isdecimal() for word in words) and any(word in THINGS for word in words)
+    return (len(own) < len(words) or numbered) and all(is_filler(word) or word in shared for word in own)
+
+
+def is_filler(word: str) -> bool:
+    """Whether a word says nothing of a class or a split."""
+    return word.isdecimal() or word in THINGS
+
+
+def shared_words(names: Collection[str]) -> set[str]:
+    """The words that all of several names have."""
+    return set.intersection(*(set(words_of(name)) for name in names)) if len(names) > 1 else set()
+
+
+def says_nothing(name: str) -> bool:
+    """Whether a folder that lies alone is only a wrapper: images in train, or seg_train in seg_train."""
+    words = words_of(name)
+    known = [word for word in words if word in THINGS or word in SPLIT_WORDS or word in PART_WORDS]
+    return bool(known) and all(word.isdecimal() or word in known for word in words)
+
+
+def hold_targets(names: Collection[str]) -> bool:
+    """Whether these folders that lie side by side are images and their masks, boxes and the like, not classes."""
+    several = [words_of(name) for name in names]
+    targets = [words for words in several if set(words) & TARGETS and set(words) <= TARGETS | THINGS]
+    return bool(targets) and any(words and set(words) <= THINGS for words in several)
+
+
+def splits_among(names: Iterable[str]) -> list[str]:
+    """Those of these names that stand for a split to learn from or to measure on."""
+    return [name for name in names if split_of(name) not in (None, "unlabelled")]
