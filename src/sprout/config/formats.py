@@ -28,17 +28,23 @@ class Folders:
 @dataclass(frozen=True, config=STRICT)
 class Paths:
     kind: Literal["paths"]
-    """A CSV or Parquet file with one row per image file."""
+    """A table with one row per image file: CSV, Parquet or JSON lines."""
     file: Name
-    """The table."""
+    """The table; `*` stands for any folder, such as `*/metadata.csv` for a table in each."""
     path: Name
-    """The column with the image's path, relative to the table's folder."""
-    label: Name | None
-    """The column with the class; null if there is none."""
+    """The column with the image's path, relative to the table's folder; or with a name, with or without its suffix,
+    that only one image has."""
+    label: Name | tuple[Name, ...] | None
+    """The column with the class, or one column for each class, which has 1 where it is the image's and 0 elsewhere;
+    null if there is none."""
     split: Name | None
     """The column with train, val, test or unlabelled; rows without an entry are drawn. null if there is none."""
+    folder_splits: bool
+    """Whether an image without an entry there is in the split that a folder of its path names, such as test/1.png."""
     group: Name | None
     """The column whose equal values stay in one split, such as a person; null if there is none."""
+    unlisted: Literal["ignored", "unlabelled"]
+    """What the images are that no row names."""
     classes: Classes | None
     """Class names in the order of their index; null takes the classes in the data."""
 

@@ -4,13 +4,18 @@ import os
 import stat
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from sprout.runtime.errors import UserError
 
 SHOWN = 8
 IGNORED = ("__macosx", "thumbs.db", "desktop.ini")
+DOCUMENTS = {
+    *(".csv", ".htm", ".html", ".json", ".jsonl", ".md", ".parquet", ".pdf", ".tsv", ".txt", ".xls", ".xlsx", ".xml"),
+    *(".yaml", ".yml"),
+}
+"""Endings of files that describe the images beside them."""
 Entry = os.DirEntry[str]
 
 
@@ -60,6 +65,12 @@ def is_text(name: str) -> bool:
     return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
+def is_document(name: str) -> bool:
+    """Whether a file describes the images beside it, judging by its name."""
+    stem, suffix = os.path.splitext(name.lower())
+    return suffix in DOCUMENTS or (not suffix and stem in ("license", "readme", "copying"))
+
+
 def readable(path: str) -> str:
     """Return a path as text that can be written anywhere."""
     return path if is_text(path) else os.fsencode(path).decode("utf-8", "backslashreplace")
@@ -104,7 +115,7 @@ def link_fault(root: str, path: str) -> str | None:
 
 
 class Finder:
-    """Finds the image files that a table names."""
+    """Finds the image files that a table names: by their path, or by a name or stem that only one file has."""
 
     def __init__(self, root: Path, base: str) -> None:
         """Prepare to find files.
@@ -117,8 +128,13 @@ class Finder:
         # Millions of files lie in few folders, and only a folder can be a link unnoticed.
         self.is_inside = lru_cache(maxsize=100_000)(self.is_folder_inside)
 
-    def find(self, name: str | None) -> tuple[str, str | None]:
-        """Return a path relative to the root as the file system spells it, and its fault; "" where there is one."""
+    def find(self, name: str | None, *, by_name: bool = True) -> tuple[str, str | None]:
+        """Return a path relative to the root as the file system spells it, and its fault; "" where there is one.
+
+        Args:
+            name: a path relative to the base, or what `search` takes.
+            by_name: whether to search all folders where no file has this path.
+        """
         if not name:
             return "", "no path"
         if os.path.isabs(name):
@@ -129,7 +145,9 @@ class Finder:
         spelled = self.spelled(path)
         if spelled is None:
             # A table from Windows; on this system a name may contain backslashes.
-            return self.find(name.replace("\\", "/")) if "\\" in name else ("", "no such file")
+            if "\\" in name:
+                return self.find(name.replace("\\", "/"), by_name=by_name)
+            return self.search(name) if by_name else ("", "no such file")
         path, mode = spelled
         if not self.is_inside(os.path.dirname(path)):
             return "", "a path that leads out of the data folder through a link"
@@ -138,6 +156,26 @@ class Finder:
         else:
             fault = None if stat.S_ISREG(mode) else "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         return ("" if fault else path), fault
+
+    def search(self, name: str) -> tuple[str, str | None]:
+        """As `find`, for the end of a path, with or without the suffix: the only file that has it."""
+        end = unicodedata.normalize("NFC", os.path.normpath(name))
+        base = os.path.basename(end)
+        known = {*self.by_stem.get(base, ()), *self.by_stem.get(os.path.splitext(base)[0], ())}
+        found = sorted(path for path in known if has_end(path, end) or has_end(os.path.splitext(path)[0], end))
+        if len(found) > 1:
+            return "", f"several files have this name: {found[0]}, {found[1]}" + (", …" if len(found) > 2 else "")
+        return (found[0], None) if found else ("", "no such file")
+
+    @cached_property
+    def by_stem(self) -> dict[str, list[str]]:
+        """The files under the root by their names without suffix, relative to it; no documents and no faulty ones."""
+        found: dict[str, list[str]] = {}
+        for path, fault in walk(self.root, len(self.root.rstrip("/")) + 1, visible_entries(self.root)):
+            if fault is None and not is_document(os.path.basename(path)):
+                stem = os.path.splitext(os.path.basename(path))[0]
+                found.setdefault(unicodedata.normalize("NFC", stem), []).append(path)
+        return found
 
     def spelled(self, path: str) -> tuple[str, int] | None:
         """Return the path and its mode in the Unicode normal form that the file system uses; None if there is none."""
@@ -152,3 +190,8 @@ class Finder:
     def is_folder_inside(self, folder: str) -> bool:
         """Whether a folder lies under the root once links are followed."""
         return contains(self.root, os.path.realpath(os.path.join(self.root, folder)))
+
+
+def has_end(path: str, end: str) -> bool:
+    """Whether a path ends with this name, or with these folders and this name."""
+    return f"/{unicodedata.normalize('NFC', path)}".endswith(f"/{end}")

@@ -19,6 +19,8 @@ SPLIT_WORDS = {
     "pred": "unlabelled",
 }
 """A word in a folder's name → the split that it stands for."""
+PHRASES: dict[tuple[str, ...], str] = {("public", "test"): "val", ("private", "test"): "test"}
+"""How competitions name the test split that they publish, and the one by which they judge."""
 PART_WORDS = {"part", "batch", "chunk", "shard", "fold", "volume", "vol", "subset", "blobs", "snapshots"}
 """Words by which a data set is divided for size or by measurement, not by class."""
 THINGS = {
@@ -57,6 +59,8 @@ def split_of(name: str, shared: Collection[str] = ()) -> str | None:
         shared: words that say nothing, because all names beside this one have them.
     """
     words = words_of(name)
+    if tuple(words) in PHRASES:
+        return PHRASES[tuple(words)]
     splits = [word for word in words if word in SPLIT_WORDS]
     if len(splits) != 1 or not all(is_filler(word) or word in shared for word in words if word != splits[0]):
         return None

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from sprout.config.formats import Folders
-from sprout.data.formats.file_tree import Entry, is_folder, is_text, readable, visible_entries, walk
+from sprout.data.formats.file_tree import Entry, is_document, is_folder, is_text, readable, visible_entries, walk
 from sprout.data.formats.folder_names import (
     are_parts,
     hold_targets,
@@ -22,11 +22,6 @@ from sprout.data.formats.folder_names import (
 from sprout.data.listing import Faults, Files, Listing
 from sprout.runtime.errors import UserError, listed
 from sprout.runtime.progress import track
-
-DOCUMENTS = {
-    *(".csv", ".htm", ".html", ".json", ".jsonl", ".md", ".parquet", ".pdf", ".tsv", ".txt", ".xls", ".xlsx", ".xml"),
-    *(".yaml", ".yml"),
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,8 @@ def read(root: Path, _scratch: Path, _settings: Folders) -> Listing:
     Raises:
         UserError: there are no files, a class folder is empty, or the folders are neither classes nor splits.
     """
-    branches = find_layout(root).branches
+    layout = find_layout(root)
+    branches = layout.branches
     real, start = os.path.realpath(root), len(os.fspath(root)) + 1
     found = [list(walk(real, start, branch.entries)) for branch in track(branches, "files", len(branches))]
     counts = [len(files) for files in found]
@@ -75,6 +71,7 @@ def read(root: Path, _scratch: Path, _settings: Folders) -> Listing:
         label=labels if has_labels else None,
         split=splits if has_splits else None,
         faults=unclassified(branches, counts) | faults,
+        notes=layout.notes,
     )
 
 
@@ -220,12 +217,6 @@ def loose_files(entries: list[Entry]) -> list[Entry]:
     """Return the files among these entries; documents are left out if there are folders."""
     loose = [entry for entry in entries if not is_folder(entry)]
     return loose if len(loose) == len(entries) else [entry for entry in loose if not is_document(entry.name)]
-
-
-def is_document(name: str) -> bool:
-    """Whether a file describes the images beside it, judging by its name."""
-    stem, suffix = os.path.splitext(name.lower())
-    return suffix in DOCUMENTS or (not suffix and stem in ("license", "readme", "copying"))
 
 
 def check(root: Path, branches: list[Branch], counts: list[int]) -> None:

@@ -1,21 +1,24 @@
 """Labels and splits as text: the order of class names, and the meaning of a table's entries."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sprout.data.formats.folder_names import SPLIT_WORDS, split_of
 from sprout.data.listing import Array, Faults
 
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 DIGITS = re.compile(r"([0-9]+)")
-LEARNED_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-UNLABELLED = {"unlabelled": "unlabelled", "unlabeled": "unlabelled"}
-SPLIT_NAMES = LEARNED_SPLITS | UNLABELLED
-"""A split's name in folders and tables → one of `SPLITS`."""
+NUMBERED_SPLITS = {"0": "train", "1": "val", "2": "test"}
+"""How CelebA numbers its splits."""
+ONE, ZERO = ("1", "1.0", "true", "True"), ("0", "0.0", "false", "False")
+"""How a column of a single class says that it is an image's, or not."""
+NO_LABEL = ("NaN", "nan", "NA", "N/A", "#N/A", "<NA>", "null", "NULL")
+"""What pandas, R and spreadsheets write where a value is missing."""
 
 
 def natural_order(names: Iterable[str]) -> list[str]:
@@ -54,9 +57,20 @@ def class_names(labels: pa.Array, classes: Sequence[str] | None) -> tuple[pa.Arr
 def split_names(texts: pa.Array) -> tuple[pa.Array, Faults]:
     """Return a table's splits: (N,) string → (N,) one of `SPLITS`, null if empty or unknown; and the faults."""
     distinct = texts.unique().drop_null().to_pylist()
-    meaning = {text: SPLIT_NAMES[text.lower()] for text in distinct if text.lower() in SPLIT_NAMES}
+    meaning = {text: split for text in distinct if (split := split_of(text))}
+    if set(distinct) <= set(NUMBERED_SPLITS):
+        meaning = NUMBERED_SPLITS
     splits, unknown = translate(texts, meaning)
-    return splits, {row: f"split {text!r} is none of {', '.join(SPLIT_NAMES)}" for row, text in unknown.items()}
+    return splits, {row: f"split {text!r} is none of {', '.join(SPLIT_WORDS)}" for row, text in unknown.items()}
+
+
+def with_unlabelled(splits: pa.Array | None, labels: pa.Array) -> pa.Array | None:
+    """Return the splits with unlabelled for the rows without a label that are in none or in train: (N,) string."""
+    if not labels.null_count:
+        return splits
+    given = pa.nulls(len(labels), pa.string()) if splits is None else splits
+    learned = pc.or_kleene(pc.is_null(given), pc.equal(given, "train"))
+    return pc.if_else(pc.and_kleene(pc.is_null(labels), learned), "unlabelled", given)
 
 
 def rows_without_target(targets: pa.Array, splits: pa.Array | None) -> Array:
@@ -65,6 +79,33 @@ def rows_without_target(targets: pa.Array, splits: pa.Array | None) -> Array:
     if splits is not None:
         missing = missing & ~np.asarray(pc.equal(splits, "unlabelled").fill_null(False))
     return np.flatnonzero(missing)
+
+
+def target_text(texts: pa.Array) -> pa.Array:
+    """Return a target's entries: (N,) string, null where one is missing, in whatever way that is written."""
+    return pc.if_else(pc.is_in(texts, pa.array(NO_LABEL)), None, texts)
+
+
+def one_hot_labels(columns: Mapping[str, pa.Array]) -> tuple[pa.Array, Faults]:
+    """Return the class whose column has a 1, null where none has: (N,) string; and the faults.
+
+    Args:
+        columns: class → (N,) string; 0 and 1, also written 0.0 and 1.0, or false and true.
+    """
+    names, values = list(columns), list(columns.values())
+    ones = np.stack([np.asarray(pc.is_in(column, pa.array(ONE))) for column in values])
+    zeros = np.stack([np.asarray(pc.is_in(column, pa.array(ZERO)).fill_null(False)) for column in values])
+    empty = np.stack([np.asarray(column.is_null()) for column in values])
+    count = ones.sum(axis=0)
+    labels = pa.array(names, pa.string()).take(pa.array(ones.argmax(axis=0)))
+    faults: Faults = {}
+    for row in np.flatnonzero(count > 1).tolist():
+        several = ", ".join(name for name, one in zip(names, ones[:, row], strict=True) if one)
+        faults[row] = f"several classes: {several}; an image of one class is needed"
+    for row in np.flatnonzero(~(ones | zeros | empty).all(axis=0)).tolist():
+        column = int(np.flatnonzero(~(ones | zeros | empty)[:, row])[0])
+        faults[row] = f"column {names[column]!r} has {values[column][row].as_py()!r}; 0 or 1 is needed"
+    return pc.if_else(pa.array(count == 1), labels, None), faults
 
 
 def translate(texts: pa.Array, meaning: dict[str, str]) -> tuple[pa.Array, dict[int, str]]:

@@ -1,17 +1,30 @@
-"""Format `paths`: a table with one row per image file, such as `path,label[,split,group]`."""
+"""Format `paths`: a table with one row per image file, such as `path,label[,split,group]`, or one in each folder."""
 
+import os
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.config.formats import Paths
-from sprout.data.formats.file_tree import Finder
-from sprout.data.formats.labels import class_names, rows_without_target, split_names
+from sprout.data.formats.file_tree import Finder, is_document, readable, visible_entries, walk
+from sprout.data.formats.folder_names import split_of
+from sprout.data.formats.labels import (
+    class_names,
+    one_hot_labels,
+    rows_without_target,
+    split_names,
+    target_text,
+    with_unlabelled,
+)
 from sprout.data.formats.text_table import open_table, require_columns, text_columns
 from sprout.data.formats.values import row_names, trimmed
-from sprout.data.listing import Faults, Files, Listing, merge_faults, same_fault
+from sprout.data.listing import Faults, Files, Listing, add_faults, merge_faults, same_fault
+from sprout.runtime.errors import UserError
 from sprout.runtime.progress import track
 
 CHUNK = 10_000
@@ -19,8 +32,25 @@ CHUNK = 10_000
 SHOWN = 5
 
 
+class Rows(NamedTuple):
+    """The rows of one table, or of several."""
+
+    paths: pa.Array
+    """(N,) string, as written."""
+    columns: dict[str, pa.Array]
+    """Name → (N,) string, trimmed, null where empty."""
+    files: list[str]
+    """(N,) relative to the data folder, "" where there is a fault."""
+    names: pa.Array
+    """(N,) string: table and number of the row."""
+    faults: Faults
+    """Of the files."""
+
+
 def read(root: Path, _scratch: Path, settings: Paths) -> Listing:
     """List the images that a table names, with all faults of its rows.
+
+    A row without a label is an unlabelled example, unless its split is val or test.
 
     Args:
         root: the data folder, which no path may leave.
@@ -29,32 +59,131 @@ def read(root: Path, _scratch: Path, settings: Paths) -> Listing:
     Raises:
         UserError: there is no such table, or it lacks a column.
     """
-    names = (settings.path, settings.label, settings.split, settings.group)
-    table = open_table(root, settings.file)
-    require_columns(table, *names)
-    text = text_columns(table, [name for name in names if name is not None])
-    splits, split_faults = (None, {}) if settings.split is None else split_names(trimmed(text[settings.split]))
-    given = None if settings.label is None else trimmed(text[settings.label])
-    labels, label_faults = (None, {}) if given is None else class_names(given, settings.classes)
-    missing = np.array([]) if given is None else rows_without_target(given, splits)
-    paths = text[settings.path]
-    files, path_faults = find_all(Finder(root, str(Path(settings.file).parent)), paths)
+    rows = joined([read_table(root, file, settings) for file in table_files(root, settings.file)])
+    given, label_faults = labels_of(rows, settings)
+    labels, unknown = (None, {}) if given is None else class_names(given, settings.classes)
+    splits, split_faults = splits_of_rows(rows, settings, given)
+    unlisted = unlisted_files(root, rows.files)
+    others = unlisted if settings.unlisted == "unlabelled" else []
+    if others and splits is None:
+        splits = pa.nulls(len(rows.files), pa.string())
+    missing = [] if given is None else rows_without_target(given, splits).tolist()
     faults = merge_faults(
-        path_faults,
+        rows.faults,
         split_faults,
-        same_fault(missing, f"no label in column {settings.label!r}"),
+        same_fault(missing, f"no label in column {', '.join(label_columns(settings))}"),
         label_faults,
-        repeated_files(pa.array(files, pa.string()), given),
+        unknown,
+        repeated_files(pa.array(rows.files, pa.string()), given),
     )
+    groups = None if settings.group is None else rows.columns[settings.group]
     return Listing(
-        Files(root, files),
-        origins(settings.file, paths, faults),
-        label=labels,
-        split=splits,
-        group=None if settings.group is None else trimmed(text[settings.group]),
+        Files(root, [*rows.files, *others]),
+        pa.concat_arrays([origins(rows, faults), pa.array(map(readable, others), pa.string())]),
+        label=extended(labels, [None] * len(others)),
+        split=extended(splits, ["unlabelled"] * len(others)),
+        group=extended(groups, [None] * len(others)),
         classes=None if settings.classes is None or labels is None else list(settings.classes),
         faults=faults,
+        notes=unlisted_notes(unlisted, settings),
     )
+
+
+def unlisted_notes(files: Sequence[str], settings: Paths) -> list[str]:
+    """Return what becomes of the files that no row names."""
+    if not files:
+        return []
+    found = f"{len(files):,} files are named in no row of {settings.file}, such as {readable(files[0])!r}"
+    if settings.unlisted == "unlabelled":
+        return [f"{found}: they are the unlabelled images"]
+    return [f"{found}: they are left out; to learn from them as well, set unlisted: unlabelled in the format"]
+
+
+def table_files(root: Path, pattern: str) -> list[str]:
+    """Return the tables that a name stands for.
+
+    Raises:
+        UserError: there is none.
+    """
+    if "*" not in pattern:
+        return [pattern]
+    found = sorted(str(path.relative_to(root)) for path in root.glob(pattern) if path.is_file())
+    if not found:
+        raise UserError(f"{pattern}: no such file in a folder of {root} (download.format.file)")
+    return found
+
+
+def read_table(root: Path, file: str, settings: Paths) -> Rows:
+    """Read the rows of one table, and find their files."""
+    labels = label_columns(settings)
+    table = open_table(root, file)
+    require_columns(table, settings.path, *labels, settings.split, settings.group)
+    used = [name for name in (*labels, settings.split, settings.group) if name is not None]
+    text = text_columns(table, [settings.path, *used])
+    paths = text[settings.path]
+    files, faults = find_all(Finder(root, str(Path(file).parent)), paths)
+    columns = {name: trimmed(text[name]) for name in used}
+    return Rows(paths, columns, files, row_names(file, len(paths)), faults)
+
+
+def label_columns(settings: Paths) -> tuple[str, ...]:
+    """Return the columns that say which class an image has."""
+    if settings.label is None:
+        return ()
+    return (settings.label,) if isinstance(settings.label, str) else settings.label
+
+
+def joined(several: Sequence[Rows]) -> Rows:
+    """Return the rows of all tables, in turn."""
+    faults: Faults = {}
+    files: list[str] = []
+    for rows in several:
+        add_faults(faults, rows.faults, start=len(files))
+        files += rows.files
+    columns = {name: pa.concat_arrays([rows.columns[name] for rows in several]) for name in several[0].columns}
+    paths, names = (pa.concat_arrays([rows[place] for rows in several]) for place in (0, 3))
+    return Rows(paths, columns, files, names, faults)
+
+
+def labels_of(rows: Rows, settings: Paths) -> tuple[pa.Array | None, Faults]:
+    """Return the label of each row as text, null where there is none; and the faults."""
+    if settings.label is None:
+        return None, {}
+    if isinstance(settings.label, str):
+        return target_text(rows.columns[settings.label]), {}
+    return one_hot_labels({name: rows.columns[name] for name in settings.label})
+
+
+def splits_of_rows(rows: Rows, settings: Paths, labels: pa.Array | None) -> tuple[pa.Array | None, Faults]:
+    """Return the split of each row, null where it is to be drawn, None where all are; and the faults."""
+    splits, faults = (None, {}) if settings.split is None else split_names(rows.columns[settings.split])
+    if settings.folder_splits:
+        of_folders = pa.array(map(split_of_path, rows.files), pa.string())
+        splits = of_folders if splits is None else pc.coalesce(splits, of_folders)
+    return (splits if labels is None else with_unlabelled(splits, labels)), faults
+
+
+def split_of_path(file: str) -> str | None:
+    """Return the split that a folder of a path names, the outermost one of several."""
+    return split_of_folder(os.path.dirname(file))
+
+
+@lru_cache(maxsize=100_000)
+def split_of_folder(folder: str) -> str | None:
+    """Return the split that one of these folders names."""
+    return next((split for part in folder.split("/") if (split := split_of(part))), None)
+
+
+def unlisted_files(root: Path, files: Sequence[str]) -> list[str]:
+    """Return the files under a folder that are neither among these nor documents, in a fixed order."""
+    known, real = set(files), os.path.realpath(root)
+    found = walk(real, len(real.rstrip("/")) + 1, visible_entries(real))
+    return [path for path, fault in found if fault is None and path not in known and not is_document(path)]
+
+
+def extended(column: pa.Array | None, values: list[str] | list[None]) -> pa.Array | None:
+    """Append values to a column, if there is one."""
+    return column if column is None else pa.concat_arrays([column, pa.array(values, pa.string())])
 
 
 def find_all(finder: Finder, paths: pa.Array) -> tuple[list[str], Faults]:
@@ -93,10 +222,10 @@ def repeated_files(files: pa.Array, labels: pa.Array | None) -> Faults:
     return faults
 
 
-def origins(file: str, paths: pa.Array, faults: Faults) -> pa.Array:
+def origins(rows: Rows, faults: Faults) -> pa.Array:
     """Return the row of each example, with the path of a faulty one: (N,) string."""
-    rows = row_names(file, len(paths))
-    faulty = np.zeros(len(paths), bool)
+    faulty = np.zeros(len(rows.paths), bool)
     faulty[list(faults)] = True
-    faulty &= np.asarray(pc.not_equal(paths.fill_null(""), ""))
-    return pc.if_else(pa.array(faulty), pc.binary_join_element_wise(rows, paths.fill_null(""), ": "), rows)
+    faulty &= np.asarray(pc.not_equal(rows.paths.fill_null(""), ""))
+    named = pc.binary_join_element_wise(rows.names, rows.paths.fill_null(""), ": ")
+    return pc.if_else(pa.array(faulty), named, rows.names)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sprout.config.formats import Table
 from sprout.data.formats.feature_columns import Feature, entries_of, find_features
-from sprout.data.formats.labels import class_names, rows_without_target, split_names
+from sprout.data.formats.labels import class_names, rows_without_target, split_names, target_text, with_unlabelled
 from sprout.data.formats.npy import allocate
 from sprout.data.formats.text_table import TextTable, open_table, require_columns, text_columns
 from sprout.data.formats.values import floats, row_names, trimmed
@@ -40,7 +40,8 @@ def read(root: Path, scratch: Path, settings: Table) -> Listing:
     labels = values = None
     target_faults: Faults = {}
     if settings.target is not None:
-        targets = text[settings.target]
+        targets = target_text(text[settings.target])
+        splits = splits if settings.number else with_unlabelled(splits, targets)
         missing = same_fault(rows_without_target(targets, splits), f"{NO_TARGET} {settings.target!r}")
         if settings.number:
             values, wrong = numbers(targets, settings.target)

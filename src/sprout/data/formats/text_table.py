@@ -1,10 +1,11 @@
-"""A table in CSV or Parquet with one row per example: its columns, and its rows in batches."""
+"""A table in CSV, Parquet or JSON lines with one row per example: its columns, and its rows in batches."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from sprout.data.formats.csv_file import NO_ROWS, CsvFile, open_csv
@@ -15,6 +16,7 @@ from sprout.runtime.progress import track
 
 MAGIC = b"PAR1"
 """How a Parquet file begins."""
+JSON_SUFFIXES = (".jsonl", ".ndjson")
 ROWS = 65_536
 """Rows of a batch."""
 SHOWN = 20
@@ -43,11 +45,37 @@ class ParquetFile:
             raise UserError(f"{self.name}: damaged ({one_line(error)}); write it again") from None
 
 
-TextTable = CsvFile | ParquetFile
+@dataclass(frozen=True)
+class JsonLines:
+    """A file with a JSON object of the same keys in each line, as Hugging Face's metadata.jsonl."""
+
+    path: Path
+    name: str
+    """For messages."""
+    columns: list[str]
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield these columns with their types."""
+        yield from read_json_lines(self.path, self.name).select(columns).to_batches(ROWS)
+
+
+def read_json_lines(path: Path, name: str) -> pa.Table:
+    """Read a file of JSON objects.
+
+    Raises:
+        UserError: it is not that.
+    """
+    try:
+        return pj.read_json(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{name}: not a JSON object in each line ({one_line(error)})") from None
+
+
+TextTable = CsvFile | ParquetFile | JsonLines
 
 
 def open_table(root: Path, file: str) -> TextTable:
-    """Open a table; its content decides between CSV and Parquet.
+    """Open a table; its content decides between CSV and Parquet, its name tells JSON lines.
 
     Raises:
         UserError: there is no such file, or it is neither.
@@ -57,6 +85,8 @@ def open_table(root: Path, file: str) -> TextTable:
         is_parquet = start.read(4) == MAGIC
     if not is_parquet and path.suffix.lower() in (".parquet", ".pq"):
         raise UserError(f"{file}: not a Parquet file; write it again, or rename it to .csv if it is one")
+    if path.suffix.lower() in JSON_SUFFIXES:
+        return JsonLines(path, file, read_json_lines(path, file).column_names)
     if not is_parquet:
         return open_csv(path, file)
     try:

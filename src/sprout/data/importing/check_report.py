@@ -34,7 +34,7 @@ def check_report(data: UserData) -> Iterator[Table | str]:
     """Yield the report, as tables and lines."""
     listing, scan = data.listing, data.scan
     yield f"{data.detected.path}: {describe_data(data)}"
-    yield from data.detected.notes
+    yield from (*data.detected.notes, *listing.notes)
     if listing.label is not None or listing.split is not None:
         yield count_table(listing, scan)
     if listing.value is not None:

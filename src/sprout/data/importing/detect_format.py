@@ -6,20 +6,20 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from sprout.config.formats import Folders, Format
+from sprout.config.formats import Folders, Format, Paths
 from sprout.config.formats import Table as TableFormat
 from sprout.config.validate import explain
 from sprout.data.formats import unpack_single
 from sprout.data.formats.archive import is_packed, unpack
-from sprout.data.formats.file_tree import is_folder, is_text
+from sprout.data.formats.file_tree import Entry, is_document, is_folder, is_text, visible_entries
 from sprout.data.formats.folder_names import splits_of
-from sprout.data.formats.folders import find_layout, has_classes, top_entries
+from sprout.data.formats.folders import has_classes, top_entries
 from sprout.data.importing.detect_arrays import array_names, arrays_format, detect_arrays
 from sprout.data.importing.detect_tables import detect_table, detect_train_test_pair
-from sprout.runtime.errors import UserError
+from sprout.runtime.errors import UserError, listed
 
 GUIDE = "docs/your_own_data.md"
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson")
 ARRAY_SUFFIXES = (".npz", ".npy")
 ACCEPTED = "class folders, a table of paths, of pixels or of features (CSV, Parquet), .npz, .npy, or an archive of them"
 MAGIC = {b"PAR1": "table", b"\x93NUM": "npy"}
@@ -100,41 +100,85 @@ def detect_folder(root: Path) -> tuple[Format, list[str]]:
     """Detect the format of a folder, or of its only subfolder."""
     entries = top_entries(root)
     files = [Path(entry.path).relative_to(root) for entry in entries if entry.is_file() and is_text(entry.name)]
-    tables = [file for file in files if file.suffix.lower() in TABLE_SUFFIXES]
+    folders = [entry for entry in entries if is_folder(entry)]
+    tables = [str(file) for file in files if is_table(file.name)]
     arrays = [file for file in files if file.suffix.lower() in ARRAY_SUFFIXES]
-    folders = [entry.name for entry in entries if is_folder(entry)]
     if arrays and not folders and not tables:
         return detect_arrays(str(root), dict(arrays_of_folder(root, arrays)))
+    classes = has_classes(root)
+    if classes and (not tables or splits_of([entry.name for entry in folders])):
+        return FOLDERS, [f"{file} is not read: the folders define labels and splits" for file in tables]
+    tables = tables or tables_in(root, folders)
     if not tables:
-        return FOLDERS, find_layout(root).notes
-    if splits_of(folders) and has_classes(root):
-        notes = [f"{file} is not read: the folders define labels and splits" for file in tables]
-        return FOLDERS, [*notes, *find_layout(root).notes]
-    return detect_tables(root, tables, bool(folders))
+        return FOLDERS, []
+    images = bool(folders) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
+    return detect_tables(root, tables, FOLDERS if classes else None, images=images)
 
 
-def detect_tables(root: Path, tables: list[Path], has_folders: bool) -> tuple[Format, list[str]]:
-    """Detect the format of a folder with tables at its top level."""
-    if len(tables) == 1:
-        detected, notes = detect_table(root, str(tables[0]))
-        if has_folders and detected.kind != "paths":
-            return FOLDERS, [
-                f"{tables[0]} is not read; to use it: --from {root / tables[0]}",
-                *find_layout(root).notes,
-            ]
-        return detected, notes
-    if pair := detect_train_test_pair(root, [str(table) for table in tables]):
+def is_table(name: str) -> bool:
+    """Whether a file is a table that may say something of the examples, judging by its name."""
+    path = Path(name.lower())
+    return path.suffix in TABLE_SUFFIXES and "submission" not in path.stem
+
+
+def tables_in(root: Path, folders: list[Entry]) -> list[str]:
+    """Return the tables in these folders; `*` stands for the folder of those that several have."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        for entry in visible_entries(folder.path):
+            if entry.is_file() and is_text(entry.name) and is_table(entry.name):
+                found.setdefault(entry.name, []).append(Path(entry.path).relative_to(root))
+    return [str(paths[0] if len(paths) == 1 else paths[0].parent.parent / "*" / name) for name, paths in found.items()]
+
+
+def detect_tables(root: Path, tables: list[str], folders: Folders | None, *, images: bool) -> tuple[Format, list[str]]:
+    """Detect the format of a folder with tables at its top level, or in its folders.
+
+    Args:
+        root: the folder.
+        tables: relative to it.
+        folders: the format of the folders beside the tables, if they name classes.
+        images: whether there are other files than tables.
+
+    Raises:
+        UserError: it is not clear which table to read, or what it says of the images.
+    """
+    if pair := detect_train_test_pair(root, tables):
         return pair
-    names = ", ".join(table.name for table in tables)
-    if has_folders:
-        return FOLDERS, [
-            f"{names} are not read; to use one of them: --from {root / tables[0]}",
-            *find_layout(root).notes,
-        ]
+    if not images and len(tables) == 1:
+        return detect_table(root, tables[0])
+    labelled = tables_with_labels(root, tables)
+    if len(labelled) == 1:
+        ((chosen, (detected, notes)),) = labelled.items()
+        rest = [name for name in tables if name != chosen]
+        return detected, [*notes, *([f"not read: {listed(rest)}"] if rest else [])]
+    if folders and not labelled:
+        return folders, [f"{listed(tables)}: not read; to use a table: --from {root / tables[0]}"]
+    if labelled or not images:
+        raise UserError(
+            f"{root}: several tables ({listed([*(labelled or tables)])}); name the one to read, or join them into one "
+            f"with a column `split`; see {GUIDE}"
+        )
+    if len(tables) == 1:
+        detect_table(root, tables[0])  # to say what is wrong with it
     raise UserError(
-        f"{root}: several tables ({names}); name the one to read, or join them into one with a column `split`; "
-        f"see {GUIDE}"
+        f"{root}: the images are in no class folders, and no column of {listed(tables)} names them and another their "
+        f"labels; write a table path,label, see {GUIDE}. To learn without labels, name a folder of images without a "
+        "table"
     )
+
+
+def tables_with_labels(root: Path, tables: list[str]) -> dict[str, tuple[Format, list[str]]]:
+    """Return the formats of those tables that name images and their labels."""
+    found: dict[str, tuple[Format, list[str]]] = {}
+    for table in tables:
+        try:
+            detected, notes = detect_table(root, table)
+        except UserError:  # it is about something else than the images
+            continue
+        if isinstance(detected, Paths) and detected.label:
+            found[table] = detected, notes
+    return found
 
 
 def arrays_of_folder(root: Path, files: list[Path]) -> Iterator[tuple[str, str]]:

@@ -2,23 +2,29 @@
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from sprout.config.formats import Paths, Pixels, Table
 from sprout.data.formats.csv_file import CsvFile
+from sprout.data.formats.paths import table_files
 from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import open_table
 from sprout.data.formats.values import bytes_of
 from sprout.data.importing.table_columns import (
     GROUP_COLUMNS,
+    LABEL_COLUMNS,
+    ROW_COLUMNS,
     TableSample,
     is_number,
+    one_hot_columns,
     path_column,
     read_sample,
+    several_classes,
     split_column,
     unusable_features,
 )
-from sprout.runtime.errors import UserError
+from sprout.runtime.errors import UserError, listed
 
 PIXEL = re.compile(r"(pixel|px|p)?[ _-]?[0-9]+|[0-9]+x[0-9]+", re.IGNORECASE)
 """Names of a column with one pixel."""
@@ -35,18 +41,19 @@ def detect_table(root: Path, file: str, target: str | None = None) -> tuple[Path
 
     Args:
         root: the data's folder.
-        file: the table, relative to it.
+        file: the table, relative to it; `*` stands for any folder.
         target: the column to learn; None chooses one.
 
     Raises:
         UserError: it is not a table, has no such column, or names images that do not exist.
     """
-    sample = read_sample(open_table(root, file))
+    first = table_files(root, file)[0]
+    sample = read_sample(open_table(root, first))
     if target is not None and target not in sample.text:
         raise UserError(f"--target={target}: {file} has no such column; there are: {', '.join(map(repr, sample.text))}")
     if has_pixels(sample) and target is None:
         return pixels_format(sample, file, None)
-    path = path_column(sample, root, file)
+    path = path_column(sample, root, first)
     return features_format(sample, file, target) if path is None else paths_format(sample, file, path, target)
 
 
@@ -104,15 +111,61 @@ def square_shape(pixels: int) -> tuple[int, int, int] | None:
 
 
 def paths_format(sample: TableSample, file: str, path: str, target: str | None) -> tuple[Paths, Notes]:
-    """Return the settings of the format `paths`."""
+    """Return the settings of the format `paths`.
+
+    Raises:
+        UserError: it is not clear which column is the label.
+    """
     split, notes = split_column(sample)
     group = sample.column_named(GROUP_COLUMNS)
-    rest = [name for name in sample.text if name not in (path, split, group)]
-    label = target or sample.column_named(LABELS) or (rest[0] if len(rest) == 1 else None)
-    label_note = "labels: none" if label is None else f"labels: column {label!r}"
-    notes = [f"images: column {path!r}", label_note, *notes, *group_notes(group)]
-    settings = Paths(kind="paths", file=file, path=path, label=label, split=split, group=group, classes=None)
+    group = None if group == path else group
+    rest = [name for name in sample.text if name not in (path, split, group) and name.lower() not in ROW_COLUMNS]
+    label = target or label_column(sample, file, rest)
+    notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(group)]
+    settings = Paths(
+        kind="paths",
+        file=file,
+        path=path,
+        label=label,
+        split=split,
+        folder_splits=split is None,
+        group=group,
+        unlisted="ignored",
+        classes=None,
+    )
     return settings, notes
+
+
+def label_column(sample: TableSample, file: str, columns: Sequence[str]) -> str | tuple[str, ...] | None:
+    """Return which of these columns of a table of images is the label, or which are one for each class.
+
+    Raises:
+        UserError: there are some, but no telling which; or an image has several classes.
+    """
+    if not columns:
+        return None
+    usual = sample.column_named(LABEL_COLUMNS)
+    chosen = usual if usual in columns else columns[0] if len(columns) == 1 else None
+    if chosen is None and (classes := one_hot_columns(sample, columns)):
+        return classes
+    if chosen is None:
+        raise UserError(
+            f"{file}: which column is the label? Say so with --target COLUMN; there are: "
+            f"{listed([repr(name) for name in columns], most=12)}"
+        )
+    if several := several_classes(sample, chosen):
+        raise UserError(
+            f"{file}: column {chosen!r} names several classes of an image, such as {several!r}; one class of each is "
+            f"what can be learned. If these are names of single classes: --target {chosen}"
+        )
+    return chosen
+
+
+def label_note(label: str | tuple[str, ...] | None) -> str:
+    """Return which columns hold the labels."""
+    if isinstance(label, tuple):
+        return f"labels: one column for each class, {listed([repr(name) for name in label])}"
+    return "labels: none" if label is None else f"labels: column {label!r}"
 
 
 def features_format(sample: TableSample, file: str, target: str | None) -> tuple[Table, Notes]:

@@ -7,17 +7,27 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sprout.data.formats.feature_columns import Survey, entries_of
 from sprout.data.formats.file_tree import Finder
-from sprout.data.formats.labels import SPLIT_NAMES
+from sprout.data.formats.folder_names import SPLIT_WORDS, split_of
+from sprout.data.formats.labels import NUMBERED_SPLITS, ONE, ZERO
+from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import TextTable, text_columns
 from sprout.data.formats.values import as_text, floats, trimmed
 from sprout.runtime.errors import UserError
 
-PATH_COLUMNS = ("path", "file", "filename", "image", "filepath", "imagepath", "img", "imagefile")
-SPLIT_COLUMNS = ("split", "set", "subset", "usage")
-GROUP_COLUMNS = ("group", "subject", "person", "patient")
+PATH_COLUMNS = (
+    *("path", "file", "filename", "image", "filepath", "imagepath", "img", "imagefile", "filepaths", "imagename"),
+    *("imageid", "imgid", "photo", "picture", "name", "id"),
+)
+SPLIT_COLUMNS = ("split", "set", "subset", "usage", "dataset", "partition", "phase", "fold")
+GROUP_COLUMNS = tuple(
+    what + ending for what in ("patient", "subject", "person", "lesion", "case", "group") for ending in ("id", "")
+)
+LABEL_COLUMNS = (*LABELS, "labels", "classname", "labelname", "classlabel", "category", "diagnosis", "dx", "species")
+"""Usual names of a label's column in a table of images, the most usual first."""
 ROW_COLUMNS = ("id", "index", "row", "no", "unnamed: 0", "")
 """Columns that only identify the row."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
@@ -43,6 +53,15 @@ class TableSample:
         """Return the distinct values of a column, without empty ones."""
         return [*dict.fromkeys(trimmed(self.text[column]).drop_null().to_pylist())]
 
+    def names_images(self, column: str) -> bool:
+        """Whether most values of a column end like names of image files."""
+        values = self.values(column)
+        return 2 * sum(value.lower().endswith(IMAGE_SUFFIXES) for value in values) > len(values)
+
+    def is_unique(self, column: str) -> bool:
+        """Whether no value of a column repeats."""
+        return len(self.values(column)) == len(self.text[column])
+
 
 def read_sample(table: TextTable) -> TableSample:
     """Read the first rows of a table.
@@ -65,13 +84,13 @@ def path_column(sample: TableSample, root: Path, file: str) -> str | None:
     finder = Finder(root, str(Path(file).parent))
     usual = sample.column_named(PATH_COLUMNS)
     problem = None
-    for column in sorted(sample.text, key=lambda name: name != usual):
-        values = sample.values(column)
-        faults = [fault for value in values if (fault := finder.find(value)[1])]
+    for column in sorted(sample.text, key=lambda name: (name != usual, not sample.names_images(name))):
+        values, images = sample.values(column), sample.names_images(column)
+        by_name = images or (column == usual and sample.is_unique(column))
+        faults = [fault for value in values if (fault := finder.find(value, by_name=by_name)[1])]
         if values and 2 * len(faults) < len(values):
             return column
-        images = sum(value.lower().endswith(IMAGE_SUFFIXES) for value in values)
-        if values and 2 * images > len(values) and problem is None:
+        if images and problem is None:
             fault = finder.find(values[0])[1] or faults[0]
             problem = f"column {column!r} names image files such as {values[0]!r}: {fault}"
     if problem:
@@ -84,10 +103,32 @@ def split_column(sample: TableSample) -> tuple[str | None, list[str]]:
     column = sample.column_named(SPLIT_COLUMNS)
     if column is None:
         return None, []
-    unknown = [value for value in sample.values(column) if value.lower() not in SPLIT_NAMES]
-    if unknown:
-        return None, [f"column {column!r} is not used as splits: {unknown[0]!r} is none of {', '.join(SPLIT_NAMES)}"]
+    unknown = [value for value in sample.values(column) if split_of(value) is None]
+    if unknown and not (set(sample.values(column)) <= set(NUMBERED_SPLITS) and "fold" not in column.lower()):
+        words = ", ".join(SPLIT_WORDS)
+        return None, [f"column {column!r} is not used as splits: {unknown[0]!r} is none of {words}"]
     return column, [f"splits: column {column!r}"]
+
+
+def one_hot_columns(sample: TableSample, columns: Sequence[str]) -> tuple[str, ...] | None:
+    """Return these columns if there are several and each has only 0 and 1, one of them 1 in most rows; else None."""
+    if len(columns) < 2 or not all(set(sample.values(name)) <= {*ONE, *ZERO} for name in columns):
+        return None
+    ones = np.stack([np.asarray(pc.is_in(trimmed(sample.text[name]), pa.array(ONE))) for name in columns]).sum(axis=0)
+    return tuple(columns) if 2 * int((ones == 1).sum()) > len(ones) else None
+
+
+def several_classes(sample: TableSample, column: str) -> str | None:
+    """Return an example of entries that name several classes, such as "road water"; None if they do not.
+
+    Their words, taken apart, are fewer than the entries, and an entry has now one and now several.
+    """
+    values = sample.values(column)
+    words = [[word for word in re.split(r"[\s,;|]+", value) if word] for value in values]
+    single, several = (any((len(each) > 1) == many for each in words) for many in (False, True))
+    if not (single and several) or len({word for each in words for word in each}) >= len(values):
+        return None
+    return next(value for value, each in zip(values, words, strict=True) if len(each) > 1)
 
 
 def is_number(table: TextTable, column: str) -> bool:
