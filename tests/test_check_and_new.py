@@ -189,7 +189,8 @@ def test_the_column_to_learn(project: Path, sprout: Callable[..., Ended], tmp_pa
     rows = [f"{'MB'[row % 2]},{row % 7},{row / 3:.3f},{row},5" for row in range(60)]
     (folder / "t.csv").write_text("\n".join(["diagnosis,x,texture,id,weight", *rows]) + "\n")
     guessed = sprout("check", folder / place)
-    assert "target: column 'weight', a class; choose another with --target COLUMN" in guessed.out
+    assert "target: column 'weight', a class, as it has at most 20 whole numbers" in guessed.out
+    assert "choose another with --target COLUMN" in guessed.out
     assert sprout("check", folder / place, "--target", "diagnosis").code == 0
     assert sprout("new", "own", "--from", folder / place, "--target", "diagnosis").code == 0
     form = yaml.safe_load((project / "conf/download/own.yaml").read_text())["format"]
@@ -342,9 +343,7 @@ def test_a_class_that_no_training_row_has_is_refused(sprout: Callable[..., Ended
     assert done.err.startswith("error: train: no labelled example of class 'z'; each class needs some: label some")
 
 
-def test_rows_without_a_class_may_be_unlabelled(sprout: Callable[..., Ended], table: Callable[..., Path]) -> None:
+def test_rows_without_a_class_are_the_pool(sprout: Callable[..., Ended], table: Callable[..., Path]) -> None:
     done = sprout("check", table(["x", "y"] * 10 + [""] * 80))
-    assert done.code == 2
-    assert "add a column split that says unlabelled there" in done.err
-    path = table(["x", "y"] * 10 + [""] * 80, ["train"] * 10 + ["val"] * 5 + ["test"] * 5 + ["unlabelled"] * 80)
-    assert sprout("check", path).code == 0
+    assert done.code == 0
+    assert re.search(r"\(no label\) +80 +0\n", done.out)

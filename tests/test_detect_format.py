@@ -74,7 +74,8 @@ def test_a_table_of_paths_by_what_its_columns_hold(
         "Number,Shot,Class,Usage,Patient\n1,images/1.png,a,train,x\n2,images/2.png,b,test,y\n"
     )
     columns = {"path": "Shot", "label": "Class", "split": "Usage", "group": "Patient"}
-    assert form_of(place) == {"kind": "paths", "file": "labels.csv", **columns, "classes": None}
+    others = {"folder_splits": False, "unlisted": "ignored", "classes": None}
+    assert form_of(place) == {"kind": "paths", "file": "labels.csv", **columns, **others}
 
 
 def test_an_archive_is_unpacked(data: Path, form_of: Callable[..., dict[str, Any]], tmp_path: Path) -> None:

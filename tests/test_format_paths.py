@@ -15,7 +15,7 @@ from sprout.data.listing import Files, Listing
 from sprout.runtime.errors import UserError
 
 OPTIONS: dict[str, Any] = {"file": "labels.csv", "path": "path", "label": "label"}
-OPTIONS |= {"split": None, "group": None, "classes": None}
+OPTIONS |= {"split": None, "folder_splits": False, "group": None, "unlisted": "ignored", "classes": None}
 
 
 def listed(root: Path, **options: Any) -> Listing:
@@ -51,16 +51,16 @@ def test_csv(root: Path, separator: str, start: str, end: str) -> None:
     lines = [
         "path,label,split,group",
         "i/a.png, cat ,train, p1 ",
-        "i/b.png,NA,Valid, ",
+        "i/b.png,none,Valid, ",
         "",
         "i/c.png,,UNLABELED,p1",
-        "i/d.png,null,,",
+        "i/d.png,1e3,,",
     ]
     text = start + "".join(line.replace(",", separator) + end for line in lines)
     listing = listed(write(root, text), split="split", group="group")
     assert paths(listing) == [f"i/{name}.png" for name in "abcd"]
     assert listing.label is not None
-    assert listing.label.to_pylist() == ["cat", "NA", None, "null"]
+    assert listing.label.to_pylist() == ["cat", "none", None, "1e3"]
     assert listing.split is not None
     assert listing.split.to_pylist() == ["train", "val", "unlabelled", None]
     assert listing.group is not None
@@ -130,12 +130,12 @@ def test_a_path_in_another_normal_form_is_spelled_as_the_file_is(root: Path) -> 
         ("out/outside.png,cat,train", "a path that leads out of the data folder through a link"),
         ("leaves.png,cat,train", "a link that leads out of the data folder"),
         ("dangling.png,cat,train", "a broken link"),
-        ("i/b.png,,train", "no label in column 'label'"),
-        ("i/b.png,  ,", "no label in column 'label'"),
+        ("i/b.png,,val", "no label in column label"),
+        ("i/b.png,  ,test", "no label in column label"),
         ("i/b.png,bird,train", "label 'bird' is none of the classes cat, dog"),
         ("i/b.png,Cat,train", "label 'Cat' is none of the classes cat, dog"),
         ("i/b.png,2,train", "label '2' is none of the classes cat, dog"),
-        ("i/b.png,cat,holdout", "split 'holdout' is none of train, val"),
+        ("i/b.png,cat,holdout", "split 'holdout' is none of train, training, val"),
         ("i/a.png,cat,train", "same file as row 1"),
         ("./i//a.png,cat,train", "same file as row 1"),
     ],
@@ -160,11 +160,84 @@ def test_conflicting_rows_are_all_faults(root: Path) -> None:
 
 
 def test_all_faults_are_found_at_once(root: Path) -> None:
-    listing = listed(write(root, "path,label,split\nx.png,,nowhere\ny.png,cat,train\n"), split="split")
-    assert listing.faults[0].split("; ")[0] == "no such file"
-    assert "split 'nowhere'" in listing.faults[0]
-    assert "no label" in listing.faults[0]
-    assert listing.faults[1] == "no such file"
+    listing = listed(write(root, "path,label,split\nx.png,cat,nowhere\ny.png,,test\n"), split="split")
+    assert listing.faults[0].startswith("no such file; split 'nowhere'")
+    assert listing.faults[1] == "no such file; no label in column label"
+
+
+@pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "NA", "N/A", "<NA>", "null", "NULL"])
+@pytest.mark.parametrize("split", ["", "train"])
+def test_rows_without_a_label_are_unlabelled(root: Path, missing: str, split: str) -> None:
+    text = f"path,label,split\ni/a.png,cat,train\ni/b.png,{missing},{split}\ni/c.png,na,\n"
+    listing = listed(write(root, text), split="split")
+    assert listing.label is not None
+    assert listing.label.to_pylist() == ["cat", None, "na"]
+    assert listing.split is not None
+    assert listing.split.to_pylist() == ["train", "unlabelled", None]
+    assert not listing.faults
+
+
+@pytest.mark.parametrize("name", ["a", "a.png", "i/a", "i\\a.png"])
+def test_an_image_is_found_by_its_name_or_stem(root: Path, name: str) -> None:
+    (root / "deep").mkdir()
+    (root / "labels").mkdir()
+    (root / "i").rename(root / "deep/i")
+    (root / "labels/a.xml").write_bytes(b"x")
+    listing = listed(write(root, f"path,label\n{name},cat\n"))
+    assert paths(listing) == ["deep/i/a.png"]
+    assert not listing.faults
+
+
+def test_a_name_of_several_images_is_a_fault(root: Path) -> None:
+    (root / "j").mkdir()
+    (root / "j/a.jpg").write_bytes(b"x")
+    listing = listed(write(root, "path,label\na,cat\ni/a,cat\na.jpg,dog\n"))
+    assert paths(listing) == ["", "i/a.png", "j/a.jpg"]
+    assert listing.faults == {0: "several files have this name: i/a.png, j/a.jpg"}
+
+
+def test_a_table_in_each_split_folder(root: Path) -> None:
+    for split, name in (("train", "1"), ("valid", "2"), ("test", "3")):
+        (root / split).mkdir()
+        (root / split / f"{name}.png").write_bytes(b"x")
+        write(root / split, f"path,label\n{name}.png,c{name}\n")
+    listing = listed(root, file="*/labels.csv", folder_splits=True)
+    assert listing.origin.to_pylist() == [f"{split}/labels.csv row 1" for split in ("test", "train", "valid")]
+    assert paths(listing) == ["test/3.png", "train/1.png", "valid/2.png"]
+    assert listing.label is not None
+    assert listing.label.to_pylist() == ["c3", "c1", "c2"]
+    assert listing.split is not None
+    assert listing.split.to_pylist() == ["test", "train", "val"]
+    assert listing.notes[0].startswith("4 files are named in no row of */labels.csv, such as 'i/a.png': they are left")
+
+
+def test_images_that_no_row_names_can_be_the_pool(root: Path) -> None:
+    listing = listed(write(root, "path,label\ni/b.png,cat\n"), unlisted="unlabelled")
+    assert paths(listing) == [f"i/{name}.png" for name in "bacd"]
+    assert listing.label is not None
+    assert listing.label.to_pylist() == ["cat", None, None, None]
+    assert listing.split is not None
+    assert listing.split.to_pylist() == [None] + ["unlabelled"] * 3
+
+
+def test_a_column_for_each_class(root: Path) -> None:
+    rows = ["i/a.png,1,0", "i/b.png,0.0,1.0", "i/c.png,0,0", "i/d.png,1,1", "i/a.png,2,0"]
+    listing = listed(write(root, "path,cat,dog\n" + "\n".join(rows)), label=("cat", "dog"))
+    assert listing.label is not None
+    assert listing.label.to_pylist()[:3] == ["cat", "dog", None]
+    assert listing.split is not None
+    assert listing.split.to_pylist()[2] == "unlabelled"
+    assert listing.faults[3] == "several classes: cat, dog; an image of one class is needed"
+    assert "column 'cat' has '2'; 0 or 1 is needed" in listing.faults[4]
+
+
+def test_json_lines(root: Path) -> None:
+    write(root, '{"file_name": "i/a.png", "label": "cat"}\n{"file_name": "i/b.png", "label": "3"}\n', "m.jsonl")
+    listing = listed(root, file="m.jsonl", path="file_name")
+    assert listing.label is not None
+    assert listing.label.to_pylist() == ["cat", "3"]
+    with pytest.raises(UserError, match=r"bad\.jsonl: not a JSON object in each line"):
+        listed(write(root, "path,label\n", "bad.jsonl"), file="bad.jsonl")
 
 
 @pytest.mark.parametrize(

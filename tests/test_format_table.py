@@ -94,7 +94,7 @@ def test_missing_numbers_of_pandas(tmp_path: Path) -> None:
     assert listing.label.to_pylist() == ["1", "2", None]
     assert listing.faults == {
         1: "column 'x' is 'nan', not a finite number",
-        2: "column 'x' is empty; no target in column 'y'",
+        2: "column 'x' is empty",
     }
 
 
@@ -120,7 +120,7 @@ def test_many_blocks_in_a_file_on_disk(tmp_path: Path, monkeypatch: pytest.Monke
         ("0x10,u,cat,1,train", "column 'x' is '0x10', not a finite number"),
         (",u,cat,1,train", "column 'x' is empty"),
         ("5,,cat,1,train", "column 'c' is empty"),
-        ("5,u,,1,train", "no target in column 'y'"),
+        ("5,u,,1,test", "no target in column 'y'"),
         ("5,u,bird,1,train", "label 'bird' is none of the classes cat, dog"),
         ("5,u,cat,1,nowhere", "split 'nowhere' is none of"),
     ],
@@ -139,7 +139,7 @@ def test_a_fault(tmp_path: Path, row: str, reason: str) -> None:
     [
         ("", "no target in column 'y'"),
         ("high", "target 'y' is 'high', not a finite number"),
-        ("nan", "target 'y' is 'nan', not a finite number"),
+        ("nan", "no target in column 'y'"),
         ("inf", "target 'y' is 'inf', not a finite number"),
     ],
 )
@@ -150,8 +150,17 @@ def test_a_target_that_is_not_a_number(tmp_path: Path, target: str, reason: str)
     assert listing.value.to_pylist() == [1, None]
 
 
+def test_rows_without_a_class_are_unlabelled(tmp_path: Path) -> None:
+    listing = listed(write(tmp_path, "x,y", "1,a", "2,", "3,NA"), target="y")
+    assert listing.label is not None
+    assert listing.label.to_pylist() == ["a", None, None]
+    assert listing.split is not None
+    assert listing.split.to_pylist() == [None, "unlabelled", "unlabelled"]
+    assert not listing.faults
+
+
 def test_a_row_with_several_faults(tmp_path: Path) -> None:
-    listing = listed(write(tmp_path, "x,z,y", "1,1,a", "q,,", "2,2,b"), target="y")
+    listing = listed(write(tmp_path, "x,z,y,s", "1,1,a,", "q,,,test", "2,2,b,"), target="y", split="s")
     assert listing.faults == {1: "column 'x' is 'q', not a finite number; column 'z' is empty; no target in column 'y'"}
 
 

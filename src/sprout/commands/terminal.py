@@ -12,7 +12,10 @@ from rich.table import Table
 CONF = Path("conf")
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE...]", help="such as train.lr=0.01")]
 DataPath = Annotated[Path, typer.Argument(metavar="PATH", help="a folder, a table, arrays or an archive")]
-Target = Annotated[str | None, typer.Option(help="the column of a table to learn", show_default=False)]
+Target = Annotated[
+    str | None,
+    typer.Option(help="the column of a table to learn, also COLUMN=class or COLUMN=number", show_default=False),
+]
 
 
 def print_all(items: Iterable[Table | str]) -> None:

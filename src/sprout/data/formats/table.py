@@ -15,9 +15,6 @@ from sprout.data.formats.values import floats, row_names, trimmed
 from sprout.data.listing import Array, Faults, Listing, add_faults, merge_faults, same_fault
 from sprout.runtime.errors import UserError
 
-NO_TARGET = "no target in column"
-"""How the fault of a row begins that has no target, and is none of the unlabelled ones."""
-
 
 def read(root: Path, scratch: Path, settings: Table) -> Listing:
     """Read a table in two passes: what its columns contain, then their values.
@@ -42,7 +39,7 @@ def read(root: Path, scratch: Path, settings: Table) -> Listing:
     if settings.target is not None:
         targets = target_text(text[settings.target])
         splits = splits if settings.number else with_unlabelled(splits, targets)
-        missing = same_fault(rows_without_target(targets, splits), f"{NO_TARGET} {settings.target!r}")
+        missing = same_fault(rows_without_target(targets, splits), f"no target in column {settings.target!r}")
         if settings.number:
             values, wrong = numbers(targets, settings.target)
         else:

@@ -22,6 +22,8 @@ GUIDE = "docs/your_own_data.md"
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson")
 ARRAY_SUFFIXES = (".npz", ".npy")
 ACCEPTED = "class folders, a table of paths, of pixels or of features (CSV, Parquet), .npz, .npy, or an archive of them"
+LIST_SUFFIXES = (".txt", ".json", ".xml", ".xls", ".xlsx", ".mat")
+"""Endings of files that may say what images show, and are not read."""
 MAGIC = {b"PAR1": "table", b"\x93NUM": "npy"}
 """The first bytes of some kinds of files."""
 FOLDERS = Folders(kind="folders")
@@ -110,9 +112,26 @@ def detect_folder(root: Path) -> tuple[Format, list[str]]:
         return FOLDERS, [f"{file} is not read: the folders define labels and splits" for file in tables]
     tables = tables or tables_in(root, folders)
     if not tables:
+        refuse_other_lists(root, entries, classes=classes)
         return FOLDERS, []
     images = bool(folders) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
     return detect_tables(root, tables, FOLDERS if classes else None, images=images)
+
+
+def refuse_other_lists(root: Path, entries: list[Entry], *, classes: bool) -> None:
+    """Refuse images without classes beside a file that may well say what they show.
+
+    Raises:
+        UserError: there is one.
+    """
+    lists = [entry.name for entry in entries if entry.is_file() and Path(entry.name.lower()).suffix in LIST_SUFFIXES]
+    lists = [name for name in lists if not Path(name.lower()).stem.startswith(("readme", "license"))]
+    if lists and not classes:
+        raise UserError(
+            f"{root}: the images are in no class folders, and what lies beside them is not read: {listed(lists)}. If "
+            f"their labels are in there, write them as a table path,label, see {GUIDE}. To learn without labels, name "
+            "a folder of images alone"
+        )
 
 
 def is_table(name: str) -> bool:

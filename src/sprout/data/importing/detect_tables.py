@@ -7,13 +7,17 @@ from pathlib import Path
 
 from sprout.config.formats import Paths, Pixels, Table
 from sprout.data.formats.csv_file import CsvFile
+from sprout.data.formats.file_tree import Finder
+from sprout.data.formats.labels import NO_LABEL, NUMBER
 from sprout.data.formats.paths import table_files
 from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import open_table
 from sprout.data.formats.values import bytes_of
 from sprout.data.importing.table_columns import (
     GROUP_COLUMNS,
+    IMAGE_SUFFIXES,
     LABEL_COLUMNS,
+    MAX_INTEGER_CLASSES,
     ROW_COLUMNS,
     TableSample,
     is_number,
@@ -29,6 +33,7 @@ from sprout.runtime.errors import UserError, listed
 PIXEL = re.compile(r"(pixel|px|p)?[ _-]?[0-9]+|[0-9]+x[0-9]+", re.IGNORECASE)
 """Names of a column with one pixel."""
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+|[+-]?[0-9]+")
+WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
 MIN_PIXELS = 16
 """A table with fewer pixel columns holds features."""
 
@@ -49,12 +54,51 @@ def detect_table(root: Path, file: str, target: str | None = None) -> tuple[Path
     """
     first = table_files(root, file)[0]
     sample = read_sample(open_table(root, first))
-    if target is not None and target not in sample.text:
-        raise UserError(f"--target={target}: {file} has no such column; there are: {', '.join(map(repr, sample.text))}")
+    target, kind = split_target(target, sample, file)
+    refuse_data_as_header(sample, root, first)
     if has_pixels(sample) and target is None:
         return pixels_format(sample, file, None)
     path = path_column(sample, root, first)
-    return features_format(sample, file, target) if path is None else paths_format(sample, file, path, target)
+    if path is None:
+        return features_format(sample, file, target, kind)
+    if kind == "number":
+        raise UserError(f"--target={target}=number: the rows of {file} are images, of which only classes are learned")
+    return paths_format(sample, file, path, target)
+
+
+def split_target(target: str | None, sample: TableSample, file: str) -> tuple[str | None, str | None]:
+    """Return the column that `--target` names, and class or number, if it says so.
+
+    Raises:
+        UserError: there is no such column.
+    """
+    if target is None or target in sample.text:
+        return target, None
+    column, _, kind = target.rpartition("=")
+    if column in sample.text and kind in ("class", "number"):
+        return column, kind
+    raise UserError(
+        f"--target={target}: {file} has no such column; there are: {', '.join(map(repr, sample.text))}; COLUMN=class "
+        "and COLUMN=number say what its values are"
+    )
+
+
+def refuse_data_as_header(sample: TableSample, root: Path, file: str) -> None:
+    """Refuse a table whose first line is evidently its first row: an existing file, or nothing but numbers.
+
+    Raises:
+        UserError: it is.
+    """
+    finder = Finder(root, str(Path(file).parent))
+    names = sample.table.columns
+    is_row = all(NUMBER.fullmatch(name) for name in names) or any(
+        name.lower().endswith(IMAGE_SUFFIXES) and finder.find(name, by_name=False)[1] is None for name in names
+    )
+    if is_row:
+        raise UserError(
+            f"{file}: its first line is a row ({', '.join(names[:3])}{', …' if len(names) > 3 else ''}), not the names "
+            "of the columns; put a line above it such as path,label"
+        )
 
 
 def detect_train_test_pair(root: Path, files: list[str]) -> tuple[Pixels, Notes] | None:
@@ -168,8 +212,14 @@ def label_note(label: str | tuple[str, ...] | None) -> str:
     return "labels: none" if label is None else f"labels: column {label!r}"
 
 
-def features_format(sample: TableSample, file: str, target: str | None) -> tuple[Table, Notes]:
+def features_format(sample: TableSample, file: str, target: str | None, kind: str | None) -> tuple[Table, Notes]:
     """Return the settings of the format `table`.
+
+    Args:
+        sample: the table.
+        file: its name.
+        target: the column to learn; None chooses one.
+        kind: class or number; None judges by the values.
 
     Raises:
         UserError: no column can be a feature.
@@ -178,14 +228,16 @@ def features_format(sample: TableSample, file: str, target: str | None) -> tuple
     group = sample.column_named(GROUP_COLUMNS)
     last = next(name for name in reversed(sample.text) if name not in (split, group))
     learned = target or sample.column_named(LABELS) or last
-    number = is_number(sample.table, learned)
+    number = is_number(sample.table, learned) if kind is None else kind == "number"
     rest = [name for name in sample.text if name not in (learned, split, group)]
     left_out = unusable_features(sample.table, rest)
     kept = tuple(name for name in rest if name not in left_out)
     if not kept:
         raise UserError(f"{file}: no column can be a feature beside the target {learned!r}; add some")
+    why = whole_numbers_hint(sample, learned, number=number) if kind is None else ""
     hint = "; choose another with --target COLUMN" if target is None and rest else ""
-    notes = [f"target: column {learned!r}, {'a number' if number else 'a class'}{hint}", *notes, *group_notes(group)]
+    learned_as = "a number" if number else "a class"
+    notes = [f"target: column {learned!r}, {learned_as}{why}{hint}", *notes, *group_notes(group)]
     notes += left_out_notes(sample, left_out)
     settings = Table(
         kind="table",
@@ -198,6 +250,16 @@ def features_format(sample: TableSample, file: str, target: str | None) -> tuple
         classes=None,
     )
     return settings, notes
+
+
+def whole_numbers_hint(sample: TableSample, column: str, *, number: bool) -> str:
+    """Return how a target of whole numbers could be meant as well; empty for other values."""
+    values = [value for value in sample.values(column) if value not in NO_LABEL]
+    if not all(WHOLE.fullmatch(value) for value in values):
+        return ""
+    other = f"{column}={'class' if number else 'number'}"
+    count = f"{'more than' if number else 'at most'} {MAX_INTEGER_CLASSES} whole numbers"
+    return f", as it has {count} (else --target {other})"
 
 
 def group_notes(group: str | None) -> Notes:

@@ -14,7 +14,6 @@ from sprout.config.compose import compose_config
 from sprout.config.formats import Format
 from sprout.config.prepare import Prepare
 from sprout.config.validate import section
-from sprout.data.formats.table import NO_TARGET
 from sprout.data.importing.check_report import describe_data
 from sprout.data.importing.suggest_settings import SuggestedSettings, suggest_settings
 from sprout.data.importing.user_data import Scan, UserData, refuse_unusable
@@ -116,11 +115,9 @@ def too_many_faults(draft: Draft, scan: Scan) -> str | None:
     faulty, count = len(scan.faults), len(scan.shapes)
     if faulty <= draft.max_faulty * count:
         return None
-    untargeted = any(fault.startswith(NO_TARGET) for fault in scan.faults.values())
-    hint = "; to learn from rows without a target, add a column split that says unlabelled there" if untargeted else ""
     return (
         f"{faulty:,} of {count:,} examples are faulty, more than prepare.max_faulty={draft.max_faulty}, so the build "
-        f"would fail; fix or remove them, or raise prepare.max_faulty in conf/experiment/{draft.name}.yaml{hint}"
+        f"would fail; fix or remove them, or raise prepare.max_faulty in conf/experiment/{draft.name}.yaml"
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from sprout.data.formats.feature_columns import Survey, entries_of
 from sprout.data.formats.file_tree import Finder
 from sprout.data.formats.folder_names import SPLIT_WORDS, split_of
-from sprout.data.formats.labels import NUMBERED_SPLITS, ONE, ZERO
+from sprout.data.formats.labels import NUMBERED_SPLITS, ONE, ZERO, target_text
 from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import TextTable, text_columns
 from sprout.data.formats.values import as_text, floats, trimmed
@@ -133,7 +133,7 @@ def several_classes(sample: TableSample, column: str) -> str | None:
 
 def is_number(table: TextTable, column: str) -> bool:
     """Whether a target is a number: every value is one, and they are not just a few different integers."""
-    values = trimmed(text_columns(table, [column])[column]).unique().drop_null()
+    values = target_text(trimmed(text_columns(table, [column])[column]).unique()).drop_null()
     numbers, valid = floats(values)
     few = len(np.unique(numbers)) <= MAX_INTEGER_CLASSES
     return bool(valid.all()) and (not few or bool((numbers % 1 != 0).any()))
