@@ -208,7 +208,6 @@ def test_a_table_in_each_split_folder(root: Path) -> None:
     assert listing.label.to_pylist() == ["c3", "c1", "c2"]
     assert listing.split is not None
     assert listing.split.to_pylist() == ["test", "train", "val"]
-    assert listing.notes[0].startswith("4 files are named in no row of */labels.csv, such as 'i/a.png': they are left")
 
 
 def test_images_that_no_row_names_can_be_the_pool(root: Path) -> None:

@@ -63,8 +63,7 @@ def read(root: Path, _scratch: Path, settings: Paths) -> Listing:
     given, label_faults = labels_of(rows, settings)
     labels, unknown = (None, {}) if given is None else class_names(given, settings.classes)
     splits, split_faults = splits_of_rows(rows, settings, given)
-    unlisted = unlisted_files(root, rows.files)
-    others = unlisted if settings.unlisted == "unlabelled" else []
+    others = unlisted_files(root, rows.files) if settings.unlisted == "unlabelled" else []
     if others and splits is None:
         splits = pa.nulls(len(rows.files), pa.string())
     missing = [] if given is None else rows_without_target(given, splits).tolist()
@@ -85,18 +84,7 @@ def read(root: Path, _scratch: Path, settings: Paths) -> Listing:
         group=extended(groups, [None] * len(others)),
         classes=None if settings.classes is None or labels is None else list(settings.classes),
         faults=faults,
-        notes=unlisted_notes(unlisted, settings),
     )
-
-
-def unlisted_notes(files: Sequence[str], settings: Paths) -> list[str]:
-    """Return what becomes of the files that no row names."""
-    if not files:
-        return []
-    found = f"{len(files):,} files are named in no row of {settings.file}, such as {readable(files[0])!r}"
-    if settings.unlisted == "unlabelled":
-        return [f"{found}: they are the unlabelled images"]
-    return [f"{found}: they are left out; to learn from them as well, set unlisted: unlabelled in the format"]
 
 
 def table_files(root: Path, pattern: str) -> list[str]:

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.table import Table
 
+from sprout.config.formats import Paths
 from sprout.data.formats.labels import natural_order
+from sprout.data.formats.paths import unlisted_files
 from sprout.data.importing.user_data import Scan, UserData
-from sprout.data.listing import SPLITS, Array, Listing
+from sprout.data.listing import SPLITS, Array, Files, Listing
 from sprout.data.prepare.duplicates import first_equal
 from sprout.runtime.errors import printable
 
@@ -34,7 +36,7 @@ def check_report(data: UserData) -> Iterator[Table | str]:
     """Yield the report, as tables and lines."""
     listing, scan = data.listing, data.scan
     yield f"{data.detected.path}: {describe_data(data)}"
-    yield from (*data.detected.notes, *listing.notes)
+    yield from (*data.detected.notes, *listing.notes, *unlisted_notes(data))
     if listing.label is not None or listing.split is not None:
         yield count_table(listing, scan)
     if listing.value is not None:
@@ -45,6 +47,18 @@ def check_report(data: UserData) -> Iterator[Table | str]:
         yield f"equal images: {describe_duplicates(listing, scan, scan.digests)}"
     yield from describe_faults(listing, scan)
     yield from (f"note: {note}" for note in learning_notes(listing, scan))
+
+
+def unlisted_notes(data: UserData) -> Iterator[str]:
+    """Yield what becomes of the images that no row of a table names; not beside a table that was named by its path."""
+    detected, examples = data.detected, data.listing.examples
+    if not isinstance(detected.format, Paths) or not isinstance(examples, Files) or not detected.is_folder:
+        return
+    if others := unlisted_files(detected.root, examples.paths):
+        yield (
+            f"left out: {len(others):,} files that no row of {detected.format.file} names, such as "
+            f"{printable(others[0])}; `unlisted: unlabelled` in the format makes them the unlabelled images"
+        )
 
 
 def describe_data(data: UserData) -> str:

@@ -42,6 +42,11 @@ class Detected:
     """Choices that could have been made differently, for the user."""
 
     @property
+    def is_folder(self) -> bool:
+        """Whether a folder or an archive was named, not a single file."""
+        return self.path.is_dir() or self.is_unpacked
+
+    @property
     def is_unpacked(self) -> bool:
         """Whether the files were in an archive."""
         return self.root not in (self.path, self.path.parent)

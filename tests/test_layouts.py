@@ -1,0 +1,245 @@
+"""Layouts in which data sets are published: which labels and splits come of each, or what is asked."""
+
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sprout.config.formats import Table
+from sprout.data.formats import read_format
+from sprout.data.importing.detect_format import detect_format
+from sprout.data.listing import Files
+from sprout.runtime.errors import UserError
+
+Found = dict[str, tuple[str | None, str | None]]
+"""Path of an image → label and split."""
+BREEDS = ("beagle", "collie", "pug")
+
+
+def images(root: Path, *paths: str) -> None:
+    """Write an image for each of these paths."""
+    for number, path in enumerate(paths):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), (number % 256, 7, 9)).save(root / path, "PNG")
+
+
+def text(root: Path, name: str, *lines: str) -> None:
+    """Write a text file."""
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def numbered(pattern: str, count: int, start: int = 0) -> list[str]:
+    """Return names with consecutive numbers."""
+    return [pattern.format(number) for number in range(start, start + count)]
+
+
+def labelled(names: list[str], split: str | None = None, labels: tuple[str, ...] = BREEDS) -> Found:
+    """Return what is expected of images whose labels alternate."""
+    return {name: (label, split) for name, label in zip(names, cycle(labels), strict=False)}
+
+
+def brain_tumours(root: Path) -> Found:
+    paths = [f"{part}/{name}/{n}.jpg" for part in ("Training", "Testing") for name in BREEDS for n in (1, 2)]
+    images(root, *paths)
+    splits = {"Training": "train", "Testing": "test"}
+    return {path: (path.split("/")[1], splits[path.split("/")[0]]) for path in paths}
+
+
+def intel_scenes(root: Path) -> Found:
+    train, test = ([f"seg_{part}/seg_{part}/{name}/1.jpg" for name in BREEDS] for part in ("train", "test"))
+    pool = ["seg_pred/seg_pred/3.jpg", "seg_pred/seg_pred/4.jpg"]
+    images(root, *train, *test, *pool)
+    return labelled(train, "train") | labelled(test, "test") | dict.fromkeys(pool, (None, "unlabelled"))
+
+
+def dog_breeds(root: Path) -> Found:
+    names = numbered("{:06x}", 6)
+    images(root, *(f"train/{name}.jpg" for name in names), *numbered("test/{:06x}.jpg", 3, 900))
+    text(root, "labels.csv", "id,breed", *(f"{name},{breed}" for name, breed in zip(names, BREEDS * 2, strict=True)))
+    text(root, "sample_submission.csv", "id,beagle,collie,pug", "000384,0.3,0.3,0.3")
+    return labelled([f"train/{name}.jpg" for name in names], "train")
+
+
+def cassava_leaves(root: Path) -> Found:
+    names = numbered("{}.jpg", 6)
+    images(root, *(f"train_images/{name}" for name in names), *numbered("test_images/{}.jpg", 3, 900))
+    text(root, "train.csv", "image_id,label", *(f"{name},{n % 3}" for n, name in enumerate(names)))
+    text(root, "sample_submission.csv", "image_id,label", "900.jpg,0")
+    return labelled([f"train_images/{name}" for name in names], "train", ("0", "1", "2"))
+
+
+def roboflow(root: Path) -> Found:
+    found: Found = {}
+    for part, split, start in (("train", "train", 0), ("valid", "val", 6), ("test", "test", 9)):
+        names = numbered("p{}_jpg.rf.jpg", 3, start)
+        images(root, *(f"{part}/{name}" for name in names))
+        rows = [f"{name}, {', '.join(str(int(n == k)) for k in range(3))}" for n, name in enumerate(names)]
+        text(root, f"{part}/_classes.csv", "filename, beagle, collie, pug", *rows)
+        found |= labelled([f"{part}/{name}" for name in names], split)
+    return found
+
+
+def hugging_face(root: Path) -> Found:
+    found: Found = {}
+    for part, start in (("train", 0), ("test", 3)):
+        names = numbered("{:04d}.png", 3, start)
+        images(root, *(f"{part}/{name}" for name in names))
+        rows = [f"{name},{breed}" for name, breed in zip(names, BREEDS, strict=True)]
+        text(root, f"{part}/metadata.csv", "file_name,label", *rows)
+        found |= labelled([f"{part}/{name}" for name in names], part)
+    return found
+
+
+def hugging_face_lines(root: Path) -> Found:
+    names = numbered("{:04d}.png", 3)
+    images(root, *names)
+    rows = [f'{{"file_name": "{name}", "label": "{breed}"}}' for name, breed in zip(names, BREEDS, strict=True)]
+    text(root, "metadata.jsonl", *rows)
+    return labelled(names)
+
+
+def pandas_index(root: Path) -> Found:
+    names = numbered("images/{}.jpg", 3)
+    images(root, *names)
+    rows = [f"{n},{name},{BREEDS[n]}" for n, name in enumerate(names)]
+    text(root, "train.csv", ",filename,breed", *rows)
+    return labelled(names)
+
+
+def plant_pathology(root: Path) -> Found:
+    names = numbered("images/Train_{}.jpg", 6)
+    images(root, *names)
+    rows = [f"{name},{int(n % 3 == 0)},{int(n % 3 == 1)},{int(n % 3 == 2)}" for n, name in enumerate(names)]
+    text(root, "train.csv", "image_id,beagle,collie,pug", *rows)
+    return labelled(names)
+
+
+def seedlings(root: Path) -> Found:
+    train, test = [f"train/{name}/1.png" for name in BREEDS], numbered("test/{}.png", 2)
+    images(root, *train, *test)
+    text(root, "sample_submission.csv", "file,species", "0.png,beagle")
+    return labelled(train, "train") | dict.fromkeys(test, (None, "unlabelled"))
+
+
+def skin_lesions(root: Path) -> Found:
+    paths = [*numbered("HAM10000_images_part_1/ISIC_{}.jpg", 3), *numbered("HAM10000_images_part_2/ISIC_{}.jpg", 3, 3)]
+    images(root, *paths)
+    rows = [f"HAM_{n // 2},{Path(path).stem},{BREEDS[n % 3]},histo,{40 + n}" for n, path in enumerate(paths)]
+    text(root, "HAM10000_metadata.csv", "lesion_id,image_id,dx,dx_type,age", *rows)
+    text(root, "hmnist_8_8_L.csv", "pixel0000,pixel0001,label", "1,2,0", "3,4,1")
+    return labelled(paths)
+
+
+def birds(root: Path) -> Found:
+    paths = [f"{part}/{name}/1.jpg" for part in ("train", "valid", "test") for name in BREEDS]
+    images(root, *paths)
+    rows = [f"0,{path},{path.split('/')[1]},{path.split('/')[0]}" for path in paths]
+    text(root, "birds.csv", "class id,filepaths,labels,data set", *rows)
+    splits = {"train": "train", "valid": "val", "test": "test"}
+    return {path: (path.split("/")[1], splits[path.split("/")[0]]) for path in paths}
+
+
+def celebrities(root: Path) -> Found:
+    names = numbered("img_align/{:06d}.jpg", 6)
+    images(root, *names)
+    rows = [f"{Path(name).name},{n // 2},{BREEDS[n % 3]}" for n, name in enumerate(names)]
+    text(root, "list.csv", "image_id,partition,label", *rows)
+    splits = ("train", "train", "val", "val", "test", "test")
+    return {name: (BREEDS[n % 3], splits[n]) for n, name in enumerate(names)}
+
+
+def few_labels(root: Path) -> Found:
+    names = numbered("im/{}.png", 6)
+    images(root, *names)
+    text(root, "t.csv", "path,label", *(f"{name},{BREEDS[n] if n < 3 else ''}" for n, name in enumerate(names)))
+    return labelled(names[:3]) | dict.fromkeys(names[3:], (None, "unlabelled"))
+
+
+def flowers(root: Path) -> Found:
+    paths = [f"flowers/images/{name}/1.jpg" for name in BREEDS]
+    images(root, *paths)
+    text(root, "flowers/README.md", "x")
+    text(root, "flowers/metadata.json", "{}")
+    return labelled(paths)
+
+
+def hospitals(root: Path) -> Found:
+    paths = [f"{place}/{name}/1.jpg" for place in ("north", "south") for name in BREEDS]
+    images(root, *paths)
+    return labelled(paths)
+
+
+def splits_in_classes(root: Path) -> Found:
+    paths = [f"{name}/{part}/1.jpg" for name in BREEDS for part in ("train", "test")]
+    images(root, *paths)
+    return {path: (path.split("/")[0], path.split("/")[1]) for path in paths}
+
+
+LAYOUTS: tuple[Callable[[Path], Found], ...] = (
+    *(brain_tumours, intel_scenes, dog_breeds, cassava_leaves, roboflow, hugging_face, hugging_face_lines),
+    *(pandas_index, plant_pathology, seedlings, skin_lesions, birds, celebrities, few_labels, flowers, hospitals),
+    splits_in_classes,
+)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
+def test_what_is_learned(tmp_path: Path, layout: Callable[[Path], Found]) -> None:
+    root, scratch = tmp_path / "data", tmp_path / "scratch"
+    expected = layout(root)
+    (scratch / "arrays").mkdir(parents=True)
+    detected = detect_format(root, scratch)
+    listing = read_format(detected.root, scratch / "arrays", detected.format)
+    assert isinstance(listing.examples, Files)
+    assert listing.label is not None
+    splits = [None] * len(listing) if listing.split is None else listing.split.to_pylist()
+    found = dict(zip(listing.examples.paths, zip(listing.label.to_pylist(), splits, strict=True), strict=True))
+    assert found == expected
+    assert not listing.faults
+
+
+def asked() -> Iterator[tuple[str, list[str], dict[str, list[str]], str]]:
+    """Yield a name, images, text files and what is said of them."""
+    pictures = numbered("images/{}.jpg", 6)
+    yield "dogs_and_cats", ["train/cat.0.jpg", "train/dog.0.jpg", "test1/1.jpg"], {}, "no folder in them names a class"
+    tags = [f"{path},{tags}" for path, tags in zip(pictures, ["a b", "a", "b", "a b c", "b c", "c"], strict=True)]
+    yield "multi_label", pictures, {"train.csv": ["filename,tags", *tags]}, "names several classes of an image"
+    columns = [f"{path},{n},{n % 2}.5" for n, path in enumerate(pictures)]
+    yield "two_columns", pictures, {"a.csv": ["file,weight,width", *columns]}, "which column is the label?"
+    lines = [f"{path} {n % 2}" for n, path in enumerate(pictures)]
+    yield "caffe", pictures, {"labels.txt": lines}, "what lies beside them is not read: labels.txt"
+    rows = [f"{path},cat" for path in pictures]
+    yield "no_header", pictures, {"t.csv": rows}, "its first line is a row (images/0.jpg, cat)"
+    yield "other_table", pictures, {"t.csv": ["a,b", "1,2"]}, "no column of t.csv names them"
+    yield "segmentation", ["images/1.png", "masks/1.png"], {}, "not classes"
+
+
+@pytest.mark.parametrize(("name", "pictures", "files", "said"), list(asked()))
+def test_what_is_asked(tmp_path: Path, name: str, pictures: list[str], files: dict[str, list[str]], said: str) -> None:
+    root = tmp_path / name
+    images(root, *pictures)
+    for file, lines in files.items():
+        text(root, file, *lines)
+    (tmp_path / "arrays").mkdir()
+    with pytest.raises(UserError) as caught:
+        read_format(root, tmp_path / "arrays", detect_format(root, tmp_path).format)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "target", "number"),
+    [
+        (["NaN", "0", "1"], None, False),
+        (["NA", "0.5", "1"], None, True),
+        ([str(n) for n in range(26)], None, True),
+        ([str(n) for n in range(26)], "label=class", False),
+        (["0", "1", "1"], "label=number", True),
+    ],
+)
+def test_a_target_is_a_class_or_a_number(tmp_path: Path, values: list[str], target: str | None, number: bool) -> None:
+    text(tmp_path, "t.csv", "a,label", *(f"{n}.5,{value}" for n, value in enumerate(values)))
+    found = detect_format(tmp_path / "t.csv", tmp_path, target)
+    assert isinstance(found.format, Table)
+    assert (found.format.target, found.format.number) == ("label", number)
