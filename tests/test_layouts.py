@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sprout.config.formats import Table
+from sprout.config.formats import Paths, Table
 from sprout.data.formats import read_format
 from sprout.data.importing.detect_format import detect_format
+from sprout.data.importing.table_columns import Columns
 from sprout.data.listing import Files
 from sprout.runtime.errors import UserError
 
@@ -240,6 +241,29 @@ def test_what_is_asked(tmp_path: Path, name: str, pictures: list[str], files: di
 )
 def test_a_target_is_a_class_or_a_number(tmp_path: Path, values: list[str], target: str | None, number: bool) -> None:
     text(tmp_path, "t.csv", "a,label", *(f"{n}.5,{value}" for n, value in enumerate(values)))
-    found = detect_format(tmp_path / "t.csv", tmp_path, target)
+    found = detect_format(tmp_path / "t.csv", tmp_path, Columns(target))
     assert isinstance(found.format, Table)
     assert (found.format.target, found.format.number) == ("label", number)
+
+
+def test_what_is_asked_can_be_said(tmp_path: Path) -> None:
+    pictures = numbered("images/{}.jpg", 8)
+    images(tmp_path, *pictures)
+    rows = [f"{path},house {n // 2},{n % 3}" for n, path in enumerate(pictures)]
+    text(tmp_path, "a.csv", "file,weight,width", *rows)
+    found = detect_format(tmp_path, tmp_path, Columns("width", "weight")).format
+    assert isinstance(found, Paths)
+    assert (found.label, found.group) == ("width", "weight")
+    with pytest.raises(UserError, match="--group=height: no such column; there are: 'file', 'weight', 'width'"):
+        detect_format(tmp_path, tmp_path, Columns("width", "height"))
+
+
+def test_a_column_that_repeats_may_be_a_group(tmp_path: Path) -> None:
+    pictures = numbered("images/{}.jpg", 24)
+    images(tmp_path, *pictures)
+    rows = [f"{path},{'ab'[n // 3 % 2]},house {n // 3},{n % 5}" for n, path in enumerate(pictures)]
+    text(tmp_path, "a.csv", "file,label,house,rooms", *rows)
+    notes = detect_format(tmp_path, tmp_path).notes
+    assert [note for note in notes if "--group 'house'" in note]
+    assert not [note for note in notes if "rooms" in note]
+    assert "groups: column 'house'" in detect_format(tmp_path, tmp_path, Columns(group="house")).notes

@@ -6,24 +6,26 @@ from typing import Annotated
 
 import typer
 
-from sprout.commands.terminal import CONF, Target, print_all
+from sprout.commands.terminal import CONF, Group, Target, print_all
 
 
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="of the experiment")],
     path: Annotated[Path, typer.Option("--from", help="a folder, a table, arrays or an archive")],
     target: Target = None,
+    group: Group = None,
 ) -> None:
     """Make an experiment of your own data. Reports on it, links it to data/source and writes its config files."""
     from sprout.config.workspace import read_params
     from sprout.data.importing.check_report import check_report
     from sprout.data.importing.create_experiment import create_experiment, refuse_name, refuse_taken, result_lines
     from sprout.data.importing.draft import draft_experiment, too_many_faults
+    from sprout.data.importing.table_columns import Columns
     from sprout.data.importing.user_data import open_user_data
 
     refuse_name(name)
     refuse_taken(CONF, name, path)
-    with open_user_data(CONF, path, target) as data:
+    with open_user_data(CONF, path, Columns(target, group)) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, name, data)
         linked = create_experiment(CONF, draft, data)

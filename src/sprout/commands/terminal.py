@@ -16,6 +16,9 @@ Target = Annotated[
     str | None,
     typer.Option(help="the column of a table to learn, also COLUMN=class or COLUMN=number", show_default=False),
 ]
+Group = Annotated[
+    str | None, typer.Option(help="the column of a table whose equal values stay in one split", show_default=False)
+]
 
 
 def print_all(items: Iterable[Table | str]) -> None:

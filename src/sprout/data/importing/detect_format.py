@@ -16,6 +16,7 @@ from sprout.data.formats.folder_names import splits_of
 from sprout.data.formats.folders import has_classes, top_entries
 from sprout.data.importing.detect_arrays import array_names, arrays_format, detect_arrays
 from sprout.data.importing.detect_tables import detect_table, detect_train_test_pair
+from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.runtime.errors import UserError, listed
 
 GUIDE = "docs/your_own_data.md"
@@ -52,43 +53,41 @@ class Detected:
         return self.root not in (self.path, self.path.parent)
 
 
-def detect_format(path: Path, scratch: Path, target: str | None = None) -> Detected:
+def detect_format(path: Path, scratch: Path, columns: Columns = UNSAID) -> Detected:
     """Detect the format of a folder or of a single file.
 
     Args:
         path: the data.
         scratch: a folder; an archive is unpacked below it.
-        target: the column of a table to learn; None chooses one.
+        columns: what the user says of the columns of a table.
 
     Raises:
         UserError: the path does not exist, its content is in no known format, or there is no such column.
     """
     try:
-        detected = detect_without_target(path, scratch)
-        if target is None:
-            return detected
-        if detected.format.kind not in ("table", "paths"):
-            raise UserError(f"--target={target}: {path} is not a table with a column of labels or for each feature")
-        return Detected(path, detected.root, *detect_table(detected.root, detected.format.file, target))
+        detected = detect_at(path, scratch, columns)
     except ValidationError as error:  # such as a column without a name
         raise UserError(f"{path}: {explain('format', error, TableFormat)}") from None
+    if columns != UNSAID and detected.format.kind not in ("table", "paths"):
+        raise UserError(f"{columns.options}: {path} is not a table with a column of labels or for each feature")
+    return detected
 
 
-def detect_without_target(path: Path, scratch: Path) -> Detected:
-    """Detect the format, choosing the columns of a table."""
+def detect_at(path: Path, scratch: Path, columns: Columns) -> Detected:
+    """Detect the format of a folder, an archive or a single file."""
     if path.is_dir():
         root, _ = unpack_single(path, scratch / "unpacked")
-        return Detected(path, root, *detect_folder(root))
+        return Detected(path, root, *detect_folder(root, columns))
     if not path.is_file():
         problem = "not a file or folder" if path.exists() else "no such file or folder"
         raise UserError(f"{path}: {problem}; see {GUIDE}")
     if is_packed(path):
         unpack(path, scratch / "unpacked")
-        return Detected(path, scratch / "unpacked", *detect_folder(scratch / "unpacked"))
-    return Detected(path, path.parent, *detect_file(path))
+        return Detected(path, scratch / "unpacked", *detect_folder(scratch / "unpacked", columns))
+    return Detected(path, path.parent, *detect_file(path, columns))
 
 
-def detect_file(path: Path) -> tuple[Format, list[str]]:
+def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:
     """Detect the format of a single file, by its content."""
     with path.open("rb") as file:
         start = file.read(4096)
@@ -100,10 +99,10 @@ def detect_file(path: Path) -> tuple[Format, list[str]]:
         return arrays_format(path.name), [note]
     if kind is None:
         raise UserError(f"{path}: not data in a known format; accepted: {ACCEPTED}; see {GUIDE}")
-    return detect_table(path.parent, path.name)
+    return detect_table(path.parent, path.name, columns)
 
 
-def detect_folder(root: Path) -> tuple[Format, list[str]]:
+def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
     """Detect the format of a folder, or of its only subfolder."""
     entries = top_entries(root)
     files = [Path(entry.path).relative_to(root) for entry in entries if entry.is_file() and is_text(entry.name)]
@@ -113,14 +112,14 @@ def detect_folder(root: Path) -> tuple[Format, list[str]]:
     if arrays and not folders and not tables:
         return detect_arrays(str(root), dict(arrays_of_folder(root, arrays)))
     classes = has_classes(root)
-    if classes and (not tables or splits_of([entry.name for entry in folders])):
+    if classes and columns == UNSAID and (not tables or splits_of([entry.name for entry in folders])):
         return FOLDERS, [f"{file} is not read: the folders define labels and splits" for file in tables]
     tables = tables or tables_in(root, folders)
     if not tables:
         refuse_other_lists(root, entries, classes=classes)
         return FOLDERS, []
     images = bool(folders) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
-    return detect_tables(root, tables, FOLDERS if classes else None, images=images)
+    return detect_tables(root, tables, columns, FOLDERS if classes else None, images=images)
 
 
 def refuse_other_lists(root: Path, entries: list[Entry], *, classes: bool) -> None:
@@ -155,12 +154,15 @@ def tables_in(root: Path, folders: list[Entry]) -> list[str]:
     return [str(paths[0] if len(paths) == 1 else paths[0].parent.parent / "*" / name) for name, paths in found.items()]
 
 
-def detect_tables(root: Path, tables: list[str], folders: Folders | None, *, images: bool) -> tuple[Format, list[str]]:
+def detect_tables(
+    root: Path, tables: list[str], columns: Columns, folders: Folders | None, *, images: bool
+) -> tuple[Format, list[str]]:
     """Detect the format of a folder with tables at its top level, or in its folders.
 
     Args:
         root: the folder.
         tables: relative to it.
+        columns: what the user says of their columns.
         folders: the format of the folders beside the tables, if they name classes.
         images: whether there are other files than tables.
 
@@ -170,8 +172,8 @@ def detect_tables(root: Path, tables: list[str], folders: Folders | None, *, ima
     if pair := detect_train_test_pair(root, tables):
         return pair
     if not images and len(tables) == 1:
-        return detect_table(root, tables[0])
-    labelled = tables_with_labels(root, tables)
+        return detect_table(root, tables[0], columns)
+    labelled = tables_with_labels(root, tables, columns)
     if len(labelled) == 1:
         ((chosen, (detected, notes)),) = labelled.items()
         rest = [name for name in tables if name != chosen]
@@ -184,7 +186,7 @@ def detect_tables(root: Path, tables: list[str], folders: Folders | None, *, ima
             f"with a column `split`; see {GUIDE}"
         )
     if len(tables) == 1:
-        detect_table(root, tables[0])  # to say what is wrong with it
+        detect_table(root, tables[0], columns)  # to say what is wrong with it
     raise UserError(
         f"{root}: the images are in no class folders, and no column of {listed(tables)} names them and another their "
         f"labels; write a table path,label, see {GUIDE}. To learn without labels, name a folder of images without a "
@@ -192,12 +194,12 @@ def detect_tables(root: Path, tables: list[str], folders: Folders | None, *, ima
     )
 
 
-def tables_with_labels(root: Path, tables: list[str]) -> dict[str, tuple[Format, list[str]]]:
+def tables_with_labels(root: Path, tables: list[str], columns: Columns) -> dict[str, tuple[Format, list[str]]]:
     """Return the formats of those tables that name images and their labels."""
     found: dict[str, tuple[Format, list[str]]] = {}
     for table in tables:
         try:
-            detected, notes = detect_table(root, table)
+            detected, notes = detect_table(root, table, columns)
         except UserError:  # it is about something else than the images
             continue
         if isinstance(detected, Paths) and detected.label:

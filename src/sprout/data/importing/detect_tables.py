@@ -14,15 +14,18 @@ from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import open_table
 from sprout.data.formats.values import bytes_of
 from sprout.data.importing.table_columns import (
-    GROUP_COLUMNS,
     IMAGE_SUFFIXES,
     LABEL_COLUMNS,
     MAX_INTEGER_CLASSES,
     ROW_COLUMNS,
+    UNSAID,
+    Columns,
     TableSample,
+    group_column,
     is_number,
     one_hot_columns,
     path_column,
+    possible_groups,
     read_sample,
     several_classes,
     split_column,
@@ -41,29 +44,30 @@ Notes = list[str]
 """What was chosen, for the user."""
 
 
-def detect_table(root: Path, file: str, target: str | None = None) -> tuple[Paths | Pixels | Table, Notes]:
+def detect_table(root: Path, file: str, columns: Columns = UNSAID) -> tuple[Paths | Pixels | Table, Notes]:
     """Detect the format of one table.
 
     Args:
         root: the data's folder.
         file: the table, relative to it; `*` stands for any folder.
-        target: the column to learn; None chooses one.
+        columns: what the user says of its columns.
 
     Raises:
         UserError: it is not a table, has no such column, or names images that do not exist.
     """
     first = table_files(root, file)[0]
     sample = read_sample(open_table(root, first))
-    target, kind = split_target(target, sample, file)
+    target, kind = split_target(columns.target, sample, file)
     refuse_data_as_header(sample, root, first)
     if has_pixels(sample) and target is None:
         return pixels_format(sample, file, None)
     path = path_column(sample, root, first)
+    group = group_column(sample, columns.group, path)
     if path is None:
-        return features_format(sample, file, target, kind)
+        return features_format(sample, file, target, kind, group)
     if kind == "number":
-        raise UserError(f"--target={target}=number: the rows of {file} are images, of which only classes are learned")
-    return paths_format(sample, file, path, target)
+        raise UserError(f"{columns.options}: the rows of {file} are images, of which only classes are learned")
+    return paths_format(sample, file, path, target, group)
 
 
 def split_target(target: str | None, sample: TableSample, file: str) -> tuple[str | None, str | None]:
@@ -154,18 +158,18 @@ def square_shape(pixels: int) -> tuple[int, int, int] | None:
     return None
 
 
-def paths_format(sample: TableSample, file: str, path: str, target: str | None) -> tuple[Paths, Notes]:
+def paths_format(
+    sample: TableSample, file: str, path: str, target: str | None, group: str | None
+) -> tuple[Paths, Notes]:
     """Return the settings of the format `paths`.
 
     Raises:
         UserError: it is not clear which column is the label.
     """
     split, notes = split_column(sample)
-    group = sample.column_named(GROUP_COLUMNS)
-    group = None if group == path else group
     rest = [name for name in sample.text if name not in (path, split, group) and name.lower() not in ROW_COLUMNS]
     label = target or label_column(sample, file, rest)
-    notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(group)]
+    notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
     settings = Paths(
         kind="paths",
         file=file,
@@ -212,7 +216,9 @@ def label_note(label: str | tuple[str, ...] | None) -> str:
     return "labels: none" if label is None else f"labels: column {label!r}"
 
 
-def features_format(sample: TableSample, file: str, target: str | None, kind: str | None) -> tuple[Table, Notes]:
+def features_format(
+    sample: TableSample, file: str, target: str | None, kind: str | None, group: str | None
+) -> tuple[Table, Notes]:
     """Return the settings of the format `table`.
 
     Args:
@@ -220,12 +226,12 @@ def features_format(sample: TableSample, file: str, target: str | None, kind: st
         file: its name.
         target: the column to learn; None chooses one.
         kind: class or number; None judges by the values.
+        group: the column of groups, if there is one.
 
     Raises:
         UserError: no column can be a feature.
     """
     split, notes = split_column(sample)
-    group = sample.column_named(GROUP_COLUMNS)
     last = next(name for name in reversed(sample.text) if name not in (split, group))
     learned = target or sample.column_named(LABELS) or last
     number = is_number(sample.table, learned) if kind is None else kind == "number"
@@ -237,7 +243,8 @@ def features_format(sample: TableSample, file: str, target: str | None, kind: st
     why = whole_numbers_hint(sample, learned, number=number) if kind is None else ""
     hint = "; choose another with --target COLUMN" if target is None and rest else ""
     learned_as = "a number" if number else "a class"
-    notes = [f"target: column {learned!r}, {learned_as}{why}{hint}", *notes, *group_notes(group)]
+    notes = [f"target: column {learned!r}, {learned_as}{why}{hint}", *notes]
+    notes += group_notes(sample, group, None if number else learned, rest)
     notes += left_out_notes(sample, left_out)
     settings = Table(
         kind="table",
@@ -262,9 +269,19 @@ def whole_numbers_hint(sample: TableSample, column: str, *, number: bool) -> str
     return f", as it has {count} (else --target {other})"
 
 
-def group_notes(group: str | None) -> Notes:
-    """Return which column holds the groups."""
-    return [f"groups: column {group!r}"] if group else []
+def group_notes(
+    sample: TableSample, group: str | None, label: str | tuple[str, ...] | None, others: Sequence[str]
+) -> Notes:
+    """Return which column holds the groups, or which of the others may do so."""
+    if group is not None:
+        return [f"groups: column {group!r}"]
+    if not isinstance(label, str):
+        return []
+    return [
+        f"column {name!r} repeats, with one label for each value: is it a group, whose rows must stay in one split? "
+        f"--group {name!r}"
+        for name in possible_groups(sample, [name for name in others if name != label], label)
+    ]
 
 
 def left_out_notes(sample: TableSample, columns: list[str]) -> Notes:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,24 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".ti
 SAMPLE_ROWS = 1000
 MAX_INTEGER_CLASSES = 20
 """Integers with at most this many different values are classes."""
+
+
+class Columns(NamedTuple):
+    """What the user says of the columns of a table."""
+
+    target: str | None = None
+    """The column to learn, also COLUMN=class or COLUMN=number; None chooses one."""
+    group: str | None = None
+    """The column whose equal values stay in one split; None takes one with a usual name."""
+
+    @property
+    def options(self) -> str:
+        """As it was written on the command line."""
+        given = [f"--{name}={value}" for name, value in self._asdict().items() if value is not None]
+        return " ".join(given)
+
+
+UNSAID = Columns()
 
 
 @dataclass(frozen=True)
@@ -108,6 +127,32 @@ def split_column(sample: TableSample) -> tuple[str | None, list[str]]:
         words = ", ".join(SPLIT_WORDS)
         return None, [f"column {column!r} is not used as splits: {unknown[0]!r} is none of {words}"]
     return column, [f"splits: column {column!r}"]
+
+
+def group_column(sample: TableSample, given: str | None, path: str | None = None) -> str | None:
+    """Return the column of groups: the one that is given, or one with a usual name that is not the path.
+
+    Raises:
+        UserError: there is no such column.
+    """
+    if given is not None and given not in sample.text:
+        raise UserError(f"--group={given}: no such column; there are: {', '.join(map(repr, sample.text))}")
+    usual = sample.column_named(GROUP_COLUMNS)
+    return given if given is not None else None if usual == path else usual
+
+
+def possible_groups(sample: TableSample, columns: Sequence[str], label: str) -> list[str]:
+    """Return which of these columns may be groups: values that repeat, and of which each has one label."""
+    labels = trimmed(sample.text[label])
+    found = []
+    for column in columns:
+        values = trimmed(sample.text[column])
+        pairs = {pair for pair in zip(values.to_pylist(), labels.to_pylist(), strict=True) if None not in pair}
+        count, classes = len(values.unique().drop_null()), len(labels.unique().drop_null())
+        # A column with about as many values as there are classes is another way to write the label.
+        if 2 * classes < count <= len(values) // 2 and len(pairs) == count and not floats(values)[1].all():
+            found.append(column)
+    return found
 
 
 def one_hot_columns(sample: TableSample, columns: Sequence[str]) -> tuple[str, ...] | None:

@@ -15,6 +15,7 @@ from sprout.config.prepare import Prepare
 from sprout.data.formats import read_format
 from sprout.data.importing.detect_format import Detected, detect_format
 from sprout.data.importing.scan_worker import ScannedChunk, scan_chunk
+from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.data.listing import Array, Files, Listing
 from sprout.data.prepare.decode_all import are_few
 from sprout.data.prepare.worker import DIGEST_BYTES
@@ -56,13 +57,13 @@ class UserData:
 
 
 @contextmanager
-def open_user_data(conf: Path, path: Path, target: str | None = None) -> Iterator[UserData]:
+def open_user_data(conf: Path, path: Path, columns: Columns = UNSAID) -> Iterator[UserData]:
     """Detect the format of data, list its examples and scan them; an unpacked archive is removed afterwards.
 
     Args:
         conf: the folder of config groups, whose section `prepare` limits the size of an image.
         path: the data.
-        target: the column of a table to learn; None chooses one.
+        columns: what the user says of the columns of a table.
 
     Raises:
         UserError: there is no data, or it is in no known format.
@@ -71,7 +72,7 @@ def open_user_data(conf: Path, path: Path, target: str | None = None) -> Iterato
     with TemporaryDirectory(prefix="sprout-") as folder:
         scratch = Path(folder)
         (arrays := scratch / "arrays").mkdir()
-        detected = detect_format(path, scratch, target)
+        detected = detect_format(path, scratch, columns)
         listing = read_format(detected.root, arrays, detected.format)
         yield UserData(detected, listing, scan_examples(listing, default.max_pixels))
 
