@@ -74,7 +74,7 @@ def test_a_table_of_paths_by_what_its_columns_hold(
         "Number,Shot,Class,Usage,Patient\n1,images/1.png,a,train,x\n2,images/2.png,b,test,y\n"
     )
     columns = {"path": "Shot", "label": "Class", "split": "Usage", "group": "Patient"}
-    others = {"folder_splits": False, "unlisted": "ignored", "classes": None}
+    others = {"folder_splits": False, "unlisted": "ignored", "classes": None, "missing": None}
     assert form_of(place) == {"kind": "paths", "file": "labels.csv", **columns, **others}
 
 

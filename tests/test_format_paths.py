@@ -15,7 +15,14 @@ from sprout.data.listing import Files, Listing
 from sprout.runtime.errors import UserError
 
 OPTIONS: dict[str, Any] = {"file": "labels.csv", "path": "path", "label": "label"}
-OPTIONS |= {"split": None, "folder_splits": False, "group": None, "unlisted": "ignored", "classes": None}
+OPTIONS |= {
+    "split": None,
+    "folder_splits": False,
+    "group": None,
+    "unlisted": "ignored",
+    "classes": None,
+    "missing": None,
+}
 
 
 def listed(root: Path, **options: Any) -> Listing:

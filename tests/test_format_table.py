@@ -21,7 +21,7 @@ def listed(root: Path, **options: Any) -> Listing:
     return read_format(
         root,
         root / "scratch",
-        choice("format", {"kind": "table", **defaults | {"classes": None} | options}, "kind", FORMATS),
+        choice("format", {"kind": "table", **defaults | {"classes": None, "missing": None} | options}, "kind", FORMATS),
     )
 
 

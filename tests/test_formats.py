@@ -50,7 +50,7 @@ def test_errors_name_the_archive_not_the_scratch_folder(folder: Path, tmp_path: 
 def test_errors_name_the_folder_of_a_missing_file(folder: Path, tmp_path: Path) -> None:
     (folder / "set.zip").rename(folder / "t.csv")
     (folder / "t.csv").write_text("path\n")
-    nothing = {"label": None, "split": None, "group": None, "classes": None}
+    nothing = {"label": None, "split": None, "group": None, "classes": None, "missing": None}
     settings = Paths("paths", file="u.csv", path="path", folder_splits=False, unlisted="ignored", **nothing)
     with pytest.raises(UserError, match=rf"u.csv: no such file in {folder}; there are: t.csv"):
         read_files(folder, tmp_path / "scratch", settings)

@@ -267,3 +267,25 @@ def test_a_column_that_repeats_may_be_a_group(tmp_path: Path) -> None:
     assert [note for note in notes if "--group 'house'" in note]
     assert not [note for note in notes if "rooms" in note]
     assert "groups: column 'house'" in detect_format(tmp_path, tmp_path, Columns(group="house")).notes
+
+
+@pytest.mark.parametrize("head", ["path,label", "a,label"])
+def test_minus_one_is_asked_about(tmp_path: Path, head: str) -> None:
+    pictures = numbered("images/{}.jpg", 6)
+    images(tmp_path, *pictures)
+    labels = ("0", "1", "2", "-1", "-1", "-1")
+    text(tmp_path, "t.csv", head, *(f"{path},{label}" for path, label in zip(pictures, labels, strict=True)))
+    if head.startswith("a"):
+        text(tmp_path, "t.csv", head, *(f"{n}.5,{label}" for n, label in enumerate(labels)))
+    (tmp_path / "arrays").mkdir()
+
+    def classes(columns: Columns) -> list[str | None]:
+        found = detect_format(tmp_path / "t.csv", tmp_path, columns)
+        listing = read_format(found.root, tmp_path / "arrays", found.format)
+        assert listing.label is not None
+        return listing.label.to_pylist()
+
+    with pytest.raises(UserError, match="if it stands for a missing label, add --missing=-1"):
+        classes(Columns())
+    assert classes(Columns(missing="-1")) == ["0", "1", "2", None, None, None]
+    assert classes(Columns("label=class")) == list(labels)

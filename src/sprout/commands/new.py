@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sprout.commands.terminal import CONF, Group, Target, print_all
+from sprout.commands.terminal import CONF, Group, Missing, Target, print_all
 
 
 def new(
@@ -14,6 +14,7 @@ def new(
     path: Annotated[Path, typer.Option("--from", help="a folder, a table, arrays or an archive")],
     target: Target = None,
     group: Group = None,
+    missing: Missing = None,
 ) -> None:
     """Make an experiment of your own data. Reports on it, links it to data/source and writes its config files."""
     from sprout.config.workspace import read_params
@@ -25,7 +26,7 @@ def new(
 
     refuse_name(name)
     refuse_taken(CONF, name, path)
-    with open_user_data(CONF, path, Columns(target, group)) as data:
+    with open_user_data(CONF, path, Columns(target, group, missing)) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, name, data)
         linked = create_experiment(CONF, draft, data)

@@ -19,6 +19,7 @@ Target = Annotated[
 Group = Annotated[
     str | None, typer.Option(help="the column of a table whose equal values stay in one split", show_default=False)
 ]
+Missing = Annotated[str | None, typer.Option(help="what stands for a missing label, such as -1", show_default=False)]
 
 
 def print_all(items: Iterable[Table | str]) -> None:

@@ -37,6 +37,8 @@ class Paths:
     label: Name | tuple[Name, ...] | None
     """The column with the class, or one column for each class, which has 1 where it is the image's and 0 elsewhere;
     null if there is none."""
+    missing: Name | None
+    """What stands for a missing label beside an empty entry, NaN, NA and null, such as -1; null if nothing does."""
     split: Name | None
     """The column with train, val, test or unlabelled; rows without an entry are drawn. null if there is none."""
     folder_splits: bool
@@ -89,6 +91,8 @@ class Table:
     """The column to predict; null if there is none."""
     number: bool
     """Whether the target is a number; otherwise it is a class."""
+    missing: Name | None
+    """What stands for a missing target beside an empty entry, NaN, NA and null, such as -1; null if nothing does."""
     columns: tuple[Name, ...] | None
     """The columns with features; null takes all that no other key names."""
     split: Name | None

@@ -81,9 +81,15 @@ def rows_without_target(targets: pa.Array, splits: pa.Array | None) -> Array:
     return np.flatnonzero(missing)
 
 
-def target_text(texts: pa.Array) -> pa.Array:
-    """Return a target's entries: (N,) string, null where one is missing, in whatever way that is written."""
-    return pc.if_else(pc.is_in(texts, pa.array(NO_LABEL)), None, texts)
+def target_text(texts: pa.Array, missing: str | None = None) -> pa.Array:
+    """Return a target's entries: (N,) string, null where one is missing.
+
+    Args:
+        texts: (N,) string, trimmed.
+        missing: what stands for a missing one beside `NO_LABEL`.
+    """
+    none = NO_LABEL if missing is None else (*NO_LABEL, missing)
+    return pc.if_else(pc.is_in(texts, pa.array(none)), None, texts)
 
 
 def one_hot_labels(columns: Mapping[str, pa.Array]) -> tuple[pa.Array, Faults]:

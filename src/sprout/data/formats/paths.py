@@ -138,7 +138,7 @@ def labels_of(rows: Rows, settings: Paths) -> tuple[pa.Array | None, Faults]:
     if settings.label is None:
         return None, {}
     if isinstance(settings.label, str):
-        return target_text(rows.columns[settings.label]), {}
+        return target_text(rows.columns[settings.label], settings.missing), {}
     return one_hot_labels({name: rows.columns[name] for name in settings.label})
 
 

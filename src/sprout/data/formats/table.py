@@ -37,7 +37,7 @@ def read(root: Path, scratch: Path, settings: Table) -> Listing:
     labels = values = None
     target_faults: Faults = {}
     if settings.target is not None:
-        targets = target_text(text[settings.target])
+        targets = target_text(text[settings.target], settings.missing)
         splits = splits if settings.number else with_unlabelled(splits, targets)
         missing = same_fault(rows_without_target(targets, splits), f"no target in column {settings.target!r}")
         if settings.number:

@@ -27,6 +27,7 @@ from sprout.data.importing.table_columns import (
     path_column,
     possible_groups,
     read_sample,
+    refuse_minus_one,
     several_classes,
     split_column,
     unusable_features,
@@ -64,10 +65,10 @@ def detect_table(root: Path, file: str, columns: Columns = UNSAID) -> tuple[Path
     path = path_column(sample, root, first)
     group = group_column(sample, columns.group, path)
     if path is None:
-        return features_format(sample, file, target, kind, group)
+        return features_format(sample, file, Columns(target, group, columns.missing), kind)
     if kind == "number":
         raise UserError(f"{columns.options}: the rows of {file} are images, of which only classes are learned")
-    return paths_format(sample, file, path, target, group)
+    return paths_format(sample, file, path, Columns(target, group, columns.missing), kind)
 
 
 def split_target(target: str | None, sample: TableSample, file: str) -> tuple[str | None, str | None]:
@@ -158,23 +159,32 @@ def square_shape(pixels: int) -> tuple[int, int, int] | None:
     return None
 
 
-def paths_format(
-    sample: TableSample, file: str, path: str, target: str | None, group: str | None
-) -> tuple[Paths, Notes]:
+def paths_format(sample: TableSample, file: str, path: str, columns: Columns, kind: str | None) -> tuple[Paths, Notes]:
     """Return the settings of the format `paths`.
+
+    Args:
+        sample: the table.
+        file: its name.
+        path: the column of the images.
+        columns: those that are known.
+        kind: class, where the user says that the values of the target are classes.
 
     Raises:
         UserError: it is not clear which column is the label.
     """
     split, notes = split_column(sample)
+    group = columns.group
     rest = [name for name in sample.text if name not in (path, split, group) and name.lower() not in ROW_COLUMNS]
-    label = target or label_column(sample, file, rest)
+    label = columns.target or label_column(sample, file, rest)
+    if isinstance(label, str) and kind is None and columns.missing is None:
+        refuse_minus_one(sample, label)
     notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
     settings = Paths(
         kind="paths",
         file=file,
         path=path,
         label=label,
+        missing=columns.missing,
         split=split,
         folder_splits=split is None,
         group=group,
@@ -216,25 +226,25 @@ def label_note(label: str | tuple[str, ...] | None) -> str:
     return "labels: none" if label is None else f"labels: column {label!r}"
 
 
-def features_format(
-    sample: TableSample, file: str, target: str | None, kind: str | None, group: str | None
-) -> tuple[Table, Notes]:
+def features_format(sample: TableSample, file: str, columns: Columns, kind: str | None) -> tuple[Table, Notes]:
     """Return the settings of the format `table`.
 
     Args:
         sample: the table.
         file: its name.
-        target: the column to learn; None chooses one.
+        columns: those that are known.
         kind: class or number; None judges by the values.
-        group: the column of groups, if there is one.
 
     Raises:
         UserError: no column can be a feature.
     """
     split, notes = split_column(sample)
+    target, group = columns.target, columns.group
     last = next(name for name in reversed(sample.text) if name not in (split, group))
     learned = target or sample.column_named(LABELS) or last
-    number = is_number(sample.table, learned) if kind is None else kind == "number"
+    number = is_number(sample.table, learned, columns.missing) if kind is None else kind == "number"
+    if kind is None and columns.missing is None:
+        refuse_minus_one(sample, learned)
     rest = [name for name in sample.text if name not in (learned, split, group)]
     left_out = unusable_features(sample.table, rest)
     kept = tuple(name for name in rest if name not in left_out)
@@ -251,6 +261,7 @@ def features_format(
         file=file,
         target=learned,
         number=number,
+        missing=columns.missing,
         columns=kept if left_out else None,
         split=split,
         group=group,

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from sprout.data.formats.feature_columns import Survey, entries_of
 from sprout.data.formats.file_tree import Finder
 from sprout.data.formats.folder_names import SPLIT_WORDS, split_of
-from sprout.data.formats.labels import NUMBERED_SPLITS, ONE, ZERO, target_text
+from sprout.data.formats.labels import NO_LABEL, NUMBERED_SPLITS, ONE, ZERO, target_text
 from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import TextTable, text_columns
 from sprout.data.formats.values import as_text, floats, trimmed
@@ -32,6 +32,8 @@ LABEL_COLUMNS = (*LABELS, "labels", "classname", "labelname", "classlabel", "cat
 ROW_COLUMNS = ("id", "index", "row", "no", "unnamed: 0", "")
 """Columns that only identify the row."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
+MINUS_ONE = "-1"
+"""How scikit-learn writes that a label is missing, as a rule."""
 SAMPLE_ROWS = 1000
 MAX_INTEGER_CLASSES = 20
 """Integers with at most this many different values are classes."""
@@ -44,6 +46,8 @@ class Columns(NamedTuple):
     """The column to learn, also COLUMN=class or COLUMN=number; None chooses one."""
     group: str | None = None
     """The column whose equal values stay in one split; None takes one with a usual name."""
+    missing: str | None = None
+    """What stands for a missing label, beside an empty entry and the like."""
 
     @property
     def options(self) -> str:
@@ -163,6 +167,21 @@ def one_hot_columns(sample: TableSample, columns: Sequence[str]) -> tuple[str, .
     return tuple(columns) if 2 * int((ones == 1).sum()) > len(ones) else None
 
 
+def refuse_minus_one(sample: TableSample, label: str) -> None:
+    """Ask what −1 means among labels that are otherwise whole numbers from 0 on.
+
+    Raises:
+        UserError: there is one.
+    """
+    values = sample.values(label)
+    others = [value for value in values if value not in (MINUS_ONE, *NO_LABEL)]
+    if MINUS_ONE in values and len(others) > 1 and all(value.isdecimal() for value in others):
+        raise UserError(
+            f"{sample.table.name}: column {label!r} has {MINUS_ONE} beside numbers from 0 on: if it stands for a "
+            f"missing label, add --missing={MINUS_ONE}; if it is a class, --target {label}=class"
+        )
+
+
 def several_classes(sample: TableSample, column: str) -> str | None:
     """Return an example of entries that name several classes, such as "road water"; None if they do not.
 
@@ -176,9 +195,9 @@ def several_classes(sample: TableSample, column: str) -> str | None:
     return next(value for value, each in zip(values, words, strict=True) if len(each) > 1)
 
 
-def is_number(table: TextTable, column: str) -> bool:
+def is_number(table: TextTable, column: str, missing: str | None) -> bool:
     """Whether a target is a number: every value is one, and they are not just a few different integers."""
-    values = target_text(trimmed(text_columns(table, [column])[column]).unique()).drop_null()
+    values = target_text(trimmed(text_columns(table, [column])[column]).unique(), missing).drop_null()
     numbers, valid = floats(values)
     few = len(np.unique(numbers)) <= MAX_INTEGER_CLASSES
     return bool(valid.all()) and (not few or bool((numbers % 1 != 0).any()))
