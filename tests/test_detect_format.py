@@ -16,6 +16,7 @@ from sprout.config.formats import FORMATS
 from sprout.config.validate import choice
 from sprout.data.formats import read_format
 from sprout.data.importing.detect_format import detect_format
+from sprout.data.importing.table_columns import Columns
 from sprout.runtime.errors import UserError
 
 
@@ -161,12 +162,20 @@ def test_the_target_of_a_plain_table(
     assert (form["target"], form["number"], form["columns"]) == ("TARGET" if first else "last", number, None)
 
 
-def test_numbers_with_a_decimal_comma_are_left_out_and_reported(data: Path, tmp_path: Path) -> None:
-    text = table("weight;size;species", lambda row: f"{row},3;{row};{'ab'[row % 2]}", 300)
-    (data / "t.csv").write_text(text)
-    found = detect_format(data / "t.csv", tmp_path)
-    assert found.format.columns == ("size",)
-    assert "column 'weight' has numbers with a decimal comma; write a point to make it a feature" in found.notes
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize("target", ["species", "weight"])
+def test_a_decimal_comma_is_that_of_a_number(data: Path, tmp_path: Path, separator: str, target: str) -> None:
+    text = table("weight;size;species", lambda row: f"{row},25;-{row},5;{'ab'[row % 2]}", 300)
+    (data / "t.csv").write_text(text.replace(";", separator))
+    found = detect_format(data / "t.csv", tmp_path, Columns(target))
+    (tmp_path / "arrays").mkdir()
+    listing = read_format(found.root, tmp_path / "arrays", found.format)
+    assert not listing.faults
+    assert (found.format.number, found.format.columns) == (target == "weight", None)
+    if target == "weight":
+        assert listing.value.to_pylist()[:2] == [0.25, 1.25]
+    else:
+        assert listing.examples[1].tolist() == [1.25, -1.5]
 
 
 def test_columns_that_identify_rows_are_not_features(data: Path, form_of: Callable[..., dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as compute
 import pyarrow.csv as pc
 
 from sprout.runtime.errors import UserError, one_line
@@ -17,6 +18,8 @@ BLOCK = 4 << 20
 """Bytes read at a time, 4 MiB, and the longest row."""
 SEPARATORS = ",;\t"
 NO_ROWS = "a header without rows; add some"
+DECIMAL_COMMA = r"^(\s*[+-]?[0-9]+),([0-9]+\s*)$"
+"""A number as it is written in many languages; a file whose separator is the comma has none."""
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -37,7 +40,7 @@ class CsvFile:
     def batches(
         self, columns: Sequence[str], ragged: dict[int, int] | None = None, newlines: bool = True
     ) -> Iterator[pa.RecordBatch]:
-        """Yield these columns as text, null where a field is empty.
+        """Yield these columns as text, null where a field is empty; a decimal comma becomes a point.
 
         Args:
             columns: names of columns.
@@ -67,7 +70,7 @@ class CsvFile:
     def read(self, columns: Sequence[str], skip: Skip, newlines: bool) -> Iterator[pa.RecordBatch]:
         """Yield batches from pyarrow; its errors become a `UserError`."""
         try:
-            yield from pc.open_csv(
+            batches = pc.open_csv(
                 self.path,
                 # Only a single thread reports the row of an error.
                 pc.ReadOptions(use_threads=False, block_size=BLOCK, column_names=self.columns, skip_rows=1),
@@ -79,8 +82,15 @@ class CsvFile:
                     strings_can_be_null=True,
                 ),
             )
+            yield from batches if self.separator == "," else map(with_points, batches)
         except (pa.ArrowInvalid, OSError) as error:
             raise UserError(f"{self.name}: {explain(str(error))}") from None
+
+
+def with_points(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the same entries with a point in numbers that have a decimal comma."""
+    columns = [compute.replace_substring_regex(column, DECIMAL_COMMA, r"\1.\2") for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
 def open_csv(path: Path, name: str) -> CsvFile:

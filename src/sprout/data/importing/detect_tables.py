@@ -36,7 +36,6 @@ from sprout.runtime.errors import UserError, listed
 
 PIXEL = re.compile(r"(pixel|px|p)?[ _-]?[0-9]+|[0-9]+x[0-9]+", re.IGNORECASE)
 """Names of a column with one pixel."""
-DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+|[+-]?[0-9]+")
 WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
 MIN_PIXELS = 16
 """A table with fewer pixel columns holds features."""
@@ -255,7 +254,7 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
     learned_as = "a number" if number else "a class"
     notes = [f"target: column {learned!r}, {learned_as}{why}{hint}", *notes]
     notes += group_notes(sample, group, None if number else learned, rest)
-    notes += left_out_notes(sample, left_out)
+    notes += left_out_notes(left_out)
     settings = Table(
         kind="table",
         file=file,
@@ -295,21 +294,8 @@ def group_notes(
     ]
 
 
-def left_out_notes(sample: TableSample, columns: list[str]) -> Notes:
+def left_out_notes(columns: list[str]) -> Notes:
     """Return which columns are not used as features, and why."""
     if not columns:
         return []
-    return [
-        f"left out, because they identify rows or hold free text: {', '.join(map(repr, columns))}",
-        *(
-            f"column {name!r} has numbers with a decimal comma; write a point to make it a feature"
-            for name in columns
-            if has_decimal_commas(sample, name)
-        ),
-    ]
-
-
-def has_decimal_commas(sample: TableSample, name: str) -> bool:
-    """Whether a column holds numbers written with a decimal comma."""
-    values = sample.values(name)
-    return bool(values) and all(DECIMAL_COMMA.fullmatch(value) for value in values)
+    return [f"left out, because they identify rows or hold free text: {', '.join(map(repr, columns))}"]
