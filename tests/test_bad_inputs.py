@@ -68,7 +68,7 @@ FOLDERS = [
     bad("a name that is no text", faulty(r"ant/\\xff: the name is not UTF-8"), put(os.fsdecode(b"ant/\xff"), PNG)),
     bad("a class that is no text", faulty(r"\\xff: the name is not UTF-8"), put(os.fsdecode(b"\xff/a"), PNG)),
     bad("a file beside classes", faulty("a.png: in no class folder"), put("a.png", PICTURES[0])),
-    bad("splits beside classes", "data/source/bad: test, train lie beside 'ant', 'bee', 'cat', so the", *SPLIT),
+    bad("splits beside classes", "data/source/bad: 'test', 'train' lie beside 'ant', 'bee', 'cat', so the", *SPLIT),
     bad("nothing to learn from", "prepare: no labelled example", make.clear, *UNSEEN, over=GIVEN),
     bad("no files", "data/source/bad: no files here, or only hidden ones", make.clear),
     bad("hidden files", "data/source/bad: no files here, or only hidden ones", make.clear, put(".a.png", PICTURES[0])),
@@ -98,9 +98,9 @@ PATHS_ROWS = {
     "a picture that is none": ("i/text,ant,", "not an image in a known format"),
     "a picture of zero bytes": ("i/zero,ant,", "zero bytes"),
     "a picture twice": ("./i/0.png,ant,", "./i/0.png: same file as row 1"),
-    "an empty label": ("i/24.png,,", "i/24.png: no label in column 'label'"),
+    "an empty label": ("i/24.png,,test", "i/24.png: no label in column label"),
     "an unknown class": ("i/24.png,dog,", "i/24.png: label 'dog' is none of the classes ant, bee, cat"),
-    "an unknown split": ("i/24.png,ant,dev", "i/24.png: split 'dev' is none of train"),
+    "an unknown split": ("i/24.png,ant,late", "i/24.png: split 'late' is none of train"),
 }
 TABLES = {
     "an empty file": ("", "an empty file; a table with a header is needed"),
@@ -274,10 +274,10 @@ TABLE_ROWS = {
     **{f"a feature of {x}": (f"{x},1,long,ant,", f"column 'age' is '{x}', not a finite") for x in ("1e300", "1e400")},
     "an empty number": (",1,long,ant,", "column 'age' is empty"),
     "an empty category": ("1,1,,ant,", "column 'fur' is empty"),
-    "no target": ("1,1,long,,", "no target in column 'kind'"),
-    "several faults": ("x,1,,,", "column 'age' is 'x', .*; column 'fur' is empty; no target in column 'kind'"),
+    "no target": ("1,1,long,,test", "no target in column 'kind'"),
+    "several faults": ("x,1,,,test", "column 'age' is 'x', .*; column 'fur' is empty; no target in column 'kind'"),
     "an unknown class": ("1,1,long,dog,", "label 'dog' is none of the classes ant, bee, cat"),
-    "an unknown split": ("1,1,long,ant,dev", "split 'dev' is none of train"),
+    "an unknown split": ("1,1,long,ant,late", "split 'late' is none of train"),
 }
 NUMBER_ROWS = {
     "a target of text": ("old,1,long,ant,", "target 'age' is 'old', not a finite number"),
@@ -487,10 +487,11 @@ PREPARE = [
 ]
 
 PATHS_FORM = {"file": "t.csv", "path": "path", "label": "label", "split": "part", "group": None, "classes": CLASSES}
+PATHS_FORM |= {"missing": None, "folder_splits": False, "unlisted": "ignored"}
 PIXELS_FORM = {"train": "wide.csv", "test": None, "shape": None, "classes": None}
 ARRAYS_FORM = {"train": "x.npy", "train_labels": "y.npy", "test": None, "test_labels": None, "classes": None}
 TABLE_FORM = {"file": "t.csv", "target": "kind", "number": False, "columns": ["age", "size", "fur"]}
-TABLE_FORM |= {"split": "part", "group": None, "classes": CLASSES}
+TABLE_FORM |= {"split": "part", "group": None, "classes": CLASSES, "missing": None}
 GROUPS = {
     "folders": make.local(make.write_folders, "folders", {}, FOLDERS),
     "paths": make.local(make.write_paths, "paths", PATHS_FORM, PATHS),

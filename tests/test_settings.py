@@ -64,6 +64,7 @@ def test_a_model_that_cannot_be_a_class_is_refused(target: str) -> None:
 @pytest.mark.parametrize("names", [[], ["cat"], ["cat", "dog", "cat"]])
 def test_classes_are_two_or_more_each_once(names: list[str]) -> None:
     form = {"kind": "paths", "file": "t.csv", "path": "path", "label": "label", "split": None, "group": None}
+    form |= {"missing": None, "folder_splits": False, "unlisted": "ignored"}
     values = {"source": "local", "name": "own", "format": form | {"classes": names}}
     with pytest.raises(UserError, match=r"^download\.format\.classes=\[.*\]: .*two classes"):
         choice("download", values, "source", DOWNLOADS)
