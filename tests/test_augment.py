@@ -23,6 +23,7 @@ NOTHING: dict[str, Any] = {
     "crop": 0.0,
     "brightness": 0.0,
     "contrast": 0.0,
+    "gamma": 0.0,
     "colour": 0.0,
     "noise": 0.0,
     "erase": 0.0,
@@ -38,6 +39,7 @@ ALL = NOTHING | {
     "crop": 0.4,
     "brightness": 0.3,
     "contrast": 0.4,
+    "gamma": 0.5,
     "colour": 0.5,
     "noise": 0.1,
     "erase": 0.3,
@@ -230,6 +232,13 @@ def test_brightness():
     images = pictures(3)
     found = augment(images, lambda k: torch.tensor([[0.0], [0.5], [1.0]]), **NOTHING | {"brightness": 0.4})
     torch.testing.assert_close(found, images * torch.tensor([0.6, 1.0, 1.4])[:, None, None, None])
+
+
+def test_gamma_keeps_black_and_white():
+    images = torch.tensor([-1e-9, 0.0, 0.25, 1.0]).expand(3, 1, 1, 4)
+    found = augment(images, lambda k: FACTORS, **NOTHING | {"gamma": math.log(2)})
+    expected = torch.tensor([[0.0, 0.0, 0.5, 1.0], [0.0, 0.0, 0.25, 1.0], [0.0, 0.0, 0.0625, 1.0]])
+    torch.testing.assert_close(found[:, 0, 0], expected)
 
 
 FACTORS = torch.tensor([[0.0], [0.5], [1.0]])

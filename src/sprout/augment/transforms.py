@@ -50,7 +50,11 @@ def change_geometry(images: Tensor, draw: Draw, transforms: Transforms) -> Tenso
 
 
 def change_values(images: Tensor, draw: Draw, transforms: Transforms) -> Tensor:
-    """Change brightness, contrast and colour, add noise, and erase a square: (N, C, H, W) → (N, C, H, W)."""
+    """Change gamma, brightness, contrast and colour, add noise, erase a square: (N, C, H, W) → (N, C, H, W)."""
+    if transforms.gamma:
+        power = torch.exp(transforms.gamma * centred(draw(1)))[..., None, None].to(images)
+        # Resampling may leave a black pixel a rounding error below 0, which has no power.
+        images = images.clamp_min(0) ** power
     if transforms.brightness:
         images = images * factors(draw(1), transforms.brightness).to(images)
     if transforms.contrast:
