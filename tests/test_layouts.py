@@ -204,7 +204,7 @@ def test_what_is_learned(tmp_path: Path, layout: Callable[[Path], Found]) -> Non
 def asked() -> Iterator[tuple[str, list[str], dict[str, list[str]], str]]:
     """Yield a name, images, text files and what is said of them."""
     pictures = numbered("images/{}.jpg", 6)
-    yield "dogs_and_cats", ["train/cat.0.jpg", "train/dog.0.jpg", "test1/1.jpg"], {}, "no folder in them names a class"
+    yield "dogs_and_cats", ["train/cat.0.jpg", "train/dog.0.jpg", "test1/1.jpg"], {}, "no folder in there names a class"
     tags = [f"{path},{tags}" for path, tags in zip(pictures, ["a b", "a", "b", "a b c", "b c", "c"], strict=True)]
     yield "multi_label", pictures, {"train.csv": ["filename,tags", *tags]}, "names several classes of an image"
     columns = [f"{path},{n},{n % 2}.5" for n, path in enumerate(pictures)]

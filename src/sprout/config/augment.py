@@ -32,8 +32,8 @@ class Transforms:
     """Largest fraction of each side that is cut off: a random window of 1 − this value to 1 of the sides is resized to
     the image's size."""
     gamma: NotNegative
-    """Largest change of gamma: pixels in 0..1 are raised to the power of e^x, x drawn uniformly from ± this value. Black
-    and white stay as they are."""
+    """Largest change of gamma: pixels in 0..1 are raised to the power of e^x, x drawn uniformly from ± this value.
+    Black and white stay as they are."""
     brightness: Probability
     """Largest change of brightness: every pixel is multiplied by a factor from 1 ± this value."""
     contrast: Probability

@@ -82,13 +82,14 @@ def find_layout(root: Path) -> Layout:
         UserError: they are neither classes nor splits, or splits without classes.
     """
     notes: list[str] = []
-    branches = [each for each in branches_of(root, unwrapped(top_entries(root)), None, notes) if each.entries]
-    splits = {branch.split for branch in branches} - {None, "unlabelled"}
-    if splits and all(branch.label is None for branch in branches):
+    top = unwrapped(top_entries(root))
+    branches = [each for each in branches_of(root, top, None, notes) if each.entries]
+    # Without a class, several branches are splits or parts.
+    if all(each.label is None for each in branches) and sum(each.split != "unlabelled" for each in branches) > 1:
         raise UserError(
-            f"{root}: images lie in folders for {listed(sorted(map(str, splits)))}, but no folder in them names a "
-            "class; move the images of each class to a folder of its own there, or write a table path,label,split. To "
-            "learn without labels, put all images into one folder"
+            f"{root}: images lie in {quoted(entry.name for entry in top if is_folder(entry))}, and no folder in there "
+            "names a class; move the images of each class to a folder of its own in them, or write a table "
+            "path,label,split. To learn without labels, put all images into one folder"
         )
     return with_pool(Layout(branches, notes))
 
