@@ -34,7 +34,7 @@ def test_every_experiment_is_listed_with_what_it_builds(project: Path) -> None:
     assert (mine.data, mine.labels, mine.model) == ("digits", "70", "cnn 32-64-128")
     assert (mine.result, mine.time) == ("test accuracy 0.9 (3 seeds)", "4 minutes on 2 cores")
     few, full = entries["fashion_mnist_few"], entries["fashion_mnist"]
-    assert (few.data, few.labels, few.model) == ("FashionMNIST", "1000", "resnet 48-80")
+    assert (few.data, few.labels, few.model) == ("FashionMNIST", "1000", "resnet 24-48-96")
     photos = entries["cifar10_few"]
     assert (photos.data, photos.labels, photos.model) == ("CIFAR10", "4000", "resnet 32-64-128")
     assert (full.data, full.labels, full.model) == ("FashionMNIST", "all", "cnn 12-12-12-100")
