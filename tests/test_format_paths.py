@@ -218,6 +218,7 @@ def test_a_table_in_each_split_folder(root: Path) -> None:
 
 
 def test_images_that_no_row_names_can_be_the_pool(root: Path) -> None:
+    (root / "i/README").write_bytes(b"x")
     listing = listed(write(root, "path,label\ni/b.png,cat\n"), unlisted="unlabelled")
     assert paths(listing) == [f"i/{name}.png" for name in "bacd"]
     assert listing.label is not None

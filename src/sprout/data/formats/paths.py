@@ -166,7 +166,9 @@ def unlisted_files(root: Path, files: Sequence[str]) -> list[str]:
     """Return the files under a folder that are neither among these nor documents, in a fixed order."""
     known, real = set(files), os.path.realpath(root)
     found = walk(real, len(real.rstrip("/")) + 1, visible_entries(real))
-    return [path for path, fault in found if fault is None and path not in known and not is_document(path)]
+    return [
+        path for path, fault in found if fault is None and path not in known and not is_document(os.path.basename(path))
+    ]
 
 
 def extended(column: pa.Array | None, values: list[str] | list[None]) -> pa.Array | None:

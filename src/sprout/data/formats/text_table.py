@@ -47,16 +47,21 @@ class ParquetFile:
 
 @dataclass(frozen=True)
 class JsonLines:
-    """A file with a JSON object of the same keys in each line, as Hugging Face's metadata.jsonl."""
+    """A file with a JSON object of the same keys in each line, as Hugging Face's metadata.jsonl; it is read at once."""
 
-    path: Path
     name: str
     """For messages."""
-    columns: list[str]
+    table: pa.Table
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        names: list[str] = self.table.column_names
+        return names
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield these columns with their types."""
-        yield from read_json_lines(self.path, self.name).select(columns).to_batches(ROWS)
+        yield from self.table.select(columns).to_batches(ROWS)
 
 
 def read_json_lines(path: Path, name: str) -> pa.Table:
@@ -86,7 +91,7 @@ def open_table(root: Path, file: str) -> TextTable:
     if not is_parquet and path.suffix.lower() in (".parquet", ".pq"):
         raise UserError(f"{file}: not a Parquet file; write it again, or rename it to .csv if it is one")
     if path.suffix.lower() in JSON_SUFFIXES:
-        return JsonLines(path, file, read_json_lines(path, file).column_names)
+        return JsonLines(file, read_json_lines(path, file))
     if not is_parquet:
         return open_csv(path, file)
     try:

@@ -14,13 +14,14 @@ from sprout.data.formats.archive import is_packed, unpack
 from sprout.data.formats.file_tree import Entry, is_document, is_folder, is_text, visible_entries
 from sprout.data.formats.folder_names import splits_of
 from sprout.data.formats.folders import has_classes, top_entries
+from sprout.data.formats.text_table import JSON_SUFFIXES
 from sprout.data.importing.detect_arrays import array_names, arrays_format, detect_arrays
 from sprout.data.importing.detect_tables import detect_table, detect_train_test_pair
 from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.runtime.errors import UserError, listed
 
 GUIDE = "docs/your_own_data.md"
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson")
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", *JSON_SUFFIXES)
 ARRAY_SUFFIXES = (".npz", ".npy")
 ACCEPTED = "class folders, a table of paths, of pixels or of features (CSV, Parquet), .npz, .npy, or an archive of them"
 LIST_SUFFIXES = (".txt", ".json", ".xml", ".xls", ".xlsx", ".mat")

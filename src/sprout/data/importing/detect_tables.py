@@ -37,6 +37,7 @@ from sprout.runtime.errors import UserError, listed
 PIXEL = re.compile(r"(pixel|px|p)?[ _-]?[0-9]+|[0-9]+x[0-9]+", re.IGNORECASE)
 """Names of a column with one pixel."""
 WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
+"""A whole number, also written 1.0."""
 MIN_PIXELS = 16
 """A table with fewer pixel columns holds features."""
 
