@@ -298,7 +298,7 @@ TABLE_PARQUETS = {
     "a target of lists": (make.parquet(age=[1], kind=[["ant"]]), "t.parquet: column 'kind': list<.*> cannot be read"),
     "missing numbers": (
         make.parquet(age=[1.0, np.nan, None], kind=CLASSES),
-        faulty("t.parquet row 2: column 'age' is 'nan', .*; t.parquet row 3: column 'age' is empty", "2 of 3"),
+        faulty("t.parquet row 2: column 'age' is empty; t.parquet row 3: column 'age' is empty", "2 of 3"),
     ),
 }
 TABLE = [
@@ -491,7 +491,7 @@ PATHS_FORM |= {"missing": None, "folder_splits": False, "unlisted": "ignored"}
 PIXELS_FORM = {"train": "wide.csv", "test": None, "shape": None, "classes": None}
 ARRAYS_FORM = {"train": "x.npy", "train_labels": "y.npy", "test": None, "test_labels": None, "classes": None}
 TABLE_FORM = {"file": "t.csv", "target": "kind", "number": False, "columns": ["age", "size", "fur"]}
-TABLE_FORM |= {"split": "part", "group": None, "classes": CLASSES, "missing": None}
+TABLE_FORM |= {"split": "part", "group": None, "classes": CLASSES, "missing": None, "empty": "faulty"}
 GROUPS = {
     "folders": make.local(make.write_folders, "folders", {}, FOLDERS),
     "paths": make.local(make.write_paths, "paths", PATHS_FORM, PATHS),

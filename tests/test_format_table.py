@@ -14,6 +14,8 @@ from sprout.data.formats import csv_file, feature_columns, npy, read_format
 from sprout.data.listing import Listing
 from sprout.runtime.errors import UserError
 
+MORE = {"classes": None, "missing": None, "empty": "faulty"}
+
 
 def listed(root: Path, **options: Any) -> Listing:
     (root / "scratch").mkdir(exist_ok=True)
@@ -21,7 +23,7 @@ def listed(root: Path, **options: Any) -> Listing:
     return read_format(
         root,
         root / "scratch",
-        choice("format", {"kind": "table", **defaults | {"classes": None, "missing": None} | options}, "kind", FORMATS),
+        choice("format", {"kind": "table", **defaults | MORE | options}, "kind", FORMATS),
     )
 
 
@@ -93,9 +95,32 @@ def test_missing_numbers_of_pandas(tmp_path: Path) -> None:
     assert listing.label is not None
     assert listing.label.to_pylist() == ["1", "2", None]
     assert listing.faults == {
-        1: "column 'x' is 'nan', not a finite number",
+        1: "column 'x' is empty",
         2: "column 'x' is empty",
     }
+
+
+def test_empty_entries_are_marked(tmp_path: Path) -> None:
+    lines = ["age,deck,sure,size,y", "3,A,true,1,0", ",,,2,1", "NA,B,false,3,0", "5,A,true,4,1"]
+    listing = listed(write(tmp_path, *lines), target="y", empty="median")
+    assert listing.features == [
+        *("age", "age is empty", "deck=A", "deck=B", "deck is empty", "sure", "sure is empty", "size")
+    ]
+    none = pytest.approx(float("nan"), nan_ok=True)
+    assert examples(listing) == [
+        [3, 0, 1, 0, 0, 1, 0, 1],
+        [none, 1, 0, 0, 1, none, 1, 2],
+        [none, 1, 0, 1, 0, 0, 0, 3],
+        [5, 0, 1, 0, 0, 1, 0, 4],
+    ]
+    assert listing.filled == [0, 5]
+    assert not listing.faults
+    assert "'age' (2), 'deck' (1), 'sure' (1)" in listing.notes[0]
+
+
+def test_a_column_that_is_empty_in_every_row(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'x': empty in every row"):
+        listed(write(tmp_path, "x,z,y", ",1,a", ",2,b"), target="y", empty="median")
 
 
 def test_many_blocks_in_a_file_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -421,6 +421,28 @@ def test_duplicates_that_were_not_searched_for_are_null(tmp_path):
     assert not list((tmp_path / "prepared").glob("*duplicates.csv"))
 
 
+def test_empty_entries_get_the_median_of_the_training_split(tmp_path):
+    rows = np.arange(800, dtype=np.float32).reshape(400, 2)
+    rows[::3, 0] = np.nan
+    summary = run(tmp_path, make_listing(examples=rows.copy(), features=["a", "b"], filled=[0]))
+    stores = {name: open_store(tmp_path / "prepared" / name) for name in ("train", "val", "test")}
+    found = {name: np.asarray(store.take(np.arange(len(store)))) for name, store in stores.items()}
+    was_empty = {name: np.isnan(rows[(values[:, 1].astype(int) - 1) // 2, 0]) for name, values in found.items()}
+    median = np.median(found["train"][~was_empty["train"], 0])
+    for name, values in found.items():
+        assert was_empty[name].any()
+        assert (values[was_empty[name], 0] == median).all()
+        assert np.array_equal(values[~was_empty[name], 0], values[~was_empty[name], 1] - 1)
+    assert summary["mean"][0] == pytest.approx(found["train"][:, 0].mean())
+    assert f"'a' {median:.6g}" in summary["notes"][-1]
+
+
+def test_a_feature_that_is_empty_in_the_whole_training_split(tmp_path):
+    rows = np.full((400, 2), np.nan, np.float32)
+    with pytest.raises(UserError, match=r"'a' is empty in all .* rows of the training split"):
+        run(tmp_path, make_listing(examples=rows, features=["a", "b"], filled=[0]))
+
+
 def test_a_signal_does_not_wait_for_the_stores(tmp_path, monkeypatch):
     """A long write ends at the next batch."""
     taken = []

@@ -221,7 +221,9 @@ def draft_of(labels: list[str | None] | None, path: Path, **further: Any) -> Any
     count = 40 if labels is None else len(labels)
     given = None if labels is None else pa.array(labels, pa.string())
     listing = Listing(np.zeros((count, 2), np.float32), pa.array(["row"] * count), label=given, **further)
-    detected = Detected(path, path.parent, Table("table", "t.csv", "y", False, None, None, None, None, None), [])
+    detected = Detected(
+        path, path.parent, Table("table", "t.csv", "y", False, None, None, "faulty", None, None, None), []
+    )
     return draft_experiment(CONF, "own", UserData(detected, listing, scan_examples(listing, 1)))
 
 

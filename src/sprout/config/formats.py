@@ -95,6 +95,9 @@ class Table:
     """What stands for a missing target beside an empty entry, NaN, NA and null, such as -1; null if nothing does."""
     columns: tuple[Name, ...] | None
     """The columns with features; null takes all that no other key names."""
+    empty: Literal["median", "faulty"]
+    """What becomes of an empty entry of a feature: median takes that of the training split, and one more feature says
+    where it did; an empty category has none of its values. With faulty, the row is left out."""
     split: Name | None
     """The column with train, val, test or unlabelled; rows without an entry are drawn. null if there is none."""
     group: Name | None

@@ -50,6 +50,8 @@ class Listing:
     """Class names in the order of their index; None: those that are found, in natural order."""
     features: list[str] | None = None
     """(F,) names of the features of a table."""
+    filled: list[int] = field(default_factory=list)
+    """The features whose NaN are filled with the median of the training split."""
     faults: Faults = field(default_factory=dict)
     """What is already known to be wrong with single examples."""
     notes: list[str] = field(default_factory=list)

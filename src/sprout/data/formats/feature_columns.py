@@ -1,4 +1,4 @@
-"""The columns of a table as features: numbers as they are, categories one-hot."""
+"""The columns of a table as features: numbers as they are, categories one-hot, and where an entry is empty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.data.formats.csv_file import NO_ROWS
+from sprout.data.formats.labels import NO_LABEL
 from sprout.data.formats.text_table import TextTable
 from sprout.data.formats.values import as_float32, as_text, floats, trimmed
 from sprout.data.listing import Array, Faults
@@ -18,6 +19,8 @@ MAX_CATEGORIES = 100
 MAX_COUNTED = 10_000
 """Distinct values are counted up to this number."""
 BOOLEANS = {"false": 0.0, "true": 1.0}
+EMPTY_WORDS = pa.array(NO_LABEL)
+"""What stands in a column of numbers where one is missing."""
 
 
 @dataclass
@@ -27,40 +30,52 @@ class Survey:
     what: str
     """The table and the column, for messages."""
     name: str
+    rows: int = 0
     filled: int = 0
+    words: int = 0
+    """Entries such as NA, which are empty in a column of numbers and a category in others."""
     numbers: int = 0
     values: set[str] = field(default_factory=set)
     """Distinct texts, unordered; not all of them if there are `MAX_COUNTED` or more."""
 
     def update(self, column: pa.Array) -> None:
         """Add a batch of the column."""
+        self.rows += len(column)
         self.filled += len(column) - column.null_count
         if not is_text(column):
             self.numbers = self.filled
             return
-        self.numbers += int(floats(column)[1].sum())
+        words = is_empty_word(column)
+        self.words += int(words.sum())
+        self.numbers += int((floats(column)[1] & ~words).sum())
         if len(self.values) < MAX_COUNTED:
             self.values.update(column.unique().drop_null().to_pylist())
 
-    def feature(self) -> "Feature":
+    def feature(self, *, fill: bool) -> "Feature":
         """Return how the column becomes numbers.
 
         If most entries are numbers, it is a column of numbers, and its other entries are faults.
 
+        Args:
+            fill: whether empty entries are to be filled, and another feature says where they were.
+
         Raises:
-            UserError: it is text with too many distinct values for a category.
+            UserError: it is empty in every row and to be filled, or text with too many distinct values for a category.
         """
-        if 2 * self.numbers > self.filled or not self.filled:
-            return Feature(self.name, None)
+        if not self.filled and fill:
+            raise UserError(f"{self.what}: empty in every row; leave it out of `columns`")
+        empty = self.rows - self.filled if fill else 0
+        if 2 * self.numbers > self.filled - self.words or not self.filled:
+            return Feature(self.name, None, empty + self.words if fill else 0)
         if all(value.lower() in BOOLEANS for value in self.values):
-            return Feature(self.name, None)
+            return Feature(self.name, None, empty)
         if len(self.values) > MAX_CATEGORIES:
             count = f"{len(self.values):,}" if len(self.values) < MAX_COUNTED else f"{MAX_COUNTED:,} or more"
             raise UserError(
                 f"{self.what}: text with {count} distinct values, such as {min(self.values)!r}; "
                 f"accepted: numbers, or at most {MAX_CATEGORIES} distinct values; leave it out of `columns`"
             )
-        return Feature(self.name, sorted(self.values))
+        return Feature(self.name, sorted(self.values), empty)
 
 
 @dataclass(frozen=True)
@@ -70,31 +85,51 @@ class Feature:
     name: str
     values: list[str] | None
     """The values of a category; None: the column contains numbers or booleans."""
+    empty: int = 0
+    """How many entries are empty and no faults: NaN in a column of numbers, none of the values of a category. If there
+    are some, one more number is 1 there."""
 
     @property
     def names(self) -> list[str]:
         """Return the names of the F numbers."""
-        return [self.name] if self.values is None else [f"{self.name}={value}" for value in self.values]
+        names = [self.name] if self.values is None else [f"{self.name}={value}" for value in self.values]
+        return [*names, f"{self.name} is empty"] if self.empty else names
 
     def encode(self, column: pa.Array) -> tuple[Array, Faults]:
         """Return a batch as numbers, (n,) → (n, F) float32, zeros where there is a fault; and the faults."""
-        filled = np.asarray(column.is_valid())
+        given = column
         if self.values is None:
+            column = without_empty_words(given)
             numbers, valid = numbers_of(column)
             encoded = as_float32(numbers)[:, None]
             valid &= np.isfinite(encoded[:, 0])
             encoded[~valid] = 0
         else:
             place = np.asarray(pc.index_in(column, pa.array(self.values, pa.string())).fill_null(0))
-            encoded = np.eye(len(self.values), dtype=np.float32)[place] * filled[:, None]
-            valid = filled
-        return encoded, {row: self.fault(column[row].as_py()) for row in np.flatnonzero(~(valid & filled)).tolist()}
+            valid = np.asarray(column.is_valid())
+            encoded = np.eye(len(self.values), dtype=np.float32)[place] * valid[:, None]
+        if self.empty:
+            empty = np.asarray(column.is_null())
+            if self.values is None:
+                encoded[empty] = np.nan
+            encoded, valid = np.column_stack([encoded, empty.astype(np.float32)]), valid | empty
+        return encoded, {row: self.fault(given[row].as_py()) for row in np.flatnonzero(~valid).tolist()}
 
     def fault(self, entry: object) -> str:
         """Return what is wrong with an entry."""
         if entry is None:
             return f"column {self.name!r} is empty"
         return f"column {self.name!r} is {str(entry)!r}, not a finite number"
+
+
+def is_empty_word(column: pa.Array) -> Array:
+    """Return where a column of text has one of `EMPTY_WORDS`: (n,) bool."""
+    return np.asarray(pc.is_in(column, EMPTY_WORDS))
+
+
+def without_empty_words(column: pa.Array) -> pa.Array:
+    """Return a column with null in place of `EMPTY_WORDS`."""
+    return pc.if_else(pc.is_in(column, EMPTY_WORDS), None, column) if is_text(column) else column
 
 
 def is_text(column: pa.Array) -> bool:
@@ -124,14 +159,20 @@ def entries_of(batch: pa.RecordBatch, name: str, what: str) -> pa.Array:
     column = batch.column(name)
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return pc.cast(column, pa.float64(), safe=False)
+        numbers = pc.cast(column, pa.float64(), safe=False)
+        return pc.if_else(pc.is_nan(numbers), None, numbers)  # pandas writes missing values as NaN
     if pa.types.is_boolean(kind):
         return pc.cast(pc.cast(column, pa.uint8()), pa.float64())
     return trimmed(as_text(column, what))
 
 
-def find_features(table: TextTable, columns: Sequence[str]) -> tuple[list[Feature], int]:
+def find_features(table: TextTable, columns: Sequence[str], *, fill: bool) -> tuple[list[Feature], int]:
     """Return the features of these columns, and the number of rows, in one pass over the table.
+
+    Args:
+        table: the table.
+        columns: some of its columns.
+        fill: see `Survey.feature`.
 
     Raises:
         UserError: the table has no rows, or a column cannot be a feature.
@@ -144,4 +185,4 @@ def find_features(table: TextTable, columns: Sequence[str]) -> tuple[list[Featur
             column.update(entries_of(batch, column.name, column.what))
     if not rows:
         raise UserError(f"{table.name}: {NO_ROWS}")
-    return [column.feature() for column in surveys], rows
+    return [column.feature(fill=fill) for column in surveys], rows

@@ -13,7 +13,7 @@ from sprout.data.formats.npy import allocate
 from sprout.data.formats.text_table import TextTable, open_table, require_columns, text_columns
 from sprout.data.formats.values import floats, row_names, trimmed
 from sprout.data.listing import Array, Faults, Listing, add_faults, merge_faults, same_fault
-from sprout.runtime.errors import UserError
+from sprout.runtime.errors import UserError, listed
 
 
 def read(root: Path, scratch: Path, settings: Table) -> Listing:
@@ -30,7 +30,9 @@ def read(root: Path, scratch: Path, settings: Table) -> Listing:
     table = open_table(root, settings.file)
     others = [name for name in (settings.target, settings.split, settings.group) if name is not None]
     require_columns(table, *others, *(settings.columns or []))
-    features, rows = find_features(table, feature_columns(table, others, settings.columns))
+    features, rows = find_features(
+        table, feature_columns(table, others, settings.columns), fill=settings.empty == "median"
+    )
     examples, faults = encode(table, features, rows, scratch / "features.npy")
     text = {name: trimmed(column) for name, column in text_columns(table, others).items()} if others else {}
     splits, split_faults = (None, {}) if settings.split is None else split_names(text[settings.split])
@@ -54,7 +56,9 @@ def read(root: Path, scratch: Path, settings: Table) -> Listing:
         group=None if settings.group is None else text[settings.group],
         classes=None if settings.classes is None or labels is None else list(settings.classes),
         features=[name for feature in features for name in feature.names],
+        filled=filled_places(features),
         faults=merge_faults(faults, target_faults, split_faults),
+        notes=note_empty(features),
     )
 
 
@@ -95,6 +99,23 @@ def encode(table: TextTable, features: list[Feature], rows: int, path: Path) -> 
             at += encoded.shape[1]
         start += len(batch)
     return examples, faults
+
+
+def filled_places(features: Sequence[Feature]) -> list[int]:
+    """Return the places of the numbers that are NaN where the entry is empty."""
+    starts = np.cumsum([0, *(len(feature.names) for feature in features)])
+    return [int(start) for start, each in zip(starts, features, strict=False) if each.empty and each.values is None]
+
+
+def note_empty(features: Sequence[Feature]) -> list[str]:
+    """Report which columns have empty entries, how many, and what becomes of them."""
+    columns = [f"{each.name!r} ({each.empty:,})" for each in features if each.empty]
+    if not columns:
+        return []
+    return [
+        f"empty entries in {listed(columns)}: numbers are filled with the median of the training split, and a further "
+        "feature of each column says where (format.empty; faulty leaves such rows out)"
+    ]
 
 
 def numbers(texts: pa.Array, target: str) -> tuple[pa.Array, Faults]:

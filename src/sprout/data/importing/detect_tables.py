@@ -246,7 +246,7 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
     if kind is None and columns.missing is None:
         refuse_minus_one(sample, learned)
     rest = [name for name in sample.text if name not in (learned, split, group)]
-    left_out = unusable_features(sample.table, rest)
+    left_out = unusable_features(sample, rest)
     kept = tuple(name for name in rest if name not in left_out)
     if not kept:
         raise UserError(f"{file}: no column can be a feature beside the target {learned!r}; add some")
@@ -263,6 +263,7 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
         number=number,
         missing=columns.missing,
         columns=kept if left_out else None,
+        empty="median",
         split=split,
         group=group,
         classes=None,
@@ -299,4 +300,4 @@ def left_out_notes(columns: list[str]) -> Notes:
     """Return which columns are not used as features, and why."""
     if not columns:
         return []
-    return [f"left out, because they identify rows or hold free text: {', '.join(map(repr, columns))}"]
+    return [f"left out, because they identify rows, hold free text or are empty: {', '.join(map(repr, columns))}"]

@@ -31,6 +31,8 @@ LABEL_COLUMNS = (*LABELS, "labels", "classname", "labelname", "classlabel", "cat
 """Usual names of a label's column in a table of images, the most usual first."""
 ROW_COLUMNS = ("id", "index", "row", "no", "unnamed: 0", "")
 """Columns that only identify the row."""
+ID_NAME = re.compile(r".*([a-z0-9](ID|Id)|[ _-](id|Id|ID))")
+"""Names such as PassengerId and customer_id."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
 MINUS_ONE = "-1"
 """How scikit-learn writes that a label is missing, as a rule."""
@@ -203,19 +205,24 @@ def is_number(table: TextTable, column: str, missing: str | None) -> bool:
     return bool(valid.all()) and (not few or bool((numbers % 1 != 0).any()))
 
 
-def unusable_features(table: TextTable, columns: Sequence[str]) -> list[str]:
-    """Return the columns that cannot be features: those that identify the row, and free text."""
+def unusable_features(sample: TableSample, columns: Sequence[str]) -> list[str]:
+    """Return the columns that cannot be features: those that identify the row, free text, and empty ones."""
     surveys = [Survey(name, name) for name in columns]
-    for batch in table.batches(columns):
+    for batch in sample.table.batches(columns):
         for survey in surveys:
             survey.update(entries_of(batch, survey.name, survey.what))
-    return [survey.name for survey in surveys if survey.name.lower() in ROW_COLUMNS or not is_feature(survey)]
+    return [each.name for each in surveys if identifies_rows(sample, each.name) or not is_feature(each)]
+
+
+def identifies_rows(sample: TableSample, column: str) -> bool:
+    """Whether a column only identifies the row: by its name, and by distinct values for one such as PassengerId."""
+    return column.lower() in ROW_COLUMNS or bool(ID_NAME.fullmatch(column) and sample.is_unique(column))
 
 
 def is_feature(survey: Survey) -> bool:
     """Whether the format `table` accepts a column as a feature."""
     try:
-        survey.feature()
+        survey.feature(fill=True)
     except UserError:
         return False
     return True

@@ -16,6 +16,7 @@ from sprout.data.listing import SPLITS, Array, Listing
 from sprout.data.prepare.assignment import Assignment, assign_splits
 from sprout.data.prepare.csv_lists import usable_rows, write_duplicates, write_near_duplicates, write_quarantine
 from sprout.data.prepare.examples import Examples, load_examples
+from sprout.data.prepare.missing import fill, medians_of, note_filled
 from sprout.data.prepare.summary import FeatureStatistics, PixelStatistics, summarize
 from sprout.data.prepare.targets import UNKNOWN, Targets
 from sprout.data.store import StoreWriter, label_table
@@ -53,10 +54,12 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
         equal = write_duplicates(folder / "duplicates.csv", usable, assignment, origin)
     if decoded is not None and decoded.hashes is not None:
         near = write_near_duplicates(folder / "near_duplicates.csv", examples, decoded.hashes, assignment, origin)
-    statistics = write_stores(folder, examples, assignment, origin)
+    medians = medians_of(listing, examples.features, assignment.rows["train"])
+    statistics = write_stores(folder, examples, assignment, origin, medians)
     write_truth(assignment.targets.index[assignment.rows["unlabelled"]], folder / "truth.parquet")
     write_contact_sheets(folder / "contact_sheets", examples, assignment.rows["train"], assignment.targets)
     summary = summarize(examples, assignment, listing.features, statistics, len(faults), equal, near)
+    summary["notes"] += note_filled(listing.features, medians)
     write_json(folder / "classes.json", assignment.targets.classes)
     write_json(folder / "summary.json", summary)
     for note in summary["notes"]:
@@ -64,8 +67,18 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
     return summary
 
 
-def write_stores(folder: Path, examples: Examples, assignment: Assignment, origin: pa.Array) -> dict[str, Any]:
-    """Write one store per split; return the training split's statistics."""
+def write_stores(
+    folder: Path, examples: Examples, assignment: Assignment, origin: pa.Array, medians: dict[int, float]
+) -> dict[str, Any]:
+    """Write one store per split; return the training split's statistics.
+
+    Args:
+        folder: where they go.
+        examples: all of them.
+        assignment: of the examples to the splits.
+        origin: (N,) where each comes from.
+        medians: of the features whose NaN are filled.
+    """
     statistics = (
         PixelStatistics(examples.shape[-1]) if examples.dtype == "uint8" else FeatureStatistics(examples.shape[0])
     )
@@ -74,9 +87,10 @@ def write_stores(folder: Path, examples: Examples, assignment: Assignment, origi
     def write(name: str) -> None:
         rows = assignment.rows[name]
         with StoreWriter(folder / name, len(rows), examples.shape, examples.dtype) as writer:
-            for batch in examples.batches(rows):
+            for found in examples.batches(rows):
                 if interrupted.is_set():
                     return
+                batch = fill(found, medians)
                 writer.append(batch)
                 if name == "train":
                     statistics.add(batch)
