@@ -311,6 +311,16 @@ def test_check_and_new_load_nothing_heavy(project: Path, shots: Path) -> None:
     assert {"torch", "mlflow", "pytorch_lightning", "sklearn"} & set(done.stdout.splitlines()[-1].split()) == set()
 
 
+def test_small_classes_are_left_out_by_an_option(sprout: Callable[..., Ended], project: Path, shots: Path) -> None:
+    (shots / "rare").mkdir()
+    Image.new("L", (8, 8), 77).save(shots / "rare/only.png")
+    checked = sprout("check", shots, "--min-class-size=2")
+    assert "rare 1; with test and val 1 example" in checked.out
+    assert checked.out.endswith("--min-class-size=2\n")
+    assert sprout("new", "own", "--from", shots, "--min-class-size=2").code == 0
+    assert compose_config(project / "conf", "own", []).config["prepare"]["min_class_size"] == 2
+
+
 def test_too_many_faults_are_reported_with_the_setting_that_allows_them(
     sprout: Callable[..., Ended], shots: Path
 ) -> None:

@@ -37,6 +37,7 @@ SETTINGS = {
     "resize": "none",
     "max_pixels": 10**6,
     "max_faulty": 0.01,
+    "min_class_size": None,
     "duplicates": "move",
     "near_duplicates": None,
     "strata": {},
@@ -441,6 +442,15 @@ def test_a_feature_that_is_empty_in_the_whole_training_split(tmp_path):
     rows = np.full((400, 2), np.nan, np.float32)
     with pytest.raises(UserError, match=r"'a' is empty in all .* rows of the training split"):
         run(tmp_path, make_listing(examples=rows, features=["a", "b"], filled=[0]))
+
+
+def test_small_classes_are_left_out(tmp_path):
+    labels = np.repeat([0, 1, 2, 3], [198, 198, 3, 1])
+    listing = make_listing(labels=labels, official=2)  # the only example of the last class and one more are test
+    summary = run(tmp_path, listing, min_class_size=3, labels=None)
+    assert read_json(tmp_path / "prepared/classes.json") == CLASSES[:2]
+    assert sum(split["examples"] for split in summary["splits"].values()) == 396
+    assert summary["notes"][-1].endswith(f"{CLASSES[3]} 0, {CLASSES[2]} 2; with test and val 4 examples")
 
 
 def test_a_signal_does_not_wait_for_the_stores(tmp_path, monkeypatch):

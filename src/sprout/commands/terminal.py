@@ -19,6 +19,9 @@ Target = Annotated[
 Group = Annotated[
     str | None, typer.Option(help="the column of a table whose equal values stay in one split", show_default=False)
 ]
+MinClassSize = Annotated[
+    int | None, typer.Option(min=1, help="leave out classes with fewer examples to learn from", show_default=False)
+]
 Missing = Annotated[str | None, typer.Option(help="what stands for a missing label, such as -1", show_default=False)]
 
 

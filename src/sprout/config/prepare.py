@@ -44,6 +44,8 @@ class Prepare:
     """An image file with more pixels is faulty."""
     max_faulty: Probability
     """Faulty examples are left out up to this fraction; more of them end the stage with an error."""
+    min_class_size: Count | None
+    """A class with fewer examples to train on, or to draw from, is left out with all of them; null keeps all."""
     duplicates: Literal["move", "refuse", "keep"]
     """Images with equal pixels are never in two drawn splits. If the source's own splits share some: move keeps them in
     one split only (test before val before train), refuse ends the stage with an error, keep changes nothing."""

@@ -180,7 +180,8 @@ def learning_notes(listing: Listing, scan: Scan) -> Iterator[str]:
         yield f"classes that differ only in case or Unicode form: {', '.join(map(repr, similar))}; are they the same?"
     if small := [name for name in natural_order(counts) if counts[name] < SMALL_CLASS]:
         names = ", ".join(f"{printable(name)} {counts[name]}" for name in small[:SHOWN])
-        yield f"classes with fewer than {SMALL_CLASS} examples: {names}{', …' if len(small) > SHOWN else ''}"
+        more = ", …" if len(small) > SHOWN else ""
+        yield f"classes with fewer than {SMALL_CLASS} examples: {names}{more}; --min-class-size leaves small ones out"
     if counts and max(counts.values()) >= IMBALANCE * min(counts.values()):
         ratio = max(counts.values()) // min(counts.values())
         yield f"the largest class has {ratio:,} times as many examples as the smallest; accuracy alone is misleading"

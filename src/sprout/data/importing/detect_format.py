@@ -70,7 +70,9 @@ def detect_format(path: Path, scratch: Path, columns: Columns = UNSAID) -> Detec
     except ValidationError as error:  # such as a column without a name
         raise UserError(f"{path}: {explain('format', error, TableFormat)}") from None
     if columns != UNSAID and detected.format.kind not in ("table", "paths"):
-        raise UserError(f"{columns.options}: {path} is not a table with a column of labels or for each feature")
+        raise UserError(
+            f"{' '.join(columns.options)}: {path} is not a table with a column of labels or for each feature"
+        )
     return detected
 
 

@@ -67,7 +67,9 @@ def detect_table(root: Path, file: str, columns: Columns = UNSAID) -> tuple[Path
     if path is None:
         return features_format(sample, file, Columns(target, group, columns.missing), kind)
     if kind == "number":
-        raise UserError(f"{columns.options}: the rows of {file} are images, of which only classes are learned")
+        raise UserError(
+            f"{' '.join(columns.options)}: the rows of {file} are images, of which only classes are learned"
+        )
     return paths_format(sample, file, path, Columns(target, group, columns.missing), kind)
 
 

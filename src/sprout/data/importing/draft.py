@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -73,6 +73,8 @@ def draft_experiment(conf: Path, name: str, data: UserData) -> Draft:
     """
     refuse_unusable(data)
     suggested = suggest_settings(data.listing, data.scan)
+    if data.min_class_size is not None:
+        suggested = replace(suggested, prepare=suggested.prepare | {"min_class_size": data.min_class_size})
     command, description = f"dvc exp run -S experiment={name}", describe_data(data)
     files = {
         f"download/{name}.yaml": download_text(name, data.detected.format, description),
@@ -106,7 +108,7 @@ def refuse_untaught(targets: Targets, train: Array) -> None:
     if absent:
         raise UserError(
             f"train: no labelled example of class {listed(absent)}; each class needs some: label some, "
-            "or remove the class from the other splits"
+            "or leave the class out by --min-class-size=1 (prepare.min_class_size)"
         )
 
 

@@ -52,10 +52,9 @@ class Columns(NamedTuple):
     """What stands for a missing label, beside an empty entry and the like."""
 
     @property
-    def options(self) -> str:
-        """As it was written on the command line."""
-        given = [f"--{name}={value}" for name, value in self._asdict().items() if value is not None]
-        return " ".join(given)
+    def options(self) -> list[str]:
+        """As they were written on the command line."""
+        return [f"--{name}={value}" for name, value in self._asdict().items() if value is not None]
 
 
 UNSAID = Columns()

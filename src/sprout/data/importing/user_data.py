@@ -3,7 +3,7 @@
 import os
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from sprout.data.importing.scan_worker import ScannedChunk, scan_chunk
 from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.data.listing import Array, Files, Listing
 from sprout.data.prepare.decode_all import are_few
+from sprout.data.prepare.small_classes import without_small_classes
 from sprout.data.prepare.worker import DIGEST_BYTES
 from sprout.runtime.errors import UserError
 from sprout.runtime.process_pool import in_processes
@@ -38,12 +39,15 @@ class Scan:
     """(N,) bool: images that show no colour."""
     digests: Array | None
     """(N, 16) uint8: equal where images are; None for rows of a table."""
+    left_out: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(n,) rows whose classes are too small."""
 
     @property
     def usable(self) -> Array:
-        """(n,) the rows without a fault."""
+        """(n,) the rows without a fault that are not left out."""
         usable = np.ones(len(self.shapes), bool)
         usable[list(self.faults)] = False
+        usable[self.left_out] = False
         return np.flatnonzero(usable)
 
 
@@ -54,16 +58,21 @@ class UserData:
     detected: Detected
     listing: Listing
     scan: Scan
+    min_class_size: int | None = None
+    """As the user says; see the section `prepare`."""
 
 
 @contextmanager
-def open_user_data(conf: Path, path: Path, columns: Columns = UNSAID) -> Iterator[UserData]:
+def open_user_data(
+    conf: Path, path: Path, columns: Columns = UNSAID, min_class_size: int | None = None
+) -> Iterator[UserData]:
     """Detect the format of data, list its examples and scan them; an unpacked archive is removed afterwards.
 
     Args:
         conf: the folder of config groups, whose section `prepare` limits the size of an image.
         path: the data.
         columns: what the user says of the columns of a table.
+        min_class_size: examples that a class needs; None keeps all.
 
     Raises:
         UserError: there is no data, or it is in no known format.
@@ -74,7 +83,16 @@ def open_user_data(conf: Path, path: Path, columns: Columns = UNSAID) -> Iterato
         (arrays := scratch / "arrays").mkdir()
         detected = detect_format(path, scratch, columns)
         listing = read_format(detected.root, arrays, detected.format)
-        yield UserData(detected, listing, scan_examples(listing, default.max_pixels))
+        data = UserData(detected, listing, scan_examples(listing, default.max_pixels), min_class_size)
+        yield leave_out_small_classes(data)
+
+
+def leave_out_small_classes(data: UserData) -> UserData:
+    """The data without classes that are smaller than the user wants."""
+    usable = data.scan.usable
+    listing, kept, notes = without_small_classes(data.listing, usable, data.min_class_size)
+    scan = replace(data.scan, left_out=np.setdiff1d(usable, kept, assume_unique=True))
+    return replace(data, listing=replace(listing, notes=[*listing.notes, *notes]), scan=scan)
 
 
 def refuse_unusable(data: UserData) -> None:

@@ -17,6 +17,7 @@ from sprout.data.prepare.assignment import Assignment, assign_splits
 from sprout.data.prepare.csv_lists import usable_rows, write_duplicates, write_near_duplicates, write_quarantine
 from sprout.data.prepare.examples import Examples, load_examples
 from sprout.data.prepare.missing import fill, medians_of, note_filled
+from sprout.data.prepare.small_classes import without_small_classes
 from sprout.data.prepare.summary import FeatureStatistics, PixelStatistics, summarize
 from sprout.data.prepare.targets import UNKNOWN, Targets
 from sprout.data.store import StoreWriter, label_table
@@ -46,6 +47,7 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
     # The listing's reasons replace those of decoding: some of its faulty rows have no path to decode.
     faults = (decoded.faults if decoded else {}) | listing.faults
     usable, origin = usable_rows(faults, listing.origin, settings.max_faulty), listing.origin
+    listing, usable, left_out = without_small_classes(listing, usable, settings.min_class_size)
     assignment = assign_splits(listing, usable, decoded.digests if decoded else None, examples.features, settings)
 
     write_quarantine(folder / "quarantine.csv", faults, origin)
@@ -59,7 +61,7 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
     write_truth(assignment.targets.index[assignment.rows["unlabelled"]], folder / "truth.parquet")
     write_contact_sheets(folder / "contact_sheets", examples, assignment.rows["train"], assignment.targets)
     summary = summarize(examples, assignment, listing.features, statistics, len(faults), equal, near)
-    summary["notes"] += note_filled(listing.features, medians)
+    summary["notes"] += [*left_out, *note_filled(listing.features, medians)]
     write_json(folder / "classes.json", assignment.targets.classes)
     write_json(folder / "summary.json", summary)
     for note in summary["notes"]:

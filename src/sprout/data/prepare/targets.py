@@ -40,14 +40,20 @@ def find_targets(listing: Listing, rows: Array) -> Targets:
     value = None if listing.value is None else listing.value.to_numpy(zero_copy_only=False)
     if listing.label is None:
         return Targets([], np.full(len(listing), UNKNOWN), value)
-    names = {name for name in pc.unique(listing.label.take(rows)).to_pylist() if name is not None}
-    if not names and listing.classes is None:
+    classes = known_classes(listing, rows)
+    if not classes:
         return Targets([], np.full(len(listing), UNKNOWN), value)
-    classes = natural_order(names) if listing.classes is None else listing.classes
     index = pc.index_in(listing.label, pa.array(classes, pa.string())).fill_null(UNKNOWN)
     targets = Targets(classes, index.to_numpy(zero_copy_only=False).astype(np.int64), value)
     check_classes(count_classes(targets.index[rows], classes))
     return targets
+
+
+def known_classes(listing: Listing, rows: Array) -> list[str]:
+    """Return the classes in the order of their index: those that the source names, else those of these rows."""
+    if listing.label is None or listing.classes is not None:
+        return listing.classes or []
+    return natural_order(name for name in pc.unique(listing.label.take(rows)).to_pylist() if name is not None)
 
 
 def check_classes(counts: dict[str, int]) -> None:
