@@ -11,7 +11,8 @@ from torch import Tensor
 
 from sprout.augment.draws import draws
 from sprout.augment.transforms import augment as augment_by
-from sprout.config.augment import Transforms
+from sprout.augment.transforms import drop_entries
+from sprout.config.augment import Augment, Transforms
 
 NOTHING: dict[str, Any] = {
     "flip": 0.0,
@@ -27,6 +28,7 @@ NOTHING: dict[str, Any] = {
     "colour": 0.0,
     "noise": 0.0,
     "erase": 0.0,
+    "drop": 0.0,
     "fill": "zeros",
 }
 ALL = NOTHING | {
@@ -44,7 +46,7 @@ ALL = NOTHING | {
     "noise": 0.1,
     "erase": 0.3,
 }
-KINDS = [key for key in NOTHING if key != "fill"]
+KINDS = [key for key in NOTHING if key not in ("drop", "fill")]
 
 
 def augment(images: Tensor, draw: Callable[[int], Tensor], **transforms: Any) -> Tensor:
@@ -353,3 +355,19 @@ def test_double_stays_double(fill):
     assert found.dtype == torch.float64
     single = augment(images.float(), draws(0, 0, torch.arange(5)), **ALL | {"fill": fill})
     torch.testing.assert_close(found.float(), single, atol=1e-4, rtol=0)
+
+
+def test_dropped_entries_have_the_neutral_value_of_their_feature() -> None:
+    rows, neutral = torch.arange(1.0, 4001).reshape(1000, 4), torch.tensor([-1.0, -2.0, -3.0, -4.0])
+    found = drop_entries(rows, draws(1, 2, torch.arange(1000)), 0.3, neutral)
+    dropped = found != rows
+    assert torch.equal(found[dropped], neutral.expand(1000, 4)[dropped])
+    assert dropped.float().mean(0).tolist() == pytest.approx([0.3] * 4, abs=0.05)
+    alone = drop_entries(rows[500:], draws(1, 2, torch.arange(500, 1000)), 0.3, neutral)
+    assert torch.equal(found[500:], alone)
+    assert drop_entries(rows, draws(1, 2, torch.arange(1000)), 0.0, neutral) is rows
+
+
+def test_copies_of_images_cannot_drop_entries() -> None:
+    with pytest.raises(ValueError, match=r"transforms\.drop: changes rows of a table"):
+        Augment(copies=1, seed=0, transforms=Transforms(**NOTHING | {"shift": 0.1, "drop": 0.3}))

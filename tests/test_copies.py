@@ -21,7 +21,7 @@ from sprout.runtime.errors import UserError
 
 PLACES = ("flip", "flip_vertical", "shift", "rotate", "zoom", "shear", "crop")
 VALUES = ("gamma", "brightness", "contrast", "colour", "noise", "erase")
-STILL = {**dict.fromkeys((*PLACES, *VALUES), 0.0), "fill": "zeros", "brightness": 1e-9}
+STILL = {**dict.fromkeys((*PLACES, *VALUES, "drop"), 0.0), "fill": "zeros", "brightness": 1e-9}
 """A transform too small to change a pixel, as copies without any are refused."""
 MOVED = STILL | {"brightness": 0.0} | {"shift": 0.2, "rotate": 20.0, "noise": 0.05}
 

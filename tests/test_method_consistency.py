@@ -1,5 +1,6 @@
 """The method consistency: its loss against a plain reference, its state, and trainings by it."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from sprout.methods.label_record import LabelRecord
 from sprout.runtime.errors import UserError
 from sprout.runtime.run_context import RunContext
 from trainings import CONSISTENCY as METHOD
-from trainings import MLP, config_of, trainee
+from trainings import MLP, STILL, config_of, trainee
 from trainings import examples as bright
 
 LABELLED, POOL = [4, 0, 7], [5, 2, 8, 1, 0, 3]
@@ -152,10 +153,25 @@ def test_trainings_that_do_not_fit(changes: dict[str, Any], message: str) -> Non
         section().method.check_training("retrain", StepSettings(**fitting | changes))
 
 
-def test_rows_of_a_table_have_no_views(make_store: Any) -> None:
-    rows = Examples.of(make_store(6, shape=(4,)), target="label")
-    with pytest.raises(UserError, match=r"retrain\.method\.kind=consistency: .*rows of a table.*take retrain=default"):
-        check_settings(rows, "retrain", config_of(method=METHOD, batch_size=2, ema=0.9))
+@pytest.mark.parametrize(
+    ("shape", "strong", "message"),
+    [
+        ((4,), {"drop": 0.3}, None),
+        (
+            (4,),
+            {"noise": 0.3, "shift": 0.1},
+            r"retrain\.strong\.shift=0\.1, retrain\.strong\.noise=0\.3: .*@train.strong=rows",
+        ),
+        ((4, 4, 1), {"drop": 0.3}, r"retrain\.strong\.drop=0\.3: changes rows of a table, .* images; set it to 0"),
+    ],
+)
+def test_each_kind_of_examples_has_transforms_of_its_own(
+    make_store: Any, shape: tuple[int, ...], strong: dict[str, float], message: str | None
+) -> None:
+    examples = Examples.of(make_store(6, shape=shape), target="label")
+    config = config_of(method=METHOD, batch_size=2, ema=0.9, transforms=STILL, weak=STILL, strong=STILL | strong)
+    with pytest.raises(UserError, match=message) if message else nullcontext():
+        check_settings(examples, "retrain", config)
 
 
 def test_it_learns_classes_by_cross_entropy() -> None:

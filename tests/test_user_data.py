@@ -170,18 +170,20 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
         (["train"] * 60 + ["test"] * 40, 5),
         (["train"] * 60 + ["val"] * 20 + ["test"] * 20, None),
         (["train"] * 6 + ["test"] * 94, 3),
-        (["train"] * 60 + ["unlabelled"] * 40, None),
+        (["train"] * 60 + ["unlabelled"] * 40, 5),
         (["train"] * 12 + ["val"] * 8 + ["unlabelled"] * 80, None),
     ],
 )
 def test_few_labels_are_not_split(splits: list[str] | None, folds: int | None) -> None:
-    """Where the data has no val of its own, nor unlabelled rows of a table, whose pseudo-labels need val."""
+    """Where the data has no val of its own."""
     labels = pa.array([("a", "b")[row % 2] for row in range(100)])
     given = None if splits is None else pa.array(splits, pa.string())
     listing = Listing(np.zeros((100, 2), np.float32), pa.array(["x"] * 100), label=labels, split=given)
     found = suggest_settings(listing, scan_examples(listing, 1))
     assert found.prepare["folds"] == folds
-    assert (found.files.get("/pseudo_label") == "none") == (folds is not None)
+    pool = splits is not None and "unlabelled" in splits
+    assert (found.files.get("/pseudo_label") == "none") == (pool or folds is not None)
+    assert (found.files.get("/retrain") == "consistency") == pool
     if folds:
         assert (found.prepare["test"], found.prepare["val"]) == (None, None)
         assert f"{folds}-fold cross-validation measures the error" in found.learns

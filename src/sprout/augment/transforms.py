@@ -30,6 +30,18 @@ def augment(images: Tensor, draw: Draw, transforms: Transforms) -> Tensor:
     return change_values(change_geometry(images, draw, transforms), draw, transforms)
 
 
+def drop_entries(rows: Tensor, draw: Draw, drop: float, neutral: Tensor) -> Tensor:
+    """Replace entries at random by the neutral value of their feature: (N, F), and (F,) values → (N, F).
+
+    Args:
+        rows: of a table.
+        draw: see `draws`.
+        drop: the probability for each entry.
+        neutral: what normalising makes 0.
+    """
+    return torch.where(draw(rows.shape[1]) < drop, neutral, rows) if drop else rows
+
+
 def change_geometry(images: Tensor, draw: Draw, transforms: Transforms) -> Tensor:
     """Flip, shift, rotate, zoom, shear and crop: (N, C, H, W) → (N, C, H, W), by one resampling at most."""
     flip, flip_vertical = transforms.flip, transforms.flip_vertical

@@ -10,6 +10,8 @@ from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT, CountOrZero, NotNegative, Probability, Seed, Share
 
+OF_ROWS = ("drop",)
+"""The transforms of rows of a table; the others are those of images."""
 Degrees = Annotated[float, Field(ge=0, le=180)]
 
 
@@ -47,13 +49,20 @@ class Transforms:
     erase: Share
     """Sides of an erased rectangle at a random place, as a fraction of the image's sides (Cutout: DeVries and Taylor,
     2017)."""
+    drop: Share
+    """Column dropout, for rows of a table and not for images: the probability that an entry is replaced by the value
+    that normalising makes 0, with normalise=standard the mean of its feature."""
     fill: Literal["zeros", "border", "reflection"]
     """How the area outside of a moved image is filled."""
 
     @property
     def active(self) -> dict[str, float]:
-        """The transforms that change images, by name; `fill` alone changes nothing."""
+        """The transforms that change something, by name; `fill` alone does not."""
         return {key: value for key, value in vars(self).items() if value and not isinstance(value, str)}
+
+    def unfit(self, *, images: bool) -> dict[str, float]:
+        """Those of them that are not for images, or not for rows of a table."""
+        return {key: value for key, value in self.active.items() if (key in OF_ROWS) == images}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -67,6 +76,10 @@ class Augment:
 
     def __post_init__(self) -> None:
         """Refuse copies that equal their originals: they would only make the training longer."""
+        if self.copies and (unfit := self.transforms.unfit(images=True)):
+            raise ValueError(
+                f"transforms.{next(iter(unfit))}: changes rows of a table, and copies are of images; set it to 0"
+            )
         if self.copies and not self.transforms.active:
             raise ValueError(
                 f"copies={self.copies} without a transform: the copies would equal their originals; set a transform, "

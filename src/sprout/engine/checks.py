@@ -75,36 +75,34 @@ def check_settings(train: Examples, section: str, config: GradientDescent, folds
             f"{len(train)}, or any with {section}.steps_per_epoch"
         )
     config.task.check(section, train)
-    if len(train.shape) == 1 and config.method.needs_images:
-        raise UserError(
-            f"{section}.method.kind={config.method.name}: the examples are rows of a table, and it compares augmented "
-            "views of images; take retrain=default with pseudo_label=default"
-        )
-    if len(train.shape) == 1:
-        check_transforms(section, config)
+    check_transforms(section, config, images=len(train.shape) == 3)
     if config.devices == "auto":  # other numbers are known when the config is composed
         config.method.check_training(section, config.step_settings(math.prod(config.processes)))
 
 
-def check_transforms(section: str, config: GradientDescent) -> None:
-    """Check that none is set, as the examples are rows of a table; a policy that the method does not use may have some.
+def check_transforms(section: str, config: GradientDescent, *, images: bool) -> None:
+    """Check that those which are set change such examples; a policy that the method does not use may have others.
 
     Raises:
-        UserError: one is.
+        UserError: one does not.
     """
     used = {"transforms", *config.method.policies}
     asked = [
         f"{section}.{policy}.{key}={written(value)}"
         for policy, transforms in config.policies.items()
-        for key, value in transforms.active.items()
+        for key, value in transforms.unfit(images=images).items()
         if policy in used
     ]
-    if asked:
-        raise UserError(
-            f"{', '.join(asked)}: the examples are rows of a table, and transforms change images; set "
-            f"{'it' if len(asked) == 1 else 'them'} to 0, or take train/transforms=none and "
-            f"{section}.method.policy=transforms"
-        )
+    if not asked:
+        return
+    them, keys = "it" if len(asked) == 1 else "them", ", ".join(asked)
+    if images:
+        raise UserError(f"{keys}: changes rows of a table, and the examples are images; set {them} to 0")
+    raise UserError(
+        f"{keys}: the examples are rows of a table, of which only drop changes entries; set {them} to 0, or take "
+        f"train/transforms=none with {section}.method.policy=transforms, or train/transforms@train.weak=none with "
+        "train/transforms@train.strong=rows"
+    )
 
 
 def check_machine(section: str, accelerator: str, precision: str) -> None:

@@ -14,7 +14,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from sprout.augment.draws import Draw, draws
-from sprout.augment.transforms import augment
+from sprout.augment.transforms import augment, drop_entries
 from sprout.config.train import GradientDescent
 from sprout.data.loader import Batch, Step
 from sprout.engine.device import seed_dropout
@@ -65,10 +65,10 @@ class TrainingModule(pl.LightningModule):
         )
         self.steps_per_epoch, self.world = steps_per_epoch, world
         self.total_steps = config.epochs * steps_per_epoch
-        images = len(card.input_shape) == 3
+        images = self.images = len(card.input_shape) == 3
         self.layout = torch.channels_last if config.channels_last and images else torch.contiguous_format
         network.to(memory_format=self.layout)
-        self.policies = {name: policy for name, policy in config.policies.items() if policy.active and images}
+        self.policies = {name: policy for name, policy in config.policies.items() if policy.active}
         self.unfreezing = Unfreezing(network, config.unfreeze)
         self.schedule = make_schedule(config.schedule, self.total_steps)
         self.ema: WeightAverage | None = None
@@ -88,7 +88,11 @@ class TrainingModule(pl.LightningModule):
     def view(self, batch: Batch, draw: Draw, policy: Policy) -> Tensor:
         """The examples augmented by a policy, of the shape of `scaled`; each call makes another view."""
         scaled, transforms = self.scaled(batch), self.policies.get(policy)
-        return scaled if transforms is None else augment(scaled, draw, transforms)
+        if transforms is None:
+            return scaled
+        if not self.images:
+            return drop_entries(scaled, draw, transforms.drop, self.normalise.mean)
+        return augment(scaled, draw, transforms)
 
     def outputs(self, shown: Tensor) -> Tensor:
         """The outputs of the network for scaled examples, in float32, or in float64 with precision 64-true."""

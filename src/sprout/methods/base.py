@@ -153,8 +153,6 @@ class Method(ABC):
     """How a network is trained, step by step."""
 
     name: ClassVar[str]
-    needs_images: ClassVar[bool] = False
-    """Whether it compares augmented views, which rows of a table do not have."""
     columns: ClassVar[tuple[str, ...]] = ()
     """Further columns of the label tables that change the loss; they belong to the training's fingerprint."""
 

@@ -70,7 +70,6 @@ class Consistency(Method):
     """Momentum of the running means: of class shares, of the confidence and its variance."""
 
     name: ClassVar[str] = "consistency"
-    needs_images: ClassVar[bool] = True
     columns: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __post_init__(self) -> None:
@@ -107,7 +106,7 @@ class Consistency(Method):
         if "strong" not in settings.active:
             raise UserError(
                 f"{section}.strong: all transforms are off, and {section}.method.kind={self.name} learns from the "
-                f"view that they make; take train/transforms@{section}.strong=strong"
+                f"view that they make; take train/transforms@{section}.strong=strong, or =rows for rows of a table"
             )
 
     @property

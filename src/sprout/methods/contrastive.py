@@ -60,7 +60,7 @@ class Contrastive(Method):
             group = "train/transforms" if self.policy == "transforms" else f"train/transforms@train.{self.policy}"
             raise UserError(
                 f"{section}.{self.policy}: all are off, and method.kind={self.name} compares the views that they make; "
-                f"take {group}=shifts"
+                f"take {group}=shifts, or {group}=rows for rows of a table"
             )
 
     @property

@@ -38,6 +38,7 @@ COMMENTS = {
     ("train", "method"): "weak shifts and mirrors only; in so few steps stronger augmentation slows down learning.",
     ("train", "transforms"): "Probability of mirroring: 0.0 where left and right differ in meaning, as in writing.",
     ("train", "weak"): "The two views of an unlabelled image are mirrored as the labelled images are.",
+    ("control", "policies"): "The augmentation of each control, of which val or cross-validation picks one.",
     ("retrain", "epochs"): "More steps still help, and take longer; so many are a compromise for the images' size.",
     ("retrain", "batch_size"): "Labelled images in a step, beside four times as many unlabelled ones.",
     ("retrain", "schedule"): "The learning rate falls to 0 twice, which often does better than once.",
@@ -164,6 +165,7 @@ def experiment_text(name: str, suggested: SuggestedSettings, description: str, c
         "prepare": suggested.prepare,
         "model": suggested.model,
         "train": suggested.train,
+        "control": suggested.control,
         "retrain": suggested.retrain,
     }
     for key, settings in sections.items():

@@ -43,6 +43,9 @@ STUDENT_STEPS = (500, 4_000)
 VIEWS = 9
 """Views of images in its step for each labelled one, which comes with two views of each of four unlabelled ones."""
 
+ROW_STEPS = 1_000
+"""Steps of consistency training on rows of a table."""
+
 LEARNS = {
     "class": "learns their classes",
     "number": "learns their numbers",
@@ -61,8 +64,17 @@ FEW_LABELS_FILES = {
     "/retrain": Consistency.name,
 }
 """Config files for images with classes and unlabelled ones; see the experiment fashion_mnist_few."""
+FEW_ROWS_FILES = {
+    "/model": "mlp",
+    "/train/schedule": "one_cycle",
+    "/train/transforms@train.weak": "none",
+    "/train/transforms@train.strong": "rows",
+    "/pseudo_label": "none",
+    "/retrain": Consistency.name,
+}
+"""The same for rows of a table."""
 
-Value = int | float | str | None | list[int] | Mapping[str, float | str]
+Value = int | float | str | None | list[int] | list[str] | Mapping[str, float | str]
 Section = dict[str, Value]
 """Lines of one section of a config file."""
 
@@ -78,6 +90,7 @@ class SuggestedSettings:
     prepare: Section = field(default_factory=dict)
     model: Section = field(default_factory=dict)
     train: Section = field(default_factory=dict)
+    control: Section = field(default_factory=dict)
     retrain: Section = field(default_factory=dict)
 
 
@@ -103,10 +116,27 @@ def suggest_settings(listing: Listing, scan: Scan) -> SuggestedSettings:
         return suggest_for_images(scan, targets, splits, count_amounts(listing, scan, splits))
     if targets.kind is None:
         return SuggestedSettings("clusters them, because they have no labels", CLUSTER_FILES, splits)
-    labelled = count_amounts(listing, scan, splits).labelled
-    train = suggest_schedule(labelled, splits, ROWS) | {"lr": 0.001}
+    amounts = count_amounts(listing, scan, splits)
+    train = suggest_schedule(amounts.labelled, splits, ROWS) | {"lr": 0.001}
+    if targets.kind == "class" and amounts.unlabelled:
+        return suggest_for_few_rows(splits, train, amounts)
     files = files_for(targets, "mlp") | ({"/pseudo_label": "none"} if splits["folds"] else {})
-    return SuggestedSettings(LEARNS[targets.kind] + measured(splits, labelled), files, splits, {}, train)
+    return SuggestedSettings(LEARNS[targets.kind] + measured(splits, amounts.labelled), files, splits, {}, train)
+
+
+def suggest_for_few_rows(splits: Section, train: Section, amounts: Amounts) -> SuggestedSettings:
+    """Choose settings for rows of a table with classes and unlabelled ones."""
+    batch = suggest_batch(fewest_in_training(amounts.labelled, splits), 64)
+    epochs, of_epoch = 10, ROW_STEPS // 10
+    train |= {"method": {"policy": "weak"}, "monitor": "val_accuracy"}
+    retrain: Section = {"epochs": epochs, "steps_per_epoch": of_epoch, "batch_size": batch, "lr": 0.01}
+    said = (
+        f"learns their classes: a teacher on {amounts.labelled:,} labels, then a student in {epochs * of_epoch:,} "
+        f"steps that learns from the unlabelled rows ({amounts.unlabelled:,}) as well, by consistency training"
+        f"{measured(splits, amounts.labelled)}"
+    )
+    control: Section = {"policies": ["weak", "strong"]}
+    return SuggestedSettings(said, FEW_ROWS_FILES, splits, {}, train, control, retrain)
 
 
 def suggest_for_images(scan: Scan, targets: Targets, splits: Section, amounts: Amounts) -> SuggestedSettings:
@@ -147,7 +177,7 @@ def suggest_for_few_labels(
         f"consistency training{measured(prepare, amounts.labelled)}"
     )
     retrain["schedule"] = {"cycles": 2}
-    return SuggestedSettings(said, FEW_LABELS_FILES, prepare, few_labels_network(side, flip), train, retrain)
+    return SuggestedSettings(said, FEW_LABELS_FILES, prepare, few_labels_network(side, flip), train, {}, retrain)
 
 
 def few_labels_network(side: int, flip: float) -> Section:
@@ -206,16 +236,11 @@ def suggest_splits(listing: Listing, scan: Scan, targets: Targets) -> Section:
     own = {name for code, name in enumerate(SPLITS) if (source == code).any()}
     count = int(np.isin(source, [TO_DRAW, SPLITS.index("train")]).sum())
     classes = max(1, len(targets.classes))
-    if targets.kind == "class" and count < FEW_LABELS and "val" not in own and crosses(scan, own):
+    if targets.kind == "class" and count < FEW_LABELS and "val" not in own:
         return {"test": None, "val": None, "folds": min(FOLDS, max(2, count // 2)), "labels": None}
     test = None if "test" in own else held_out(count, classes)
     rest = count - drawn(test, count)
     return {"test": test, "val": None if "val" in own else held_out(rest, classes), "folds": None, "labels": None}
-
-
-def crosses(scan: Scan, own: set[str]) -> bool:
-    """Return whether the build can do without val: unlabelled rows of a table become pseudo-labels, which need it."""
-    return scan.shapes.shape[1] == 3 or "unlabelled" not in own
 
 
 def measured(splits: Section, labels: int) -> str:
