@@ -35,18 +35,18 @@ COMMENTS = {
     ): "Each patch of so many pixels a side becomes one pixel of the network, so that steps are cheap.",
     ("train", "steps_per_epoch"): "So many steps in an epoch, because a single pass over few labels is short.",
     ("train", "ema"): "The moving average of the weights is steadier than the weights of the last step.",
-    ("train", "method"): "weak shifts and mirrors only; in so few steps stronger augmentation slows down learning.",
+    ("train", "method"): "weak augments little; in so few steps stronger augmentation slows down learning.",
     ("train", "transforms"): "Probability of mirroring: 0.0 where left and right differ in meaning, as in writing.",
     ("train", "weak"): "The two views of an unlabelled image are mirrored as the labelled images are.",
     ("control", "policies"): "The augmentation of each control, of which val or cross-validation picks one.",
-    ("retrain", "epochs"): "More steps still help, and take longer; so many are a compromise for the images' size.",
-    ("retrain", "batch_size"): "Labelled images in a step, beside four times as many unlabelled ones.",
+    ("retrain", "epochs"): "More steps may still help, and take longer.",
+    ("retrain", "batch_size"): "Labelled examples in a step, beside four times as many unlabelled ones.",
     ("retrain", "schedule"): "The learning rate falls to 0 twice, which often does better than once.",
 }
 """(Section, key) → the comment above it."""
 FILE_COMMENTS = {
     "/pseudo_label": "No prediction becomes a label for good, as a wrong one would stay wrong.",
-    "/retrain": "The student learns from the unlabelled images at every step; with few labels this has gained most.",
+    "/retrain": "The student learns from the unlabelled examples at every step; with few labels this has gained most.",
 }
 """Config group → the comment above its choice."""
 
