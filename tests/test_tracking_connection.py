@@ -10,7 +10,8 @@ import pytest
 
 from sprout.runtime.errors import UserError
 from sprout.tracking import serve_ui, tracking_uri
-from sprout.tracking.connection import connect, hide_password
+from sprout.tracking.address import absolute, hide_password, portable
+from sprout.tracking.connection import connect
 from tracked_runs import LONG, SCRIPT, builds_status, runs_of, start_process
 from warm_python import warm_python
 
@@ -57,6 +58,34 @@ def test_default_store_lies_in_the_workspace(tmp_path, monkeypatch):
     assert tracking_uri() == "sqlite:////main/mlruns/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
     assert tracking_uri() == "http://host:5000"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("sqlite:///team.db?timeout=9", "sqlite:////main/team.db?timeout=9"),
+        ("sqlite:////disk/team.db", "sqlite:////disk/team.db"),
+        ("./runs", "/main/runs"),
+        ("file:runs", "file:///main/runs"),
+        ("postgresql://me:pw@host/db", "postgresql://me:pw@host/db"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_relative_path_of_a_store_is_one_of_the_main_workspace(tmp_path, monkeypatch, given, used):
+    """DVC deletes the copy of the workspace in which it runs an experiment."""
+    monkeypatch.setenv("DVC_ROOT", "/main")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+    monkeypatch.chdir(tmp_path)
+    assert tracking_uri() == used
+    assert absolute(portable(used)) == used
+    assert "/main" not in portable(used)
+
+
+def test_default_store_is_found_from_a_folder_below(project, monkeypatch):
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir("conf/train")
+    assert tracking_uri() == f"sqlite:///{project}/mlruns/mlflow.db"
 
 
 def test_password_is_not_shown():

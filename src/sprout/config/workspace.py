@@ -38,6 +38,16 @@ BUILD = Path("build/config.yaml")
 PARAMS = Path("params.yaml")
 
 
+MARKS = (PARAMS, Path("conf/config.yaml"))
+"""The files that make a folder a workspace."""
+
+
+def find_workspace(folder: Path) -> Path | None:
+    """The nearest workspace at or above a folder; None without one."""
+    above = (folder, *folder.parents)
+    return next((each for each in above if all((each / mark).is_file() for mark in MARKS)), None)
+
+
 @dataclass(frozen=True)
 class Params:
     """The two keys of `params.yaml`."""

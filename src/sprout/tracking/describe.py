@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sprout.config.tree import leaves
 from sprout.config.workspace import Build
+from sprout.tracking.address import DEFAULT, SQLITE, absolute, portable
 from sprout.tracking.lineage import GitState
 from sprout.tracking.outbox.journal import Record
 from sprout.tracking.tags import SWEEP_TAG, builder_tags, owner_tags
@@ -63,7 +64,7 @@ def start_record(info: RunInfo) -> Record:
     """The first record of a journal, from which the run is created in the store."""
     tags = {**info.tags, SWEEP_TAG: info.sweep.key} if info.sweep else info.tags
     return {
-        "uri": info.uri,
+        "store": portable(info.uri),
         "time": now(),
         "experiment": info.build.experiment,
         "build": info.build.name,
@@ -78,6 +79,17 @@ def start_record(info: RunInfo) -> Record:
         "builder": builder_tags(),
         "data": dict(info.data),
     }
+
+
+def store_of(start: Record) -> str:
+    """The URI of the store that a journal is for.
+
+    Journals of earlier versions hold an absolute URI. That of a default store is the place where the workspace was.
+    """
+    if "store" in start:
+        return absolute(start["store"])
+    default = "/" + DEFAULT.removeprefix(SQLITE)
+    return absolute(DEFAULT if start["uri"].startswith(SQLITE) and start["uri"].endswith(default) else start["uri"])
 
 
 def now() -> int:

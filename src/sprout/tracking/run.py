@@ -12,7 +12,8 @@ import numpy as np
 
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json, read_rows
-from sprout.tracking.connection import load_mlflow, outbox
+from sprout.tracking.address import outbox
+from sprout.tracking.connection import load_mlflow
 from sprout.tracking.describe import RunInfo, flatten, legal_key, now, start_record
 from sprout.tracking.outbox.journal import Journal, Record
 from sprout.tracking.outbox.sender import Sender

@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sprout.tracking.connection import connect, hide_password
+from sprout.tracking.address import hide_password
+from sprout.tracking.connection import connect, reason
+from sprout.tracking.describe import store_of
 from sprout.tracking.outbox.deliver import end_run, open_run, send
 from sprout.tracking.outbox.journal import count_waiting, discard, has_end, read_records, try_lock, waiting_journals
 
@@ -24,7 +26,7 @@ def send_leftovers(outbox: Path) -> None:
             if sent_by_another or _send(folder, unreachable):
                 discard(folder)
         except Exception as error:  # one journal must not keep the others back
-            print(f"sprout: {folder} cannot be sent now ({error}); it is kept", file=sys.stderr, flush=True)
+            print(f"sprout: {folder} cannot be sent now ({reason(error, '')}); it is kept", file=sys.stderr, flush=True)
         finally:
             lock.release()
 
@@ -42,11 +44,12 @@ def _send(folder: Path, unreachable: set[str]) -> bool:
     start, _ = next(read_records(folder, 0), (None, 0))
     if start is None:
         return True  # killed before its first record
-    client = None if start["uri"] in unreachable else _try_connect(folder, start["uri"])
+    uri = store_of(start)
+    client = None if uri in unreachable else _try_connect(folder, uri)
     if client is None:
-        unreachable.add(start["uri"])
+        unreachable.add(uri)
         return False
-    run = open_run(client, start["uri"], start)
+    run = open_run(client, uri, start)
     if run is not None:
         send(client, folder, run)
         if not has_end(folder):
@@ -66,9 +69,8 @@ def _try_connect(folder: Path, uri: str) -> "MlflowClient | None":
 
 def print_kept(outbox: Path, uri: str, error: Exception) -> None:
     """Print one line: the store cannot be used now, and the records are kept."""
-    reason = hide_password(str(error).strip() or type(error).__name__, uri).splitlines()[0][:200]
     print(
-        f"sprout: the tracking store {hide_password(uri, uri)} cannot be used now ({reason});"
+        f"sprout: the tracking store {hide_password(uri, uri)} cannot be used now ({reason(error, uri)});"
         f" {count_waiting(outbox)} records are kept in {outbox} and sent once it can,"
         " at the latest by the next tracked run",
         file=sys.stderr,
