@@ -7,12 +7,14 @@ from sprout.commands.terminal import CONF, DataPath, Group, Missing, Target, pri
 
 def check(path: DataPath, target: Target = None, group: Group = None, missing: Missing = None) -> None:
     """Report on your own data without writing anything. Ends with 2 if it cannot be built."""
+    from sprout.config.workspace import enter_workspace
     from sprout.data.importing.check_report import check_report
     from sprout.data.importing.draft import draft_experiment, too_many_faults
     from sprout.data.importing.table_columns import Columns
     from sprout.data.importing.user_data import open_user_data
     from sprout.runtime.errors import UserError
 
+    path = enter_workspace() / path
     with open_user_data(CONF, path, Columns(target, group, missing)) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, "NAME", data)
