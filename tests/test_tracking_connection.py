@@ -1,6 +1,9 @@
 """The tracking store: where it is, and that it is created once."""
 
+import contextlib
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -47,6 +50,34 @@ def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path) -> None:
     assert not store.exists()
     subprocess.run([warm_python(), "-c", code], cwd=tmp_path, env=env, check=True)
     assert store.exists()
+
+
+@pytest.mark.parametrize("loss", ["emptied", "removed", "replaced"])
+def test_store_that_lost_its_runs_says_so_once(root, empty_store, loss):
+    """In processes of their own, as MLflow keeps a file open that another one has replaced."""
+    assert track_in_a_process(root) == ""
+    (teacher,) = runs_of(tracking_uri(), role="teacher")
+    file = root / "mlruns" / "mlflow.db"
+    file.unlink()
+    if loss == "emptied":
+        file.touch()
+    elif loss == "replaced":
+        shutil.copy(empty_store, file)
+    said = track_in_a_process(root)
+    assert f"does not know the run {teacher.info.run_id}" in said
+    assert said.count("\n") == 1
+    assert track_in_a_process(root) == ""
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        assert db.execute("SELECT count(*) FROM runs").fetchone() == (3,)  # the build's, and two of the teacher
+        (place,) = db.execute("SELECT artifact_location FROM experiments WHERE experiment_id = 0").fetchone()
+    assert place == (root / "mlruns" / "artifacts" / "0").as_uri()
+
+
+def track_in_a_process(root):
+    """Track one run; what the process prints on stderr."""
+    out, err = start_process(SCRIPT, root, warm_python()).communicate(timeout=LONG)
+    assert out == ""
+    return err
 
 
 def test_default_store_lies_in_the_workspace(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from sprout.runtime.errors import printable
 from sprout.tracking.address import artifact_root, hide_password, is_server, sqlite_file, workspace
+from sprout.tracking.deleted import DELETED, DeletedError, deleted_experiment
 from sprout.tracking.relocate import relocate
 
 if TYPE_CHECKING:
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
-"""MLflow's settings; those that the user has set stay. The sender retries, and says so on stderr."""
+"""MLflow's settings; those that the user has set stay. The sender retries, and says why on stderr; MLflow would print
+statements in SQL."""
 EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow's page show the columns of trainings first, not those of chat models."""
 
@@ -71,8 +73,8 @@ def connect(uri: str) -> "MlflowClient":
 
 def reason(error: Exception, uri: str) -> str:
     """Why a store cannot be used, in one line without passwords."""
-    text = str(error).strip() or type(error).__name__
-    return printable(hide_password(text, uri).splitlines()[0][:200])
+    text = hide_password(str(error).strip() or type(error).__name__, uri)
+    return printable(text if isinstance(error, DeletedError) else text.splitlines()[0][:200])
 
 
 def _create_store(path: Path) -> None:
@@ -100,9 +102,15 @@ def store_lock(uri: str) -> Iterator[None]:
 
 
 def experiment_id(client: "MlflowClient", uri: str, name: str) -> str:
-    """The id of the experiment of this name, found or created; the caller holds `store_lock`."""
+    """The id of the experiment of this name, found or created; the caller holds `store_lock`.
+
+    Raises:
+        DeletedError: it is deleted; MLflow keeps its name.
+    """
     found = client.get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage == "active":
+    if found is not None:
+        if found.lifecycle_stage == DELETED:
+            raise DeletedError(deleted_experiment(uri, name, found.experiment_id))
         return str(found.experiment_id)
     folder = artifact_root() / re.sub(r"[^\w.-]", "_", name)
     location = None if is_server(uri) else folder.as_uri()

@@ -19,6 +19,8 @@ from sprout.tracking.tags import SWEEP_TAG, builder_tags, owner_tags
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME"
+"""The variable that names the MLflow experiment, in place of the experiment that is built."""
 MAX_KEY = 250
 MAX_PARAM = 6000
 """Characters; MLflow refuses longer ones."""
@@ -42,7 +44,7 @@ class RunInfo:
     """What is known of a run before it starts."""
 
     build: Build
-    """Its settings become the run's params, its experiment MLflow's."""
+    """Its settings become the run's params, its experiment MLflow's unless `MLFLOW_EXPERIMENT_NAME` names another."""
     role: str
     """What the run is to the build: build, teacher, control, student, train, sweep or trial."""
     uri: str
@@ -66,7 +68,7 @@ def start_record(info: RunInfo) -> Record:
     return {
         "store": portable(info.uri),
         "time": now(),
-        "experiment": info.build.experiment,
+        "experiment": os.environ.get(EXPERIMENT_NAME) or info.build.experiment,
         "build": info.build.name,
         "role": info.role,
         "name": info.name or info.role,
