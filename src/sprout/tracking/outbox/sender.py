@@ -23,7 +23,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 PATIENCE = 4.0
 """Seconds that the end of a run waits for a store that has failed or that an earlier run has waited for in vain, or the
 end of a killed run for any store."""
-QUIET, LONGEST = 10.0, 60.0
+QUIET, LONGEST = 10.0, 30.0
 """Seconds that the end of a run waits for any other store: without a word, and in all."""
 
 
