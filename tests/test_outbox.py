@@ -182,6 +182,8 @@ def test_server_that_is_down_is_served_later(root, capfd):
         assert {teacher.info.status, student.info.status} == {"FINISHED"}
         assert builds_status(uri) == "SCHEDULED"
         assert outbox(root) == []
+        made_in_the_page = connect(uri).get_experiment(connect(uri).create_experiment("page"))
+        assert made_in_the_page.artifact_location.startswith((root / "mlruns" / "artifacts").as_uri())
         assert capfd.readouterr() == ("", "")
     finally:
         stop(server)

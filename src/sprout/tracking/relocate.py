@@ -22,6 +22,7 @@ def relocate(file: Path, root: Path) -> None:
     from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
     from sqlalchemy import create_engine, select
     from sqlalchemy.orm import Session
+    from sqlalchemy.pool import NullPool
 
     addresses = (
         SqlExperiment.artifact_location,
@@ -31,7 +32,7 @@ def relocate(file: Path, root: Path) -> None:
         SqlModelVersion.storage_location,
     )
     here = f"{root.as_uri()}/"
-    engine = create_engine(f"sqlite:///{file}")
+    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
     with Session(engine) as session, session.begin():
         for address in addresses:
             elsewhere = (
@@ -40,4 +41,3 @@ def relocate(file: Path, root: Path) -> None:
             for row in session.scalars(select(address.class_).where(elsewhere)):
                 moved = here + getattr(row, address.key).rpartition(FOLDER)[2]
                 setattr(row, address.key, moved)
-    engine.dispose()

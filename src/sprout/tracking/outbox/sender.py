@@ -146,9 +146,9 @@ def all_sent() -> Iterator[None]:
 
 
 def wait_for_ended(hurried: bool) -> None:
-    """Wait for the senders of runs that have ended; see `Sender.wait`."""
+    """Wait for the senders of runs that have ended, unless their time is over; see `Sender.wait`."""
     for sender in senders():
-        if sender._ended.is_set():
+        if sender._ended.is_set() and not sender._given_up.is_set():
             sender.wait(hurried)
 
 
