@@ -28,7 +28,7 @@ from sprout.runtime.run_context import Log, RunContext
 from sprout.runtime.signals import deferred_signals
 from sprout.tasks.classify import Classify
 from sprout.tracking import Run, RunInfo, tracked_run
-from sprout.tracking.connection import outbox
+from sprout.tracking.address import outbox
 from sprout.tracking.outbox.journal import count_waiting
 
 CLASSES = 10

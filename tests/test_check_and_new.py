@@ -96,6 +96,18 @@ def test_new_makes_an_experiment_that_prepare_takes(project: Path, sprout: Calla
     assert built("shots", project) == {"train": 41, "val": 0, "unlabelled": 0, "test": 0}
 
 
+def test_a_path_counts_from_the_folder_of_the_user_and_the_experiment_goes_to_the_workspace(
+    project: Path, sprout: Callable[..., Ended], shots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project / "conf" / "train")
+    given = os.path.relpath(shots)
+    assert sprout("check", given).code == 0
+    monkeypatch.chdir(project / "conf" / "train")
+    assert sprout("new", "shots", "--from", given).code == 0
+    assert (project / "data/source/shots/left/0.png").samefile(shots / "left" / "0.png")
+    assert sorted(path.name for path in (project / "conf").rglob("shots.yaml")) == ["shots.yaml"] * 2
+
+
 def test_files_become_hard_links_and_links_become_their_targets(
     project: Path, sprout: Callable[..., Ended], shots: Path
 ) -> None:

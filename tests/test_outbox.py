@@ -12,8 +12,9 @@ import pytest
 from sprout.runtime.errors import UserError
 from sprout.tracking import all_sent, serve_ui, tracking_uri
 from sprout.tracking.connection import connect, store_lock
-from sprout.tracking.outbox.sender import PATIENCE
+from sprout.tracking.outbox.sender import PATIENCE, senders
 from tracked_runs import (
+    LONG,
     SCRIPT,
     SLACK,
     artifacts,
@@ -67,6 +68,33 @@ def test_run_that_is_not_waited_for_is_kept_where_the_store_fails(root, monkeypa
     (trial,) = runs_of(uri, role="trial")
     assert trial.info.status == "FINISHED"
     assert outbox(root) == []
+
+
+def test_slow_store_holds_no_run_up_and_what_is_left_is_said(root, monkeypatch, capfd):
+    monkeypatch.setattr("sprout.tracking.outbox.sender.LONGEST", 1.0)
+    monkeypatch.setattr("sprout.tracking.outbox.sender.QUIET", 0.5)
+    uri = tracking_uri()
+    with store_lock(uri):  # the store takes nothing while this is held, and does not fail
+        start = time.monotonic()
+        with track(make_build(), "teacher", uri) as run:
+            run.log_metrics({"loss": 1.0})
+        assert 1.0 <= time.monotonic() - start < SLACK
+        slow, left = capfd.readouterr().err.splitlines()
+        assert slow.endswith("is slow; the run's end waits 1 seconds at most")
+        assert f" 4 records are kept in {root}/mlruns/outbox and sent by the next tracked run" in left
+        monkeypatch.setattr("sprout.tracking.outbox.sender.LONGEST", LONG)
+        with track(make_build(), "student", uri):
+            pass
+        assert time.monotonic() - start < PATIENCE + SLACK  # the process has waited for this store before
+        assert len(outbox(root)) == 2
+    wait_for(lambda: not senders(), "what was under way ends")
+    with track(make_build(), "train", uri, nested=False):
+        pass
+    assert outbox(root) == []
+    assert {role: runs_of(uri, role=role)[0].info.status for role in ("teacher", "student")} == {
+        "teacher": "FINISHED",
+        "student": "FINISHED",
+    }
 
 
 @pytest.mark.parametrize("forgotten", [False, True])
@@ -154,6 +182,8 @@ def test_server_that_is_down_is_served_later(root, capfd):
         assert {teacher.info.status, student.info.status} == {"FINISHED"}
         assert builds_status(uri) == "SCHEDULED"
         assert outbox(root) == []
+        made_in_the_page = connect(uri).get_experiment(connect(uri).create_experiment("page"))
+        assert made_in_the_page.artifact_location.startswith((root / "mlruns" / "artifacts").as_uri())
         assert capfd.readouterr() == ("", "")
     finally:
         stop(server)

@@ -77,6 +77,16 @@ def test_classes_and_probabilities(project: Path, student: Predictor, sprout: Ca
     np.testing.assert_allclose([each["probability"] for each in answer["top"]], expected[order], rtol=1e-6)
 
 
+def test_the_workspaces_student_is_found_from_a_folder_below(
+    project: Path, student: Predictor, sprout: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(project / "a.png")
+    (whole,) = answers(sprout("predict", "a.png", "--json"))
+    monkeypatch.chdir("conf")
+    (answer,) = answers(sprout("predict", "../a.png", "--json"))
+    assert answer == whole | {"image": "../a.png"}
+
+
 def test_lines_say_the_same_in_columns(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
     for name in ("a.png", "longer.png"):
         draw(project / name)

@@ -191,3 +191,16 @@ def test_a_stage_whose_parent_was_killed_ends_and_the_next_one_runs(workspace: W
     assert workspace.log == ["orphan starts", "orphan ends", "next starts", "next ends"]
     wait_until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
     assert parent.communicate()[1] == "ended by SIGTERM\n"
+
+
+def test_a_stage_in_a_folder_below_the_workspace_is_refused_and_writes_nothing(workspace: Workspace) -> None:
+    below = workspace.folder / "conf"
+    below.mkdir()
+    for mark in ("params.yaml", "conf/config.yaml"):
+        (workspace.folder / mark).touch()
+    workspace.folder = below
+    process = workspace.start(sys.executable, "../stage.py", "lost")
+    error = process.communicate(timeout=SECONDS)[1]
+    assert process.returncode == 2
+    assert error.startswith(f"error: {below}: is below the workspace")
+    assert [path.name for path in below.iterdir()] == ["config.yaml"]

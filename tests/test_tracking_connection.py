@@ -1,6 +1,9 @@
 """The tracking store: where it is, and that it is created once."""
 
+import contextlib
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,7 +13,8 @@ import pytest
 
 from sprout.runtime.errors import UserError
 from sprout.tracking import serve_ui, tracking_uri
-from sprout.tracking.connection import connect, hide_password
+from sprout.tracking.address import absolute, hide_password, portable
+from sprout.tracking.connection import connect
 from tracked_runs import LONG, SCRIPT, builds_status, runs_of, start_process
 from warm_python import warm_python
 
@@ -48,6 +52,34 @@ def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path) -> None:
     assert store.exists()
 
 
+@pytest.mark.parametrize("loss", ["emptied", "removed", "replaced"])
+def test_store_that_lost_its_runs_says_so_once(root, empty_store, loss):
+    """In processes of their own, as MLflow keeps a file open that another one has replaced."""
+    assert track_in_a_process(root) == ""
+    (teacher,) = runs_of(tracking_uri(), role="teacher")
+    file = root / "mlruns" / "mlflow.db"
+    file.unlink()
+    if loss == "emptied":
+        file.touch()
+    elif loss == "replaced":
+        shutil.copy(empty_store, file)
+    said = track_in_a_process(root)
+    assert f"does not know the run {teacher.info.run_id}" in said
+    assert said.count("\n") == 1
+    assert track_in_a_process(root) == ""
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        assert db.execute("SELECT count(*) FROM runs").fetchone() == (3,)  # the build's, and two of the teacher
+        (place,) = db.execute("SELECT artifact_location FROM experiments WHERE experiment_id = 0").fetchone()
+    assert place == (root / "mlruns" / "artifacts" / "0").as_uri()
+
+
+def track_in_a_process(root):
+    """Track one run; what the process prints on stderr."""
+    out, err = start_process(SCRIPT, root, warm_python()).communicate(timeout=LONG)
+    assert out == ""
+    return err
+
+
 def test_default_store_lies_in_the_workspace(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("DVC_ROOT", raising=False)
@@ -57,6 +89,34 @@ def test_default_store_lies_in_the_workspace(tmp_path, monkeypatch):
     assert tracking_uri() == "sqlite:////main/mlruns/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
     assert tracking_uri() == "http://host:5000"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("sqlite:///team.db?timeout=9", "sqlite:////main/team.db?timeout=9"),
+        ("sqlite:////disk/team.db", "sqlite:////disk/team.db"),
+        ("./runs", "/main/runs"),
+        ("file:runs", "file:///main/runs"),
+        ("postgresql://me:pw@host/db", "postgresql://me:pw@host/db"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_relative_path_of_a_store_is_one_of_the_main_workspace(tmp_path, monkeypatch, given, used):
+    """DVC deletes the copy of the workspace in which it runs an experiment."""
+    monkeypatch.setenv("DVC_ROOT", "/main")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+    monkeypatch.chdir(tmp_path)
+    assert tracking_uri() == used
+    assert absolute(portable(used)) == used
+    assert "/main" not in portable(used)
+
+
+def test_default_store_is_found_from_a_folder_below(project, monkeypatch):
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir("conf/train")
+    assert tracking_uri() == f"sqlite:///{project}/mlruns/mlflow.db"
 
 
 def test_password_is_not_shown():

@@ -174,3 +174,14 @@ def test_restored_stage_is_recorded_once(root):
     (folder / "history.csv").unlink()
     with pytest.raises(UserError, match=r"history\.csv.*missing.*student.*dvc checkout"):
         record_restored(RunInfo(build, "student", uri), folder)
+
+
+def test_mlflows_own_variable_names_the_experiment(root, monkeypatch, capfd):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "team")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "7")
+    with track(make_build(), "teacher", tracking_uri()):
+        pass
+    (teacher,) = runs_of(tracking_uri(), role="teacher")
+    assert connect(tracking_uri()).get_experiment(teacher.info.experiment_id).name == "team"
+    assert teacher.data.params["experiment"] == "digits"
+    assert capfd.readouterr().err.startswith("sprout: MLFLOW_EXPERIMENT_ID=7: is ignored")

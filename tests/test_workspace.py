@@ -6,7 +6,7 @@ import pytest
 
 from sprout.config.model import MODELS, Mlp
 from sprout.config.pseudo_label import PSEUDO_LABELS, Threshold
-from sprout.config.workspace import Build, Params, choice, read_build, read_params, read_yaml, section
+from sprout.config.workspace import Build, Params, choice, enter_workspace, read_build, read_params, read_yaml, section
 from sprout.runtime.errors import UserError
 
 TEXT = """\
@@ -59,3 +59,17 @@ def test_what_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"broken\.yaml: not readable as YAML: .* line 2") as raised:
         read_yaml(tmp_path / "broken.yaml")
     assert "\n" not in str(raised.value)
+
+
+def test_a_workspace_is_found_from_below(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert enter_workspace() / "photos" == Path("photos")
+    monkeypatch.chdir("conf/train")
+    assert enter_workspace() / "photos" == project / "conf" / "train" / "photos"
+    assert Path.cwd() == project
+
+
+def test_a_folder_without_a_workspace_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").write_text("of: another project\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=rf"{tmp_path}: is not in a workspace: .*params\.yaml and conf/config\.yaml"):
+        enter_workspace()

@@ -9,6 +9,7 @@ from sprout.commands.check import check
 from sprout.commands.config import config
 from sprout.commands.experiments import experiments
 from sprout.commands.new import new
+from sprout.commands.outbox import outbox
 from sprout.commands.predict import predict
 from sprout.commands.summary import summary
 from sprout.commands.sweep import sweep
@@ -24,7 +25,7 @@ app = typer.Typer(
 )
 
 # Each command imports what it needs when it runs, so that `--help` and shell completion answer at once.
-for command in (config, experiments, train, sweep, summary, check, new, predict, ui):
+for command in (config, experiments, train, sweep, summary, check, new, predict, ui, outbox):
     app.command()(command)
 
 

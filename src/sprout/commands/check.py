@@ -13,13 +13,14 @@ def check(
     min_class_size: MinClassSize = None,
 ) -> None:
     """Report on your own data without writing anything. Ends with 2 if it cannot be built."""
+    from sprout.config.workspace import enter_workspace
     from sprout.data.importing.check_report import check_report
     from sprout.data.importing.draft import draft_experiment, too_many_faults
     from sprout.data.importing.table_columns import Columns
     from sprout.data.importing.user_data import open_user_data
     from sprout.runtime.errors import UserError
 
-    columns = Columns(target, group, missing)
+    path, columns = enter_workspace() / path, Columns(target, group, missing)
     with open_user_data(CONF, path, columns, min_class_size) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, "NAME", data)

@@ -10,8 +10,9 @@ def config(overrides: Overrides = None) -> None:
     from sprout.config.compose import compose_config
     from sprout.config.origin import origins
     from sprout.config.validate import written
-    from sprout.config.workspace import read_params
+    from sprout.config.workspace import enter_workspace, read_params
 
+    enter_workspace()
     params, extra = read_params(), overrides or []
     composed = compose_config(CONF, params.experiment, [*params.overrides, *extra])
     sources = dict.fromkeys(params.overrides, "params.yaml") | dict.fromkeys(extra, "override")

@@ -8,7 +8,9 @@ from sprout.commands.terminal import CONF, print_table
 def experiments() -> None:
     """List the experiments: data, model, result, time."""
     from sprout.config.catalogue import catalogue
+    from sprout.config.workspace import enter_workspace
 
+    enter_workspace()
     table = Table("experiment", "data", "labels", "model", "expected result", "time", pad_edge=False)
     for entry in catalogue(CONF):
         table.add_row(entry.name, entry.data, entry.labels, entry.model, entry.result, entry.time)

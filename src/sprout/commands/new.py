@@ -18,13 +18,14 @@ def new(
     min_class_size: MinClassSize = None,
 ) -> None:
     """Make an experiment of your own data. Reports on it, links it to data/source and writes its config files."""
-    from sprout.config.workspace import read_params
+    from sprout.config.workspace import enter_workspace, read_params
     from sprout.data.importing.check_report import check_report
     from sprout.data.importing.create_experiment import create_experiment, refuse_name, refuse_taken, result_lines
     from sprout.data.importing.draft import draft_experiment, too_many_faults
     from sprout.data.importing.table_columns import Columns
     from sprout.data.importing.user_data import open_user_data
 
+    path = enter_workspace() / path
     refuse_name(name)
     refuse_taken(CONF, name, path)
     with open_user_data(CONF, path, Columns(target, group, missing), min_class_size) as data:

@@ -1,5 +1,6 @@
 """`sprout predict`: a model's predictions for images."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,8 +20,12 @@ Resize = Literal["fit", "crop", "stretch", "none"]
 def predict(
     paths: Annotated[list[str], typer.Argument(metavar="PATH", help="image files, and folders of them")],
     model: Annotated[
-        str, typer.Option(metavar="FOLDER", help="a model folder, or torchvision:NAME such as torchvision:resnet50")
-    ] = "models/student",
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="a model folder, or torchvision:NAME such as torchvision:resnet50; default: the workspace's student",
+        ),
+    ] = None,
     top: Annotated[
         int | None, typer.Option(help="classes to name, most likely first; default: 3, for torchvision 5")
     ] = None,
@@ -40,7 +45,7 @@ def predict(
 
     files = find_images(paths)
     try:
-        opened = open_model(model, weights, resize, top)
+        opened = open_model(model or student(), weights, resize, top)
     except UnreachableError as error:
         print_error(error)
         raise typer.Exit(1) from None
@@ -48,6 +53,14 @@ def predict(
     if not count:
         raise UserError("no image could be read; predict takes image files, and folders of them")
     raise typer.Exit(int(count < len(files)))
+
+
+def student() -> str:
+    """The folder of the workspace's student, relative to where the user stands."""
+    from sprout.config.workspace import find_workspace
+
+    here = Path.cwd()
+    return os.path.relpath((find_workspace(here) or here) / "models" / "student")
 
 
 def print_predictions(model: "ImageModel", files: "list[ImageFile]", *, json: bool) -> int:

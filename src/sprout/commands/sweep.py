@@ -22,7 +22,7 @@ def sweep(
     ] = None,
 ) -> None:
     """Search settings on the prepared data. The same command resumes its study."""
-    from sprout.config.workspace import read_params
+    from sprout.config.workspace import enter_workspace, read_params
     from sprout.data.importing.create_experiment import refuse_name
     from sprout.runtime.errors import UserError
     from sprout.sweep.adopt import refuse_taken
@@ -31,6 +31,7 @@ def sweep(
 
     if trial is not None and adopt is None:
         raise UserError(f"--trial {trial}: has no effect without --adopt NAME; add it")
+    enter_workspace()
     if adopt is not None:
         refuse_name(adopt)
         refuse_taken(CONF, adopt)

@@ -1,6 +1,7 @@
-"""Reads `params.yaml` and the composed config, `build/config.yaml`."""
+"""Finds the workspace, and reads its `params.yaml` and the composed config, `build/config.yaml`."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,37 @@ class Build:
 
 BUILD = Path("build/config.yaml")
 PARAMS = Path("params.yaml")
+
+
+MARKS = (PARAMS, Path("conf/config.yaml"))
+"""The files that make a folder a workspace."""
+
+
+def find_workspace(folder: Path) -> Path | None:
+    """The nearest workspace at or above a folder; None without one."""
+    above = (folder, *folder.parents)
+    return next((each for each in above if all((each / mark).is_file() for mark in MARKS)), None)
+
+
+def enter_workspace() -> Path:
+    """Make the nearest workspace, here or above, the working folder.
+
+    Returns:
+        What to put before a path that the user has given: nothing where the user stands in the workspace's own folder,
+        otherwise the folder where the user stands.
+
+    Raises:
+        UserError: there is no workspace.
+    """
+    here = Path.cwd()
+    workspace = find_workspace(here)
+    if workspace is None:
+        marks = " and ".join(map(str, MARKS))
+        raise UserError(f"{here}: is not in a workspace: neither it nor a folder above has {marks}; change to one")
+    if workspace == here:
+        return Path()
+    os.chdir(workspace)
+    return here
 
 
 @dataclass(frozen=True)

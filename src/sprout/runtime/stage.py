@@ -7,6 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from sprout.config.workspace import find_workspace
+from sprout.runtime.errors import UserError
 from sprout.runtime.launch import is_rank
 from sprout.runtime.signals import die_with_parent, exit_codes
 
@@ -16,12 +18,26 @@ LOCK = Path("build/stage.lock")
 def run_stage(main: Callable[[], None]) -> None:
     """Run one stage of this workspace under its lock, and end the process with its exit code.
 
-    A stage whose `dvc` was killed ends by itself; the next one waits here until it has.
+    A stage whose `dvc` was killed ends by itself; the next one waits here until it has. In a folder below the workspace
+    it is refused, as its outputs would be written there.
     """
     with exit_codes():
         die_with_parent()
+        refuse_folder_below()
         with stage_lock():
             main()
+
+
+def refuse_folder_below() -> None:
+    """Refuse to run in a folder below the workspace.
+
+    Raises:
+        UserError: this is one.
+    """
+    here = Path.cwd()
+    workspace = find_workspace(here)
+    if workspace not in (None, here):
+        raise UserError(f"{here}: is below the workspace, where no stage runs; run this in {workspace}")
 
 
 def stage_lock() -> AbstractContextManager[object]:

@@ -32,7 +32,7 @@ from sprout.sweep.study import KEY, StudyFolder, hold_study, open_study
 from sprout.sweep.supervisor import Supervisor, SweepFailedError, SweepPlan
 from sprout.sweep.workers import Worker, divide_gpus
 from sprout.tracking import InSweep, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri
-from sprout.tracking.connection import workspace
+from sprout.tracking.address import workspace
 
 SECTIONS = ("model", "train", "sweep")
 """The sections that overrides of a sweep may change."""

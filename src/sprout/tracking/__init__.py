@@ -5,7 +5,7 @@ is tracked. A run writes to a journal on disk (`outbox/journal.py`), which is se
 (`outbox/sender.py`): a training never waits for a tracking server.
 """
 
-from sprout.tracking.connection import tracking_uri
+from sprout.tracking.address import tracking_uri
 from sprout.tracking.describe import InSweep, RunInfo
 from sprout.tracking.lineage import GitState, data_hashes, git_state, trained_on
 from sprout.tracking.outbox.sender import all_sent

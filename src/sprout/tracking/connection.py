@@ -1,4 +1,4 @@
-"""The tracking store: where it lies, how to connect to it, and its lock."""
+"""The tracking store: how it is created and connected to, and its lock."""
 
 import contextlib
 import os
@@ -8,50 +8,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from filelock import FileLock
+
+from sprout.runtime.errors import printable
+from sprout.tracking.address import artifact_root, hide_password, is_server, sqlite_file, workspace
+from sprout.tracking.deleted import DELETED, DeletedError, deleted_experiment
+from sprout.tracking.relocate import relocate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-def workspace() -> Path:
-    """The main workspace; `DVC_ROOT` names it when DVC runs a queued experiment in a copy."""
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
-
-
-def tracking_uri() -> str:
-    """The URI of the store: `MLFLOW_TRACKING_URI`, by default a SQLite file in the workspace."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace()}/mlruns/mlflow.db"
-
-
-def outbox() -> Path:
-    """The folder of the journals that have not been sent yet."""
-    return workspace() / "mlruns" / "outbox"
-
-
-def is_server(uri: str) -> bool:
-    """Whether `uri` is a tracking server, which decides where artifacts are stored."""
-    return urlsplit(uri).scheme in ("http", "https")
-
-
-def hide_password(text: str, uri: str) -> str:
-    """Remove the user and the password of `uri` from a text."""
-    secret = urlsplit(uri).netloc.rpartition("@")[0]
-    return text.replace(f"{secret}@", "") if secret else text
-
-
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
-"""MLflow's settings; those that the user has set stay. The sender retries, and says so on stderr."""
+"""MLflow's settings; those that the user has set stay. The sender retries, and says why on stderr; MLflow would print
+statements in SQL."""
 EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow's page show the columns of trainings first, not those of chat models."""
 
@@ -70,7 +49,10 @@ def load_mlflow() -> None:
 
 
 def connect(uri: str) -> "MlflowClient":
-    """Connect to the store, and check that it answers; a SQLite store that does not exist is created.
+    """Connect to the store, and check that it answers.
+
+    A SQLite store that does not exist, or is an empty file, is created. One in the workspace gets the addresses of its
+    artifacts changed if the workspace has been moved or copied.
 
     Raises:
         Exception: the store does not answer; MLflow raises many types.
@@ -80,11 +62,19 @@ def connect(uri: str) -> "MlflowClient":
 
     file = sqlite_file(uri)
     with store_lock(uri):
-        if file is not None and not file.exists():
+        if file is not None and not (file.exists() and file.stat().st_size):
             _create_store(file)
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
+        if file is not None and file.is_relative_to(workspace()):
+            relocate(file, artifact_root())
     return client
+
+
+def reason(error: Exception, uri: str) -> str:
+    """Why a store cannot be used, in one line without passwords."""
+    text = hide_password(str(error).strip() or type(error).__name__, uri)
+    return printable(text if isinstance(error, DeletedError) else text.splitlines()[0][:200])
 
 
 def _create_store(path: Path) -> None:
@@ -93,7 +83,7 @@ def _create_store(path: Path) -> None:
 
     with TemporaryDirectory(dir=path.parent, prefix="new-") as folder:
         created = Path(folder) / path.name
-        store = SqlAlchemyStore(f"sqlite:///{created}", (workspace() / "mlruns" / "artifacts").as_uri())
+        store = SqlAlchemyStore(f"sqlite:///{created}", artifact_root().as_uri())
         store.engine.dispose()
         os.replace(created, path)
 
@@ -111,16 +101,17 @@ def store_lock(uri: str) -> Iterator[None]:
         yield
 
 
-def sqlite_file(uri: str) -> Path | None:
-    """The file of a SQLite store; None for any other store."""
-    return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if uri.startswith("sqlite:///") else None
-
-
 def experiment_id(client: "MlflowClient", uri: str, name: str) -> str:
-    """The id of the experiment of this name, found or created; the caller holds `store_lock`."""
+    """The id of the experiment of this name, found or created; the caller holds `store_lock`.
+
+    Raises:
+        DeletedError: it is deleted; MLflow keeps its name.
+    """
     found = client.get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage == "active":
+    if found is not None:
+        if found.lifecycle_stage == DELETED:
+            raise DeletedError(deleted_experiment(uri, name, found.experiment_id))
         return str(found.experiment_id)
-    folder = workspace() / "mlruns" / "artifacts" / re.sub(r"[^\w.-]", "_", name)
+    folder = artifact_root() / re.sub(r"[^\w.-]", "_", name)
     location = None if is_server(uri) else folder.as_uri()
     return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_KIND))

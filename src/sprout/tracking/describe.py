@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sprout.config.tree import leaves
 from sprout.config.workspace import Build
+from sprout.tracking.address import DEFAULT, SQLITE, absolute, portable
 from sprout.tracking.lineage import GitState
 from sprout.tracking.outbox.journal import Record
 from sprout.tracking.tags import SWEEP_TAG, builder_tags, owner_tags
@@ -18,6 +19,8 @@ from sprout.tracking.tags import SWEEP_TAG, builder_tags, owner_tags
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME"
+"""The variable that names the MLflow experiment, in place of the experiment that is built."""
 MAX_KEY = 250
 MAX_PARAM = 6000
 """Characters; MLflow refuses longer ones."""
@@ -41,7 +44,7 @@ class RunInfo:
     """What is known of a run before it starts."""
 
     build: Build
-    """Its settings become the run's params, its experiment MLflow's."""
+    """Its settings become the run's params, its experiment MLflow's unless `MLFLOW_EXPERIMENT_NAME` names another."""
     role: str
     """What the run is to the build: build, teacher, control, student, train, sweep or trial."""
     uri: str
@@ -63,9 +66,9 @@ def start_record(info: RunInfo) -> Record:
     """The first record of a journal, from which the run is created in the store."""
     tags = {**info.tags, SWEEP_TAG: info.sweep.key} if info.sweep else info.tags
     return {
-        "uri": info.uri,
+        "store": portable(info.uri),
         "time": now(),
-        "experiment": info.build.experiment,
+        "experiment": os.environ.get(EXPERIMENT_NAME) or info.build.experiment,
         "build": info.build.name,
         "role": info.role,
         "name": info.name or info.role,
@@ -78,6 +81,17 @@ def start_record(info: RunInfo) -> Record:
         "builder": builder_tags(),
         "data": dict(info.data),
     }
+
+
+def store_of(start: Record) -> str:
+    """The URI of the store that a journal is for.
+
+    Journals of earlier versions hold an absolute URI. That of a default store is the place where the workspace was.
+    """
+    if "store" in start:
+        return absolute(start["store"])
+    default = "/" + DEFAULT.removeprefix(SQLITE)
+    return absolute(DEFAULT if start["uri"].startswith(SQLITE) and start["uri"].endswith(default) else start["uri"])
 
 
 def now() -> int:

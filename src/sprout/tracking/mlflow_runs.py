@@ -4,10 +4,12 @@ A build's own run has the status of the last of its runs that ended. Between two
 process that will start the next one.
 """
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sprout.tracking.deleted import deleted_run
 from sprout.tracking.describe import now
 from sprout.tracking.outbox.journal import Record
 from sprout.tracking.tags import (
@@ -30,11 +32,30 @@ WAITING = "SCHEDULED"
 """MLflow's status for a build between two stages."""
 
 
-def find(client: "MlflowClient", experiment: str, tags: dict[str, str], status: str | None = None) -> "list[MlflowRun]":
-    """The runs of an experiment that have these tags and this status, oldest first."""
+def find(
+    client: "MlflowClient", experiment: str, tags: dict[str, str], status: str | None = None, *, deleted: bool = False
+) -> "list[MlflowRun]":
+    """The runs of an experiment that have these tags and this status, oldest first: the deleted ones or the others."""
+    from mlflow.entities import ViewType
+
+    view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
     terms = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
     terms += [f"attributes.status = '{status}'"] if status else []
-    return list(client.search_runs([experiment], " and ".join(terms), order_by=["attributes.start_time ASC"]))
+    return list(client.search_runs([experiment], " and ".join(terms), view, order_by=["attributes.start_time ASC"]))
+
+
+def create(client: "MlflowClient", experiment: str, start: Record, tags: dict[str, str], name: str) -> str:
+    """The id of a new run for a record, with the tags by which it is found again."""
+    say_deleted(client, experiment, tags, name)
+    tags = {**tags, "sprout.key": start["key"], **start["owner"]}
+    return str(client.create_run(experiment, start["time"], tags, name).info.run_id)
+
+
+def say_deleted(client: "MlflowClient", experiment: str, tags: dict[str, str], name: str) -> None:
+    """Name, on stderr, a deleted run with these tags, in whose place a new one begins."""
+    if found := find(client, experiment, tags, deleted=True):
+        said = deleted_run(client.tracking_uri, found[-1].info.run_id)
+        print(f"sprout: a new run {name} begins, as {said}", file=sys.stderr, flush=True)
 
 
 def find_or_create_build(client: "MlflowClient", experiment: str, start: Record) -> str:
@@ -42,8 +63,7 @@ def find_or_create_build(client: "MlflowClient", experiment: str, start: Record)
     tags = {BUILD_TAG: start["build"], "sprout.role": BUILD}
     if found := find(client, experiment, tags):
         return str(found[0].info.run_id)
-    tags |= {"sprout.key": start["key"], **start["owner"]}
-    return str(client.create_run(experiment, start["time"], tags, start["build"]).info.run_id)
+    return create(client, experiment, start, tags, start["build"])
 
 
 def find_or_create(client: "MlflowClient", experiment: str, start: Record, parent: str | None) -> str:
@@ -65,8 +85,7 @@ def open_in_sweep(client: "MlflowClient", experiment: str, start: Record) -> str
     if found := find(client, experiment, tags):
         sweep = str(found[0].info.run_id)
     else:
-        tags |= {"sprout.key": start["key"], **start["owner"]}
-        sweep = str(client.create_run(experiment, start["time"], tags, start["sweep"]["name"]).info.run_id)
+        sweep = create(client, experiment, start, tags, start["sweep"]["name"])
     run = sweep if start["role"] == SWEEP else _find_or_create_trial(client, experiment, start, sweep)
     if not ended_after(client, run, start["time"]):
         reopen(client, run, start)
@@ -76,8 +95,10 @@ def open_in_sweep(client: "MlflowClient", experiment: str, start: Record) -> str
 def _find_or_create_trial(client: "MlflowClient", experiment: str, start: Record, sweep: str) -> str:
     """The id of a trial's run; a trial that resumes has the same."""
     tags = {SWEEP_TAG: start["sweep"]["key"], "sprout.role": start["role"], "mlflow.runName": start["name"]}
-    found = find(client, experiment, tags)
-    return str(found[0].info.run_id) if found else find_or_create(client, experiment, start, sweep)
+    if found := find(client, experiment, tags):
+        return str(found[0].info.run_id)
+    say_deleted(client, experiment, tags, start["name"])
+    return find_or_create(client, experiment, start, sweep)
 
 
 def ended_after(client: "MlflowClient", run: str, time: int) -> bool:

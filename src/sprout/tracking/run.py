@@ -1,6 +1,7 @@
 """Tracked runs: metrics, tags, files and models go to a journal, and from there to the store."""
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +13,9 @@ import numpy as np
 
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json, read_rows
-from sprout.tracking.connection import load_mlflow, outbox
-from sprout.tracking.describe import RunInfo, flatten, legal_key, now, start_record
+from sprout.tracking.address import outbox
+from sprout.tracking.connection import load_mlflow
+from sprout.tracking.describe import EXPERIMENT_NAME, RunInfo, flatten, legal_key, now, start_record
 from sprout.tracking.outbox.journal import Journal, Record
 from sprout.tracking.outbox.sender import Sender
 from sprout.tracking.tags import BUILD_TAG, RESTORED
@@ -117,6 +119,8 @@ def tracked_run(info: RunInfo, *, waits: bool = True) -> Iterator[Run]:
         waits: whether the end of the block waits until the store has taken everything; if not, use `all_sent`.
     """
     load_mlflow()
+    if number := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+        print(f"sprout: MLFLOW_EXPERIMENT_ID={number}: is ignored; set {EXPERIMENT_NAME}", file=sys.stderr, flush=True)
     journal = Journal(outbox())
     run = Run(journal, info.role, {BUILD_TAG: info.build.name, "sprout.role": info.role})
     sender = Sender(journal, info.uri, waits)

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from sprout.tracking.connection import experiment_id, store_lock
+from sprout.tracking.deleted import DeletedError, deleted_run, refuse_deleted
 from sprout.tracking.describe import describe
+from sprout.tracking.last_run import note_last_run
 from sprout.tracking.logged_model import log_model
 from sprout.tracking.mlflow_runs import (
     WAITING,
@@ -20,7 +23,7 @@ from sprout.tracking.mlflow_runs import (
     set_tags,
     settle,
 )
-from sprout.tracking.outbox.journal import Record, mark_sent, read_records, sent_bytes
+from sprout.tracking.outbox.journal import Record, forget_sent, mark_sent, read_records, sent_bytes
 from sprout.tracking.tags import BUILD, REASON, RESTORED
 
 if TYPE_CHECKING:
@@ -46,14 +49,25 @@ class OpenRun:
         return {self.run_id, self.build_id or self.run_id}
 
 
-def open_run(client: "MlflowClient", uri: str, start: Record) -> OpenRun | None:
-    """Find or create the run of a journal's first record, and its build's.
+def open_run(client: "MlflowClient", uri: str, folder: Path) -> OpenRun | None:
+    """Find or create the run of a journal, and its build's.
+
+    A store that does not know the journal gets all of it: it was emptied, or the journal was meant for another one.
 
     Returns:
-        None if the record is of a restored stage and the build has a run of that role already.
+        None if the journal is of a restored stage and the build has a run of that role already.
+
+    Raises:
+        DeletedError: the experiment is deleted, or the run that has taken a part of the journal.
     """
+    start, _ = next(read_records(folder, 0))
+    key = {"sprout.key": start["key"]}
     with store_lock(uri):
         experiment = experiment_id(client, uri, start["experiment"])
+        if deleted := find(client, experiment, key, deleted=True):
+            raise DeletedError(deleted_run(uri, deleted[0].info.run_id))
+        if not find(client, experiment, key):
+            forget_sent(folder)
         build = find_or_create_build(client, experiment, start) if start["nested"] and not start["sweep"] else None
         if build and RESTORED in start["tags"] and _has_other(client, experiment, build, start):
             return None
@@ -67,6 +81,7 @@ def open_run(client: "MlflowClient", uri: str, start: Record) -> OpenRun | None:
         if build:
             describe(client, build, start, start["origin"])
             reopen(client, build, start)
+        note_last_run(uri, run_id)
     return OpenRun(run_id, experiment, build, start["builder"])
 
 
@@ -77,11 +92,26 @@ def _has_other(client: "MlflowClient", experiment: str, build: str, start: Recor
     return any(run.info.status in ("FINISHED", "RUNNING") for run in others)
 
 
-def send(client: "MlflowClient", folder: Path, run: OpenRun) -> None:
-    """Send the records of a journal that have not been sent yet."""
+def send(client: "MlflowClient", folder: Path, run: OpenRun, stop: Event) -> bool:
+    """Send the records of a journal that have not been sent yet, until `stop` is set.
+
+    Returns:
+        Whether all have been sent.
+
+    Raises:
+        DeletedError: the run, its build's or the experiment is deleted.
+        Exception: the store refused or did not answer; MLflow raises many types.
+    """
     for records, offset in _grouped(read_records(folder, sent_bytes(folder))):
-        _send_group(client, folder, run, records)
+        if stop.is_set():
+            return False
+        try:
+            _send_group(client, folder, run, records)
+        except Exception:
+            refuse_deleted(client, client.tracking_uri, run.experiment_id, run.with_build())
+            raise
         mark_sent(folder, offset)
+    return True
 
 
 def end_run(client: "MlflowClient", run: OpenRun, record: Record) -> None:

@@ -6,7 +6,6 @@ store has taken. A process that writes or sends a journal holds the lock beside 
 the process dies; the process that acquires it then may send the rest.
 """
 
-import contextlib
 import errno
 import json
 import os
@@ -90,11 +89,15 @@ def waiting_journals(outbox: Path) -> list[Path]:
 
 def count_waiting(outbox: Path) -> int:
     """The number of records in the outbox that have not been sent."""
-    count = 0
-    for folder in waiting_journals(outbox):
-        with contextlib.suppress(FileNotFoundError):  # its own process has just sent the last of it
-            count += (folder / "journal.jsonl").read_bytes()[sent_bytes(folder) :].count(b"\n")
-    return count
+    return sum(map(count_unsent, waiting_journals(outbox)))
+
+
+def count_unsent(folder: Path) -> int:
+    """The number of records of a journal that have not been sent; 0 if its own process has just sent the last."""
+    try:
+        return (folder / "journal.jsonl").read_bytes()[sent_bytes(folder) :].count(b"\n")
+    except FileNotFoundError:
+        return 0
 
 
 def try_lock(folder: Path) -> FileLock | None:
@@ -139,6 +142,11 @@ def mark_sent(folder: Path, offset: int) -> None:
     beside = folder / "sent.new"
     beside.write_text(str(offset))
     os.replace(beside, folder / "sent")
+
+
+def forget_sent(folder: Path) -> None:
+    """Let the journal be sent from its beginning, as its store does not know it."""
+    (folder / "sent").unlink(missing_ok=True)
 
 
 def discard(folder: Path) -> None:

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sprout.tracking.connection import connect
+from sprout.tracking.last_run import warn_if_forgotten
 from sprout.tracking.mlflow_runs import end_orphans
 from sprout.tracking.outbox.deliver import OpenRun, end_run, open_run, send
-from sprout.tracking.outbox.journal import Journal, Record, discard, read_records
-from sprout.tracking.outbox.leftovers import print_kept, send_leftovers
+from sprout.tracking.outbox.journal import Journal, Record, discard, waiting_journals
+from sprout.tracking.outbox.leftovers import print_kept, print_left, print_slow, send_leftovers
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,7 +21,10 @@ INTERVAL = 2.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds until the next try after a failure; each pause is twice as long as the one before."""
 PATIENCE = 4.0
-"""Seconds that the end of a run waits for a store that has failed, or the end of a killed run for any store."""
+"""Seconds that the end of a run waits for a store that has failed or that an earlier run has waited for in vain, or the
+end of a killed run for any store."""
+QUIET, LONGEST = 10.0, 30.0
+"""Seconds that the end of a run waits for any other store: without a word, and in all."""
 
 
 class Sender(threading.Thread):
@@ -60,15 +64,25 @@ class Sender(threading.Thread):
             self._ended.set()
 
     def wait(self, hurried: bool) -> None:
-        """Wait until everything has been sent, but only `PATIENCE` seconds once the store has failed.
+        """Wait until everything has been sent, but not longer than `LONGEST` or `PATIENCE`; what is left is said.
 
         Args:
             hurried: wait at most `PATIENCE` seconds in any case, as the process has been asked to end.
         """
-        deadline = time.monotonic() + PATIENCE
-        while self.is_alive() and not ((hurried or self._failed) and time.monotonic() > deadline):
+        began, quiet = time.monotonic(), True
+        hurried = hurried or any(each._given_up.is_set() for each in senders())
+        while self.is_alive():
+            waited = time.monotonic() - began
+            if waited > (PATIENCE if hurried or self._failed else LONGEST):
+                break
+            if quiet and waited > QUIET:
+                quiet = False
+                print_slow(self._uri, LONGEST)
             self.join(0.05)
         self._given_up.set()
+        if self.is_alive() and not self._printed:
+            self._printed = True
+            print_left(self._journal.folder.parent, self._uri)
 
     def run(self) -> None:
         """The thread's loop; it pauses longer after each failure."""
@@ -82,6 +96,7 @@ class Sender(threading.Thread):
                     self._failed, pause = False, FIRST_PAUSE
                     self._ended.wait(INTERVAL)
                 except Exception as error:  # whatever MLflow raises, the training continues
+                    self._open = None  # the run may be deleted for good, and begins anew then
                     self._fail(error)
                     (self._given_up if self._ended.is_set() else self._ended).wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
@@ -93,19 +108,22 @@ class Sender(threading.Thread):
         outbox = self._journal.folder.parent
         if self._client is None:
             client = connect(self._uri)
-            send_leftovers(outbox)
+            warn_if_forgotten(client, self._uri)
+            send_leftovers(waiting_journals(outbox), self._given_up)
             end_orphans(client, outbox)
             self._client = client
         if self._open is None:
-            start, _ = next(read_records(self._journal.folder, 0))
-            self._open = open_run(self._client, self._uri, start)
+            self._open = open_run(self._client, self._uri, self._journal.folder)
         final = self._ended.is_set()  # read before sending: the end may be written meanwhile
         if self._open is not None:
-            send(self._client, self._journal.folder, self._open)
+            if not send(self._client, self._journal.folder, self._open, self._given_up):
+                return False
             if final and self._unwritten:
                 end_run(self._client, self._open, self._unwritten)
         if final:
-            send_leftovers(outbox)  # of processes that died meanwhile, such as a sweep's workers
+            send_leftovers(
+                waiting_journals(outbox), self._given_up
+            )  # of processes that died meanwhile, such as a sweep's workers
         return final
 
     def _fail(self, error: Exception) -> None:
@@ -128,7 +146,12 @@ def all_sent() -> Iterator[None]:
 
 
 def wait_for_ended(hurried: bool) -> None:
-    """Wait for the senders of runs that have ended; see `Sender.wait`."""
-    for thread in threading.enumerate():
-        if isinstance(thread, Sender) and thread._ended.is_set():
-            thread.wait(hurried)
+    """Wait for the senders of runs that have ended, unless their time is over; see `Sender.wait`."""
+    for sender in senders():
+        if sender._ended.is_set() and not sender._given_up.is_set():
+            sender.wait(hurried)
+
+
+def senders() -> "list[Sender]":
+    """The senders of this process that still run."""
+    return [thread for thread in threading.enumerate() if isinstance(thread, Sender)]

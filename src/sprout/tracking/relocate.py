@@ -1,0 +1,43 @@
+"""A workspace that was moved or copied: its store finds the artifacts where they are now.
+
+MLflow keeps the absolute address of each artifact folder. A relative one would depend on the working folder of whoever
+reads it, and `mlflow-artifacts:` needs a server: only an absolute one is read by `mlflow ui`, by `sprout ui` and by the
+Python API alike. So the addresses are changed when sprout connects to the store.
+"""
+
+from pathlib import Path
+
+FOLDER = "/mlruns/artifacts/"
+"""What the addresses of a workspace's artifacts have in common."""
+
+
+def relocate(file: Path, root: Path) -> None:
+    """Let every address of an artifact folder below another workspace's `mlruns/artifacts` be one below `root`.
+
+    Args:
+        file: a SQLite store in the workspace; the caller holds its lock.
+        root: the folder of this workspace's artifacts.
+    """
+    from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
+    from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
+    from sqlalchemy import create_engine, select
+    from sqlalchemy.orm import Session
+    from sqlalchemy.pool import NullPool
+
+    addresses = (
+        SqlExperiment.artifact_location,
+        SqlRun.artifact_uri,
+        SqlLoggedModel.artifact_location,
+        SqlModelVersion.source,
+        SqlModelVersion.storage_location,
+    )
+    here = f"{root.as_uri()}/"
+    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
+    with Session(engine) as session, session.begin():
+        for address in addresses:
+            elsewhere = (
+                address.startswith("file:") & address.contains(FOLDER) & ~address.startswith(here, autoescape=True)
+            )
+            for row in session.scalars(select(address.class_).where(elsewhere)):
+                moved = here + getattr(row, address.key).rpartition(FOLDER)[2]
+                setattr(row, address.key, moved)
