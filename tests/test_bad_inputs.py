@@ -223,8 +223,8 @@ EXAMPLE_VALUES = {
 ARRAY_LABELS = {
     "labels too few": (LABELS[1:], "23 labels for the 24 examples of x.npy"),
     "labels too many": ([*LABELS, "ant"], "25 labels for the 24 examples of x.npy"),
-    "labels with a point": (np.zeros(24), "shape .24,., float64; accepted: .N,. integers"),
-    "labels one-hot": (np.tile(np.eye(3, dtype=int), (8, 1)), "shape .24, 3., int64; accepted"),
+    "labels with a fraction": (np.full(24, 0.5), "label 0 is 0.5; accepted for classes: whole numbers"),
+    "several labels": (np.ones((24, 3), int), "shape .24, 3., and row 0 is .1, 1, 1., not one-hot"),
     "labels of objects": (np.array(LABELS, object), "an array of Python objects"),
     "labels of other bytes": (np.array([b"\xff"] * 24), "a label is not UTF-8"),
 }
@@ -255,7 +255,6 @@ ARRAYS = [
     *(bad(name, says, **changes) for name, (changes, says) in OTHER_ARRAYS.items()),
     bad("half a file", r"x.npy: \d+ bytes where its header states \d+; it is truncated", make.cut("x.npy")),
     bad("levels of floats", every(r"x.npy\[0\]: a value is .*, not in 0..1"), make.save("x.npy", IMAGES.astype(float))),
-    bad("an empty label", faulty(r"x.npy\[24\]: no label"), make.one_more(IMAGES[0], "")),
     bad("an unknown label", faulty(r"x.npy\[24\]: label 'a' is"), make.one_more(IMAGES[0], "a"), classes=CLASSES),
     bad("an index too large", every(r"x.npy\[0\]: label '3' is none"), make.save("y.npy", [3] * 24), classes=CLASSES),
     bad("one class", "download: only one class .7 24.", make.save("y.npy", [7] * 24)),
@@ -489,7 +488,8 @@ PREPARE = [
 PATHS_FORM = {"file": "t.csv", "path": "path", "label": "label", "split": "part", "group": None, "classes": CLASSES}
 PATHS_FORM |= {"missing": None, "folder_splits": False, "unlisted": "ignored"}
 PIXELS_FORM = {"train": "wide.csv", "test": None, "shape": None, "classes": None}
-ARRAYS_FORM = {"train": "x.npy", "train_labels": "y.npy", "test": None, "test_labels": None, "classes": None}
+ARRAYS_FORM = {"train": "x.npy", "train_labels": "y.npy", "val": None, "val_labels": None, "unlabelled": None}
+ARRAYS_FORM |= {"test": None, "test_labels": None, "number": False, "missing": None, "classes": None}
 TABLE_FORM = {"file": "t.csv", "target": "kind", "number": False, "columns": ["age", "size", "fur"]}
 TABLE_FORM |= {"split": "part", "group": None, "classes": CLASSES, "missing": None}
 GROUPS = {

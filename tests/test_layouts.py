@@ -3,15 +3,20 @@
 from collections.abc import Callable, Iterator
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from sprout.config.formats import Paths, Table
 from sprout.data.formats import read_format
 from sprout.data.importing.detect_format import detect_format
-from sprout.data.importing.table_columns import Columns
+from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.data.listing import Files
+from sprout.data.prepare.decode import ImageFormat
+from sprout.data.prepare.fault import without_pillow_limits
+from sprout.data.prepare.worker import decoder
 from sprout.runtime.errors import UserError
 
 Found = dict[str, tuple[str | None, str | None]]
@@ -199,6 +204,110 @@ def test_what_is_learned(tmp_path: Path, layout: Callable[[Path], Found]) -> Non
     found = dict(zip(listing.examples.paths, zip(listing.label.to_pylist(), splits, strict=True), strict=True))
     assert found == expected
     assert not listing.faults
+
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Learned = dict[tuple[int, ...], tuple[str | float | None, str | None]]
+"""The values of an image or a row → label or number, and split."""
+PIXELS = np.random.default_rng(0).integers(0, 256, (24, 4, 5, 3), np.uint8)
+SPLITS = ("train", "train", "val", "test")
+
+
+def values(example: Array) -> tuple[int, ...]:
+    """Return what tells an example from the others."""
+    return tuple(np.asarray(example).reshape(-1).tolist())
+
+
+def learned_from(root: Path, scratch: Path, columns: Columns = UNSAID) -> Learned:
+    """Read data, and decode its images."""
+    (scratch / "arrays").mkdir(parents=True)
+    detected = detect_format(root, scratch, columns)
+    listing = read_format(detected.root, scratch / "arrays", detected.format)
+    assert not listing.faults
+    examples = listing.examples
+    if isinstance(examples, Files) or examples.ndim > 2:
+        folder, items = (str(examples.root), examples.paths) if isinstance(examples, Files) else (None, examples)
+        with without_pillow_limits():
+            rows = [decoder(folder, ImageFormat(None, None, "none", 10**6))(item) for item in items]
+    else:
+        rows = list(examples)
+    targets, splits = (
+        [None] * len(listing) if column is None else column.to_pylist()
+        for column in (listing.label if listing.value is None else listing.value, listing.split)
+    )
+    return {values(row): found for row, found in zip(rows, zip(targets, splits, strict=True), strict=True)}
+
+
+def in_turn(examples: Array, targets: Array | list[str], splits: tuple[str, ...] | None = SPLITS) -> Learned:
+    """Return what is expected of examples whose splits take turns."""
+    found = [splits[row % len(splits)] if splits else None for row in range(len(examples))]
+    named = [target if isinstance(target, float) else str(target) for target in np.asarray(targets).tolist()]
+    return {values(row): pair for row, pair in zip(examples, zip(named, found, strict=True), strict=True)}
+
+
+def medical(root: Path) -> Learned:
+    """The .npz of MedMNIST."""
+    labels = np.arange(24) // 4 % 3
+    places = {"train": np.arange(24) % 4 < 2, "val": np.arange(24) % 4 == 2, "test": np.arange(24) % 4 == 3}
+    arrays = {f"{name}_images": PIXELS[rows] for name, rows in places.items()}
+    arrays |= {f"{name}_labels": labels[rows].astype(np.uint8)[:, None] for name, rows in places.items()}
+    np.savez(root / "medical.npz", **arrays)
+    return in_turn(PIXELS, labels)
+
+
+def of_torch(root: Path) -> Learned:
+    """Channels first, and labels that a missing value has made floats."""
+    labels = np.arange(24) % 3 + 0.0
+    labels[5] = np.nan
+    np.savez(root / "a.npz", X_train=PIXELS.transpose(0, 3, 1, 2), Y_train=labels)
+    return in_turn(PIXELS, np.arange(24) % 3, None) | {values(PIXELS[5]): (None, "unlabelled")}
+
+
+def of_keras(root: Path) -> Learned:
+    """One-hot labels, grey images, a folder of .npy, a test split without labels."""
+    np.save(root / "x_train.npy", PIXELS[:18, :, :, 0])
+    np.save(root / "y_train.npy", np.eye(3, dtype="f4")[np.arange(18) % 3])
+    np.save(root / "x_test.npy", PIXELS[18:, :, :, 0])
+    pool: Learned = dict.fromkeys(map(values, PIXELS[18:, :, :, 0]), (None, "unlabelled"))
+    return in_turn(PIXELS[:18, :, :, 0], np.arange(18) % 3, ("train",)) | pool
+
+
+def regression(root: Path) -> Learned:
+    features, target = PIXELS[:, 0, :, 0].astype("f4"), np.arange(24) / 4
+    np.savez(root / "a.npz", x_train=features[:16], y_train=target[:16], x_test=features[16:], y_test=target[16:])
+    train, test = ((features[rows], target[rows]) for rows in (slice(16), slice(16, 24)))
+    return in_turn(*train, ("train",)) | in_turn(*test, ("test",))
+
+
+PACKED: tuple[Callable[[Path], Learned], ...] = (medical, of_torch, of_keras, regression)
+
+
+@pytest.mark.parametrize("layout", PACKED, ids=lambda layout: layout.__name__)
+def test_what_is_learned_of_packed_data(tmp_path: Path, layout: Callable[[Path], Learned]) -> None:
+    (tmp_path / "data").mkdir()
+    expected = layout(tmp_path / "data")
+    found = learned_from(tmp_path / "data", tmp_path / "scratch")
+    assert found == expected
+
+
+def test_numbers_may_be_classes(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / "data" / "a.npz", x=PIXELS[:, 0, :, 0], y=np.arange(24))
+    found = learned_from(tmp_path / "data", tmp_path / "first")
+    assert found[values(PIXELS[3, 0, :, 0])] == (3.0, None)
+    found = learned_from(tmp_path / "data", tmp_path / "second", Columns("y=class"))
+    assert found[values(PIXELS[3, 0, :, 0])] == ("3", None)
+    with pytest.raises(UserError, match="--target=z: accepted for these arrays: y=class and y=number"):
+        detect_format(tmp_path / "data", tmp_path, Columns("z"))
+
+
+def test_minus_one_in_an_array_is_asked_about(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / "data" / "a.npz", x=PIXELS, y=np.arange(24) % 4 - 1)
+    with pytest.raises(UserError, match=r"y has -1 beside numbers from 0 on.*--missing=-1.*--target y=class"):
+        detect_format(tmp_path / "data", tmp_path)
+    found = learned_from(tmp_path / "data", tmp_path / "scratch", Columns(missing="-1"))
+    assert [found[values(PIXELS[row])] for row in (0, 1)] == [(None, "unlabelled"), ("0", None)]
 
 
 def asked() -> Iterator[tuple[str, list[str], dict[str, list[str]], str]]:

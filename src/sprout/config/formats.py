@@ -68,15 +68,25 @@ class Pixels:
 @dataclass(frozen=True, config=STRICT)
 class Arrays:
     kind: Literal["arrays"]
-    """NumPy arrays: `FILE.npy`, or `FILE.npz:KEY`."""
+    """Arrays: `FILE.npy`, or `FILE.npz:KEY`."""
     train: Name
-    """Images (N, H, W) or (N, H, W, C), or features (N, F)."""
+    """Images (N, H, W), (N, H, W, C) or (N, C, H, W), or features (N, F)."""
     train_labels: Name | None
-    """(N,) labels; null if there are none."""
+    """(N,) or (N, 1) labels or numbers, or one-hot (N, K); NaN is an unlabelled example. null if there are none."""
+    val: Name | None
+    """The examples of the validation split; null if there are none."""
+    val_labels: Name | None
+    """Their labels."""
     test: Name | None
     """The examples of the test split; null if there are none."""
     test_labels: Name | None
-    """The labels of the test split; null if there are none."""
+    """Their labels."""
+    unlabelled: Name | None
+    """Examples without labels, beside those with some; null if there are none."""
+    number: bool
+    """Whether the labels are numbers to learn; otherwise they are classes."""
+    missing: Name | None
+    """What stands for a missing label beside NaN and empty text, such as -1; null if nothing does."""
     classes: Classes | None
     """Names of the labels 0, 1, …; null takes the labels themselves as names."""
 

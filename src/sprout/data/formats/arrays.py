@@ -1,21 +1,37 @@
-"""Format `arrays`: NumPy arrays of images or features, and of labels."""
+"""Format `arrays`: arrays of images or features, and of labels or numbers to learn."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.config.formats import Arrays
-from sprout.data.formats.labels import class_names
+from sprout.data.formats.array_targets import class_texts, number_values
+from sprout.data.formats.labels import class_names, rows_without_target, target_text, with_unlabelled
 from sprout.data.formats.npy import allocate, open_array, row_slices
-from sprout.data.formats.values import as_float32, trimmed
+from sprout.data.formats.values import as_float32
 from sprout.data.listing import Array, Faults, Listing, add_faults, merge_faults, same_fault
 from sprout.runtime.errors import UserError
 from sprout.runtime.progress import track
 
 CHANNELS = (1, 3, 4)
-IMAGES = "images (N, H, W) or (N, H, W, 1, 3 or 4), uint8, uint16 or float in 0..1; features (N, F) of numbers"
+IMAGES = (
+    "images (N, H, W), (N, H, W, 1, 3 or 4) or (N, 1 or 3, H, W), uint8, uint16 or float in 0..1; features (N, F) of "
+    "numbers"
+)
+
+
+class Part(NamedTuple):
+    """The examples of one split."""
+
+    split: str
+    name: str
+    """Of the array."""
+    labels: str | None
+    """The name of the array of their labels."""
+    examples: Array
 
 
 def read(root: Path, scratch: Path, settings: Arrays) -> Listing:
@@ -24,71 +40,110 @@ def read(root: Path, scratch: Path, settings: Arrays) -> Listing:
     Args:
         root: the data folder.
         scratch: a folder for arrays that are joined, converted or read from an archive.
-        settings: the files of the examples and labels.
+        settings: the arrays of each split.
 
     Raises:
         UserError: a file is missing or damaged, its array has no accepted shape and type, or lengths differ.
     """
-    check_pairs(settings)
-    names = [name for name in (settings.train, settings.test) if name is not None]
-    label_names = [name for name in (settings.train_labels, settings.test_labels) if name is not None]
-    arrays = [check_examples(open_array(root, name, scratch), name) for name in names]
-    texts = [label_texts(open_array(root, name, scratch), name) for name in label_names]
-    labels, label_faults = None, Faults()
-    if texts:
-        check_lengths(dict(zip(names, arrays, strict=True)), dict(zip(label_names, texts, strict=True)))
-        given = pa.concat_arrays([trimmed(text) for text in texts])
-        labels, wrong = class_names(given, settings.classes)
-        label_faults = merge_faults(same_fault(np.flatnonzero(np.asarray(given.is_null())), "no label"), wrong)
-    examples, faults = join(arrays, names, scratch)
-    split = pa.array(np.repeat(np.arange(len(arrays)), [len(array) for array in arrays]))
+    notes: list[str] = []
+    parts = [
+        Part(split, name, labels, open_examples(root, name, scratch, notes))
+        for split, (name, labels) in arrays_by_split(settings).items()
+    ]
+    examples, faults = join([part.examples for part in parts], [part.name for part in parts], scratch)
+    splits = split_of_each(parts)
+    labels = values = None
+    label_faults: Faults = {}
+    if settings.train_labels is not None:
+        targets = pa.concat_arrays([targets_of(part, root, scratch, number=settings.number) for part in parts])
+        if settings.number:
+            values = targets
+            label_faults = same_fault(rows_without_target(targets, splits), "the target is not a finite number")
+        else:
+            given = target_text(targets, settings.missing)
+            splits = with_unlabelled(splits, given)
+            labels, unknown = class_names(given, settings.classes)
+            label_faults = merge_faults(same_fault(rows_without_target(given, splits), "no label"), unknown)
     return Listing(
         examples,
-        pa.concat_arrays([index_names(name, len(array)) for name, array in zip(names, arrays, strict=True)]),
+        pa.concat_arrays([index_names(part.name, len(part.examples)) for part in parts]),
         label=labels,
-        split=None if settings.test is None else pa.array(["train", "test"]).take(split),
+        value=values,
+        split=splits,
         classes=None if settings.classes is None or labels is None else list(settings.classes),
         faults=merge_faults(faults, label_faults),
+        notes=notes,
     )
 
 
-def check_pairs(settings: Arrays) -> None:
-    """Check that both splits have labels, or neither.
+def arrays_by_split(settings: Arrays) -> dict[str, tuple[str, str | None]]:
+    """Return the names of the examples and of their labels by split.
 
     Raises:
-        UserError: one has none, or labels have no examples.
+        UserError: some splits have labels and others have none, or labels have no examples.
     """
-    if settings.test is None and settings.test_labels is not None:
-        raise UserError(f"download.format.test_labels={settings.test_labels}: there is no `test` for them; name it")
-    if settings.test is not None and (settings.train_labels is None) != (settings.test_labels is None):
-        missing = "train_labels" if settings.train_labels is None else "test_labels"
-        raise UserError(f"download.format.{missing}=null: the other split has labels; name both, or neither")
+    given = {
+        "train": (settings.train, settings.train_labels),
+        "val": (settings.val, settings.val_labels),
+        "test": (settings.test, settings.test_labels),
+    }
+    for split, (examples, labels) in given.items():
+        key = f"download.format.{split}_labels"
+        if examples is None and labels is not None:
+            raise UserError(f"{key}={labels}: there is no `{split}` for them; name it")
+        if examples is not None and (labels is None) != (settings.train_labels is None):
+            missing = key if labels is None else "download.format.train_labels"
+            raise UserError(f"{missing}=null: the other split has labels; name both, or neither")
+    if settings.unlabelled is not None and settings.train_labels is None:
+        raise UserError(
+            f"download.format.unlabelled={settings.unlabelled}: train has no labels either; name `train_labels`, or "
+            "one array in `train`"
+        )
+    named = given | {"unlabelled": (settings.unlabelled, None)}
+    return {split: (examples, labels) for split, (examples, labels) in named.items() if examples is not None}
 
 
-def check_lengths(examples: dict[str, Array], labels: dict[str, pa.Array]) -> None:
-    """Check that there is a label for each example; keys are the names of the arrays.
+def split_of_each(parts: list[Part]) -> pa.Array | None:
+    """Return the split of each example, (N,) string; None where there is train alone, and splits are to be drawn."""
+    if len(parts) == 1:
+        return None
+    of_part = np.repeat(np.arange(len(parts)), [len(part.examples) for part in parts])
+    return pa.array([part.split for part in parts]).take(pa.array(of_part))
+
+
+def targets_of(part: Part, root: Path, scratch: Path, *, number: bool) -> pa.Array:
+    """Return what is to be learned of each example: (n,) string or float64, null where nothing is given.
 
     Raises:
-        UserError: the numbers differ.
+        UserError: there is another number of labels than of examples, or they cannot be read.
     """
-    for (name, array), (label_name, texts) in zip(examples.items(), labels.items(), strict=True):
-        if len(array) != len(texts):
-            raise UserError(f"{label_name}: {len(texts)} labels for the {len(array)} examples of {name}")
+    if part.labels is None:
+        return pa.nulls(len(part.examples), pa.float64() if number else pa.string())
+    array = open_array(root, part.labels, scratch)
+    targets = number_values(array, part.labels) if number else class_texts(array, part.labels)
+    if len(targets) != len(part.examples):
+        raise UserError(f"{part.labels}: {len(targets)} labels for the {len(part.examples)} examples of {part.name}")
+    return targets
 
 
-def check_examples(array: Array, name: str) -> Array:
-    """Return an array of images or features.
+def open_examples(root: Path, name: str, scratch: Path, notes: list[str]) -> Array:
+    """Map an array of images, (N, H, W) or (N, H, W, C), or features into memory; tell in `notes` what was guessed.
 
     Raises:
-        UserError: it has another shape or type, or is empty.
+        UserError: it is missing or damaged, has another shape or type, or is empty.
     """
+    array = open_array(root, name, scratch)
     kind, shape = array.dtype, array.shape
-    images = kind in (np.uint8, np.uint16) or kind.kind == "f"
-    fits = len(shape) == 3 or (len(shape) == 4 and shape[3] in CHANNELS)
+    images = (kind in (np.uint8, np.uint16) or kind.kind == "f") and len(shape) in (3, 4)
+    channels_first = len(shape) == 4 and shape[3] not in CHANNELS and shape[1] in (1, 3)
+    fits = len(shape) == 3 or channels_first or shape[3:] in [(channels,) for channels in CHANNELS]
     if not ((images and fits) or (len(shape) == 2 and kind.kind in "biuf")):
-        raise UserError(f"{name}: shape {shape}, {kind}; accepted: {IMAGES}")
+        raise UserError(f"{name}: shape {shape}, {kind}; accepted: {IMAGES}; convert it")
     if not array.size:
         raise UserError(f"{name}: shape {shape}, so it is empty; add examples")
+    if channels_first:
+        notes.append(f"{name}: shape {shape} is taken as (N, C, H, W)")
+        return np.moveaxis(array, 1, -1)
     return array
 
 
@@ -131,23 +186,6 @@ def invalid_rows(values: Array, *, features: bool) -> Faults:
     accepted = "a finite number" if features else "in 0..1, as pixels of this type must be"
     faulty = np.flatnonzero(wrong.any(axis=1))
     return {int(row): f"a value is {rows[row, wrong[row].argmax()]}, not {accepted}" for row in faulty}
-
-
-def label_texts(array: Array, name: str) -> pa.Array:
-    """Return labels as text: (N,) or (N, 1) → (N,) string.
-
-    Raises:
-        UserError: the array has another shape, or a type that labels cannot have.
-    """
-    if not (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)) or array.dtype.kind not in "biuUS":
-        raise UserError(f"{name}: shape {array.shape}, {array.dtype}; accepted: (N,) integers, booleans or text")
-    flat = np.asarray(array).reshape(-1)
-    try:
-        if flat.dtype.kind == "S":
-            flat = np.char.decode(flat, "utf-8")
-        return pa.array(flat.astype(flat.dtype.newbyteorder("="))).cast(pa.string())
-    except (UnicodeError, pa.ArrowInvalid):
-        raise UserError(f"{name}: a label is not UTF-8; save the labels as Unicode text (dtype U)") from None
 
 
 def index_names(name: str, count: int) -> pa.Array:

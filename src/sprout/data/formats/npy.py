@@ -3,8 +3,10 @@
 import math
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -25,6 +27,14 @@ SLICE = 16 << 20
 """Bytes of the rows that are processed at a time: 16 MiB."""
 
 
+class Header(NamedTuple):
+    """What the header of an array states."""
+
+    shape: tuple[int, ...]
+    file_size: int
+    """Bytes of the header and the data."""
+
+
 def open_array(root: Path, name: str, scratch: Path) -> Array:
     """Map an array into memory.
 
@@ -36,19 +46,67 @@ def open_array(root: Path, name: str, scratch: Path) -> Array:
     Raises:
         UserError: there is no such array, it is damaged, or it contains Python objects.
     """
+    path, key = file_and_key(root, name)
+    if key is None:
+        return map_file(path, name)
+    copy = scratch / f"{len(list(scratch.iterdir()))}.npy"
+    with opened_archive(path, name) as archive:
+        extract(archive, member(archive, key, name), copy, name)
+    return map_file(copy, name)
+
+
+def array_shape(root: Path, name: str) -> tuple[int, ...]:
+    """Return the shape of an array without reading it.
+
+    Raises:
+        UserError: as for `open_array`.
+    """
+    path, key = file_and_key(root, name)
+    if key is None:
+        with path.open("rb") as file:
+            return header(file, name).shape
+    with opened_archive(path, name) as archive, archive.open(member(archive, key, name)) as packed:
+        return header(packed, name).shape
+
+
+def array_names(path: Path) -> list[str]:
+    """Return the names of the arrays in an .npz file, without reading the arrays.
+
+    Raises:
+        UserError: it is not an .npz file, or is empty.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(f"{path}: not a valid .npz file ({error}); write it again with numpy.savez") from None
+    if not names:
+        raise UserError(f"{path}: contains no arrays; write it with numpy.savez")
+    return names
+
+
+def file_and_key(root: Path, name: str) -> tuple[Path, str | None]:
+    """Return an array's file and its key there, "" for that of the only one; None for a file of one array."""
     file, _, key = name.partition(".npz:")
     if not key and not name.endswith(".npz"):
-        return map_file(locate(root, name), name)
-    path = locate(root, f"{file}.npz" if key else name)
-    copy = scratch / f"{len(list(scratch.iterdir()))}.npy"
+        return locate(root, name), None
+    return locate(root, f"{file}.npz" if key else name), key
+
+
+@contextmanager
+def opened_archive(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
+    """Open an .npz file.
+
+    Raises:
+        UserError: it is damaged.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            extract(archive, member(archive, key, name), copy, name)
+            yield archive
     except UserError:
         raise
     except Exception as error:  # a damaged archive makes the readers raise nearly every type
         raise UserError(f"{name}: damaged or not an .npz file ({one_line(error)}); save it again") from None
-    return map_file(copy, name)
 
 
 def member(archive: zipfile.ZipFile, key: str, name: str) -> zipfile.ZipInfo:
@@ -65,11 +123,11 @@ def member(archive: zipfile.ZipFile, key: str, name: str) -> zipfile.ZipInfo:
 def extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, copy: Path, name: str) -> None:
     """Copy an array out of its archive, if its size is what its header states."""
     with archive.open(info) as packed:
-        start, size = header(packed, name)
+        needed = header(packed, name).file_size
     if info.file_size > max(ALWAYS_ALLOWED, MAX_RATIO * info.compress_size):
         raise UserError(f"{name}: {info.compress_size} bytes unpack to {info.file_size}; save it uncompressed")
-    if start + size != info.file_size:
-        raise UserError(f"{name}: {info.file_size} bytes where its header states {start + size}; save it again")
+    if needed != info.file_size:
+        raise UserError(f"{name}: {info.file_size} bytes where its header states {needed}; save it again")
     with archive.open(info) as packed, copy.open("wb") as file:
         steps = -(-info.file_size // CHUNK)
         for _ in track(range(steps), name, steps):
@@ -80,15 +138,18 @@ def extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, copy: Path, name: s
 def map_file(path: Path, name: str) -> Array:
     """Map a file of one array into memory."""
     with path.open("rb") as file:
-        start, size = header(file, name)
-    if path.stat().st_size < start + size:
-        raise UserError(f"{name}: {path.stat().st_size} bytes where its header states {start + size}; it is truncated")
-    array: Array = np.lib.format.open_memmap(path, mode="r") if size else np.load(path, allow_pickle=False)
+        head = header(file, name)
+    if path.stat().st_size < head.file_size:
+        raise UserError(
+            f"{name}: {path.stat().st_size} bytes where its header states {head.file_size}; it is truncated"
+        )
+    empty = not math.prod(head.shape)
+    array: Array = np.load(path, allow_pickle=False) if empty else np.lib.format.open_memmap(path, mode="r")
     return array
 
 
-def header(file: IO[bytes], name: str) -> tuple[int, int]:
-    """Return the bytes of an array's header, and of its data."""
+def header(file: IO[bytes], name: str) -> Header:
+    """Read what an array's header states."""
     try:
         version: object = np.lib.format.read_magic(file)
         if version not in ((1, 0), (2, 0), (3, 0)):
@@ -101,7 +162,7 @@ def header(file: IO[bytes], name: str) -> tuple[int, int]:
         raise UserError(f"{name}: not a NumPy array ({one_line(error)}); write it with numpy.save") from None
     if dtype.hasobject:
         raise UserError(f"{name}: an array of Python objects, which is not read; save it as numbers or text")
-    return file.tell(), math.prod(shape) * dtype.itemsize
+    return Header(shape, file.tell() + math.prod(shape) * dtype.itemsize)
 
 
 def allocate(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Array:

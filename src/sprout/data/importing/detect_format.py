@@ -14,8 +14,9 @@ from sprout.data.formats.archive import is_packed, unpack
 from sprout.data.formats.file_tree import Entry, is_document, is_folder, is_text, visible_entries
 from sprout.data.formats.folder_names import splits_of
 from sprout.data.formats.folders import has_classes, top_entries
+from sprout.data.formats.npy import array_names
 from sprout.data.formats.text_table import JSON_SUFFIXES
-from sprout.data.importing.detect_arrays import array_names, arrays_format, detect_arrays
+from sprout.data.importing.detect_arrays import array_format, detect_arrays
 from sprout.data.importing.detect_tables import detect_table, detect_train_test_pair
 from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.runtime.errors import UserError, listed
@@ -69,8 +70,9 @@ def detect_format(path: Path, scratch: Path, columns: Columns = UNSAID) -> Detec
         detected = detect_at(path, scratch, columns)
     except ValidationError as error:  # such as a column without a name
         raise UserError(f"{path}: {explain('format', error, TableFormat)}") from None
-    if columns != UNSAID and detected.format.kind not in ("table", "paths"):
-        raise UserError(f"{columns.options}: {path} is not a table with a column of labels or for each feature")
+    takes_columns = {"table": columns, "paths": columns, "arrays": columns._replace(group=None)}
+    if columns != takes_columns.get(detected.format.kind, UNSAID):
+        raise UserError(f"{columns.options}: {path} has no such columns; see {GUIDE}")
     return detected
 
 
@@ -93,11 +95,12 @@ def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:
     with path.open("rb") as file:
         start = file.read(4096)
     if path.suffix == ".npz":
-        return detect_arrays(path.name, {name: f"{path.name}:{name}" for name in array_names(path)})
+        arrays = {name: f"{path.name}:{name}" for name in array_names(path)}
+        return detect_arrays(path.parent, path.name, arrays, columns)
     kind = MAGIC.get(start[:4], "table" if b"\0" not in start else None)
     if kind == "npy":
         note = f"{path.name} has no labels; put them beside it as x_train.npy and y_train.npy, or into one .npz"
-        return arrays_format(path.name), [note]
+        return array_format({"train": path.name}), [note]
     if kind is None:
         raise UserError(f"{path}: not data in a known format; accepted: {ACCEPTED}; see {GUIDE}")
     return detect_table(path.parent, path.name, columns)
@@ -111,7 +114,7 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
     tables = [str(file) for file in files if is_table(file.name)]
     arrays = [file for file in files if file.suffix.lower() in ARRAY_SUFFIXES]
     if arrays and not folders and not tables:
-        return detect_arrays(str(root), dict(arrays_of_folder(root, arrays)))
+        return detect_arrays(root, str(root), dict(arrays_of_folder(root, arrays)), columns)
     classes = has_classes(root)
     if classes and columns == UNSAID and (not tables or splits_of([entry.name for entry in folders])):
         return FOLDERS, [f"{file} is not read: the folders define labels and splits" for file in tables]

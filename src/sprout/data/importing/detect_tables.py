@@ -177,7 +177,7 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
     rest = [name for name in sample.text if name not in (path, split, group) and name.lower() not in ROW_COLUMNS]
     label = columns.target or label_column(sample, file, rest)
     if isinstance(label, str) and kind is None and columns.missing is None:
-        refuse_minus_one(sample, label)
+        refuse_minus_one(sample.values(label), f"{file}: column {label!r}", label)
     notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
     settings = Paths(
         kind="paths",
@@ -244,7 +244,7 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
     learned = target or sample.column_named(LABELS) or last
     number = is_number(sample.table, learned, columns.missing) if kind is None else kind == "number"
     if kind is None and columns.missing is None:
-        refuse_minus_one(sample, learned)
+        refuse_minus_one(sample.values(learned), f"{file}: column {learned!r}", learned)
     rest = [name for name in sample.text if name not in (learned, split, group)]
     left_out = unusable_features(sample.table, rest)
     kept = tuple(name for name in rest if name not in left_out)

@@ -167,18 +167,22 @@ def one_hot_columns(sample: TableSample, columns: Sequence[str]) -> tuple[str, .
     return tuple(columns) if 2 * int((ones == 1).sum()) > len(ones) else None
 
 
-def refuse_minus_one(sample: TableSample, label: str) -> None:
+def refuse_minus_one(values: Sequence[str], what: str, target: str) -> None:
     """Ask what −1 means among labels that are otherwise whole numbers from 0 on.
+
+    Args:
+        values: the distinct labels.
+        what: where they are, for the message.
+        target: what `--target` calls them.
 
     Raises:
         UserError: there is one.
     """
-    values = sample.values(label)
     others = [value for value in values if value not in (MINUS_ONE, *NO_LABEL)]
     if MINUS_ONE in values and len(others) > 1 and all(value.isdecimal() for value in others):
         raise UserError(
-            f"{sample.table.name}: column {label!r} has {MINUS_ONE} beside numbers from 0 on: if it stands for a "
-            f"missing label, add --missing={MINUS_ONE}; if it is a class, --target {label}=class"
+            f"{what} has {MINUS_ONE} beside numbers from 0 on: if it stands for a missing label, add "
+            f"--missing={MINUS_ONE}; if it is a class, --target {target}=class"
         )
 
 
