@@ -1,5 +1,7 @@
 """Layouts in which data sets are published: which labels and splits come of each, or what is asked."""
 
+import gzip
+import struct
 from collections.abc import Callable, Iterator
 from itertools import cycle
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from sprout.config.formats import Paths, Table
 from sprout.data.formats import read_format
@@ -279,7 +282,35 @@ def regression(root: Path) -> Learned:
     return in_turn(*train, ("train",)) | in_turn(*test, ("test",))
 
 
-PACKED: tuple[Callable[[Path], Learned], ...] = (medical, of_torch, of_keras, regression)
+def idx(path: Path, array: Array) -> None:
+    """Write a file of MNIST's format, compressed if its name says so."""
+    data = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+
+
+def handwriting(root: Path) -> Learned:
+    """The files of EMNIST, one of them unpacked."""
+    grey, labels = PIXELS[:, :, :, 0], np.arange(24) % 3
+    idx(root / "emnist-letters-train-images-idx3-ubyte.gz", grey[:16])
+    idx(root / "emnist-letters-train-labels-idx1-ubyte", labels[:16])
+    idx(root / "emnist-letters-test-images-idx3-ubyte.gz", grey[16:])
+    idx(root / "emnist-letters-test-labels-idx1-ubyte.gz", labels[16:])
+    train, test = ((grey[rows], labels[rows]) for rows in (slice(16), slice(16, 24)))
+    return in_turn(*train, ("train",)) | in_turn(*test, ("test",))
+
+
+def house_numbers(root: Path) -> Learned:
+    """The .mat files of SVHN: the same names in each, examples along the last axis."""
+    labels = np.arange(24) % 3 + 1
+    for split, rows in (("train", slice(16)), ("test", slice(16, 24))):
+        contents = {"X": PIXELS[rows].transpose(1, 2, 3, 0), "y": labels[rows][:, None].astype(np.uint8)}
+        savemat(root / f"{split}_32x32.mat", contents)
+    return in_turn(PIXELS[:16], labels[:16], ("train",)) | in_turn(PIXELS[16:], labels[16:], ("test",))
+
+
+PACKED: tuple[Callable[[Path], Learned], ...] = (
+    *(medical, of_torch, of_keras, regression, handwriting, house_numbers),
+)
 
 
 @pytest.mark.parametrize("layout", PACKED, ids=lambda layout: layout.__name__)
@@ -299,6 +330,23 @@ def test_numbers_may_be_classes(tmp_path: Path) -> None:
     assert found[values(PIXELS[3, 0, :, 0])] == ("3", None)
     with pytest.raises(UserError, match="--target=z: accepted for these arrays: y=class and y=number"):
         detect_format(tmp_path / "data", tmp_path, Columns("z"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a-images-idx3-ubyte", b"\0\0\x08\x03" + bytes([0, 0, 0, 2] * 3) + bytes(7), "7 bytes of values where .* 8"),
+        ("a-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\x01\0\0\0\x02abc"), "3 bytes of values where .* 2"),
+        ("a-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\x01\0\0\0\x02ab")[:-9], "damaged .*; download or save"),
+        ("a.mat", b"text", "a.mat: not a MATLAB file .*; save it again"),
+        ("a.mat", b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\x02IM" + bytes(9), r"a.mat: of MATLAB 7.3, .*'-v7'"),
+    ],
+)
+def test_damaged_arrays(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        learned_from(tmp_path / "data", tmp_path / "scratch")
 
 
 def test_minus_one_in_an_array_is_asked_about(tmp_path: Path) -> None:

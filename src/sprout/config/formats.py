@@ -68,7 +68,7 @@ class Pixels:
 @dataclass(frozen=True, config=STRICT)
 class Arrays:
     kind: Literal["arrays"]
-    """Arrays: `FILE.npy`, or `FILE.npz:KEY`."""
+    """Arrays: `FILE.npy`, `FILE.npz:KEY`, `FILE.mat:KEY`, or a file in MNIST's format idx, also compressed by gzip."""
     train: Name
     """Images (N, H, W), (N, H, W, C) or (N, C, H, W), or features (N, F)."""
     train_labels: Name | None

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.config.formats import Arrays
+from sprout.data.formats.array_file import open_array
 from sprout.data.formats.array_targets import class_texts, number_values
 from sprout.data.formats.labels import class_names, rows_without_target, target_text, with_unlabelled
-from sprout.data.formats.npy import allocate, open_array, row_slices
+from sprout.data.formats.npy import allocate, row_slices
 from sprout.data.formats.values import as_float32
 from sprout.data.listing import Array, Faults, Listing, add_faults, merge_faults, same_fault
 from sprout.runtime.errors import UserError
@@ -29,9 +30,10 @@ class Part(NamedTuple):
     split: str
     name: str
     """Of the array."""
-    labels: str | None
-    """The name of the array of their labels."""
+    targets: pa.Array | None
+    """(n,) string or float64: what is to be learned, null where nothing is given; None: the split has no labels."""
     examples: Array
+    """(n, H, W), (n, H, W, C) or (n, F)."""
 
 
 def read(root: Path, scratch: Path, settings: Arrays) -> Listing:
@@ -46,21 +48,24 @@ def read(root: Path, scratch: Path, settings: Arrays) -> Listing:
         UserError: a file is missing or damaged, its array has no accepted shape and type, or lengths differ.
     """
     notes: list[str] = []
-    parts = [
-        Part(split, name, labels, open_examples(root, name, scratch, notes))
-        for split, (name, labels) in arrays_by_split(settings).items()
-    ]
+    parts: list[Part] = []
+    for split, (name, label_name) in arrays_by_split(settings).items():
+        targets = None if label_name is None else open_targets(root, label_name, scratch, number=settings.number)
+        found = open_examples(root, name, scratch, None if targets is None else len(targets), notes)
+        if targets is not None and len(targets) != len(found):
+            raise UserError(f"{label_name}: {len(targets)} labels for the {len(found)} examples of {name}")
+        parts.append(Part(split, name, targets, found))
     examples, faults = join([part.examples for part in parts], [part.name for part in parts], scratch)
     splits = split_of_each(parts)
     labels = values = None
     label_faults: Faults = {}
     if settings.train_labels is not None:
-        targets = pa.concat_arrays([targets_of(part, root, scratch, number=settings.number) for part in parts])
+        joined = targets_of_all(parts)
         if settings.number:
-            values = targets
-            label_faults = same_fault(rows_without_target(targets, splits), "the target is not a finite number")
+            values = joined
+            label_faults = same_fault(rows_without_target(joined, splits), "the target is not a finite number")
         else:
-            given = target_text(targets, settings.missing)
+            given = target_text(joined, settings.missing)
             splits = with_unlabelled(splits, given)
             labels, unknown = class_names(given, settings.classes)
             label_faults = merge_faults(same_fault(rows_without_target(given, splits), "no label"), unknown)
@@ -111,40 +116,62 @@ def split_of_each(parts: list[Part]) -> pa.Array | None:
     return pa.array([part.split for part in parts]).take(pa.array(of_part))
 
 
-def targets_of(part: Part, root: Path, scratch: Path, *, number: bool) -> pa.Array:
-    """Return what is to be learned of each example: (n,) string or float64, null where nothing is given.
+def targets_of_all(parts: list[Part]) -> pa.Array:
+    """Return what is to be learned of each example: (N,) string or float64, null where nothing is given."""
+    kind = next(part.targets.type for part in parts if part.targets is not None)
+    return pa.concat_arrays(
+        [pa.nulls(len(part.examples), kind) if part.targets is None else part.targets for part in parts]
+    )
+
+
+def open_targets(root: Path, name: str, scratch: Path, *, number: bool) -> pa.Array:
+    """Return the labels or numbers of an array: (n,) string or float64, null where nothing is given.
 
     Raises:
-        UserError: there is another number of labels than of examples, or they cannot be read.
+        UserError: it is missing or damaged, or has no accepted shape and type.
     """
-    if part.labels is None:
-        return pa.nulls(len(part.examples), pa.float64() if number else pa.string())
-    array = open_array(root, part.labels, scratch)
-    targets = number_values(array, part.labels) if number else class_texts(array, part.labels)
-    if len(targets) != len(part.examples):
-        raise UserError(f"{part.labels}: {len(targets)} labels for the {len(part.examples)} examples of {part.name}")
-    return targets
+    array = open_array(root, name, scratch)
+    return number_values(array, name) if number else class_texts(array, name)
 
 
-def open_examples(root: Path, name: str, scratch: Path, notes: list[str]) -> Array:
-    """Map an array of images, (N, H, W) or (N, H, W, C), or features into memory; tell in `notes` what was guessed.
+def open_examples(root: Path, name: str, scratch: Path, count: int | None, notes: list[str]) -> Array:
+    """Map an array of images, (n, H, W) or (n, H, W, C), or features into memory.
+
+    Args:
+        root: the data folder.
+        name: of the array.
+        scratch: a folder for an array that is unpacked.
+        count: how many examples there should be, if known.
+        notes: gets how the axes are taken, where that is a guess.
 
     Raises:
         UserError: it is missing or damaged, has another shape or type, or is empty.
     """
     array = open_array(root, name, scratch)
-    kind, shape = array.dtype, array.shape
-    images = (kind in (np.uint8, np.uint16) or kind.kind == "f") and len(shape) in (3, 4)
-    channels_first = len(shape) == 4 and shape[3] not in CHANNELS and shape[1] in (1, 3)
-    fits = len(shape) == 3 or channels_first or shape[3:] in [(channels,) for channels in CHANNELS]
-    if not ((images and fits) or (len(shape) == 2 and kind.kind in "biuf")):
+    shape = array.shape
+    if len(shape) in (3, 4) and shape[0] != count == shape[-1]:
+        notes.append(f"{name}: shape {shape} is taken as (H, W, {'C, ' if len(shape) == 4 else ''}N)")
+        array = np.moveaxis(array, -1, 0)
+    elif len(shape) == 4 and shape[3] not in CHANNELS and shape[1] in (1, 3):
+        notes.append(f"{name}: shape {shape} is taken as (N, C, H, W)")
+        array = np.moveaxis(array, 1, -1)
+    check_examples(array, name, shape)
+    return array
+
+
+def check_examples(array: Array, name: str, shape: tuple[int, ...]) -> None:
+    """Check an array's type, and its axes, which may have been reordered from `shape`.
+
+    Raises:
+        UserError: it is neither of images nor of features, or is empty.
+    """
+    kind = array.dtype
+    images = array.ndim == 3 or (array.ndim == 4 and array.shape[3] in CHANNELS)
+    deep_enough = kind in (np.uint8, np.uint16) or kind.kind == "f"
+    if not ((images and deep_enough) or (array.ndim == 2 and kind.kind in "biuf")):
         raise UserError(f"{name}: shape {shape}, {kind}; accepted: {IMAGES}; convert it")
     if not array.size:
         raise UserError(f"{name}: shape {shape}, so it is empty; add examples")
-    if channels_first:
-        notes.append(f"{name}: shape {shape} is taken as (N, C, H, W)")
-        return np.moveaxis(array, 1, -1)
-    return array
 
 
 def join(arrays: list[Array], names: list[str], scratch: Path) -> tuple[Array, Faults]:

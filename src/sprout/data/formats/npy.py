@@ -1,4 +1,4 @@
-"""NumPy arrays in files (`FILE.npy` or `FILE.npz:KEY`), mapped into memory and never unpickled; and new arrays."""
+"""NumPy arrays in files, .npy and .npz, mapped into memory and never unpickled; and new arrays."""
 
 import math
 import shutil
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from sprout.data.formats.archive import ALWAYS_ALLOWED, MAX_RATIO
-from sprout.data.formats.file_tree import locate
 from sprout.data.listing import Array
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.progress import track
@@ -35,62 +34,41 @@ class Header(NamedTuple):
     """Bytes of the header and the data."""
 
 
-def open_array(root: Path, name: str, scratch: Path) -> Array:
-    """Map an array into memory.
+def open_npz(path: Path, key: str, name: str, scratch: Path) -> Array:
+    """Copy an array out of an .npz file, and map it into memory.
 
     Args:
-        root: the folder of the file.
-        name: FILE.npy, or FILE.npz:KEY; the key is optional if there is only one array.
-        scratch: a folder for the array of an .npz file.
+        path: the file.
+        key: of the array; "" stands for the only one.
+        name: the array in messages.
+        scratch: a folder for the copy.
 
     Raises:
         UserError: there is no such array, it is damaged, or it contains Python objects.
     """
-    path, key = file_and_key(root, name)
-    if key is None:
-        return map_file(path, name)
     copy = scratch / f"{len(list(scratch.iterdir()))}.npy"
     with opened_archive(path, name) as archive:
         extract(archive, member(archive, key, name), copy, name)
-    return map_file(copy, name)
+    return map_npy(copy, name)
 
 
-def array_shape(root: Path, name: str) -> tuple[int, ...]:
-    """Return the shape of an array without reading it.
-
-    Raises:
-        UserError: as for `open_array`.
-    """
-    path, key = file_and_key(root, name)
-    if key is None:
-        with path.open("rb") as file:
-            return header(file, name).shape
+def npz_shape(path: Path, key: str, name: str) -> tuple[int, ...]:
+    """Return the shape of an array in an .npz file; arguments and errors as for `open_npz`."""
     with opened_archive(path, name) as archive, archive.open(member(archive, key, name)) as packed:
         return header(packed, name).shape
 
 
-def array_names(path: Path) -> list[str]:
+def npz_names(path: Path) -> list[str]:
     """Return the names of the arrays in an .npz file, without reading the arrays.
 
     Raises:
-        UserError: it is not an .npz file, or is empty.
+        UserError: it is not an .npz file.
     """
     try:
         with zipfile.ZipFile(path) as file:
-            names = [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
+            return [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
     except (zipfile.BadZipFile, OSError) as error:
         raise UserError(f"{path}: not a valid .npz file ({error}); write it again with numpy.savez") from None
-    if not names:
-        raise UserError(f"{path}: contains no arrays; write it with numpy.savez")
-    return names
-
-
-def file_and_key(root: Path, name: str) -> tuple[Path, str | None]:
-    """Return an array's file and its key there, "" for that of the only one; None for a file of one array."""
-    file, _, key = name.partition(".npz:")
-    if not key and not name.endswith(".npz"):
-        return locate(root, name), None
-    return locate(root, f"{file}.npz" if key else name), key
 
 
 @contextmanager
@@ -135,7 +113,7 @@ def extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, copy: Path, name: s
         shutil.copyfileobj(packed, file)  # to the end, where the checksum is verified
 
 
-def map_file(path: Path, name: str) -> Array:
+def map_npy(path: Path, name: str) -> Array:
     """Map a file of one array into memory."""
     with path.open("rb") as file:
         head = header(file, name)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sprout.config.formats import Arrays
+from sprout.data.formats.array_file import array_shape, open_array
 from sprout.data.formats.array_targets import class_texts
 from sprout.data.formats.folder_names import SPLIT_WORDS, is_filler, shared_words, words_of
-from sprout.data.formats.npy import array_shape, open_array
 from sprout.data.importing.table_columns import MAX_INTEGER_CLASSES, UNSAID, Columns, refuse_minus_one
 from sprout.data.listing import Array
 from sprout.runtime.errors import UserError

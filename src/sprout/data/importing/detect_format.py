@@ -11,20 +11,23 @@ from sprout.config.formats import Table as TableFormat
 from sprout.config.validate import explain
 from sprout.data.formats import unpack_single
 from sprout.data.formats.archive import is_packed, unpack
+from sprout.data.formats.array_file import SEVERAL, array_names, is_array_file
 from sprout.data.formats.file_tree import Entry, is_document, is_folder, is_text, visible_entries
 from sprout.data.formats.folder_names import splits_of
 from sprout.data.formats.folders import has_classes, top_entries
-from sprout.data.formats.npy import array_names
+from sprout.data.formats.idx import is_idx
 from sprout.data.formats.text_table import JSON_SUFFIXES
 from sprout.data.importing.detect_arrays import array_format, detect_arrays
 from sprout.data.importing.detect_tables import detect_table, detect_train_test_pair
-from sprout.data.importing.table_columns import UNSAID, Columns
+from sprout.data.importing.table_columns import IMAGE_SUFFIXES, UNSAID, Columns
 from sprout.runtime.errors import UserError, listed
 
 GUIDE = "docs/your_own_data.md"
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", *JSON_SUFFIXES)
-ARRAY_SUFFIXES = (".npz", ".npy")
-ACCEPTED = "class folders, a table of paths, of pixels or of features (CSV, Parquet), .npz, .npy, or an archive of them"
+ACCEPTED = (
+    "class folders, a table of paths, of pixels or of features (CSV, Parquet), arrays (.npz, .npy, idx, .mat), or an "
+    "archive of them"
+)
 LIST_SUFFIXES = (".txt", ".json", ".xml", ".xls", ".xlsx", ".mat")
 """Endings of files that may say what images show, and are not read."""
 MAGIC = {b"PAR1": "table", b"\x93NUM": "npy"}
@@ -94,12 +97,12 @@ def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:
     """Detect the format of a single file, by its content."""
     with path.open("rb") as file:
         start = file.read(4096)
-    if path.suffix == ".npz":
+    if path.suffix in SEVERAL:
         arrays = {name: f"{path.name}:{name}" for name in array_names(path)}
         return detect_arrays(path.parent, path.name, arrays, columns)
     kind = MAGIC.get(start[:4], "table" if b"\0" not in start else None)
-    if kind == "npy":
-        note = f"{path.name} has no labels; put them beside it as x_train.npy and y_train.npy, or into one .npz"
+    if kind == "npy" or is_idx(path):
+        note = f"{path.name} has no labels; if another file beside it has them, name the folder of both"
         return array_format({"train": path.name}), [note]
     if kind is None:
         raise UserError(f"{path}: not data in a known format; accepted: {ACCEPTED}; see {GUIDE}")
@@ -112,8 +115,9 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
     files = [Path(entry.path).relative_to(root) for entry in entries if entry.is_file() and is_text(entry.name)]
     folders = [entry for entry in entries if is_folder(entry)]
     tables = [str(file) for file in files if is_table(file.name)]
-    arrays = [file for file in files if file.suffix.lower() in ARRAY_SUFFIXES]
-    if arrays and not folders and not tables:
+    arrays = [file for file in files if is_array_file(file.name)]
+    images = any(file.name.lower().endswith(IMAGE_SUFFIXES) for file in files)
+    if arrays and not folders and not tables and not images:
         return detect_arrays(root, str(root), dict(arrays_of_folder(root, arrays)), columns)
     classes = has_classes(root)
     if classes and columns == UNSAID and (not tables or splits_of([entry.name for entry in folders])):
@@ -213,8 +217,11 @@ def tables_with_labels(root: Path, tables: list[str], columns: Columns) -> dict[
 
 def arrays_of_folder(root: Path, files: list[Path]) -> Iterator[tuple[str, str]]:
     """Yield the name of each array, and its name in the settings of the format `arrays`."""
+    several = sum(file.suffix in SEVERAL for file in files) > 1
     for file in files:
-        if file.suffix.lower() == ".npy":
-            yield file.stem, str(file)
+        if file.suffix in SEVERAL:
+            names = array_names(root / file)
+            # The names of files with the same arrays tell their splits.
+            yield from ((f"{file.stem}:{name}" if several else name, f"{file}:{name}") for name in names)
         else:
-            yield from ((name, f"{file}:{name}") for name in array_names(root / file))
+            yield file.name.removesuffix(".gz").removesuffix(".npy"), str(file)
