@@ -130,13 +130,14 @@ PARQUETS = {
     ),
     "Parquet with a name twice": (make.named_twice, "has column 'path' twice; rename"),
     "Parquet with lists": (make.parquet(path=[["i/0.png"]]), "column 'path': list<.*> cannot be read; accepted: text"),
-    "Parquet with bytes": (make.parquet(path=[b"\xff"]), "column 'path': binary cannot be read"),
+    "Parquet without images": (make.parquet(path=np.array([], "S1")), "no rows; add some"),
 }
 NO_USE = {"label": None, "split": None, "classes": None}
 PATHS = [
     *make.rows("t.csv", PATHS_ROWS),
     *(bad(name, f"t.csv: {says}", put("t.csv", data)) for name, (data, says) in TABLES.items()),
     *(bad(name, f"t.parquet: {says}", spoil, file="t.parquet", **NO_USE) for name, (spoil, says) in PARQUETS.items()),
+    bad("bytes", faulty("t.parquet row 1: not an", "1 of 1"), make.parquet(path=[b"\xff"]), file="t.parquet", **NO_USE),
     bad("half a Parquet", "t.parquet: damaged", make.parquet(path=["a"]), make.cut("t.parquet"), file="t.parquet"),
     bad("two labels", faulty("t.csv row 1: .*'ant', row 25 'bee'", "2 of 25"), make.row("t.csv", "i/0.png,bee,")),
     bad("no such column", r"t.csv: no column 'kind' \(download.format\); there are: 'path', 'label'", label="kind"),

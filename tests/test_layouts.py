@@ -1,6 +1,7 @@
 """Layouts in which data sets are published: which labels and splits come of each, or what is asked."""
 
 import gzip
+import json
 import struct
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -8,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from pictures import encoded
 from sprout.config.formats import Paths, Table
 from sprout.data.formats import read_format
+from sprout.data.formats.text_table import open_table
 from sprout.data.importing.detect_format import detect_format
 from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.data.listing import Files
@@ -21,6 +26,7 @@ from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import without_pillow_limits
 from sprout.data.prepare.worker import decoder
 from sprout.runtime.errors import UserError
+from test_archive import tar
 
 Found = dict[str, tuple[str | None, str | None]]
 """Path of an image → label and split."""
@@ -308,8 +314,79 @@ def house_numbers(root: Path) -> Learned:
     return in_turn(PIXELS[:16], labels[:16], ("train",)) | in_turn(PIXELS[16:], labels[16:], ("test",))
 
 
+def png(image: Array) -> bytes:
+    """Return the bytes of an image file."""
+    return encoded(Image.fromarray(image), "PNG")
+
+
+def on_the_hub(root: Path) -> Learned:
+    """Parquet as Hugging Face's `datasets` writes it: several files, named classes, -1 for no label."""
+    labels = np.arange(24) % 3
+    labels[[3, *range(16, 24)]] = -1
+    features = {"label": {"names": list(BREEDS), "_type": "ClassLabel"}, "image": {"_type": "Image"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    parts = {
+        "train-00000-of-00002": slice(8),
+        "train-00001-of-00002": slice(8, 16),
+        "test-00000-of-00001-0123456789abcdef": slice(16, 24),
+    }
+    for name, rows in parts.items():
+        structs = [{"bytes": png(image), "path": "1.png"} for image in PIXELS[rows]]
+        (root / "data").mkdir(exist_ok=True)
+        table = pa.table({"image": structs, "label": labels[rows]})
+        pq.write_table(table.replace_schema_metadata(metadata), root / "data" / f"{name}.parquet")
+    text(root, "README.md", "# a card")
+    pool: Learned = dict.fromkeys(map(values, PIXELS[labels == -1]), (None, "unlabelled"))
+    return in_turn(PIXELS, [BREEDS[label] for label in labels], ("train",)) | pool
+
+
+def converted(root: Path) -> Learned:
+    """Parquet as the hub converts it, in a folder for each split; the column of images holds bytes."""
+    for split, rows in (("train", slice(16)), ("validation", slice(16, 24))):
+        (root / "default" / split).mkdir(parents=True)
+        table = pa.table({"img": [png(image) for image in PIXELS[rows]], "label": [*"abcd"] * (len(PIXELS[rows]) // 4)})
+        pq.write_table(table, root / "default" / split / "0000.parquet")
+    names = [*"abcd"] * 6
+    return in_turn(PIXELS[:16], names[:16], ("train",)) | in_turn(PIXELS[16:], names[16:], ("val",))
+
+
+def shard(path: Path, rows: range, **extra: bytes) -> None:
+    """Write an archive of a WebDataset."""
+    members = {}
+    for row in rows:
+        members[f"{row:06}.png"] = png(PIXELS[row])
+        members[f"{row:06}.cls"] = str(row % 3).encode()
+    path.write_bytes(tar(*members.items(), *extra.items()))
+
+
+def streamed(root: Path) -> Learned:
+    shard(root / "pets-train-000000.tar", range(8))
+    shard(root / "pets-train-000001.tar", range(8, 16))
+    shard(root / "pets-validation-000000.tar", range(16, 24))
+    labels = np.arange(24) % 3
+    return in_turn(PIXELS[:16], labels[:16], ("train",)) | in_turn(PIXELS[16:], labels[16:], ("val",))
+
+
+def streamed_in_one(root: Path) -> Learned:
+    """One archive; its last image has no label."""
+    shard(root / "pets.tar", range(23), **{"000023.png": png(PIXELS[23])})
+    return in_turn(PIXELS[:23], np.arange(23) % 3, None) | {values(PIXELS[23]): (None, "unlabelled")}
+
+
+def streamed_objects(root: Path) -> Learned:
+    """Labels in JSON objects, whose lists are not columns."""
+    members: list[tuple[str, bytes]] = []
+    for row, image in enumerate(PIXELS):
+        members.append((f"set/{row}.seg.png", png(PIXELS[0])))
+        members.append((f"set/{row}.jpg", png(image)))
+        members.append((f"set/{row}.json", json.dumps({"label": BREEDS[row % 3], "box": [4, 5]}).encode()))
+    (root / "pets.tar").write_bytes(tar(*members))
+    return in_turn(PIXELS, list(BREEDS) * 8, None)
+
+
 PACKED: tuple[Callable[[Path], Learned], ...] = (
-    *(medical, of_torch, of_keras, regression, handwriting, house_numbers),
+    *(medical, of_torch, of_keras, regression, handwriting, house_numbers, on_the_hub, converted),
+    *(streamed, streamed_in_one, streamed_objects),
 )
 
 
@@ -347,6 +424,38 @@ def test_damaged_arrays(tmp_path: Path, name: str, content: bytes, message: str)
     (tmp_path / "data" / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
         learned_from(tmp_path / "data", tmp_path / "scratch")
+
+
+def test_tables_of_several_data_sets_are_asked_about(tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+        pq.write_table(pa.table({"image": [png(PIXELS[0])], "label": [0]}), tmp_path / name / "0000.parquet")
+    with pytest.raises(UserError, match=r"several data sets.*cats/0000.parquet.*name the folder of one"):
+        detect_format(tmp_path, tmp_path)
+
+
+def test_an_image_that_a_table_lacks_is_a_fault(tmp_path: Path) -> None:
+    structs = [{"bytes": png(PIXELS[0]), "path": None}, {"bytes": None, "path": "away.png"}]
+    pq.write_table(pa.table({"image": structs, "label": [0, 1]}), tmp_path / "a.parquet")
+    (tmp_path / "scratch").mkdir()
+    found = detect_format(tmp_path / "a.parquet", tmp_path / "scratch")
+    listing = read_format(found.root, tmp_path / "scratch", found.format)
+    assert listing.faults == {1: "no image in column 'image'"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (tar(("1.png", b"x"), ("2.png", b"x")), "no files KEY.jpg and KEY.cls or KEY.json side by side; unpack it"),
+        (tar(("1.png", b"x"), ("1.json", b"[1]")), "1.json is not a JSON object .*; pack it again"),
+        (tar(("1.png", b"x"), ("1.cls", b"\xff")), "1.cls is not text in UTF-8"),
+        (tar(("1.png", b"x"), ("1.cls", b"0"))[:700], "damaged after .*; download or pack it again"),
+    ],
+)
+def test_an_archive_that_is_no_shard(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        open_table(tmp_path, "a.tar")
 
 
 def test_minus_one_in_an_array_is_asked_about(tmp_path: Path) -> None:

@@ -28,12 +28,12 @@ class Folders:
 @dataclass(frozen=True, config=STRICT)
 class Paths:
     kind: Literal["paths"]
-    """A table with one row per image file: CSV, Parquet or JSON lines."""
+    """A table with one row per image: CSV, Parquet, JSON lines, or the tar archives of a WebDataset."""
     file: Name
-    """The table; `*` stands for any folder, such as `*/metadata.csv` for a table in each."""
+    """The table; `*` stands for any name, such as `*/metadata.csv` for a table in each folder, or `data/*.parquet`."""
     path: Name
     """The column with the image's path, relative to the table's folder; or with a name, with or without its suffix,
-    that only one image has."""
+    that only one image has; or with the bytes of the image's file (Parquet, WebDataset)."""
     label: Name | tuple[Name, ...] | None
     """The column with the class, or one column for each class, which has 1 where it is the image's and 0 elsewhere;
     null if there is none."""
@@ -42,7 +42,8 @@ class Paths:
     split: Name | None
     """The column with train, val, test or unlabelled; rows without an entry are drawn. null if there is none."""
     folder_splits: bool
-    """Whether an image without an entry there is in the split that a folder of its path names, such as test/1.png."""
+    """Whether an image without an entry there is in the split that a folder of its path names, such as test/1.png; or
+    the name of the table that holds it, such as train-00000-of-00002.parquet."""
     group: Name | None
     """The column whose equal values stay in one split, such as a person; null if there is none."""
     unlisted: Literal["ignored", "unlabelled"]

@@ -12,6 +12,7 @@ from typing import Protocol, cast
 from sprout.config.formats import Format
 from sprout.data.formats.archive import is_packed, unpack
 from sprout.data.formats.file_tree import visible_entries
+from sprout.data.formats.web_dataset import is_shard
 from sprout.data.listing import Listing
 from sprout.data.manifest import MANIFEST
 from sprout.runtime.errors import UserError
@@ -69,11 +70,14 @@ def read_files(folder: Path, scratch: Path, settings: Format) -> Listing:
 
 
 def unpack_single(folder: Path, into: Path) -> tuple[Path, Path | None]:
-    """Return the folder, or the one its only file was unpacked to; and that file, None if there are several."""
+    """Return the folder, or the one its only file was unpacked to; and that file, None if there are several.
+
+    The archives of a WebDataset are tables, and not unpacked.
+    """
     entries = [Path(entry.path) for entry in visible_entries(os.fspath(folder)) if entry.name != MANIFEST]
     if len(entries) != 1 or not entries[0].is_file() or entries[0].is_symlink():
         return folder, None
-    if not is_packed(entries[0]):
+    if not is_packed(entries[0]) or is_shard(entries[0]):
         return folder, entries[0]
     unpack(entries[0], into)
     return into, entries[0]

@@ -54,6 +54,8 @@ def unlisted_notes(data: UserData) -> Iterator[str]:
     detected, examples = data.detected, data.listing.examples
     if not isinstance(detected.format, Paths) or not isinstance(examples, Files) or not detected.is_folder:
         return
+    if examples.root != detected.root:  # the tables hold the images
+        return
     if others := unlisted_files(detected.root, examples.paths):
         yield (
             f"left out: {len(others):,} files that no row of {detected.format.file} names, such as "

@@ -17,7 +17,9 @@ from sprout.data.formats.folder_names import splits_of
 from sprout.data.formats.folders import has_classes, top_entries
 from sprout.data.formats.idx import is_idx
 from sprout.data.formats.text_table import JSON_SUFFIXES
+from sprout.data.formats.web_dataset import is_shard
 from sprout.data.importing.detect_arrays import array_format, detect_arrays
+from sprout.data.importing.detect_shards import find_shards
 from sprout.data.importing.detect_tables import detect_table, detect_train_test_pair
 from sprout.data.importing.table_columns import IMAGE_SUFFIXES, UNSAID, Columns
 from sprout.runtime.errors import UserError, listed
@@ -87,7 +89,7 @@ def detect_at(path: Path, scratch: Path, columns: Columns) -> Detected:
     if not path.is_file():
         problem = "not a file or folder" if path.exists() else "no such file or folder"
         raise UserError(f"{path}: {problem}; see {GUIDE}")
-    if is_packed(path):
+    if is_packed(path) and not is_shard(path):
         unpack(path, scratch / "unpacked")
         return Detected(path, scratch / "unpacked", *detect_folder(scratch / "unpacked", columns))
     return Detected(path, path.parent, *detect_file(path, columns))
@@ -100,6 +102,8 @@ def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:
     if path.suffix in SEVERAL:
         arrays = {name: f"{path.name}:{name}" for name in array_names(path)}
         return detect_arrays(path.parent, path.name, arrays, columns)
+    if is_shard(path):
+        return detect_table(path.parent, path.name, columns)
     kind = MAGIC.get(start[:4], "table" if b"\0" not in start else None)
     if kind == "npy" or is_idx(path):
         note = f"{path.name} has no labels; if another file beside it has them, name the folder of both"
@@ -119,6 +123,8 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
     images = any(file.name.lower().endswith(IMAGE_SUFFIXES) for file in files)
     if arrays and not folders and not tables and not images:
         return detect_arrays(root, str(root), dict(arrays_of_folder(root, arrays)), columns)
+    if shards := find_shards(root):
+        return detect_table(root, shards, columns)
     classes = has_classes(root)
     if classes and columns == UNSAID and (not tables or splits_of([entry.name for entry in folders])):
         return FOLDERS, [f"{file} is not read: the folders define labels and splits" for file in tables]

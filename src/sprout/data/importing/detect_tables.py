@@ -11,12 +11,13 @@ from sprout.data.formats.file_tree import Finder
 from sprout.data.formats.labels import NO_LABEL, NUMBER
 from sprout.data.formats.paths import table_files
 from sprout.data.formats.pixel_file import LABELS
-from sprout.data.formats.text_table import open_table
+from sprout.data.formats.text_table import ParquetFile, open_table
 from sprout.data.formats.values import bytes_of
 from sprout.data.importing.table_columns import (
     IMAGE_SUFFIXES,
     LABEL_COLUMNS,
     MAX_INTEGER_CLASSES,
+    MINUS_ONE,
     ROW_COLUMNS,
     UNSAID,
     Columns,
@@ -176,7 +177,11 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
     group = columns.group
     rest = [name for name in sample.text if name not in (path, split, group) and name.lower() not in ROW_COLUMNS]
     label = columns.target or label_column(sample, file, rest)
-    if isinstance(label, str) and kind is None and columns.missing is None:
+    names = sample.table.classes if isinstance(sample.table, ParquetFile) else {}
+    classes = names.get(label) if isinstance(label, str) else None
+    # With named classes, Hugging Face writes -1 where an example has none.
+    missing = columns.missing or (MINUS_ONE if classes else None)
+    if isinstance(label, str) and kind is None and missing is None:
         refuse_minus_one(sample.values(label), f"{file}: column {label!r}", label)
     notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
     settings = Paths(
@@ -184,12 +189,12 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
         file=file,
         path=path,
         label=label,
-        missing=columns.missing,
+        missing=missing,
         split=split,
         folder_splits=split is None,
         group=group,
         unlisted="ignored",
-        classes=None,
+        classes=classes,
     )
     return settings, notes
 

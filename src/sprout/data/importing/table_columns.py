@@ -27,7 +27,9 @@ SPLIT_COLUMNS = ("split", "set", "subset", "usage", "dataset", "partition", "pha
 GROUP_COLUMNS = tuple(
     what + ending for what in ("patient", "subject", "person", "lesion", "case", "group") for ending in ("id", "")
 )
-LABEL_COLUMNS = (*LABELS, "labels", "classname", "labelname", "classlabel", "category", "diagnosis", "dx", "species")
+LABEL_COLUMNS = (
+    *(*LABELS, "labels", "cls", "classname", "labelname", "classlabel", "category", "diagnosis", "dx", "species"),
+)
 """Usual names of a label's column in a table of images, the most usual first."""
 ROW_COLUMNS = ("id", "index", "row", "no", "unnamed: 0", "")
 """Columns that only identify the row."""
@@ -61,7 +63,7 @@ UNSAID = Columns()
 
 @dataclass(frozen=True)
 class TableSample:
-    """The first rows of a table, as text."""
+    """The first rows of a table, as text; columns of images are left out."""
 
     table: TextTable
     text: dict[str, pa.Array]
@@ -92,18 +94,21 @@ def read_sample(table: TextTable) -> TableSample:
     Raises:
         UserError: it has no rows.
     """
-    batch = next(iter(table.batches(table.columns)), None)
+    columns = [name for name in table.columns if name not in table.images]
+    batch = next(iter(table.batches(columns)), None)
     if batch is None or not batch.num_rows:
         raise UserError(f"{table.name}: a header and no rows; add some")
-    return TableSample(table, {name: as_text(batch.column(name)[:SAMPLE_ROWS], name) for name in table.columns})
+    return TableSample(table, {name: as_text(batch.column(name)[:SAMPLE_ROWS], name) for name in columns})
 
 
 def path_column(sample: TableSample, root: Path, file: str) -> str | None:
-    """Return the column whose values are existing image files, or None.
+    """Return the column whose values are existing image files, or that holds the images itself, or None.
 
     Raises:
         UserError: a column names image files, but they do not exist relative to the table.
     """
+    if held := sample.table.images:
+        return next((name for name in PATH_COLUMNS if name in held), held[0])
     finder = Finder(root, str(Path(file).parent))
     usual = sample.column_named(PATH_COLUMNS)
     problem = None
