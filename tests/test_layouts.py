@@ -467,10 +467,71 @@ def test_minus_one_in_an_array_is_asked_about(tmp_path: Path) -> None:
     assert [found[values(PIXELS[row])] for row in (0, 1)] == [(None, "unlabelled"), ("0", None)]
 
 
+def named(root: Path, pattern: str) -> Found:
+    """Return label and split of images whose names have a pattern."""
+    found = detect_format(root, root / "scratch", Columns(pattern=pattern))
+    listing = read_format(found.root, root, found.format)
+    assert isinstance(listing.examples, Files)
+    assert listing.label is not None
+    assert listing.split is not None
+    assert not listing.faults
+    return dict(
+        zip(listing.examples.paths, zip(listing.label.to_pylist(), listing.split.to_pylist(), strict=True), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("{label}_*.jpg", {"a/american_bulldog_12.jpg": ("american_bulldog", None), "a/Pug_1.JPG": ("Pug", None)}),
+        ("{label}.*.jpg", {"train/cat.0.jpg": ("cat", "train"), "train/dog.1.jpg": ("dog", "train")}),
+        ("{split}-{label}-*.png", {"val-cat-1.png": ("cat", "val"), "TEST-dog-1.png": ("dog", "test")}),
+        ("{label}/images/*", {"one/cat/images/1.png": ("cat", None), "two/dog/images/1.png": ("dog", None)}),
+        ("{label}[*].png", {"cat[1].png": ("cat", None), "dog[2].png": ("dog", None)}),
+    ],
+)
+def test_labels_in_names(tmp_path: Path, pattern: str, expected: Found) -> None:
+    images(tmp_path, *expected)
+    assert named(tmp_path, pattern) == expected
+    images(tmp_path, "other")
+    assert named(tmp_path, pattern) == expected | {"other": (None, "unlabelled")}
+
+
+def test_a_test_split_of_other_names_is_the_pool(tmp_path: Path) -> None:
+    images(tmp_path, "train/cat.0.jpg", "train/dog.1.jpg", "test1/1.jpg", "test1/2.jpg")
+    found = named(tmp_path, "{label}.*.jpg")
+    assert [found[f"test1/{number}.jpg"] for number in (1, 2)] == [(None, "unlabelled")] * 2
+
+
+def test_groups_in_names(tmp_path: Path) -> None:
+    images(tmp_path, "ann_cat_1.png", "bob_dog_1.png")
+    found = detect_format(tmp_path, tmp_path / "scratch", Columns(pattern="{group}_{label}_*"))
+    listing = read_format(found.root, tmp_path, found.format)
+    assert listing.group is not None
+    assert listing.group.to_pylist() == ["ann", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("{label}-*.jpg", r"no image is named like '{label}-\*.jpg'.*there are: cat.0.jpg, .*'{label}_\*.jpg'"),
+        ("*.jpg", r"format.pattern=.*should have {label} once"),
+        ("{label}{class}", "should have {label} once"),
+    ],
+)
+def test_a_pattern_that_does_not_fit(tmp_path: Path, pattern: str, message: str) -> None:
+    images(tmp_path, *(f"{'cat' if n % 2 else 'dog'}.{n}.jpg" for n in range(20)), "cat.0.jpg")
+    with pytest.raises(UserError, match=message):
+        named(tmp_path, pattern)
+    assert detect_format(tmp_path, tmp_path).notes == [
+        "the names may tell their classes; if so: --pattern '{label}.*.*'"
+    ]
+
+
 def asked() -> Iterator[tuple[str, list[str], dict[str, list[str]], str]]:
     """Yield a name, images, text files and what is said of them."""
     pictures = numbered("images/{}.jpg", 6)
-    yield "dogs_and_cats", ["train/cat.0.jpg", "train/dog.0.jpg", "test1/1.jpg"], {}, "no folder in there names a class"
+    yield "dogs_and_cats", ["train/cat.0.jpg", "train/dog.0.jpg", "test1/1.jpg"], {}, "--pattern '{label}.*.jpg'"
     tags = [f"{path},{tags}" for path, tags in zip(pictures, ["a b", "a", "b", "a b c", "b c", "c"], strict=True)]
     yield "multi_label", pictures, {"train.csv": ["filename,tags", *tags]}, "names several classes of an image"
     columns = [f"{path},{n},{n % 2}.5" for n, path in enumerate(pictures)]

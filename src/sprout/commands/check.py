@@ -2,10 +2,16 @@
 
 import shlex
 
-from sprout.commands.terminal import CONF, DataPath, Group, Missing, Target, print_all
+from sprout.commands.terminal import CONF, DataPath, Group, Missing, Pattern, Target, print_all
 
 
-def check(path: DataPath, target: Target = None, group: Group = None, missing: Missing = None) -> None:
+def check(
+    path: DataPath,
+    target: Target = None,
+    group: Group = None,
+    missing: Missing = None,
+    pattern: Pattern = None,
+) -> None:
     """Report on your own data without writing anything. Ends with 2 if it cannot be built."""
     from sprout.data.importing.check_report import check_report
     from sprout.data.importing.draft import draft_experiment, too_many_faults
@@ -13,7 +19,7 @@ def check(path: DataPath, target: Target = None, group: Group = None, missing: M
     from sprout.data.importing.user_data import open_user_data
     from sprout.runtime.errors import UserError
 
-    with open_user_data(CONF, path, Columns(target, group, missing)) as data:
+    with open_user_data(CONF, path, Columns(target, group, missing, pattern)) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, "NAME", data)
         if warning := too_many_faults(draft, data.scan):

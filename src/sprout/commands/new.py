@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sprout.commands.terminal import CONF, Group, Missing, Target, print_all
+from sprout.commands.terminal import CONF, Group, Missing, Pattern, Target, print_all
 
 
 def new(
@@ -15,6 +15,7 @@ def new(
     target: Target = None,
     group: Group = None,
     missing: Missing = None,
+    pattern: Pattern = None,
 ) -> None:
     """Make an experiment of your own data. Reports on it, links it to data/source and writes its config files."""
     from sprout.config.workspace import read_params
@@ -26,7 +27,7 @@ def new(
 
     refuse_name(name)
     refuse_taken(CONF, name, path)
-    with open_user_data(CONF, path, Columns(target, group, missing)) as data:
+    with open_user_data(CONF, path, Columns(target, group, missing, pattern)) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, name, data)
         linked = create_experiment(CONF, draft, data)

@@ -19,6 +19,10 @@ Target = Annotated[
 Group = Annotated[
     str | None, typer.Option(help="the column of a table whose equal values stay in one split", show_default=False)
 ]
+Pattern = Annotated[
+    str | None,
+    typer.Option(help="how images are named that tell their class, such as '{label}_*.jpg'", show_default=False),
+]
 Missing = Annotated[str | None, typer.Option(help="what stands for a missing label, such as -1", show_default=False)]
 
 

@@ -1,5 +1,6 @@
 """File formats: the key `format` of the sources `local` and `url`, whose key `kind` selects one of these classes."""
 
+import re
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
@@ -114,7 +115,27 @@ class Table:
     """Class names in the order of their index; null takes the classes in the data."""
 
 
-AnyFormat = Folders | Paths | Pixels | Arrays | Table
+def check_pattern(pattern: str) -> str:
+    """Check that a pattern says where the label is, and has no other fields than those that are known."""
+    fields = re.findall(r"\{(.*?)\}", pattern)
+    if "label" not in fields or set(fields) - {"label", "split", "group"} or len(set(fields)) < len(fields):
+        raise ValueError("should have {label} once, and beside it {split}, {group} and * at most")
+    return pattern
+
+
+@dataclass(frozen=True, config=STRICT)
+class Names:
+    kind: Literal["names"]
+    """One image per file, whose name tells its class."""
+    pattern: Annotated[Name, AfterValidator(check_pattern)]
+    """The end of an image's path, such as `{label}_*.jpg`, from the beginning of a folder's or the file's name on.
+    `{label}`, `{split}` and `{group}` stand for any text without `/`, as much as possible from the left; `*` for any
+    text or none. Images that do not match are unlabelled. Without `{split}`, folders tell the splits."""
+    classes: Classes | None
+    """Class names in the order of their index; null takes the classes in the data."""
+
+
+AnyFormat = Folders | Paths | Names | Pixels | Arrays | Table
 Format = Annotated[AnyFormat, Field(discriminator="kind")]
 FORMATS: dict[str, type[AnyFormat]] = {get_args(kind.__annotations__["kind"])[0]: kind for kind in get_args(AnyFormat)}
 """Kind → its class."""

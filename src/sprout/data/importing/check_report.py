@@ -25,7 +25,8 @@ IMBALANCE = 10
 """A ratio of the largest to the smallest class from which it is reported."""
 FORMATS = {
     "folders": "images in folders",
-    "paths": "a table of image files",
+    "paths": "a table of images",
+    "names": "images whose names tell their classes",
     "pixels": "a table of pixels",
     "arrays": "arrays",
     "table": "a table of features",

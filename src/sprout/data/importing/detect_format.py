@@ -1,21 +1,24 @@
 """Detect the format of a user's data, by file names and content."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from sprout.config.formats import Folders, Format, Paths
+from sprout.config.formats import Folders, Format, Names, Paths
 from sprout.config.formats import Table as TableFormat
 from sprout.config.validate import explain
 from sprout.data.formats import unpack_single
 from sprout.data.formats.archive import is_packed, unpack
 from sprout.data.formats.array_file import SEVERAL, array_names, is_array_file
-from sprout.data.formats.file_tree import Entry, is_document, is_folder, is_text, visible_entries
+from sprout.data.formats.file_tree import Entry, is_document, is_folder, is_text, visible_entries, walk
 from sprout.data.formats.folder_names import splits_of
 from sprout.data.formats.folders import has_classes, top_entries
 from sprout.data.formats.idx import is_idx
+from sprout.data.formats.names import likely_pattern
 from sprout.data.formats.text_table import JSON_SUFFIXES
 from sprout.data.formats.web_dataset import is_shard
 from sprout.data.importing.detect_arrays import array_format, detect_arrays
@@ -24,6 +27,8 @@ from sprout.data.importing.detect_tables import detect_table, detect_train_test_
 from sprout.data.importing.table_columns import IMAGE_SUFFIXES, UNSAID, Columns
 from sprout.runtime.errors import UserError, listed
 
+SAMPLE_FILES = 100_000
+"""Files by whose names a pattern is looked for."""
 GUIDE = "docs/your_own_data.md"
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", *JSON_SUFFIXES)
 ACCEPTED = (
@@ -74,10 +79,18 @@ def detect_format(path: Path, scratch: Path, columns: Columns = UNSAID) -> Detec
     try:
         detected = detect_at(path, scratch, columns)
     except ValidationError as error:  # such as a column without a name
-        raise UserError(f"{path}: {explain('format', error, TableFormat)}") from None
-    takes_columns = {"table": columns, "paths": columns, "arrays": columns._replace(group=None)}
+        kind = TableFormat if columns.pattern is None else Names
+        raise UserError(f"{path}: {explain('format', error, kind)}") from None
+    takes_columns = {
+        "names": UNSAID._replace(pattern=columns.pattern),
+        "table": columns._replace(pattern=None),
+        "paths": columns._replace(pattern=None),
+        "arrays": columns._replace(group=None, pattern=None),
+    }
     if columns != takes_columns.get(detected.format.kind, UNSAID):
-        raise UserError(f"{columns.options}: {path} has no such columns; see {GUIDE}")
+        raise UserError(
+            f"{columns.options}: not for {path}, whose format is {detected.format.kind}; leave it out, or see {GUIDE}"
+        )
     return detected
 
 
@@ -115,6 +128,8 @@ def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:
 
 def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
     """Detect the format of a folder, or of its only subfolder."""
+    if columns.pattern is not None:
+        return Names(kind="names", pattern=columns.pattern, classes=None), []
     entries = top_entries(root)
     files = [Path(entry.path).relative_to(root) for entry in entries if entry.is_file() and is_text(entry.name)]
     folders = [entry for entry in entries if is_folder(entry)]
@@ -131,9 +146,17 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
     tables = tables or tables_in(root, folders)
     if not tables:
         refuse_other_lists(root, entries, classes=classes)
-        return FOLDERS, []
+        return FOLDERS, [] if classes else pattern_notes(root)
     images = bool(folders) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
     return detect_tables(root, tables, columns, FOLDERS if classes else None, images=images)
+
+
+def pattern_notes(root: Path) -> list[str]:
+    """Return that the names of images may tell their classes, if they look like it."""
+    real = os.path.realpath(root)
+    found = walk(real, len(real.rstrip("/")) + 1, visible_entries(real))
+    pattern = likely_pattern([path for path, fault in islice(found, SAMPLE_FILES) if fault is None])
+    return [f"the names may tell their classes; if so: --pattern '{pattern}'"] if pattern else []
 
 
 def refuse_other_lists(root: Path, entries: list[Entry], *, classes: bool) -> None:

@@ -42,7 +42,7 @@ MAX_INTEGER_CLASSES = 20
 
 
 class Columns(NamedTuple):
-    """What the user says of the columns of a table."""
+    """What the user says of the columns of a table, or of the names of images."""
 
     target: str | None = None
     """The column to learn, also COLUMN=class or COLUMN=number; None chooses one."""
@@ -50,6 +50,8 @@ class Columns(NamedTuple):
     """The column whose equal values stay in one split; None takes one with a usual name."""
     missing: str | None = None
     """What stands for a missing label, beside an empty entry and the like."""
+    pattern: str | None = None
+    """How images are named; see `config.formats.Names`."""
 
     @property
     def options(self) -> str:
