@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import struct
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -16,10 +17,11 @@ from PIL import Image
 from scipy.io import savemat
 
 from pictures import encoded
-from sprout.config.formats import Paths, Table
+from sprout.config.formats import Folders, Paths, Table
 from sprout.data.formats import read_format
 from sprout.data.formats.text_table import open_table
 from sprout.data.importing.detect_format import detect_format
+from sprout.data.importing.link_files import files_of_folder
 from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.data.listing import Files
 from sprout.data.prepare.decode import ImageFormat
@@ -525,6 +527,54 @@ def test_a_pattern_that_does_not_fit(tmp_path: Path, pattern: str, message: str)
         named(tmp_path, pattern)
     assert detect_format(tmp_path, tmp_path).notes == [
         "the names may tell their classes; if so: --pattern '{label}.*.*'"
+    ]
+
+
+def hub_cache(root: Path, files: dict[str, bytes], revision: str = "abc") -> Path:
+    """Write files as Hugging Face's hub caches them: as links to blobs."""
+    for number, (name, data) in enumerate(files.items()):
+        path, blob = root / "snapshots" / revision / name, root / "blobs" / f"{revision}{number:040}"
+        for folder in (path.parent, blob.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(data)
+        path.symlink_to(os.path.relpath(blob, path.parent))
+    (root / "refs").mkdir(exist_ok=True)
+    (root / "refs" / "main").write_text(revision)
+    return root / "snapshots" / revision
+
+
+@pytest.mark.parametrize("named", ["", "snapshots/abc"])
+def test_a_cache_of_the_hub(tmp_path: Path, named: str) -> None:
+    files = {f"{BREEDS[row % 3]}/{row}.png": png(image) for row, image in enumerate(PIXELS)}
+    hub_cache(tmp_path / "set", {"cat/old.png": b""}, "old")
+    hub_cache(tmp_path / "set", files)
+    found = learned_from(tmp_path / "set" / named, tmp_path / "scratch")
+    assert found == in_turn(PIXELS, list(BREEDS) * 8, None)
+    chosen = files_of_folder(detect_format(tmp_path / "set" / named, tmp_path / "scratch").path)
+    assert not chosen.left_out
+    assert {path: file.read_bytes() for path, file in chosen.files.items()} == files
+    (tmp_path / "set" / "refs" / "main").unlink()
+    with pytest.raises(UserError, match=r"2 snapshots, of which refs/main names none; name one: .*/snapshots/abc, "):
+        detect_format(tmp_path / "set", tmp_path)
+
+
+def test_tables_in_a_cache_of_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    expected = on_the_hub(tmp_path / "first")
+    written = {
+        str(file.relative_to(tmp_path / "first")): file.read_bytes() for file in (tmp_path / "first").rglob("*.*")
+    }
+    hub_cache(tmp_path / "set", written)
+    assert learned_from(tmp_path / "set", tmp_path / "scratch") == expected
+
+
+def test_a_link_out_of_the_data_is_a_fault_with_its_remedy(tmp_path: Path) -> None:
+    images(tmp_path, "blobs/1", "data/snapshots/cat/2.png")
+    (tmp_path / "data/snapshots/cat/1.png").symlink_to("../../../blobs/1")
+    (tmp_path / "arrays").mkdir()
+    listing = read_format(tmp_path / "data/snapshots/", tmp_path / "arrays", Folders("folders"))
+    assert [fault.partition("; ")[2] for fault in listing.faults.values()] == [
+        "`cp -rL DATA COPY` makes a copy with files in place of links"
     ]
 
 

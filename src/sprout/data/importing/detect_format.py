@@ -21,6 +21,7 @@ from sprout.data.formats.idx import is_idx
 from sprout.data.formats.names import likely_pattern
 from sprout.data.formats.text_table import JSON_SUFFIXES
 from sprout.data.formats.web_dataset import is_shard
+from sprout.data.hub_cache import snapshot_of
 from sprout.data.importing.detect_arrays import array_format, detect_arrays
 from sprout.data.importing.detect_shards import find_shards
 from sprout.data.importing.detect_tables import detect_table, detect_train_test_pair
@@ -47,7 +48,7 @@ class Detected:
     """Data whose format is known."""
 
     path: Path
-    """As the user wrote it."""
+    """As the user wrote it; of a cache of Hugging Face, the snapshot."""
     root: Path
     """The folder that the format's file names are relative to."""
     format: Format
@@ -96,6 +97,7 @@ def detect_format(path: Path, scratch: Path, columns: Columns = UNSAID) -> Detec
 
 def detect_at(path: Path, scratch: Path, columns: Columns) -> Detected:
     """Detect the format of a folder, an archive or a single file."""
+    path = snapshot_of(path)
     if path.is_dir():
         root, _ = unpack_single(path, scratch / "unpacked")
         return Detected(path, root, *detect_folder(root, columns))

@@ -7,6 +7,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import BinaryIO
 
+from sprout.data.hub_cache import link_boundary
 from sprout.data.prepare.decode import ImageFormat, decode
 from sprout.data.prepare.fault import Fault, as_fault
 from sprout.data.prepare.pixels import Array
@@ -61,7 +62,7 @@ def open_descriptor(root: str, path: str) -> int:
             raise Fault("a device or pipe, not a file") from None
         if error.errno != errno.ELOOP:
             raise
-    if not within(root, os.path.realpath(path)):
+    if not within(link_boundary(resolved(root)), os.path.realpath(path)):
         raise Fault("a link that leads out of the source's folder")
     return os.open(path, FLAGS)
 
