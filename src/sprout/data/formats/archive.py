@@ -100,7 +100,8 @@ def write(member: Member, root: Path, budget: int) -> None:
     """
     what = f"member {member.name!r}"
     if ANY_UNSAFE.search(member.name):
-        raise RefusedError(f"{what} {next(why for why, pattern in UNSAFE.items() if pattern.search(member.name))}")
+        why = next(why for why, pattern in UNSAFE.items() if pattern.search(member.name))
+        raise RefusedError(f"{what} {why}; pack the folder again, with names relative to it")
     if member.size > budget:
         raise RefusedError(f"{what} is too large: the archive unpacks to more bytes than allowed")
     path = root / member.name
