@@ -4,7 +4,9 @@ import gzip
 import json
 import os
 import struct
+import sys
 from collections.abc import Callable, Iterator
+from datetime import date
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from openpyxl import Workbook
 from PIL import Image
+from pillow_heif import register_heif_opener
 from scipy.io import savemat
 
 from pictures import encoded
@@ -25,7 +29,7 @@ from sprout.data.importing.link_files import files_of_folder
 from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.data.listing import Files
 from sprout.data.prepare.decode import ImageFormat
-from sprout.data.prepare.fault import without_pillow_limits
+from sprout.data.prepare.fault import Fault, without_pillow_limits
 from sprout.data.prepare.worker import decoder
 from sprout.runtime.errors import UserError
 from test_archive import tar
@@ -576,6 +580,84 @@ def test_a_link_out_of_the_data_is_a_fault_with_its_remedy(tmp_path: Path) -> No
     assert [fault.partition("; ")[2] for fault in listing.faults.values()] == [
         "`cp -rL DATA COPY` makes a copy with files in place of links"
     ]
+
+
+def workbook(path: Path, **sheets: list[list[object]]) -> None:
+    """Write a file of Excel."""
+    book = Workbook(write_only=True)
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+
+
+def test_a_sheet_of_excel(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    rows: list[list[object]] = [["width", "healthy", "seen", "kind", None]]
+    rows += [[n + 0.5, n % 2 == 0, date(2024, 1, 1 + n % 2), BREEDS[n % 3] if n else None, None] for n in range(24)]
+    workbook(tmp_path / "data" / "a.xlsx", data=[*rows, []], empty=[])
+    found = learned_from(tmp_path / "data", tmp_path / "scratch")
+    assert found[(7.5, 0.0, 0.0, 1.0)] == ("collie", None)
+    assert found[(0.5, 1.0, 1.0, 0.0)] == (None, "unlabelled")
+    assert len(found) == 24
+
+
+def test_labels_of_images_in_a_sheet_of_excel(tmp_path: Path) -> None:
+    names = numbered("images/{}.png", 6)
+    images(tmp_path, *names)
+    workbook(tmp_path / "a.xlsx", a=[["file", "breed"], *([name, BREEDS[n % 3]] for n, name in enumerate(names))])
+    found = detect_format(tmp_path, tmp_path)
+    listing = read_format(tmp_path, tmp_path, found.format)
+    assert isinstance(listing.examples, Files)
+    assert listing.label is not None
+    assert dict(zip(listing.examples.paths, listing.label.to_pylist(), strict=True)) == {
+        name: BREEDS[n % 3] for n, name in enumerate(names)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "sheets", "message"),
+    [
+        ("a.xls", {"a": [["x", "y"]]}, "a sheet of Excel 2003, which is not read; save it as .xlsx or CSV"),
+        ("a.xlsx", {"a": [["x", "y"]], "b": [["z"]]}, "has the sheets 'a', 'b'; save the one to learn from as CSV"),
+        ("a.xlsx", {"a": []}, "an empty sheet; add a row"),
+        ("a.xlsx", {"a": [["x", "x"], [1, 2]]}, "has column 'x' twice; give each"),
+        ("a.xlsx", {"a": [["x", "y"]]}, "a header and no rows; add some"),
+    ],
+)
+def test_a_sheet_that_is_not_read(
+    tmp_path: Path, name: str, sheets: dict[str, list[list[object]]], message: str
+) -> None:
+    workbook(tmp_path / name, **sheets)
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(UserError, match=rf"{name}: {message}"):
+            detect_format(path, tmp_path / "scratch")
+
+
+def test_a_damaged_sheet_and_none_without_openpyxl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04")
+    with pytest.raises(UserError, match=r"a.xlsx: damaged or not of Excel .*; save it again, or as CSV"):
+        detect_format(tmp_path, tmp_path)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(UserError, match=r"a.xlsx: a sheet of Excel; `pip install openpyxl` .* or save it as CSV"):
+        detect_format(tmp_path, tmp_path)
+
+
+def test_photographs_of_phones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HEIC, whatever the name, is as good as its pixels; without pillow-heif it is a fault that says what to do."""
+    register_heif_opener()
+    large = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    for name, image in (("cat/1.HEIC", large), ("cat/2.jpg", large[::-1]), ("dog/3.heic", large[:, ::-1])):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "data" / name, "HEIF", quality=-1, chroma=444, matrix_coefficients=0)
+    found = learned_from(tmp_path / "data", tmp_path / "scratch")
+    expected = {values(large): "cat", values(large[::-1]): "cat", values(large[:, ::-1]): "dog"}
+    assert found == {row: (label, None) for row, label in expected.items()}
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    decode = decoder(str(tmp_path / "data"), ImageFormat(None, None, "none", 10**6))
+    with pytest.raises(Fault, match=r"a HEIC image; `pip install pillow-heif` .* or convert it to JPEG"):
+        decode("cat/1.HEIC")
 
 
 def asked() -> Iterator[tuple[str, list[str], dict[str, list[str]], str]]:

@@ -69,15 +69,17 @@ def read_files(folder: Path, scratch: Path, settings: Format) -> Listing:
         raise UserError(str(error).replace(os.fspath(root), str(single))) from None
 
 
-def unpack_single(folder: Path, into: Path) -> tuple[Path, Path | None]:
-    """Return the folder, or the one its only file was unpacked to; and that file, None if there are several.
+def is_unpacked(path: Path) -> bool:
+    """Whether a file is an archive whose files are the data; the archives of a WebDataset are tables."""
+    return is_packed(path) and not is_shard(path)
 
-    The archives of a WebDataset are tables, and not unpacked.
-    """
+
+def unpack_single(folder: Path, into: Path) -> tuple[Path, Path | None]:
+    """Return the folder, or the one its only file was unpacked to; and that file, None if there are several."""
     entries = [Path(entry.path) for entry in visible_entries(os.fspath(folder)) if entry.name != MANIFEST]
     if len(entries) != 1 or not entries[0].is_file() or entries[0].is_symlink():
         return folder, None
-    if not is_packed(entries[0]) or is_shard(entries[0]):
+    if not is_unpacked(entries[0]):
         return folder, entries[0]
     unpack(entries[0], into)
     return into, entries[0]

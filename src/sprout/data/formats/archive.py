@@ -43,13 +43,15 @@ UNSAFE = {
 }
 """Names that lead out of a folder on this or another system, or cannot be written."""
 ANY_UNSAFE = re.compile("|".join(pattern.pattern for pattern in UNSAFE.values()))
+READ_AS_THEY_ARE = (".npz", ".xlsx", ".xlsm", ".xls")
+"""Endings of zip archives that have formats of their own."""
 INVALID_NAME = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 """How a file system rejects a name."""
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file is an archive to be unpacked; an .npz file is a zip archive too, but read as arrays."""
-    return path.suffix != ".npz" and is_archive(path)
+    """Whether a file is an archive to be unpacked; arrays in .npz and sheets of Excel are zip archives too."""
+    return path.suffix.lower() not in READ_AS_THEY_ARE and is_archive(path)
 
 
 def unpack(

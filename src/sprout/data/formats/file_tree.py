@@ -17,6 +17,9 @@ DOCUMENTS = {
     *(".yaml", ".yml"),
 }
 """Endings of files that describe the images beside them."""
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".pgm", ".ppm"),
+)
 Entry = os.DirEntry[str]
 COPY = "`cp -rL DATA COPY` makes a copy with files in place of links"
 

@@ -1,4 +1,4 @@
-"""A table in CSV, Parquet, JSON lines or a WebDataset with one row per example: its columns, and rows in batches."""
+"""A table in CSV, Parquet, JSON lines, Excel or a WebDataset: a row per example, its columns, and rows in batches."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,7 @@ import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from sprout.data.formats.csv_file import NO_ROWS, CsvFile, open_csv
+from sprout.data.formats.excel import EXCEL_SUFFIXES, Sheet, open_sheet
 from sprout.data.formats.file_tree import locate
 from sprout.data.formats.values import as_text
 from sprout.data.formats.web_dataset import Shard, is_shard_name, open_shard
@@ -88,16 +89,18 @@ def read_json_lines(path: Path, name: str) -> pa.Table:
         raise UserError(f"{name}: not a JSON object in each line ({one_line(error)})") from None
 
 
-TextTable = CsvFile | ParquetFile | JsonLines | Shard
+TextTable = CsvFile | ParquetFile | JsonLines | Sheet | Shard
 
 
 def open_table(root: Path, file: str) -> TextTable:
-    """Open a table; its content decides between CSV and Parquet, its name tells JSON lines and tar archives.
+    """Open a table; its content decides between CSV and Parquet, its name tells the others.
 
     Raises:
         UserError: there is no such file, or it is neither.
     """
     path = locate(root, file)
+    if path.suffix.lower() in EXCEL_SUFFIXES:
+        return open_sheet(path, file)
     if is_shard_name(file):
         return open_shard(path, file)
     with path.open("rb") as start:

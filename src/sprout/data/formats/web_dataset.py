@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from sprout.data.formats.archive import ALWAYS_ALLOWED, MAX_RATIO
 from sprout.data.formats.archive_members import DAMAGED, Member, RefusedError, tar_members
+from sprout.data.formats.file_tree import IMAGE_SUFFIXES
 from sprout.runtime.errors import UserError, one_line
 
 IMAGE = "image"
-IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp", "gif", "avif", "ppm", "pgm")
 TEXT_SUFFIXES = ("cls", "txt")
 LABEL_SUFFIXES = (*TEXT_SUFFIXES, "json")
 SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -130,11 +130,11 @@ def read_member(member: Member, name: str) -> Sample:
     assert member.open is not None
     suffix = os.path.basename(member.name).partition(".")[2].lower()
     last = suffix.rpartition(".")[2]
-    if suffix not in IMAGE_SUFFIXES and last not in LABEL_SUFFIXES:
+    if f".{suffix}" not in IMAGE_SUFFIXES and last not in LABEL_SUFFIXES:
         return {}
     with member.open() as file:
         data = file.read()
-    if suffix in IMAGE_SUFFIXES:
+    if f".{suffix}" in IMAGE_SUFFIXES:
         return {IMAGE: data}
     try:
         if last in TEXT_SUFFIXES:

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from sprout.config.formats import Folders, Format, Names, Paths
 from sprout.config.formats import Table as TableFormat
 from sprout.config.validate import explain
-from sprout.data.formats import unpack_single
-from sprout.data.formats.archive import is_packed, unpack
+from sprout.data.formats import is_unpacked, unpack_single
+from sprout.data.formats.archive import unpack
 from sprout.data.formats.array_file import SEVERAL, array_names, is_array_file
-from sprout.data.formats.file_tree import Entry, is_document, is_folder, is_text, visible_entries, walk
+from sprout.data.formats.excel import EXCEL_SUFFIXES
+from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Entry, is_document, is_folder, is_text, visible_entries, walk
 from sprout.data.formats.folder_names import splits_of
 from sprout.data.formats.folders import has_classes, top_entries
 from sprout.data.formats.idx import is_idx
@@ -25,18 +26,18 @@ from sprout.data.hub_cache import snapshot_of
 from sprout.data.importing.detect_arrays import array_format, detect_arrays
 from sprout.data.importing.detect_shards import find_shards
 from sprout.data.importing.detect_tables import detect_table, detect_train_test_pair
-from sprout.data.importing.table_columns import IMAGE_SUFFIXES, UNSAID, Columns
+from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.runtime.errors import UserError, listed
 
 SAMPLE_FILES = 100_000
 """Files by whose names a pattern is looked for."""
 GUIDE = "docs/your_own_data.md"
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", *JSON_SUFFIXES)
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", *JSON_SUFFIXES, *EXCEL_SUFFIXES)
 ACCEPTED = (
-    "class folders, a table of paths, of pixels or of features (CSV, Parquet), arrays (.npz, .npy, idx, .mat), or an "
-    "archive of them"
+    "class folders, a table of paths, of pixels or of features (CSV, Parquet, Excel), arrays (.npz, .npy, idx, .mat), "
+    "or an archive of them"
 )
-LIST_SUFFIXES = (".txt", ".json", ".xml", ".xls", ".xlsx", ".mat")
+LIST_SUFFIXES = (".txt", ".json", ".xml", ".mat")
 """Endings of files that may say what images show, and are not read."""
 MAGIC = {b"PAR1": "table", b"\x93NUM": "npy"}
 """The first bytes of some kinds of files."""
@@ -104,7 +105,7 @@ def detect_at(path: Path, scratch: Path, columns: Columns) -> Detected:
     if not path.is_file():
         problem = "not a file or folder" if path.exists() else "no such file or folder"
         raise UserError(f"{path}: {problem}; see {GUIDE}")
-    if is_packed(path) and not is_shard(path):
+    if is_unpacked(path):
         unpack(path, scratch / "unpacked")
         return Detected(path, scratch / "unpacked", *detect_folder(scratch / "unpacked", columns))
     return Detected(path, path.parent, *detect_file(path, columns))
@@ -117,7 +118,7 @@ def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:
     if path.suffix in SEVERAL:
         arrays = {name: f"{path.name}:{name}" for name in array_names(path)}
         return detect_arrays(path.parent, path.name, arrays, columns)
-    if is_shard(path):
+    if is_shard(path) or path.suffix.lower() in EXCEL_SUFFIXES:
         return detect_table(path.parent, path.name, columns)
     kind = MAGIC.get(start[:4], "table" if b"\0" not in start else None)
     if kind == "npy" or is_idx(path):

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from sprout.config.formats import Paths, Pixels, Table
 from sprout.data.formats.csv_file import CsvFile
-from sprout.data.formats.file_tree import Finder
+from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Finder
 from sprout.data.formats.labels import NO_LABEL, NUMBER
 from sprout.data.formats.paths import table_files
 from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import ParquetFile, open_table
 from sprout.data.formats.values import bytes_of
 from sprout.data.importing.table_columns import (
-    IMAGE_SUFFIXES,
     LABEL_COLUMNS,
     MAX_INTEGER_CLASSES,
     MINUS_ONE,

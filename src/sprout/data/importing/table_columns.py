@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.data.formats.feature_columns import Survey, entries_of
-from sprout.data.formats.file_tree import Finder
+from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Finder
 from sprout.data.formats.folder_names import SPLIT_WORDS, split_of
 from sprout.data.formats.labels import NO_LABEL, NUMBERED_SPLITS, ONE, ZERO, target_text
 from sprout.data.formats.pixel_file import LABELS
@@ -33,7 +33,6 @@ LABEL_COLUMNS = (
 """Usual names of a label's column in a table of images, the most usual first."""
 ROW_COLUMNS = ("id", "index", "row", "no", "unnamed: 0", "")
 """Columns that only identify the row."""
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
 MINUS_ONE = "-1"
 """How scikit-learn writes that a label is missing, as a rule."""
 SAMPLE_ROWS = 1000

@@ -1,6 +1,7 @@
 """Decode one image, from a file or an array, to (H, W, C) uint8. Imports only numpy, Pillow and simplejpeg.
 
-The content of a file decides its format, never its name: JPEG, MPO, PNG, GIF, BMP, TIFF, WEBP, AVIF and PPM are read.
+The content of a file decides its format, never its name: JPEG, MPO, PNG, GIF, BMP, TIFF, WEBP, AVIF and PPM are read,
+and HEIC where pillow-heif is installed.
 Of an animation the first frame is taken. Its pixels are converted (the table in `pixels`), then rotated as EXIF or XMP
 says. Where other channels are requested, colour becomes grey by ITU-R 601 luma, and grey becomes colour by repetition.
 Resizing comes last.
@@ -20,7 +21,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import simplejpeg
-from PIL import AvifImagePlugin, Image, TiffImagePlugin, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from sprout.data.prepare.fault import FORMATS, Fault, as_fault
 from sprout.data.prepare.pixels import Array, resize, to_8_bits, to_grey_or_rgb
@@ -48,6 +49,8 @@ side: from 3 on, Pillow calls the result indistinguishable in most cases (`reduc
 JPEG_START = b"\xff\xd8\xff"
 JPEG_METADATA = b"\xff\xe1"
 """The marker of EXIF and XMP."""
+HEIF_STARTS = {b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")}
+"""Bytes 4 to 11 of images of Apple's phones."""
 PLAIN_COLOUR_SPACES = {"YCbCr": "RGB", "Gray": "GRAY"}
 
 
@@ -77,7 +80,7 @@ def decode(file: BinaryIO, target: ImageFormat) -> Array:
         levels = decode_plain_jpeg(file.getvalue(), target.max_pixels, 2 * smallest)
         if levels is not None:
             return convert_array(levels, target)
-    image = Image.open(file, formats=FORMATS)
+    image = open_image(file)
     width, height = image.size
     if width * height > target.max_pixels:
         raise Fault(f"{width}×{height} pixels, more than prepare.max_pixels={target.max_pixels}")
@@ -88,6 +91,29 @@ def decode(file: BinaryIO, target: ImageFormat) -> Array:
     turn = TRANSPOSE.get(orientation(image))
     converted = to_grey_or_rgb(image)
     return convert_image(converted if turn is None else converted.transpose(turn), target)
+
+
+def open_image(file: BinaryIO) -> Image.Image:
+    """Open an image file; its pixels are not decoded yet.
+
+    Raises:
+        Fault: it is a HEIC, and pillow-heif is not installed.
+        UnidentifiedImageError: it is in no known format.
+    """
+    try:
+        return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError:
+        file.seek(0)
+        if file.read(12)[4:] not in HEIF_STARTS:
+            raise
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise Fault(
+            "a HEIC image; `pip install pillow-heif` lets it be read (the extra `heif`), or convert it to JPEG"
+        ) from None
+    register_heif_opener()
+    return Image.open(file, formats=("HEIF",))
 
 
 def decode_plain_jpeg(data: bytes, max_pixels: int, too_large: float) -> Array | None:
