@@ -197,7 +197,6 @@ PIXELS = [
 ]
 
 EXAMPLES = {
-    "long integers": (IMAGES.astype(np.int64), "shape .24, 8, 8., int64; accepted: images"),
     "truths": (IMAGES > 9, "shape .24, 8, 8., bool; accepted: images"),
     "two channels": (IMAGES.reshape(24, 8, 4, 2), "shape .24, 8, 4, 2., uint8; accepted: images"),
     "one axis": (IMAGES.ravel(), "shape .1536,., uint8; accepted: images"),
@@ -216,8 +215,8 @@ EXAMPLE_FILES = {
     "a version to come": (make.head("(1, 8, 8)", b"\x09\x09"), "not a NumPy array .version"),
 }
 EXAMPLE_VALUES = {
-    "a pixel of nan": ((IMAGES / 255, np.nan), "a value is nan, not in 0..1"),
-    "a pixel below 0": ((IMAGES / 255, -1.0), "a value is -.*, not in 0..1"),
+    "a pixel of nan": ((IMAGES / 255, np.nan), "pixels from nan to nan; accepted: 0 to 1; others with prepare.levels"),
+    "a pixel below 0": ((IMAGES / 255, -1.0), "pixels from -.*; accepted: 0 to 1"),
     "a feature of inf": ((IMAGES[:, 0] / 255, np.inf), "a value is inf, not a finite number"),
     "a feature too large": ((IMAGES[:, 0] / 255, 1e300), "a value is inf, not a finite number"),
 }
@@ -255,7 +254,12 @@ ARRAYS = [
     *(bad(name, f"y.npy: {says}", make.save("y.npy", labels)) for name, (labels, says) in ARRAY_LABELS.items()),
     *(bad(name, says, **changes) for name, (changes, says) in OTHER_ARRAYS.items()),
     bad("half a file", r"x.npy: \d+ bytes where its header states \d+; it is truncated", make.cut("x.npy")),
-    bad("levels of floats", every(r"x.npy\[0\]: a value is .*, not in 0..1"), make.save("x.npy", IMAGES.astype(float))),
+    bad(
+        "levels of floats",
+        every(r"x.npy\[0\]: pixels from .*; accepted: 0 to 1; others with"),
+        make.save("x.npy", IMAGES.astype(float)),
+    ),
+    bad("integers", every(r"x.npy\[0\]: pixels of type int64"), make.save("x.npy", IMAGES.astype(np.int64))),
     bad("an unknown label", faulty(r"x.npy\[24\]: label 'a' is"), make.one_more(IMAGES[0], "a"), classes=CLASSES),
     bad("an index too large", every(r"x.npy\[0\]: label '3' is none"), make.save("y.npy", [3] * 24), classes=CLASSES),
     bad("one class", "download: only one class .7 24.", make.save("y.npy", [7] * 24)),

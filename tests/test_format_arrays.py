@@ -174,10 +174,6 @@ def test_a_large_array_is_joined_on_disk(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("shape", "value", "reason"),
     [
-        ((2, 2), 1.5, "a value is 1.5, not in 0..1"),
-        ((2, 2), -0.1, "a value is -0.1, not in 0..1"),
-        ((2, 2), np.nan, "a value is nan, not in 0..1"),
-        ((2, 2, 3), np.inf, "a value is inf, not in 0..1"),
         ((5,), np.nan, "a value is nan, not a finite number"),
         ((5,), 1e300, "a value is inf, not a finite number"),
     ],
@@ -211,7 +207,7 @@ def test_a_class_index_out_of_range(tmp_path: Path) -> None:
         (images(12), "x.npy: shape (12,), uint8; accepted: images"),
         (images(3, 4, 5, 2), "x.npy: shape (3, 4, 5, 2), uint8"),
         (images(3, 2, 4, 5), "x.npy: shape (3, 2, 4, 5), uint8"),
-        (images(3, 4, 5, dtype="int64"), "x.npy: shape (3, 4, 5), int64"),
+        (images(3, 4, 5, dtype="int64"), None),
         (images(3, 4, 5, dtype="bool"), "x.npy: shape (3, 4, 5), bool"),
         (images(3, 4, dtype="complex64"), "x.npy: shape (3, 4), complex64"),
         (np.array([["a", "b"]]), "x.npy: shape (1, 2), <U1"),

@@ -18,10 +18,7 @@ from sprout.runtime.errors import UserError
 from sprout.runtime.progress import track
 
 CHANNELS = (1, 3, 4)
-IMAGES = (
-    "images (N, H, W), (N, H, W, 1, 3 or 4) or (N, 1 or 3, H, W), uint8, uint16 or float in 0..1; features (N, F) of "
-    "numbers"
-)
+IMAGES = "images (N, H, W), (N, H, W, 1, 3 or 4) or (N, 1 or 3, H, W) of integers or floats; features (N, F) of numbers"
 
 
 class Part(NamedTuple):
@@ -167,8 +164,7 @@ def check_examples(array: Array, name: str, shape: tuple[int, ...]) -> None:
     """
     kind = array.dtype
     images = array.ndim == 3 or (array.ndim == 4 and array.shape[3] in CHANNELS)
-    deep_enough = kind in (np.uint8, np.uint16) or kind.kind == "f"
-    if not ((images and deep_enough) or (array.ndim == 2 and kind.kind in "biuf")):
+    if not ((images and kind.kind in "iuf") or (array.ndim == 2 and kind.kind in "biuf")):
         raise UserError(f"{name}: shape {shape}, {kind}; accepted: {IMAGES}; convert it")
     if not array.size:
         raise UserError(f"{name}: shape {shape}, so it is empty; add examples")
@@ -198,21 +194,19 @@ def join(arrays: list[Array], names: list[str], scratch: Path) -> tuple[Array, F
     start = 0
     for array, rows in track(slices, "arrays", len(slices)):
         values = as_float32(array[rows]) if features else array[rows]
-        if dtype.kind == "f":
-            add_faults(faults, invalid_rows(values, features=features), start)
+        if features:
+            add_faults(faults, not_finite(values), start)
         if target is not first:
             target[start : start + len(values)] = values
         start += len(values)
     return target, faults
 
 
-def invalid_rows(values: Array, *, features: bool) -> Faults:
-    """Return the rows with a feature that is not finite, or a pixel outside of 0..1."""
-    rows = values.reshape(len(values), -1)
-    wrong = ~np.isfinite(rows) if features else ~((rows >= 0) & (rows <= 1))
-    accepted = "a finite number" if features else "in 0..1, as pixels of this type must be"
+def not_finite(rows: Array) -> Faults:
+    """Return the rows with a feature that is not finite."""
+    wrong = ~np.isfinite(rows)
     faulty = np.flatnonzero(wrong.any(axis=1))
-    return {int(row): f"a value is {rows[row, wrong[row].argmax()]}, not {accepted}" for row in faulty}
+    return {int(row): f"a value is {rows[row, wrong[row].argmax()]}, not a finite number" for row in faulty}
 
 
 def index_names(name: str, count: int) -> pa.Array:

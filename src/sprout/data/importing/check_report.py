@@ -45,6 +45,7 @@ def check_report(data: UserData) -> Iterator[Table | str]:
     if scan.digests is not None and len(scan.usable):
         yield f"sizes (width×height): {describe_sizes(scan)}"
         yield f"colour: {describe_colour(scan)}"
+        yield from describe_depth(scan)
         yield f"equal images: {describe_duplicates(listing, scan, scan.digests)}"
     yield from describe_faults(listing, scan)
     yield from (f"note: {note}" for note in learning_notes(listing, scan))
@@ -140,6 +141,26 @@ def describe_colour(scan: Scan) -> str:
     in_colour = [f"{int((~grey).sum()):,} in colour"] if (~grey).any() else []
     in_grey = [f"{int(grey.sum()):,} grey"] if grey.any() else []
     return ", ".join(in_colour + in_grey) + remark
+
+
+def describe_depth(scan: Scan) -> Iterator[str]:
+    """Yield the range of images of more than 8 bits, and how many images have further pages."""
+    ranges = scan.ranges[scan.usable]
+    deep = ranges[~np.isnan(ranges[:, 0])]
+    if len(deep):
+        scaled = "scaled from the whole range"
+        if scan.levels is not None:
+            scaled = f"scaled from {scan.levels[0]:g} to {scan.levels[1]:g} (prepare.levels)"
+        yield (
+            f"more than 8 bits: {len(deep):,} images with levels from {deep[:, 0].min():g} to {deep[:, 1].max():g}, "
+            f"{scaled}: {int(scan.used.sum())} of 256 grey levels are used"
+        )
+    pages = scan.pages[scan.usable]
+    if (several := int((pages > 1).sum())) > 0:
+        yield (
+            f"pages: {several:,} images have further pages or frames, up to {pages.max():,} in all; page 0 is taken, "
+            "prepare.page chooses another"
+        )
 
 
 def describe_duplicates(listing: Listing, scan: Scan, digests: Array) -> str:

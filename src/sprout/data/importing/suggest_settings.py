@@ -62,7 +62,7 @@ FEW_LABELS_FILES = {
 }
 """Config files for images with classes and unlabelled ones; see the experiment fashion_mnist_few."""
 
-Value = int | float | str | None | list[int] | Mapping[str, float | str]
+Value = int | float | str | None | list[int] | list[int | float] | Mapping[str, float | str]
 Section = dict[str, Value]
 """Lines of one section of a config file."""
 
@@ -113,7 +113,8 @@ def suggest_for_images(scan: Scan, targets: Targets, splits: Section, amounts: A
     """Choose settings for images."""
     height, width, image_format = suggest_format(scan)
     train = suggest_schedule(amounts.labelled, splits, PIXELS / (height * width)) | {"lr": 0.003}
-    said, prepare = LEARNS[targets.kind] + measured(splits, amounts.labelled), image_format | splits
+    levels: Section = {} if scan.levels is None else {"levels": list[int | float](scan.levels)}
+    said, prepare = LEARNS[targets.kind] + measured(splits, amounts.labelled), image_format | levels | splits
     no_pool = {"/pseudo_label": "none"} if splits["folds"] else {}
     if min(height, width) < 4:
         return SuggestedSettings(said, files_for(targets, "mlp") | no_pool, prepare, {}, train)

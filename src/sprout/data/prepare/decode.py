@@ -2,9 +2,9 @@
 
 The content of a file decides its format, never its name: JPEG, MPO, PNG, GIF, BMP, TIFF, WEBP, AVIF and PPM are read,
 and HEIC where pillow-heif is installed.
-Of an animation the first frame is taken. Its pixels are converted (the table in `pixels`), then rotated as EXIF or XMP
-says. Where other channels are requested, colour becomes grey by ITU-R 601 luma, and grey becomes colour by repetition.
-Resizing comes last.
+One page of a TIFF or frame of an animation is taken. Its pixels are converted (the table in `pixels`), then rotated as
+EXIF or XMP says. Where other channels are requested, colour becomes grey by ITU-R 601 luma, and grey becomes colour by
+repetition. Resizing comes last.
 
 Plain JPEGs are decoded by simplejpeg, six times as fast as by Pillow where they are small. Both use libjpeg-turbo, so
 the pixels are the same. Other JPEGs are left to Pillow: with EXIF or XMP, CMYK, damaged, or worth decoding at a smaller
@@ -24,7 +24,16 @@ import simplejpeg
 from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from sprout.data.prepare.fault import FORMATS, Fault, as_fault
-from sprout.data.prepare.pixels import Array, resize, to_8_bits, to_grey_or_rgb
+from sprout.data.prepare.pixels import (
+    Array,
+    Levels,
+    is_deep,
+    range_of,
+    raw_levels,
+    resize,
+    to_8_bits,
+    to_grey_or_rgb,
+)
 
 # Pillow reads these formats only once their modules are imported.
 _ = AvifImagePlugin, TiffImagePlugin, WebPImagePlugin
@@ -66,21 +75,43 @@ class ImageFormat:
     """fit, crop or stretch (see `pixels.resize`), or none: another size is a fault."""
     max_pixels: int
     """A file with more pixels is a fault, found before it is decoded."""
+    levels: Levels | None = None
+    """What becomes black and white in images of more than 8 bits; None means the whole range."""
+    page: int = 0
+    """The page of a TIFF or the frame of an animation, from 0."""
 
 
-def decode(file: BinaryIO, target: ImageFormat) -> Array:
+@dataclass
+class Raw:
+    """What a decoded image no longer shows."""
+
+    levels: Levels | None = None
+    """The least and the largest level of more than 8 bits; None where there are 8."""
+    pages: int = 1
+    """Pages of a TIFF, or frames of an animation."""
+
+
+def decode(file: BinaryIO, target: ImageFormat, raw: Raw | None = None) -> Array:
     """Decode an image file in full: (H, W, C) uint8. To be called within `as_fault`.
 
+    Args:
+        file: the file.
+        target: what the result looks like.
+        raw: is filled, where it is wanted.
+
     Raises:
-        Fault: it has too many pixels, a kind of pixel without conversion, or another size where `resize` is none.
+        Fault: it has too many pixels, a kind of pixel without conversion, no such page, or another size where `resize`
+            is none.
         Exception: anything that Pillow raises for damaged bytes.
     """
     smallest = math.inf if target.size is None or target.resize == "none" else REDUCING_GAP * max(target.size)
-    if isinstance(file, BytesIO):
+    if isinstance(file, BytesIO) and not target.page:
         levels = decode_plain_jpeg(file.getvalue(), target.max_pixels, 2 * smallest)
         if levels is not None:
             return convert_array(levels, target)
     image = open_image(file)
+    if target.page or raw is not None:
+        turn_to(image, target.page, raw)
     width, height = image.size
     if width * height > target.max_pixels:
         raise Fault(f"{width}×{height} pixels, more than prepare.max_pixels={target.max_pixels}")
@@ -89,7 +120,9 @@ def decode(file: BinaryIO, target: ImageFormat) -> Array:
     with stderr_dropped() if image.format == "TIFF" else nullcontext():
         image.load()
     turn = TRANSPOSE.get(orientation(image))
-    converted = to_grey_or_rgb(image)
+    if raw is not None and is_deep(image):
+        raw.levels = range_of(raw_levels(image))
+    converted = to_grey_or_rgb(image, target.levels)
     return convert_image(converted if turn is None else converted.transpose(turn), target)
 
 
@@ -114,6 +147,22 @@ def open_image(file: BinaryIO) -> Image.Image:
         ) from None
     register_heif_opener()
     return Image.open(file, formats=("HEIF",))
+
+
+def turn_to(image: Image.Image, page: int, raw: Raw | None) -> None:
+    """Select a page of a TIFF or a frame of an animation, and count them.
+
+    Raises:
+        Fault: there is no such page.
+    """
+    # The further pictures of a photograph (MPO) are previews and the like.
+    pages = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
+    if raw is not None:
+        raw.pages = pages
+    if page >= pages:
+        raise Fault(f"{pages} page{'s' if pages > 1 else ''} or frames, so none {page} (prepare.page, from 0)")
+    if page:
+        image.seek(page)
 
 
 def decode_plain_jpeg(data: bytes, max_pixels: int, too_large: float) -> Array | None:
@@ -171,16 +220,23 @@ def stderr_dropped() -> Iterator[None]:
         os.close(null)
 
 
-def decode_array(example: Array, target: ImageFormat) -> Array:
+def decode_array(example: Array, target: ImageFormat, raw: Raw | None = None) -> Array:
     """Convert the pixels of an array: (H, W) or (H, W, C), uint8, uint16 or float in 0..1 → (H, W, C) uint8.
 
     Four channels are RGBA. Other numbers than 1, 3 or 4 are kept, if neither size nor channels are to change.
+
+    Args:
+        example: of another type or range where the target has levels.
+        target: what the result looks like.
+        raw: is filled, where it is wanted.
 
     Raises:
         Fault: it cannot be converted.
     """
     with as_fault():
-        levels = to_8_bits(example)
+        if raw is not None:
+            raw.levels = range_of(example)
+        levels = to_8_bits(example, target.levels)
         return convert_array(levels[:, :, None] if levels.ndim == 2 else levels, target)
 
 

@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from sprout.data.hub_cache import link_boundary
-from sprout.data.prepare.decode import ImageFormat, decode
+from sprout.data.prepare.decode import ImageFormat, Raw, decode
 from sprout.data.prepare.fault import Fault, as_fault
 from sprout.data.prepare.pixels import Array
 
@@ -18,7 +18,7 @@ FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 """Without O_NONBLOCK, opening a pipe would wait for a writer."""
 
 
-def decode_file(root: str, path: str, target: ImageFormat) -> Array:
+def decode_file(root: str, path: str, target: ImageFormat, raw: Raw | None = None) -> Array:
     """Decode the file `path` under `root`: (H, W, C) uint8. To be called within `without_pillow_limits`.
 
     Raises:
@@ -28,7 +28,7 @@ def decode_file(root: str, path: str, target: ImageFormat) -> Array:
         file, length = open_file(root, os.path.join(root, path))
         with file:
             try:
-                return decode(file, target)
+                return decode(file, target, raw)
             except (OSError, EOFError) as error:
                 if isinstance(error, EOFError) or "truncated" in str(error).lower():
                     raise Fault(f"truncated: the file has only {length:,} bytes") from None
