@@ -15,9 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from openpyxl import Workbook
 from PIL import Image
-from pillow_heif import register_heif_opener
 from scipy.io import savemat
 
 from pictures import encoded
@@ -383,9 +381,9 @@ def streamed_objects(root: Path) -> Learned:
     """Labels in JSON objects, whose lists are not columns."""
     members: list[tuple[str, bytes]] = []
     for row, image in enumerate(PIXELS):
-        members.append((f"set/{row}.seg.png", png(PIXELS[0])))
-        members.append((f"set/{row}.jpg", png(image)))
-        members.append((f"set/{row}.json", json.dumps({"label": BREEDS[row % 3], "box": [4, 5]}).encode()))
+        members.append((f"./{row}.seg.png", png(PIXELS[0])))
+        members.append((f"./{row}.jpg", png(image)))
+        members.append((f"./{row}.json", json.dumps({"label": BREEDS[row % 3], "box": [4, 5]}).encode()))
     (root / "pets.tar").write_bytes(tar(*members))
     return in_turn(PIXELS, list(BREEDS) * 8, None)
 
@@ -462,6 +460,14 @@ def test_an_archive_that_is_no_shard(tmp_path: Path, content: bytes, message: st
     (tmp_path / "a.tar").write_bytes(content)
     with pytest.raises(UserError, match=message):
         open_table(tmp_path, "a.tar")
+
+
+def test_folders_of_images_with_json_beside_them_are_classes(tmp_path: Path) -> None:
+    members = [(f"{BREEDS[row % 3]}/{row}.png", png(image)) for row, image in enumerate(PIXELS)]
+    members += [(name.replace("png", "json"), b'{"label": "no"}') for name, _ in members]
+    (tmp_path / "a.tar").write_bytes(tar(*sorted(members)))
+    found = detect_format(tmp_path / "a.tar", tmp_path / "scratch")
+    assert found.format == Folders("folders")
 
 
 def test_minus_one_in_an_array_is_asked_about(tmp_path: Path) -> None:
@@ -584,6 +590,8 @@ def test_a_link_out_of_the_data_is_a_fault_with_its_remedy(tmp_path: Path) -> No
 
 def workbook(path: Path, **sheets: list[list[object]]) -> None:
     """Write a file of Excel."""
+    from openpyxl import Workbook
+
     book = Workbook(write_only=True)
     for title, rows in sheets.items():
         sheet = book.create_sheet(title)
@@ -646,6 +654,8 @@ def test_a_damaged_sheet_and_none_without_openpyxl(tmp_path: Path, monkeypatch: 
 
 def test_photographs_of_phones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """HEIC, whatever the name, is as good as its pixels; without pillow-heif it is a fault that says what to do."""
+    from pillow_heif import register_heif_opener
+
     register_heif_opener()
     large = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     for name, image in (("cat/1.HEIC", large), ("cat/2.jpg", large[::-1]), ("dog/3.heic", large[:, ::-1])):

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import pyarrow as pa
 
@@ -28,8 +28,16 @@ ROWS = 256
 """Rows of a batch."""
 SEEN = 3
 """Samples by which an archive is recognised and its columns are named."""
-Sample = dict[str, str | bytes | None]
+Values = dict[str, str | bytes | None]
 """Column → value."""
+
+
+class Sample(NamedTuple):
+    """Files with the same key that follow each other."""
+
+    key: str
+    """Folders and name up to the first point."""
+    values: Values
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,8 @@ class Shard:
         types = {name: pa.binary() if name == IMAGE else pa.string() for name in columns}
         samples = read_samples(self.path, self.name)
         while rows := list(islice(samples, ROWS)):
-            yield pa.record_batch([pa.array([row.get(name) for row in rows], types[name]) for name in types], [*types])
+            arrays = [pa.array([row.values.get(name) for row in rows], types[name]) for name in types]
+            yield pa.record_batch(arrays, [*types])
 
 
 def is_shard_name(name: str) -> bool:
@@ -66,32 +75,40 @@ def open_shard(path: Path, name: str) -> Shard:
     Raises:
         UserError: it is damaged, or holds no samples of an image and what is said of it.
     """
+    first = first_samples(path, name)
+    return Shard(path, name, list(dict.fromkeys(column for sample in first for column in sample.values)))
+
+
+def first_samples(path: Path, name: str) -> list[Sample]:
+    """Return some samples of an archive; errors as for `open_shard`."""
     with closing(read_samples(path, name)) as samples:
         first = list(islice(samples, SEEN))
-    if not first or not all(sample.get(IMAGE) and len(sample) > 1 for sample in first):
+    if not first or not all(sample.values.get(IMAGE) and len(sample.values) > 1 for sample in first):
         raise UserError(f"{name}: no files KEY.jpg and KEY.cls or KEY.json side by side; unpack it")
-    return Shard(path, name, list(dict.fromkeys(column for sample in first for column in sample)))
+    return first
 
 
 def is_shard(path: Path) -> bool:
-    """Whether a file is an archive whose first samples are an image and what is said of it."""
+    """Whether a file is an archive whose first samples are an image and what is said of it.
+
+    Images in folders with JSON beside them are not: there the folders may be the classes.
+    """
     if not is_shard_name(path.name):
         return False
     try:
-        open_shard(path, path.name)
+        return all("cls" in sample.values or "/" not in sample.key for sample in first_samples(path, path.name))
     except UserError:
         return False
-    return True
 
 
 def read_samples(path: Path, name: str) -> Generator[Sample]:
-    """Yield the samples of an archive: files with the same key that follow each other.
+    """Yield the samples of an archive.
 
     Raises:
         UserError: the archive is damaged, or has links, or more bytes than its size makes plausible.
     """
     budget = max(ALWAYS_ALLOWED, MAX_RATIO * path.stat().st_size)
-    key, sample = "", Sample()
+    sample = Sample("", {})
     try:
         with closing(tar_members(path)) as members:
             for member in members:
@@ -99,29 +116,29 @@ def read_samples(path: Path, name: str) -> Generator[Sample]:
                     continue
                 if (budget := budget - member.size) < 0:
                     raise RefusedError(f"member {member.name!r} is too large: more bytes than allowed")
-                if (next_key := key_of(member.name)) != key and sample:
-                    yield sample
-                    sample = Sample()
-                key = next_key
-                sample |= read_member(member, name)
+                if (key := key_of(member.name)) != sample.key:
+                    if sample.values:
+                        yield sample
+                    sample = Sample(key, {})
+                sample.values.update(read_member(member, name))
     except RefusedError as error:
         raise UserError(f"{name}: {error}; pack it again") from None
     except DAMAGED as error:
         # Errors of the disk have a number, those about the archive's content have none.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise UserError(f"{name}: damaged after {key!r}: {one_line(error)}; download or pack it again") from None
-    if sample:
+        raise UserError(f"{name}: damaged after {sample.key!r}: {one_line(error)}; download or pack it again") from None
+    if sample.values:
         yield sample
 
 
 def key_of(name: str) -> str:
     """Return the folders of a member, and its name up to the first point."""
-    folder, _, base = name.rpartition("/")
-    return f"{folder}/{base.partition('.')[0]}"
+    folder, slash, base = name.removeprefix("./").rpartition("/")
+    return folder + slash + base.partition(".")[0]
 
 
-def read_member(member: Member, name: str) -> Sample:
+def read_member(member: Member, name: str) -> Values:
     """Return what a file says of its sample; nothing of a file of another kind.
 
     Raises:

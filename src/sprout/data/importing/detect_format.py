@@ -100,7 +100,7 @@ def detect_at(path: Path, scratch: Path, columns: Columns) -> Detected:
     """Detect the format of a folder, an archive or a single file."""
     path = snapshot_of(path)
     if path.is_dir():
-        root, _ = unpack_single(path, scratch / "unpacked")
+        root, _ = unpack_single(path, scratch / "unpacked", is_unpacked)
         return Detected(path, root, *detect_folder(root, columns))
     if not path.is_file():
         problem = "not a file or folder" if path.exists() else "no such file or folder"
