@@ -316,6 +316,15 @@ def test_levels_of_arrays(
     assert (train.min(), train.max()) == (0, 255)
 
 
+@pytest.mark.parametrize(("bright", "hinted"), [(65000, True), (1500, False)])
+def test_a_narrow_range_is_hinted_at(sprout: Callable[..., Ended], tmp_path: Path, bright: int, hinted: bool) -> None:
+    """A few bright pixels leave few grey levels to all others."""
+    x = np.random.default_rng(0).integers(1000, 1500, (40, 8, 8)).astype(np.uint16)
+    x[:, 0, 0] = bright
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(40) % 2)
+    assert ("set prepare.levels to it" in sprout("check", tmp_path / "a.npz").out) == hinted
+
+
 def test_pages_are_counted(sprout: Callable[..., Ended], tmp_path: Path) -> None:
     for number in range(20):
         path = tmp_path / "stacks" / "ab"[number % 2] / f"{number}.tif"

@@ -23,6 +23,8 @@ SMALL_CLASS = 10
 """A class with fewer examples is reported as small."""
 IMBALANCE = 10
 """A ratio of the largest to the smallest class from which it is reported."""
+FEW_LEVELS = 64
+"""Grey levels; images that use fewer may have lost what matters."""
 FORMATS = {
     "folders": "images in folders",
     "paths": "a table of images",
@@ -153,7 +155,7 @@ def describe_depth(scan: Scan) -> Iterator[str]:
             scaled = f"scaled from {scan.levels[0]:g} to {scan.levels[1]:g} (prepare.levels)"
         yield (
             f"more than 8 bits: {len(deep):,} images with levels from {deep[:, 0].min():g} to {deep[:, 1].max():g}, "
-            f"{scaled}: {int(scan.used.sum())} of 256 grey levels are used"
+            f"{scaled}: {int(scan.used.sum())} of 256 grey levels are used{window_hint(int(scan.used.sum()))}"
         )
     pages = scan.pages[scan.usable]
     if (several := int((pages > 1).sum())) > 0:
@@ -161,6 +163,11 @@ def describe_depth(scan: Scan) -> Iterator[str]:
             f"pages: {several:,} images have further pages or frames, up to {pages.max():,} in all; page 0 is taken, "
             "prepare.page chooses another"
         )
+
+
+def window_hint(used: int) -> str:
+    """Return what to do where images of more than 8 bits use few grey levels, as with a few very bright pixels."""
+    return "; if a narrower range matters, as a window of CT, set prepare.levels to it" if used < FEW_LEVELS else ""
 
 
 def describe_duplicates(listing: Listing, scan: Scan, digests: Array) -> str:
