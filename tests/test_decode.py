@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from pictures import COLOUR, DEEP, GREY, RNG, decoded, encoded, luma
-from sprout.data.prepare.decode import ImageFormat, Raw, decode, decode_array
+from sprout.data.prepare.decode import ImageFormat, decode, decode_array
 from sprout.data.prepare.fault import Fault
+from sprout.data.prepare.open_image import Raw
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "MPO", "AVIF"])

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sprout.data.prepare.decode import ImageFormat, Raw
+from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import Fault, without_pillow_limits
+from sprout.data.prepare.open_image import Raw
 from sprout.data.prepare.pixels import Array, Levels
 from sprout.data.prepare.worker import DIGEST_BYTES, decoder
 

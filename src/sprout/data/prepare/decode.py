@@ -21,9 +21,10 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import simplejpeg
-from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import Image
 
-from sprout.data.prepare.fault import FORMATS, Fault, as_fault
+from sprout.data.prepare.fault import Fault, as_fault
+from sprout.data.prepare.open_image import Raw, open_image, turn_to
 from sprout.data.prepare.pixels import (
     Array,
     Levels,
@@ -34,9 +35,6 @@ from sprout.data.prepare.pixels import (
     to_8_bits,
     to_grey_or_rgb,
 )
-
-# Pillow reads these formats only once their modules are imported.
-_ = AvifImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,8 +56,6 @@ side: from 3 on, Pillow calls the result indistinguishable in most cases (`reduc
 JPEG_START = b"\xff\xd8\xff"
 JPEG_METADATA = b"\xff\xe1"
 """The marker of EXIF and XMP."""
-HEIF_STARTS = {b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")}
-"""Bytes 4 to 11 of images of Apple's phones."""
 PLAIN_COLOUR_SPACES = {"YCbCr": "RGB", "Gray": "GRAY"}
 
 
@@ -79,16 +75,6 @@ class ImageFormat:
     """What becomes black and white in images of more than 8 bits; None means the whole range."""
     page: int = 0
     """The page of a TIFF or the frame of an animation, from 0."""
-
-
-@dataclass
-class Raw:
-    """What a decoded image no longer shows."""
-
-    levels: Levels | None = None
-    """The least and the largest level of more than 8 bits; None where there are 8."""
-    pages: int = 1
-    """Pages of a TIFF, or frames of an animation."""
 
 
 def decode(file: BinaryIO, target: ImageFormat, raw: Raw | None = None) -> Array:
@@ -124,45 +110,6 @@ def decode(file: BinaryIO, target: ImageFormat, raw: Raw | None = None) -> Array
         raw.levels = range_of(raw_levels(image))
     converted = to_grey_or_rgb(image, target.levels)
     return convert_image(converted if turn is None else converted.transpose(turn), target)
-
-
-def open_image(file: BinaryIO) -> Image.Image:
-    """Open an image file; its pixels are not decoded yet.
-
-    Raises:
-        Fault: it is a HEIC, and pillow-heif is not installed.
-        UnidentifiedImageError: it is in no known format.
-    """
-    try:
-        return Image.open(file, formats=FORMATS)
-    except UnidentifiedImageError:
-        file.seek(0)
-        if file.read(12)[4:] not in HEIF_STARTS:
-            raise
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        raise Fault(
-            "a HEIC image; `pip install pillow-heif` lets it be read (the extra `heif`), or convert it to JPEG"
-        ) from None
-    register_heif_opener()
-    return Image.open(file, formats=("HEIF",))
-
-
-def turn_to(image: Image.Image, page: int, raw: Raw | None) -> None:
-    """Select a page of a TIFF or a frame of an animation, and count them.
-
-    Raises:
-        Fault: there is no such page.
-    """
-    # The further pictures of a photograph (MPO) are previews and the like.
-    pages = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
-    if raw is not None:
-        raw.pages = pages
-    if page >= pages:
-        raise Fault(f"{pages} page{'s' if pages > 1 else ''} or frames, so none {page} (prepare.page, from 0)")
-    if page:
-        image.seek(page)
 
 
 def decode_plain_jpeg(data: bytes, max_pixels: int, too_large: float) -> Array | None:

@@ -8,8 +8,9 @@ from io import BytesIO
 from typing import BinaryIO
 
 from sprout.data.hub_cache import link_boundary
-from sprout.data.prepare.decode import ImageFormat, Raw, decode
+from sprout.data.prepare.decode import ImageFormat, decode
 from sprout.data.prepare.fault import Fault, as_fault
+from sprout.data.prepare.open_image import Raw
 from sprout.data.prepare.pixels import Array
 
 IN_MEMORY = 8 << 20
