@@ -59,6 +59,8 @@ def make_prepared(folder: Path, stores: dict[str, tuple[Array, Any, Any]], class
         "features": names,
         "notes": [],
         "folds": None,
+        "levels": None,
+        "page": 0,
     }
     write_json(folder / "summary.json", described | statistics)
     write_json(folder / "classes.json", classes)

@@ -132,6 +132,24 @@ def test_a_zip_with_names_in_code_page_437(put, tmp_path):
     assert content(tmp_path / "to") == {"café.txt": b"1"}
 
 
+def test_a_zip_with_backslashes(put, tmp_path):
+    """Some tools for Windows write them for folders; beside slashes they are refused."""
+    folder = zipfile.ZipInfo()
+    folder.filename = folder.orig_filename = "set\\empty\\"
+    data = zipped(*((name.replace("/", "\\"), data) for name, data in FILES.items()), (folder, b""))
+    unpack(put(data), tmp_path / "to")
+    assert content(tmp_path / "to") == FILES
+    assert (tmp_path / "to" / "set" / "empty").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("..\\up.png", "contains .."), ("\\top.png", "is absolute"), ("C:\\a.png", "begins with a drive")],
+)
+def test_backslashes_lead_nowhere_else(refusal, name, why):
+    assert f"{why}; pack the folder again" in refusal(zipped((name, b"x"), ("a\\b.png", b"x")))
+
+
 def test_folders(put, tmp_path):
     """Empty folders are kept; a folder may come before or after its files."""
     entries = [("./", True), ("b/c", False), ("b", True), ("./a/empty", True), ("./a//f", False)]
@@ -233,19 +251,19 @@ def test_a_bad_name(refusal, make, name, folder):
     kind = tarfile.DIRTYPE if folder else tarfile.REGTYPE
     bad = member(name, kind) if make is tar else name + "/" * folder
     assert re.match(
-        rf"member '{re.escape(repr(name)[1:-1])}/?':? {BAD_NAMES[name]}", refusal(make(("good", b"1"), (bad, b"")))
+        rf"member '{re.escape(repr(name)[1:-1])}/?':? {BAD_NAMES[name]}", refusal(make(("a/good", b"1"), (bad, b"")))
     )
 
 
 def test_a_null_byte_in_a_name(refusal):
-    assert refusal(zipped(("a_b", b"1")).replace(b"a_b", b"a\0b")) == r"member 'a\x00b' contains a null byte"
+    assert refusal(zipped(("a_b", b"1")).replace(b"a_b", b"a\0b")).startswith(r"member 'a\x00b' contains a null byte;")
     header = member("plain", pax_headers={"path": "a\0b"})
-    assert refusal(tar((header, b"1"))) == r"member 'a\x00b' contains a null byte"
+    assert refusal(tar((header, b"1"))).startswith(r"member 'a\x00b' contains a null byte;")
 
 
 def test_a_name_that_is_not_utf_8(refusal):
     data = tar(("caf\udce9", b"1"), format=tarfile.GNU_FORMAT)
-    assert refusal(data) == r"member 'caf\udce9' is not valid Unicode"
+    assert refusal(data).startswith(r"member 'caf\udce9' is not valid Unicode;")
 
 
 @pytest.mark.parametrize(

@@ -130,13 +130,14 @@ PARQUETS = {
     ),
     "Parquet with a name twice": (make.named_twice, "has column 'path' twice; rename"),
     "Parquet with lists": (make.parquet(path=[["i/0.png"]]), "column 'path': list<.*> cannot be read; accepted: text"),
-    "Parquet with bytes": (make.parquet(path=[b"\xff"]), "column 'path': binary cannot be read"),
+    "Parquet without images": (make.parquet(path=np.array([], "S1")), "no rows; add some"),
 }
 NO_USE = {"label": None, "split": None, "classes": None}
 PATHS = [
     *make.rows("t.csv", PATHS_ROWS),
     *(bad(name, f"t.csv: {says}", put("t.csv", data)) for name, (data, says) in TABLES.items()),
     *(bad(name, f"t.parquet: {says}", spoil, file="t.parquet", **NO_USE) for name, (spoil, says) in PARQUETS.items()),
+    bad("bytes", faulty("t.parquet row 1: not an", "1 of 1"), make.parquet(path=[b"\xff"]), file="t.parquet", **NO_USE),
     bad("half a Parquet", "t.parquet: damaged", make.parquet(path=["a"]), make.cut("t.parquet"), file="t.parquet"),
     bad("two labels", faulty("t.csv row 1: .*'ant', row 25 'bee'", "2 of 25"), make.row("t.csv", "i/0.png,bee,")),
     bad("no such column", r"t.csv: no column 'kind' \(download.format\); there are: 'path', 'label'", label="kind"),
@@ -196,7 +197,6 @@ PIXELS = [
 ]
 
 EXAMPLES = {
-    "long integers": (IMAGES.astype(np.int64), "shape .24, 8, 8., int64; accepted: images"),
     "truths": (IMAGES > 9, "shape .24, 8, 8., bool; accepted: images"),
     "two channels": (IMAGES.reshape(24, 8, 4, 2), "shape .24, 8, 4, 2., uint8; accepted: images"),
     "one axis": (IMAGES.ravel(), "shape .1536,., uint8; accepted: images"),
@@ -215,16 +215,16 @@ EXAMPLE_FILES = {
     "a version to come": (make.head("(1, 8, 8)", b"\x09\x09"), "not a NumPy array .version"),
 }
 EXAMPLE_VALUES = {
-    "a pixel of nan": ((IMAGES / 255, np.nan), "a value is nan, not in 0..1"),
-    "a pixel below 0": ((IMAGES / 255, -1.0), "a value is -.*, not in 0..1"),
+    "a pixel of nan": ((IMAGES / 255, np.nan), "pixels from nan to nan; accepted: 0 to 1; others with prepare.levels"),
+    "a pixel below 0": ((IMAGES / 255, -1.0), "pixels from -.*; accepted: 0 to 1"),
     "a feature of inf": ((IMAGES[:, 0] / 255, np.inf), "a value is inf, not a finite number"),
     "a feature too large": ((IMAGES[:, 0] / 255, 1e300), "a value is inf, not a finite number"),
 }
 ARRAY_LABELS = {
     "labels too few": (LABELS[1:], "23 labels for the 24 examples of x.npy"),
     "labels too many": ([*LABELS, "ant"], "25 labels for the 24 examples of x.npy"),
-    "labels with a point": (np.zeros(24), "shape .24,., float64; accepted: .N,. integers"),
-    "labels one-hot": (np.tile(np.eye(3, dtype=int), (8, 1)), "shape .24, 3., int64; accepted"),
+    "labels with a fraction": (np.full(24, 0.5), "label 0 is 0.5; accepted for classes: whole numbers"),
+    "several labels": (np.ones((24, 3), int), "shape .24, 3., and row 0 is .1, 1, 1., not one-hot"),
     "labels of objects": (np.array(LABELS, object), "an array of Python objects"),
     "labels of other bytes": (np.array([b"\xff"] * 24), "a label is not UTF-8"),
 }
@@ -254,8 +254,12 @@ ARRAYS = [
     *(bad(name, f"y.npy: {says}", make.save("y.npy", labels)) for name, (labels, says) in ARRAY_LABELS.items()),
     *(bad(name, says, **changes) for name, (changes, says) in OTHER_ARRAYS.items()),
     bad("half a file", r"x.npy: \d+ bytes where its header states \d+; it is truncated", make.cut("x.npy")),
-    bad("levels of floats", every(r"x.npy\[0\]: a value is .*, not in 0..1"), make.save("x.npy", IMAGES.astype(float))),
-    bad("an empty label", faulty(r"x.npy\[24\]: no label"), make.one_more(IMAGES[0], "")),
+    bad(
+        "levels of floats",
+        every(r"x.npy\[0\]: pixels from .*; accepted: 0 to 1; others with"),
+        make.save("x.npy", IMAGES.astype(float)),
+    ),
+    bad("integers", every(r"x.npy\[0\]: pixels of type int64"), make.save("x.npy", IMAGES.astype(np.int64))),
     bad("an unknown label", faulty(r"x.npy\[24\]: label 'a' is"), make.one_more(IMAGES[0], "a"), classes=CLASSES),
     bad("an index too large", every(r"x.npy\[0\]: label '3' is none"), make.save("y.npy", [3] * 24), classes=CLASSES),
     bad("one class", "download: only one class .7 24.", make.save("y.npy", [7] * 24)),
@@ -489,7 +493,8 @@ PREPARE = [
 PATHS_FORM = {"file": "t.csv", "path": "path", "label": "label", "split": "part", "group": None, "classes": CLASSES}
 PATHS_FORM |= {"missing": None, "folder_splits": False, "unlisted": "ignored"}
 PIXELS_FORM = {"train": "wide.csv", "test": None, "shape": None, "classes": None}
-ARRAYS_FORM = {"train": "x.npy", "train_labels": "y.npy", "test": None, "test_labels": None, "classes": None}
+ARRAYS_FORM = {"train": "x.npy", "train_labels": "y.npy", "val": None, "val_labels": None, "unlabelled": None}
+ARRAYS_FORM |= {"test": None, "test_labels": None, "number": False, "missing": None, "classes": None}
 TABLE_FORM = {"file": "t.csv", "target": "kind", "number": False, "columns": ["age", "size", "fur"]}
 TABLE_FORM |= {"split": "part", "group": None, "classes": CLASSES, "missing": None, "empty": "faulty"}
 GROUPS = {

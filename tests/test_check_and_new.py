@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,10 @@ from sprout.config.validate import choice, section
 from sprout.data.importing import create_experiment, suggest_settings
 from sprout.data.prepare.prepare import prepare
 from sprout.data.sources import read
+from sprout.data.store import open_store
 from sprout.runtime.errors import UserError
+from sprout.runtime.files import read_json
+from test_layouts import Learned, handwriting, medical, on_the_hub, streamed, streamed_in_one, values
 
 
 @pytest.fixture
@@ -258,6 +262,91 @@ def test_arrays_keep_their_test_split(project: Path, sprout: Callable[..., Ended
     assert sprout("new", "arrays", "--from", shots / "a.npz").code == 0
     assert built("arrays", project) == {"train": 40, "val": 0, "unlabelled": 0, "test": 20}
     assert compose_config(project / "conf", "arrays", []).config["prepare"]["size"] == [9, 9]
+
+
+@pytest.mark.parametrize(
+    "layout", [medical, on_the_hub, streamed, streamed_in_one, handwriting], ids=lambda it: it.__name__
+)
+def test_packed_data_becomes_an_experiment(
+    project: Path, sprout: Callable[..., Ended], tmp_path: Path, layout: Callable[[Path], Learned]
+) -> None:
+    (tmp_path / "own").mkdir()
+    expected = layout(tmp_path / "own")
+    assert sprout("new", "packed", "--from", tmp_path / "own").code == 0
+    assert sum(built("packed", project).values()) == len(expected)
+    images = [open_store(project / "prepared" / split).shards for split in ("train", "val", "unlabelled", "test")]
+    assert {values(image) for arrays in images for array in arrays for image in array} == set(expected)
+
+
+def test_images_of_12_bits_use_all_grey_levels(project: Path, sprout: Callable[..., Ended], tmp_path: Path) -> None:
+    """The range of the images that are learned from is black to white; beyond it, a test image is clipped."""
+    for number in range(40):
+        split = "test" if number >= 30 else "train"
+        path = tmp_path / "ct" / split / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        levels = np.full((8, 8), 1000 + 10 * number, np.uint16)
+        levels[:, 0] = (1000, 2275, 1010, 1020, 4095 if number == 30 else 1030, *range(2000, 2003))
+        Image.fromarray(levels).save(path)
+    checked = sprout("check", tmp_path / "ct")
+    assert "more than 8 bits: 40 images with levels from 1000 to 4095, scaled from 1000 to 2275 (prepare.levels)" in (
+        checked.out
+    )
+    assert sprout("new", "ct", "--from", tmp_path / "ct").code == 0
+    config = compose_config(project / "conf", "ct", []).config
+    assert config["prepare"]["levels"] == [1000, 2275]
+    built("ct", project)
+    (train,) = open_store(project / "prepared" / "train").shards
+    (test,) = open_store(project / "prepared" / "test").shards
+    assert train[0, :5, 0, 0].tolist() == [0, 255, 2, 4, 6]
+    assert test[0, :5, 0, 0].tolist() == [0, 255, 2, 4, 255]
+    assert train[1, 0, 1, 0] != train[0, 0, 1, 0]
+    assert read_json(project / "prepared" / "summary.json")["levels"] == [1000, 2275]
+
+
+@pytest.mark.parametrize(
+    ("images", "levels"),
+    [
+        (np.float32(255), [0, 255]),
+        (np.float64(1), None),
+        (np.int64(255), [0, 255]),
+        (np.int16(3000), [-3000, 3000]),
+        (np.uint16(65535), None),
+    ],
+)
+def test_levels_of_arrays(
+    project: Path, sprout: Callable[..., Ended], tmp_path: Path, images: Any, levels: list[float] | None
+) -> None:
+    x = np.stack([np.linspace(0, 1, 64).reshape(8, 8) * images for _ in range(40)]).astype(images.dtype)
+    x[:, 0, 1] = np.linspace(0, 1, 40) * images
+    if images.dtype == np.int16:
+        x[:, 0, 0] = -3000
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(40) % 2)
+    assert sprout("new", "levels", "--from", tmp_path / "a.npz").code == 0
+    assert compose_config(project / "conf", "levels", []).config["prepare"]["levels"] == levels
+    built("levels", project)
+    (train,) = open_store(project / "prepared" / "train").shards
+    assert (train.min(), train.max()) == (0, 255)
+
+
+@pytest.mark.parametrize(("bright", "hinted"), [(65000, True), (1500, False)])
+def test_a_narrow_range_is_hinted_at(sprout: Callable[..., Ended], tmp_path: Path, bright: int, hinted: bool) -> None:
+    """A few bright pixels leave few grey levels to all others."""
+    x = np.random.default_rng(0).integers(1000, 1500, (40, 8, 8)).astype(np.uint16)
+    x[:, 0, 0] = bright
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(40) % 2)
+    assert ("set prepare.levels to it" in sprout("check", tmp_path / "a.npz").out) == hinted
+
+
+def test_pages_are_counted(sprout: Callable[..., Ended], tmp_path: Path) -> None:
+    for number in range(20):
+        path = tmp_path / "stacks" / "ab"[number % 2] / f"{number}.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pages = [Image.fromarray(np.full((8, 8), 7 * number + page, np.uint8)) for page in range(3)]
+        pages[0].save(path, save_all=True, append_images=pages[1 : 2 + number % 2])
+    assert (
+        "pages: 20 images have further pages or frames, up to 3 in all; page 0 is taken"
+        in sprout("check", tmp_path / "stacks").out
+    )
 
 
 def test_a_target_that_is_a_number_is_learned(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:

@@ -174,7 +174,7 @@ def train_here(labels: list[int | None], summary: dict[str, Any], architecture: 
     for name in ("train", "val"):
         write(PREPARED / name, labels)
     write_json(PREPARED / "classes.json", CLASSES.classes if summary["target"] == "class" else [])
-    write_json(PREPARED / "summary.json", summary | {"folds": None})
+    write_json(PREPARED / "summary.json", summary | {"folds": None, "levels": None, "page": 0})
     Path("data/pretrained").mkdir()
     write_json(Path("data/pretrained/pretrained.json"), None)
     examples, build = Examples.of(open_store(PREPARED / "train")), cast(Build, SimpleNamespace())

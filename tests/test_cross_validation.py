@@ -146,7 +146,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     make_labels(Path("data/prepared/train"))
     write_json(Path("data/prepared/classes.json"), ["a", "b", "c"])
     figures = {"mean": [0.3], "std": [0.2], "min": None, "max": None, "features": None, "target": "class"}
-    write_json(Path("data/prepared/summary.json"), {**figures, "folds": FOLDS})
+    write_json(Path("data/prepared/summary.json"), {**figures, "folds": FOLDS, "levels": None, "page": 0})
     Path("data/pretrained").mkdir()
     write_json(Path("data/pretrained/pretrained.json"), None)
     return tmp_path

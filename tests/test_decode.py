@@ -1,12 +1,16 @@
 """Decoding one image: first frame, orientation, resizing; and images in arrays."""
 
+import io
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from pictures import COLOUR, DEEP, GREY, RNG, decoded, encoded, luma
-from sprout.data.prepare.decode import ImageFormat, decode_array
+from sprout.data.prepare.decode import ImageFormat, decode, decode_array
 from sprout.data.prepare.fault import Fault
+from sprout.data.prepare.open_image import Raw
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "MPO", "AVIF"])
@@ -118,6 +122,51 @@ def test_arrays_of_16_bits_and_floats_are_scaled(order):
     np.testing.assert_array_equal(array(DEEP.astype(order))[:, :, 0], np.rint(DEEP / 257))
     for kind in (np.float16, np.float32, np.float64):
         np.testing.assert_array_equal(array((COLOUR / 255).astype(kind)), COLOUR)
+
+
+@pytest.mark.parametrize(
+    ("example", "levels", "expected"),
+    [
+        (np.array([[1000, 1255, 2275, 0, 9000]], np.uint16), (1000, 2275), [0, 51, 255, 0, 255]),
+        (np.array([[-1024, 3071]], np.int16), (-1024, 3071), [0, 255]),
+        (np.array([[0.0, 17.0, 255.0]], np.float32), (0, 255), [0, 17, 255]),
+        (np.array([[-1.0, 0.0, 1.0]]), (-1, 1), [0, 128, 255]),
+        (np.array([[0, 17, 255]], np.uint8), (0, 9), [0, 17, 255]),
+    ],
+)
+def test_levels_scale_what_has_more_than_8_bits(example, levels, expected):
+    assert decode_array(example, ImageFormat(None, None, "none", 10**6, levels))[0, :, 0].tolist() == expected
+
+
+def test_levels_scale_files_of_any_range():
+    deep, signed = np.array([[100, 355]], np.uint16), np.array([[-1024, 0, 3071]], np.int32)
+    target = ImageFormat(None, None, "none", 10**6, (100, 355))
+    assert decode(io.BytesIO(encoded(Image.fromarray(deep), "PNG")), target).ravel().tolist() == [0, 255]
+    target = replace(target, levels=(-1024, 3071))
+    assert decode(io.BytesIO(encoded(Image.fromarray(signed), "TIFF")), target).ravel().tolist() == [0, 64, 255]
+    with pytest.raises(Fault, match="not a finite number"):
+        decode(io.BytesIO(encoded(Image.fromarray(np.full((2, 2), np.nan, np.float32)), "TIFF")), target)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "PNG"])
+def test_pages(kind):
+    pages = [Image.fromarray(np.full((3, 4), 9 * page, np.uint8)) for page in range(3)]
+    data = encoded(pages[0], kind, save_all=True, append_images=pages[1:])
+    for page in range(3):
+        raw = Raw()
+        target = ImageFormat(None, 1, "none", 10**6, page=page)
+        assert (decode(io.BytesIO(data), target, raw) == 9 * page).all()
+        assert raw == Raw(None, 3)
+    with pytest.raises(Fault, match=r"3 pages or frames, so none 3 \(prepare.page, from 0\)"):
+        decode(io.BytesIO(data), replace(target, page=3))
+    with pytest.raises(Fault, match="1 page or frames, so none 1"):
+        decode(io.BytesIO(encoded(pages[0], "JPEG")), replace(target, page=1))
+
+
+def test_the_range_of_a_file_is_told():
+    raw, data = Raw(), encoded(Image.fromarray(np.array([[7, 4095]], np.uint16)), "PNG")
+    decode(io.BytesIO(data), ImageFormat(None, None, "none", 99), raw)
+    assert raw == Raw((7, 4095), 1)
 
 
 def test_arrays_change_channels_and_size():

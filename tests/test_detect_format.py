@@ -113,6 +113,8 @@ def test_pixels_in_one_column(data: Path, form_of: Callable[..., dict[str, Any]]
         (["x_train", "y_train", "x_test", "y_test"], ["x_train", "y_train", "x_test", "y_test"]),
         (["Images", "Labels"], ["Images", "Labels", None, None]),
         (["train_images", "train_labels", "test_images"], ["train_images", "train_labels", None, None]),
+        (["trainX", "trainY", "testX", "testY"], ["trainX", "trainY", "testX", "testY"]),
+        (["data", "images", "label"], ["images", "label", None, None]),
         (["anything"], ["anything", None, None, None]),
     ],
 )
@@ -120,7 +122,9 @@ def test_arrays_by_their_usual_names(
     data: Path, form_of: Callable[..., dict[str, Any]], names: list[str], used: list[str | None]
 ) -> None:
     examples, labels = np.zeros((4, 5, 5), np.uint8), np.arange(4)
-    np.savez(data / "a.npz", **{name: labels if name[0] in "yL" or "labels" in name else examples for name in names})
+    are_labels = [name[-1] == "Y" or name[0] in "yLl" or "labels" in name for name in names]
+    arrays = {name: labels if known else examples for name, known in zip(names, are_labels, strict=True)}
+    np.savez(data / "a.npz", **arrays)
     form = form_of("a.npz")
     keys = [name and f"a.npz:{name}" for name in used]
     assert [form[key] for key in ("train", "train_labels", "test", "test_labels")] == keys

@@ -18,7 +18,8 @@ Array = np.ndarray[Any, Any]
 
 def listed(root: Path, **options: Any) -> Listing:
     (root / "scratch").mkdir(exist_ok=True)
-    defaults = {"train": "x.npy", "train_labels": None, "test": None, "test_labels": None, "classes": None}
+    defaults: dict[str, Any] = {"train": "x.npy", "train_labels": None, "val": None, "val_labels": None, "test": None}
+    defaults |= {"test_labels": None, "unlabelled": None, "number": False, "missing": None, "classes": None}
     return read_format(
         root, root / "scratch", choice("format", {"kind": "arrays", **defaults | options}, "kind", FORMATS)
     )
@@ -58,7 +59,10 @@ def test_one_array_is_mapped_and_not_copied(tmp_path: Path, dtype: str, shape: t
         (np.array([[2], [10], [0]], np.uint8), ["2", "10", "0"]),
         (np.array([1, 2, 3], ">i4"), ["1", "2", "3"]),
         (np.array([True, False, True]), ["true", "false", "true"]),
-        (np.array(["cat", " NA", "e\u0301"]), ["cat", "NA", "\u00e9"]),
+        (np.array(["cat", " NA", "e\u0301"]), ["cat", None, "\u00e9"]),
+        (np.array([2.0, np.nan, 10.0]), ["2", None, "10"]),
+        (np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]]), ["2", None, "0"]),
+        (np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]], "f4"), ["1", "0", "1"]),
         (np.array([b"cat", "\u00e9".encode(), b"x"]), ["cat", "\u00e9", "x"]),
     ],
 )
@@ -66,6 +70,49 @@ def test_labels(tmp_path: Path, labels: Array, expected: list[str]) -> None:
     listing = listed(save(tmp_path, x=images(3, 2, 2), y=labels), train_labels="y.npy")
     assert listing.label is not None
     assert listing.label.to_pylist() == expected
+    assert not listing.faults
+    if None in expected:
+        assert listing.split is not None
+        assert listing.split.to_pylist() == [None if label else "unlabelled" for label in expected]
+
+
+def test_all_splits(tmp_path: Path) -> None:
+    """Each example keeps its pixels, its label and its split."""
+    sizes = {"train": 4, "val": 3, "test": 2, "unlabelled": 5}
+    arrays = {name: images(size, 2, 3) + 10 * at for at, (name, size) in enumerate(sizes.items())}
+    labels = {f"{name}_y": np.arange(size) % 2 for name, size in sizes.items() if name != "unlabelled"}
+    save(tmp_path, **arrays, **labels)
+    options = {name: f"{name}.npy" for name in sizes} | {f"{name[:-2]}_labels": f"{name}.npy" for name in labels}
+    listing = listed(tmp_path, **options)
+    np.testing.assert_array_equal(examples(listing), np.concatenate([arrays[name] for name in sizes]))
+    assert listing.split is not None
+    assert listing.split.to_pylist() == [name for name, size in sizes.items() for _ in range(size)]
+    assert listing.label is not None
+    assert listing.label.to_pylist() == [*"0101", *"010", *"01", *([None] * 5)]
+    assert not listing.faults
+
+
+def test_numbers_to_learn(tmp_path: Path) -> None:
+    save(tmp_path, x=images(4, 3), y=np.array([[0.5], [-2.0], [np.nan], [7.0]], "f4"))
+    listing = listed(tmp_path, train_labels="y.npy", number=True)
+    assert (listing.label, listing.split) == (None, None)
+    assert listing.value is not None
+    assert listing.value.to_pylist() == [0.5, -2.0, None, 7.0]
+    assert listing.faults == {2: "the target is not a finite number"}
+
+
+def test_a_missing_label_of_ones_own(tmp_path: Path) -> None:
+    listing = listed(save(tmp_path, x=images(3, 2, 2), y=[1, -1, 0]), train_labels="y.npy", missing="-1")
+    assert listing.label is not None
+    assert listing.label.to_pylist() == ["1", None, "0"]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_may_come_first(tmp_path: Path, channels: int) -> None:
+    expected = images(3, 6, 5, channels)
+    listing = listed(save(tmp_path, x=expected.transpose(0, 3, 1, 2)))
+    np.testing.assert_array_equal(examples(listing), expected)
+    assert listing.notes == [f"x.npy: shape (3, {channels}, 6, 5) is taken as (N, C, H, W)"]
 
 
 def test_train_and_test_of_an_archive_are_joined(tmp_path: Path) -> None:
@@ -127,10 +174,6 @@ def test_a_large_array_is_joined_on_disk(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("shape", "value", "reason"),
     [
-        ((2, 2), 1.5, "a value is 1.5, not in 0..1"),
-        ((2, 2), -0.1, "a value is -0.1, not in 0..1"),
-        ((2, 2), np.nan, "a value is nan, not in 0..1"),
-        ((2, 2, 3), np.inf, "a value is inf, not in 0..1"),
         ((5,), np.nan, "a value is nan, not a finite number"),
         ((5,), 1e300, "a value is inf, not a finite number"),
     ],
@@ -147,7 +190,7 @@ def test_an_invalid_value(tmp_path: Path, shape: tuple[int, ...], value: float, 
 def test_faulty_labels(tmp_path: Path) -> None:
     save(tmp_path, x=images(4, 2, 2), y=np.array(["cat", "", "bird", "dog"]))
     listing = listed(tmp_path, train_labels="y.npy", classes=("cat", "dog"))
-    assert listing.faults == {1: "no label", 2: "label 'bird' is none of the classes cat, dog"}
+    assert listing.faults == {2: "label 'bird' is none of the classes cat, dog"}
     assert listing.label is not None
     assert listing.label.to_pylist() == ["cat", None, None, "dog"]
 
@@ -163,8 +206,8 @@ def test_a_class_index_out_of_range(tmp_path: Path) -> None:
         (images(3, 4), None),
         (images(12), "x.npy: shape (12,), uint8; accepted: images"),
         (images(3, 4, 5, 2), "x.npy: shape (3, 4, 5, 2), uint8"),
-        (images(3, 3, 4, 5), "x.npy: shape (3, 3, 4, 5), uint8"),
-        (images(3, 4, 5, dtype="int64"), "x.npy: shape (3, 4, 5), int64"),
+        (images(3, 2, 4, 5), "x.npy: shape (3, 2, 4, 5), uint8"),
+        (images(3, 4, 5, dtype="int64"), None),
         (images(3, 4, 5, dtype="bool"), "x.npy: shape (3, 4, 5), bool"),
         (images(3, 4, dtype="complex64"), "x.npy: shape (3, 4), complex64"),
         (np.array([["a", "b"]]), "x.npy: shape (1, 2), <U1"),
@@ -188,8 +231,10 @@ def test_arrays_that_are_not_examples(tmp_path: Path, x: Array, message: str | N
     ("y", "message"),
     [
         (np.zeros(3, int), "y.npy: 3 labels for the 4 examples of x.npy"),
-        (np.zeros((4, 10), int), "y.npy: shape (4, 10), int64; accepted: (N,) integers"),
-        (np.zeros(4), "y.npy: shape (4,), float64; accepted: (N,) integers"),
+        (np.ones((4, 3), int), "y.npy: shape (4, 3), and row 0 is [1, 1, 1], not one-hot"),
+        (np.full((4, 3), 2), "y.npy: shape (4, 3), and row 0 is [2, 2, 2], not one-hot"),
+        (np.zeros((4, 2, 2), int), "y.npy: shape (4, 2, 2), int64; accepted: (N,) or (N, 1) integers"),
+        (np.array([0, 1.5, 0, 1]), "y.npy: label 1 is 1.5; accepted for classes: whole numbers"),
         (np.array([b"\xff"] * 4), "y.npy: a label is not UTF-8"),
         (np.array(["cat"] * 4, dtype=object), "y.npy: an array of Python objects"),
     ],
@@ -206,6 +251,8 @@ def test_labels_that_do_not_fit(tmp_path: Path, y: Array, message: str) -> None:
         ({"test_labels": "y.npy"}, "test_labels=y.npy: there is no `test`"),
         ({"test": "t.npy", "train_labels": "y.npy"}, "test_labels=null"),
         ({"test": "t.npy", "test_labels": "y.npy"}, "train_labels=null"),
+        ({"val": "t.npy", "val_labels": "y.npy"}, "train_labels=null"),
+        ({"unlabelled": "t.npy"}, "unlabelled=t.npy: train has no labels either"),
         ({"test": "t.npy"}, "t.npy: shape (2, 3, 3), uint8, but x.npy has (4, 2, 2), uint8"),
         ({"test": "f.npy"}, "f.npy: shape (4, 2, 2), float64, but x.npy has (4, 2, 2), uint8"),
         ({"train": "gone.npy"}, "gone.npy: no such file"),

@@ -1,18 +1,36 @@
 """Layouts in which data sets are published: which labels and splits come of each, or what is asked."""
 
+import gzip
+import json
+import os
+import struct
+import sys
 from collections.abc import Callable, Iterator
+from datetime import date
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
-from sprout.config.formats import Paths, Table
+from pictures import encoded
+from sprout.config.formats import Folders, Paths, Table
 from sprout.data.formats import read_format
+from sprout.data.formats.text_table import open_table
 from sprout.data.importing.detect_format import detect_format
-from sprout.data.importing.table_columns import Columns
+from sprout.data.importing.link_files import files_of_folder
+from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.data.listing import Files
+from sprout.data.prepare.decode import ImageFormat
+from sprout.data.prepare.fault import Fault, without_pillow_limits
+from sprout.data.prepare.worker import decoder
 from sprout.runtime.errors import UserError
+from test_archive import tar
 
 Found = dict[str, tuple[str | None, str | None]]
 """Path of an image → label and split."""
@@ -201,10 +219,461 @@ def test_what_is_learned(tmp_path: Path, layout: Callable[[Path], Found]) -> Non
     assert not listing.faults
 
 
+Array = np.ndarray[Any, np.dtype[Any]]
+Learned = dict[tuple[int, ...], tuple[str | float | None, str | None]]
+"""The values of an image or a row → label or number, and split."""
+PIXELS = np.random.default_rng(0).integers(0, 256, (24, 4, 5, 3), np.uint8)
+SPLITS = ("train", "train", "val", "test")
+
+
+def values(example: Array) -> tuple[int, ...]:
+    """Return what tells an example from the others."""
+    return tuple(np.asarray(example).reshape(-1).tolist())
+
+
+def learned_from(root: Path, scratch: Path, columns: Columns = UNSAID) -> Learned:
+    """Read data, and decode its images."""
+    (scratch / "arrays").mkdir(parents=True)
+    detected = detect_format(root, scratch, columns)
+    listing = read_format(detected.root, scratch / "arrays", detected.format)
+    assert not listing.faults
+    examples = listing.examples
+    if isinstance(examples, Files) or examples.ndim > 2:
+        folder, items = (str(examples.root), examples.paths) if isinstance(examples, Files) else (None, examples)
+        with without_pillow_limits():
+            rows = [decoder(folder, ImageFormat(None, None, "none", 10**6))(item) for item in items]
+    else:
+        rows = list(examples)
+    targets, splits = (
+        [None] * len(listing) if column is None else column.to_pylist()
+        for column in (listing.label if listing.value is None else listing.value, listing.split)
+    )
+    return {values(row): found for row, found in zip(rows, zip(targets, splits, strict=True), strict=True)}
+
+
+def in_turn(examples: Array, targets: Array | list[str], splits: tuple[str, ...] | None = SPLITS) -> Learned:
+    """Return what is expected of examples whose splits take turns."""
+    found = [splits[row % len(splits)] if splits else None for row in range(len(examples))]
+    named = [target if isinstance(target, float) else str(target) for target in np.asarray(targets).tolist()]
+    return {values(row): pair for row, pair in zip(examples, zip(named, found, strict=True), strict=True)}
+
+
+def medical(root: Path) -> Learned:
+    """The .npz of MedMNIST."""
+    labels = np.arange(24) // 4 % 3
+    places = {"train": np.arange(24) % 4 < 2, "val": np.arange(24) % 4 == 2, "test": np.arange(24) % 4 == 3}
+    arrays = {f"{name}_images": PIXELS[rows] for name, rows in places.items()}
+    arrays |= {f"{name}_labels": labels[rows].astype(np.uint8)[:, None] for name, rows in places.items()}
+    np.savez(root / "medical.npz", **arrays)
+    return in_turn(PIXELS, labels)
+
+
+def of_torch(root: Path) -> Learned:
+    """Channels first, and labels that a missing value has made floats."""
+    labels = np.arange(24) % 3 + 0.0
+    labels[5] = np.nan
+    np.savez(root / "a.npz", X_train=PIXELS.transpose(0, 3, 1, 2), Y_train=labels)
+    return in_turn(PIXELS, np.arange(24) % 3, None) | {values(PIXELS[5]): (None, "unlabelled")}
+
+
+def of_keras(root: Path) -> Learned:
+    """One-hot labels, grey images, a folder of .npy, a test split without labels."""
+    np.save(root / "x_train.npy", PIXELS[:18, :, :, 0])
+    np.save(root / "y_train.npy", np.eye(3, dtype="f4")[np.arange(18) % 3])
+    np.save(root / "x_test.npy", PIXELS[18:, :, :, 0])
+    pool: Learned = dict.fromkeys(map(values, PIXELS[18:, :, :, 0]), (None, "unlabelled"))
+    return in_turn(PIXELS[:18, :, :, 0], np.arange(18) % 3, ("train",)) | pool
+
+
+def regression(root: Path) -> Learned:
+    features, target = PIXELS[:, 0, :, 0].astype("f4"), np.arange(24) / 4
+    np.savez(root / "a.npz", x_train=features[:16], y_train=target[:16], x_test=features[16:], y_test=target[16:])
+    train, test = ((features[rows], target[rows]) for rows in (slice(16), slice(16, 24)))
+    return in_turn(*train, ("train",)) | in_turn(*test, ("test",))
+
+
+def idx(path: Path, array: Array) -> None:
+    """Write a file of MNIST's format, compressed if its name says so."""
+    data = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+
+
+def handwriting(root: Path) -> Learned:
+    """The files of EMNIST, one of them unpacked."""
+    grey, labels = PIXELS[:, :, :, 0], np.arange(24) % 3
+    idx(root / "emnist-letters-train-images-idx3-ubyte.gz", grey[:16])
+    idx(root / "emnist-letters-train-labels-idx1-ubyte", labels[:16])
+    idx(root / "emnist-letters-test-images-idx3-ubyte.gz", grey[16:])
+    idx(root / "emnist-letters-test-labels-idx1-ubyte.gz", labels[16:])
+    train, test = ((grey[rows], labels[rows]) for rows in (slice(16), slice(16, 24)))
+    return in_turn(*train, ("train",)) | in_turn(*test, ("test",))
+
+
+def house_numbers(root: Path) -> Learned:
+    """The .mat files of SVHN: the same names in each, examples along the last axis."""
+    labels = np.arange(24) % 3 + 1
+    for split, rows in (("train", slice(16)), ("test", slice(16, 24))):
+        contents = {"X": PIXELS[rows].transpose(1, 2, 3, 0), "y": labels[rows][:, None].astype(np.uint8)}
+        savemat(root / f"{split}_32x32.mat", contents)
+    return in_turn(PIXELS[:16], labels[:16], ("train",)) | in_turn(PIXELS[16:], labels[16:], ("test",))
+
+
+def png(image: Array) -> bytes:
+    """Return the bytes of an image file."""
+    return encoded(Image.fromarray(image), "PNG")
+
+
+def on_the_hub(root: Path) -> Learned:
+    """Parquet as Hugging Face's `datasets` writes it: several files, named classes, -1 for no label."""
+    labels = np.arange(24) % 3
+    labels[[3, *range(16, 24)]] = -1
+    features = {"label": {"names": list(BREEDS), "_type": "ClassLabel"}, "image": {"_type": "Image"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    parts = {
+        "train-00000-of-00002": slice(8),
+        "train-00001-of-00002": slice(8, 16),
+        "test-00000-of-00001-0123456789abcdef": slice(16, 24),
+    }
+    for name, rows in parts.items():
+        structs = [{"bytes": png(image), "path": "1.png"} for image in PIXELS[rows]]
+        (root / "data").mkdir(exist_ok=True)
+        table = pa.table({"image": structs, "label": labels[rows]})
+        pq.write_table(table.replace_schema_metadata(metadata), root / "data" / f"{name}.parquet")
+    text(root, "README.md", "# a card")
+    pool: Learned = dict.fromkeys(map(values, PIXELS[labels == -1]), (None, "unlabelled"))
+    return in_turn(PIXELS, [BREEDS[label] for label in labels], ("train",)) | pool
+
+
+def converted(root: Path) -> Learned:
+    """Parquet as the hub converts it, in a folder for each split; the column of images holds bytes."""
+    for split, rows in (("train", slice(16)), ("validation", slice(16, 24))):
+        (root / "default" / split).mkdir(parents=True)
+        table = pa.table({"img": [png(image) for image in PIXELS[rows]], "label": [*"abcd"] * (len(PIXELS[rows]) // 4)})
+        pq.write_table(table, root / "default" / split / "0000.parquet")
+    names = [*"abcd"] * 6
+    return in_turn(PIXELS[:16], names[:16], ("train",)) | in_turn(PIXELS[16:], names[16:], ("val",))
+
+
+def shard(path: Path, rows: range, **extra: bytes) -> None:
+    """Write an archive of a WebDataset."""
+    members = {}
+    for row in rows:
+        members[f"{row:06}.png"] = png(PIXELS[row])
+        members[f"{row:06}.cls"] = str(row % 3).encode()
+    path.write_bytes(tar(*members.items(), *extra.items()))
+
+
+def streamed(root: Path) -> Learned:
+    shard(root / "pets-train-000000.tar", range(8))
+    shard(root / "pets-train-000001.tar", range(8, 16))
+    shard(root / "pets-validation-000000.tar", range(16, 24))
+    labels = np.arange(24) % 3
+    return in_turn(PIXELS[:16], labels[:16], ("train",)) | in_turn(PIXELS[16:], labels[16:], ("val",))
+
+
+def streamed_in_one(root: Path) -> Learned:
+    """One archive; its last image has no label."""
+    shard(root / "pets.tar", range(23), **{"000023.png": png(PIXELS[23])})
+    return in_turn(PIXELS[:23], np.arange(23) % 3, None) | {values(PIXELS[23]): (None, "unlabelled")}
+
+
+def streamed_objects(root: Path) -> Learned:
+    """Labels in JSON objects, whose lists are not columns."""
+    members: list[tuple[str, bytes]] = []
+    for row, image in enumerate(PIXELS):
+        members.append((f"./{row}.seg.png", png(PIXELS[0])))
+        members.append((f"./{row}.jpg", png(image)))
+        members.append((f"./{row}.json", json.dumps({"label": BREEDS[row % 3], "box": [4, 5]}).encode()))
+    (root / "pets.tar").write_bytes(tar(*members))
+    return in_turn(PIXELS, list(BREEDS) * 8, None)
+
+
+PACKED: tuple[Callable[[Path], Learned], ...] = (
+    *(medical, of_torch, of_keras, regression, handwriting, house_numbers, on_the_hub, converted),
+    *(streamed, streamed_in_one, streamed_objects),
+)
+
+
+@pytest.mark.parametrize("layout", PACKED, ids=lambda layout: layout.__name__)
+def test_what_is_learned_of_packed_data(tmp_path: Path, layout: Callable[[Path], Learned]) -> None:
+    (tmp_path / "data").mkdir()
+    expected = layout(tmp_path / "data")
+    found = learned_from(tmp_path / "data", tmp_path / "scratch")
+    assert found == expected
+
+
+def test_numbers_may_be_classes(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / "data" / "a.npz", x=PIXELS[:, 0, :, 0], y=np.arange(24))
+    found = learned_from(tmp_path / "data", tmp_path / "first")
+    assert found[values(PIXELS[3, 0, :, 0])] == (3.0, None)
+    found = learned_from(tmp_path / "data", tmp_path / "second", Columns("y=class"))
+    assert found[values(PIXELS[3, 0, :, 0])] == ("3", None)
+    with pytest.raises(UserError, match="--target=z: accepted for these arrays: y=class and y=number"):
+        detect_format(tmp_path / "data", tmp_path, Columns("z"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a-images-idx3-ubyte", b"\0\0\x08\x03" + bytes([0, 0, 0, 2] * 3) + bytes(7), "7 bytes of values where .* 8"),
+        ("a-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\x01\0\0\0\x02abc"), "3 bytes of values where .* 2"),
+        ("a-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\x01\0\0\0\x02ab")[:-9], "damaged .*; download or save"),
+        ("a.mat", b"text", "a.mat: not a MATLAB file .*; save it again"),
+        ("a.mat", b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\x02IM" + bytes(9), r"a.mat: of MATLAB 7.3, .*'-v7'"),
+    ],
+)
+def test_damaged_arrays(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        learned_from(tmp_path / "data", tmp_path / "scratch")
+
+
+def test_tables_of_several_data_sets_are_asked_about(tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+        pq.write_table(pa.table({"image": [png(PIXELS[0])], "label": [0]}), tmp_path / name / "0000.parquet")
+    with pytest.raises(UserError, match=r"several data sets.*cats/0000.parquet.*name the folder of one"):
+        detect_format(tmp_path, tmp_path)
+
+
+def test_an_image_that_a_table_lacks_is_a_fault(tmp_path: Path) -> None:
+    structs = [{"bytes": png(PIXELS[0]), "path": None}, {"bytes": None, "path": "away.png"}]
+    pq.write_table(pa.table({"image": structs, "label": [0, 1]}), tmp_path / "a.parquet")
+    (tmp_path / "scratch").mkdir()
+    found = detect_format(tmp_path / "a.parquet", tmp_path / "scratch")
+    listing = read_format(found.root, tmp_path / "scratch", found.format)
+    assert listing.faults == {1: "no image in column 'image'"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (tar(("1.png", b"x"), ("2.png", b"x")), "no files KEY.jpg and KEY.cls or KEY.json side by side; unpack it"),
+        (tar(("1.png", b"x"), ("1.json", b"[1]")), "1.json is not a JSON object .*; pack it again"),
+        (tar(("1.png", b"x"), ("1.cls", b"\xff")), "1.cls is not text in UTF-8"),
+        (tar(("1.png", b"x"), ("1.cls", b"0"))[:700], "damaged after .*; download or pack it again"),
+    ],
+)
+def test_an_archive_that_is_no_shard(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        open_table(tmp_path, "a.tar")
+
+
+def test_folders_of_images_with_json_beside_them_are_classes(tmp_path: Path) -> None:
+    members = [(f"{BREEDS[row % 3]}/{row}.png", png(image)) for row, image in enumerate(PIXELS)]
+    members += [(name.replace("png", "json"), b'{"label": "no"}') for name, _ in members]
+    (tmp_path / "a.tar").write_bytes(tar(*sorted(members)))
+    found = detect_format(tmp_path / "a.tar", tmp_path / "scratch")
+    assert found.format == Folders("folders")
+
+
+def test_minus_one_in_an_array_is_asked_about(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / "data" / "a.npz", x=PIXELS, y=np.arange(24) % 4 - 1)
+    with pytest.raises(UserError, match=r"y has -1 beside numbers from 0 on.*--missing=-1.*--target y=class"):
+        detect_format(tmp_path / "data", tmp_path)
+    found = learned_from(tmp_path / "data", tmp_path / "scratch", Columns(missing="-1"))
+    assert [found[values(PIXELS[row])] for row in (0, 1)] == [(None, "unlabelled"), ("0", None)]
+
+
+def named(root: Path, pattern: str) -> Found:
+    """Return label and split of images whose names have a pattern."""
+    found = detect_format(root, root / "scratch", Columns(pattern=pattern))
+    listing = read_format(found.root, root, found.format)
+    assert isinstance(listing.examples, Files)
+    assert listing.label is not None
+    assert listing.split is not None
+    assert not listing.faults
+    return dict(
+        zip(listing.examples.paths, zip(listing.label.to_pylist(), listing.split.to_pylist(), strict=True), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("{label}_*.jpg", {"a/american_bulldog_12.jpg": ("american_bulldog", None), "a/Pug_1.JPG": ("Pug", None)}),
+        ("{label}.*.jpg", {"train/cat.0.jpg": ("cat", "train"), "train/dog.1.jpg": ("dog", "train")}),
+        ("{split}-{label}-*.png", {"val-cat-1.png": ("cat", "val"), "TEST-dog-1.png": ("dog", "test")}),
+        ("{label}/images/*", {"one/cat/images/1.png": ("cat", None), "two/dog/images/1.png": ("dog", None)}),
+        ("{label}[*].png", {"cat[1].png": ("cat", None), "dog[2].png": ("dog", None)}),
+    ],
+)
+def test_labels_in_names(tmp_path: Path, pattern: str, expected: Found) -> None:
+    images(tmp_path, *expected)
+    assert named(tmp_path, pattern) == expected
+    images(tmp_path, "other")
+    assert named(tmp_path, pattern) == expected | {"other": (None, "unlabelled")}
+
+
+def test_a_test_split_of_other_names_is_the_pool(tmp_path: Path) -> None:
+    images(tmp_path, "train/cat.0.jpg", "train/dog.1.jpg", "test1/1.jpg", "test1/2.jpg")
+    found = named(tmp_path, "{label}.*.jpg")
+    assert [found[f"test1/{number}.jpg"] for number in (1, 2)] == [(None, "unlabelled")] * 2
+
+
+def test_groups_in_names(tmp_path: Path) -> None:
+    images(tmp_path, "ann_cat_1.png", "bob_dog_1.png")
+    found = detect_format(tmp_path, tmp_path / "scratch", Columns(pattern="{group}_{label}_*"))
+    listing = read_format(found.root, tmp_path, found.format)
+    assert listing.group is not None
+    assert listing.group.to_pylist() == ["ann", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("{label}-*.jpg", r"no image is named like '{label}-\*.jpg'.*there are: cat.0.jpg, .*'{label}_\*.jpg'"),
+        ("*.jpg", r"format.pattern=.*should have {label} once"),
+        ("{label}{class}", "should have {label} once"),
+    ],
+)
+def test_a_pattern_that_does_not_fit(tmp_path: Path, pattern: str, message: str) -> None:
+    images(tmp_path, *(f"{'cat' if n % 2 else 'dog'}.{n}.jpg" for n in range(20)), "cat.0.jpg")
+    with pytest.raises(UserError, match=message):
+        named(tmp_path, pattern)
+    assert detect_format(tmp_path, tmp_path).notes == [
+        "the names may tell their classes; if so: --pattern '{label}.*.*'"
+    ]
+
+
+def hub_cache(root: Path, files: dict[str, bytes], revision: str = "abc") -> Path:
+    """Write files as Hugging Face's hub caches them: as links to blobs."""
+    for number, (name, data) in enumerate(files.items()):
+        path, blob = root / "snapshots" / revision / name, root / "blobs" / f"{revision}{number:040}"
+        for folder in (path.parent, blob.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(data)
+        path.symlink_to(os.path.relpath(blob, path.parent))
+    (root / "refs").mkdir(exist_ok=True)
+    (root / "refs" / "main").write_text(revision)
+    return root / "snapshots" / revision
+
+
+@pytest.mark.parametrize("named", ["", "snapshots/abc"])
+def test_a_cache_of_the_hub(tmp_path: Path, named: str) -> None:
+    files = {f"{BREEDS[row % 3]}/{row}.png": png(image) for row, image in enumerate(PIXELS)}
+    hub_cache(tmp_path / "set", {"cat/old.png": b""}, "old")
+    hub_cache(tmp_path / "set", files)
+    found = learned_from(tmp_path / "set" / named, tmp_path / "scratch")
+    assert found == in_turn(PIXELS, list(BREEDS) * 8, None)
+    chosen = files_of_folder(detect_format(tmp_path / "set" / named, tmp_path / "scratch").path)
+    assert not chosen.left_out
+    assert {path: file.read_bytes() for path, file in chosen.files.items()} == files
+    (tmp_path / "set" / "refs" / "main").unlink()
+    with pytest.raises(UserError, match=r"2 snapshots, of which refs/main names none; name one: .*/snapshots/abc, "):
+        detect_format(tmp_path / "set", tmp_path)
+
+
+def test_tables_in_a_cache_of_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    expected = on_the_hub(tmp_path / "first")
+    written = {
+        str(file.relative_to(tmp_path / "first")): file.read_bytes() for file in (tmp_path / "first").rglob("*.*")
+    }
+    hub_cache(tmp_path / "set", written)
+    assert learned_from(tmp_path / "set", tmp_path / "scratch") == expected
+
+
+def test_a_link_out_of_the_data_is_a_fault_with_its_remedy(tmp_path: Path) -> None:
+    images(tmp_path, "blobs/1", "data/snapshots/cat/2.png")
+    (tmp_path / "data/snapshots/cat/1.png").symlink_to("../../../blobs/1")
+    (tmp_path / "arrays").mkdir()
+    listing = read_format(tmp_path / "data/snapshots/", tmp_path / "arrays", Folders("folders"))
+    assert [fault.partition("; ")[2] for fault in listing.faults.values()] == [
+        "`cp -rL DATA COPY` makes a copy with files in place of links"
+    ]
+
+
+def workbook(path: Path, **sheets: list[list[object]]) -> None:
+    """Write a file of Excel."""
+    from openpyxl import Workbook
+
+    book = Workbook(write_only=True)
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+
+
+def test_a_sheet_of_excel(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    rows: list[list[object]] = [["width", "healthy", "seen", "kind", None]]
+    rows += [[n + 0.5, n % 2 == 0, date(2024, 1, 1 + n % 2), BREEDS[n % 3] if n else None, None] for n in range(24)]
+    workbook(tmp_path / "data" / "a.xlsx", data=[*rows, []], empty=[])
+    found = learned_from(tmp_path / "data", tmp_path / "scratch")
+    assert found[(7.5, 0.0, 0.0, 1.0)] == ("collie", None)
+    assert found[(0.5, 1.0, 1.0, 0.0)] == (None, "unlabelled")
+    assert len(found) == 24
+
+
+def test_labels_of_images_in_a_sheet_of_excel(tmp_path: Path) -> None:
+    names = numbered("images/{}.png", 6)
+    images(tmp_path, *names)
+    workbook(tmp_path / "a.xlsx", a=[["file", "breed"], *([name, BREEDS[n % 3]] for n, name in enumerate(names))])
+    found = detect_format(tmp_path, tmp_path)
+    listing = read_format(tmp_path, tmp_path, found.format)
+    assert isinstance(listing.examples, Files)
+    assert listing.label is not None
+    assert dict(zip(listing.examples.paths, listing.label.to_pylist(), strict=True)) == {
+        name: BREEDS[n % 3] for n, name in enumerate(names)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "sheets", "message"),
+    [
+        ("a.xls", {"a": [["x", "y"]]}, "a sheet of Excel 2003, which is not read; save it as .xlsx or CSV"),
+        ("a.xlsx", {"a": [["x", "y"]], "b": [["z"]]}, "has the sheets 'a', 'b'; save the one to learn from as CSV"),
+        ("a.xlsx", {"a": []}, "an empty sheet; add a row"),
+        ("a.xlsx", {"a": [["x", "x"], [1, 2]]}, "has column 'x' twice; give each"),
+        ("a.xlsx", {"a": [["x", "y"]]}, "a header and no rows; add some"),
+    ],
+)
+def test_a_sheet_that_is_not_read(
+    tmp_path: Path, name: str, sheets: dict[str, list[list[object]]], message: str
+) -> None:
+    workbook(tmp_path / name, **sheets)
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(UserError, match=rf"{name}: {message}"):
+            detect_format(path, tmp_path / "scratch")
+
+
+def test_a_damaged_sheet_and_none_without_openpyxl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04")
+    with pytest.raises(UserError, match=r"a.xlsx: damaged or not of Excel .*; save it again, or as CSV"):
+        detect_format(tmp_path, tmp_path)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(UserError, match=r"a.xlsx: a sheet of Excel; `pip install openpyxl` .* or save it as CSV"):
+        detect_format(tmp_path, tmp_path)
+
+
+def test_photographs_of_phones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HEIC, whatever the name, is as good as its pixels; without pillow-heif it is a fault that says what to do."""
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    large = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    for name, image in (("cat/1.HEIC", large), ("cat/2.jpg", large[::-1]), ("dog/3.heic", large[:, ::-1])):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "data" / name, "HEIF", quality=-1, chroma=444, matrix_coefficients=0)
+    found = learned_from(tmp_path / "data", tmp_path / "scratch")
+    expected = {values(large): "cat", values(large[::-1]): "cat", values(large[:, ::-1]): "dog"}
+    assert found == {row: (label, None) for row, label in expected.items()}
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    decode = decoder(str(tmp_path / "data"), ImageFormat(None, None, "none", 10**6))
+    with pytest.raises(Fault, match=r"a HEIC image; `pip install pillow-heif` .* or convert it to JPEG"):
+        decode("cat/1.HEIC")
+
+
 def asked() -> Iterator[tuple[str, list[str], dict[str, list[str]], str]]:
     """Yield a name, images, text files and what is said of them."""
     pictures = numbered("images/{}.jpg", 6)
-    yield "dogs_and_cats", ["train/cat.0.jpg", "train/dog.0.jpg", "test1/1.jpg"], {}, "no folder in there names a class"
+    yield "dogs_and_cats", ["train/cat.0.jpg", "train/dog.0.jpg", "test1/1.jpg"], {}, "--pattern '{label}.*.jpg'"
     tags = [f"{path},{tags}" for path, tags in zip(pictures, ["a b", "a", "b", "a b c", "b c", "c"], strict=True)]
     yield "multi_label", pictures, {"train.csv": ["filename,tags", *tags]}, "names several classes of an image"
     columns = [f"{path},{n},{n % 2}.5" for n, path in enumerate(pictures)]

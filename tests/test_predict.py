@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sprout.data.prepare.fault import without_pillow_limits
 from sprout.data.prepare.image_file import decode_file
 from sprout.models import predictor as inference
 from sprout.models.predictor import Predictor
+from sprout.predict.folder_model import image_format
 
 SHAPE = (6, 8, 3)
 RNG = np.random.default_rng(0)
@@ -85,6 +87,15 @@ def test_the_workspaces_student_is_found_from_a_folder_below(
     monkeypatch.chdir("conf")
     (answer,) = answers(sprout("predict", "../a.png", "--json"))
     assert answer == whole | {"image": "../a.png"}
+
+
+def test_levels_and_page_are_those_of_the_models_data(project: Path, student: Predictor) -> None:
+    card = replace(student.card, levels=[1000.0, 2275.0], page=1)
+    found = image_format(project / "models/student", card, None)
+    height, width, channels = SHAPE
+    assert found == ImageFormat((height, width), channels, "fit", 10_000, (1000.0, 2275.0), 1)
+    (project / "dvc.lock").unlink()
+    assert image_format(project / "models/student", card, "crop").levels == (1000.0, 2275.0)
 
 
 def test_lines_say_the_same_in_columns(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:

@@ -35,6 +35,8 @@ SETTINGS = {
     "size": None,
     "channels": None,
     "resize": "none",
+    "levels": None,
+    "page": 0,
     "max_pixels": 10**6,
     "max_faulty": 0.01,
     "min_class_size": None,

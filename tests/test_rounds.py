@@ -55,7 +55,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
     write_store(Path("data/augmented"), augmented.take(np.zeros(0, np.int64)), augmented.labels)
     write_json(Path("data/prepared/classes.json"), ["a", "b", "c"])
     figures = {"mean": [0.3], "std": [0.2], "min": None, "max": None, "features": None, "target": "class"}
-    write_json(Path("data/prepared/summary.json"), {**figures, "folds": None})
+    write_json(Path("data/prepared/summary.json"), {**figures, "folds": None, "levels": None, "page": 0})
     Path("data/pretrained").mkdir()
     write_json(Path("data/pretrained/pretrained.json"), None)
     examples = Examples.open("data/prepared/train")

@@ -34,6 +34,8 @@ def example(source: str) -> dict[str, Any]:
         return {"source": "local", "name": "mine", "format": Folders("folders")}
     files = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf/download").glob("*.yaml"))]
     values: dict[str, Any] = next(each for each in files if each["source"] == source)
+    if source == "target":
+        values |= {"target": "package.Class"}
     if source == "url":
         values |= {"urls": ("a",), "format": Folders("folders")}
     return values

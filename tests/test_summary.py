@@ -29,7 +29,10 @@ def prepared(project: Path) -> Path:
     folder = project / "data/prepared"
     folder.mkdir(parents=True)
     figures = {"mean": [0.5], "std": [0.2], "features": None, "min": None, "max": None}
-    write_json(folder / "summary.json", {"shape": [28, 28, 1], "target": "class", "folds": None, **figures})
+    write_json(
+        folder / "summary.json",
+        {"shape": [28, 28, 1], "target": "class", "folds": None, "levels": None, "page": 0, **figures},
+    )
     write_json(folder / "classes.json", [str(digit) for digit in range(10)])
     return folder
 

@@ -2,7 +2,7 @@
 
 import shlex
 
-from sprout.commands.terminal import CONF, DataPath, Group, MinClassSize, Missing, Target, print_all
+from sprout.commands.terminal import CONF, DataPath, Group, MinClassSize, Missing, Pattern, Target, print_all
 
 
 def check(
@@ -11,6 +11,7 @@ def check(
     group: Group = None,
     missing: Missing = None,
     min_class_size: MinClassSize = None,
+    pattern: Pattern = None,
 ) -> None:
     """Report on your own data without writing anything. Ends with 2 if it cannot be built."""
     from sprout.config.workspace import enter_workspace
@@ -20,7 +21,7 @@ def check(
     from sprout.data.importing.user_data import open_user_data
     from sprout.runtime.errors import UserError
 
-    path, columns = enter_workspace() / path, Columns(target, group, missing)
+    path, columns = enter_workspace() / path, Columns(target, group, missing, pattern)
     with open_user_data(CONF, path, columns, min_class_size) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, "NAME", data)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sprout.commands.terminal import CONF, Group, MinClassSize, Missing, Target, print_all
+from sprout.commands.terminal import CONF, Group, MinClassSize, Missing, Pattern, Target, print_all
 
 
 def new(
@@ -16,6 +16,7 @@ def new(
     group: Group = None,
     missing: Missing = None,
     min_class_size: MinClassSize = None,
+    pattern: Pattern = None,
 ) -> None:
     """Make an experiment of your own data. Reports on it, links it to data/source and writes its config files."""
     from sprout.config.workspace import enter_workspace, read_params
@@ -28,7 +29,7 @@ def new(
     path = enter_workspace() / path
     refuse_name(name)
     refuse_taken(CONF, name, path)
-    with open_user_data(CONF, path, Columns(target, group, missing), min_class_size) as data:
+    with open_user_data(CONF, path, Columns(target, group, missing, pattern), min_class_size) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, name, data)
         linked = create_experiment(CONF, draft, data)

@@ -22,6 +22,10 @@ Group = Annotated[
 MinClassSize = Annotated[
     int | None, typer.Option(min=1, help="leave out classes with fewer examples to learn from", show_default=False)
 ]
+Pattern = Annotated[
+    str | None,
+    typer.Option(help="how images are named that tell their class, such as '{label}_*.jpg'", show_default=False),
+]
 Missing = Annotated[str | None, typer.Option(help="what stands for a missing label, such as -1", show_default=False)]
 
 

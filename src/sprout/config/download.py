@@ -3,12 +3,12 @@
 The source `x` is implemented in `data/sources/x.py`.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from sprout.config.fields import STRICT, Name, Seed
+from sprout.config.fields import STRICT, ClassPath, Name, Seed
 from sprout.config.formats import Format
 
 
@@ -65,7 +65,23 @@ class Generated:
     """Seed of the order of the rows."""
 
 
-Download = Local | Url | Torchvision | Sklearn | Generated
+@dataclass(frozen=True, config=STRICT)
+class Target:
+    """The class must be in a module under `src/`, because stages run with PYTHONPATH=src.
+
+    Its file must be among the deps of the stages download and prepare in dvc.yaml, so that a change of it runs them
+    again.
+    """
+
+    source: Literal["target"]
+    """Your own class."""
+    target: ClassPath
+    """`package.Class`, a subclass of sprout.data.sources.target.DataSource. It is called with `args`."""
+    args: dict[str, Any]
+    """Keyword arguments."""
+
+
+Download = Local | Url | Torchvision | Sklearn | Generated | Target
 DOWNLOADS: dict[str, type[Download]] = {
     get_args(kind.__annotations__["source"])[0]: kind for kind in get_args(Download)
 }

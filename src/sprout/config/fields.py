@@ -6,7 +6,7 @@ The values are in `conf/`; the dataclasses define their types, ranges and meanin
 from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator
 
 from sprout.runtime.errors import UserError
 
@@ -58,3 +58,15 @@ def known_name(key: str, name: str, known: Collection[str]) -> str:
     if name not in known:
         raise UserError(f"{key}={name}: unknown; accepted: {', '.join(known)}")
     return name
+
+
+def dotted(path: str) -> str:
+    """Check that a string has the form package.Class."""
+    module, _, name = path.rpartition(".")
+    if not (module and name):
+        raise ValueError("is not of the form package.Class")
+    return path
+
+
+ClassPath = Annotated[Name, AfterValidator(dotted)]
+"""`package.Class`, a class of the user's own."""

@@ -1,5 +1,6 @@
 """File formats: the key `format` of the sources `local` and `url`, whose key `kind` selects one of these classes."""
 
+import re
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
@@ -28,12 +29,12 @@ class Folders:
 @dataclass(frozen=True, config=STRICT)
 class Paths:
     kind: Literal["paths"]
-    """A table with one row per image file: CSV, Parquet or JSON lines."""
+    """A table with one row per image: CSV, Parquet, JSON lines, or the tar archives of a WebDataset."""
     file: Name
-    """The table; `*` stands for any folder, such as `*/metadata.csv` for a table in each."""
+    """The table; `*` stands for any name, such as `*/metadata.csv` for a table in each folder, or `data/*.parquet`."""
     path: Name
     """The column with the image's path, relative to the table's folder; or with a name, with or without its suffix,
-    that only one image has."""
+    that only one image has; or with the bytes of the image's file (Parquet, WebDataset)."""
     label: Name | tuple[Name, ...] | None
     """The column with the class, or one column for each class, which has 1 where it is the image's and 0 elsewhere;
     null if there is none."""
@@ -42,7 +43,8 @@ class Paths:
     split: Name | None
     """The column with train, val, test or unlabelled; rows without an entry are drawn. null if there is none."""
     folder_splits: bool
-    """Whether an image without an entry there is in the split that a folder of its path names, such as test/1.png."""
+    """Whether an image without an entry there is in the split that a folder of its path names, such as test/1.png; or
+    the name of the table that holds it, such as train-00000-of-00002.parquet."""
     group: Name | None
     """The column whose equal values stay in one split, such as a person; null if there is none."""
     unlisted: Literal["ignored", "unlabelled"]
@@ -68,15 +70,25 @@ class Pixels:
 @dataclass(frozen=True, config=STRICT)
 class Arrays:
     kind: Literal["arrays"]
-    """NumPy arrays: `FILE.npy`, or `FILE.npz:KEY`."""
+    """Arrays: `FILE.npy`, `FILE.npz:KEY`, `FILE.mat:KEY`, or a file in MNIST's format idx, also compressed by gzip."""
     train: Name
-    """Images (N, H, W) or (N, H, W, C), or features (N, F)."""
+    """Images (N, H, W), (N, H, W, C) or (N, C, H, W), or features (N, F)."""
     train_labels: Name | None
-    """(N,) labels; null if there are none."""
+    """(N,) or (N, 1) labels or numbers, or one-hot (N, K); NaN is an unlabelled example. null if there are none."""
+    val: Name | None
+    """The examples of the validation split; null if there are none."""
+    val_labels: Name | None
+    """Their labels."""
     test: Name | None
     """The examples of the test split; null if there are none."""
     test_labels: Name | None
-    """The labels of the test split; null if there are none."""
+    """Their labels."""
+    unlabelled: Name | None
+    """Examples without labels, beside those with some; null if there are none."""
+    number: bool
+    """Whether the labels are numbers to learn; otherwise they are classes."""
+    missing: Name | None
+    """What stands for a missing label beside NaN and empty text, such as -1; null if nothing does."""
     classes: Classes | None
     """Names of the labels 0, 1, …; null takes the labels themselves as names."""
 
@@ -106,7 +118,27 @@ class Table:
     """Class names in the order of their index; null takes the classes in the data."""
 
 
-AnyFormat = Folders | Paths | Pixels | Arrays | Table
+def check_pattern(pattern: str) -> str:
+    """Check that a pattern says where the label is, and has no other fields than those that are known."""
+    fields = re.findall(r"\{(.*?)\}", pattern)
+    if "label" not in fields or set(fields) - {"label", "split", "group"} or len(set(fields)) < len(fields):
+        raise ValueError("should have {label} once, and beside it {split}, {group} and * at most")
+    return pattern
+
+
+@dataclass(frozen=True, config=STRICT)
+class Names:
+    kind: Literal["names"]
+    """One image per file, whose name tells its class."""
+    pattern: Annotated[Name, AfterValidator(check_pattern)]
+    """The end of an image's path, such as `{label}_*.jpg`, from the beginning of a folder's or the file's name on.
+    `{label}`, `{split}` and `{group}` stand for any text without `/`, as much as possible from the left; `*` for any
+    text or none. Images that do not match are unlabelled. Without `{split}`, folders tell the splits."""
+    classes: Classes | None
+    """Class names in the order of their index; null takes the classes in the data."""
+
+
+AnyFormat = Folders | Paths | Names | Pixels | Arrays | Table
 Format = Annotated[AnyFormat, Field(discriminator="kind")]
 FORMATS: dict[str, type[AnyFormat]] = {get_args(kind.__annotations__["kind"])[0]: kind for kind in get_args(AnyFormat)}
 """Kind → its class."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from sprout.config.fields import STRICT, Count, CountOrZero, Name, Positive, Share
+from sprout.config.fields import STRICT, ClassPath, Count, CountOrZero, Name, Positive, Share
 
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
 Counts = Count | tuple[Count, ...]
@@ -22,14 +22,6 @@ def odd(count: int) -> int:
 
 
 OddCount = Annotated[Count, AfterValidator(odd)]
-
-
-def dotted(path: str) -> str:
-    """Check that a string has the form package.Class."""
-    module, _, name = path.rpartition(".")
-    if not (module and name):
-        raise ValueError("is not of the form package.Class")
-    return path
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -193,7 +185,7 @@ class Target:
 
     name: Literal["target"]
     """Your own class."""
-    target: Annotated[Name, AfterValidator(dotted)]
+    target: ClassPath
     """`package.Class`, a subclass of torch.nn.Module. It is called with `input_shape`, (C, H, W) of an image or (F,) of
     a table's row, `outputs`, the number of outputs (of classes, or 1 for a regression), and `args`."""
     args: dict[str, Any]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from sprout.config.fields import STRICT, Amount, Count, Probability, Seed
+from sprout.config.fields import STRICT, Amount, Count, CountOrZero, Probability, Seed
 
 Side = Annotated[int, Field(ge=1, le=8192)]
 """Pixels."""
@@ -40,6 +40,11 @@ class Prepare:
     resize: Literal["fit", "crop", "stretch", "none"]
     """fit pads the image with black, crop fills the frame and cuts off the rest, stretch ignores the aspect ratio, none
     treats an image of another size as faulty."""
+    levels: tuple[Edge, Edge] | None
+    """In images of more than 8 bits (16-bit or float files and arrays), what becomes black and what becomes white, the
+    same for all images; values beyond are clipped. null: 0 and 65,535, and 0 and 1 in images of floats."""
+    page: CountOrZero
+    """Which page of a TIFF or frame of a GIF is the image, counted from 0."""
     max_pixels: Count
     """An image file with more pixels is faulty."""
     max_faulty: Probability
@@ -55,7 +60,9 @@ class Prepare:
     """Seed of the random draws."""
 
     def __post_init__(self) -> None:
-        """Check that there are folds or a validation split, not both."""
+        """Check that there are folds or a validation split, not both; and that white is above black."""
+        if self.levels is not None and not self.levels[0] < self.levels[1]:
+            raise ValueError(f"levels={list(self.levels)}: should be two numbers, the second one larger")
         if self.folds is not None and self.val is not None:
             raise ValueError(
                 f"folds={self.folds} with val={self.val}: with folds there is no validation split; set prepare.val=null"

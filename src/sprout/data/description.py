@@ -25,6 +25,10 @@ class Description:
     """The range of each feature; None for images, whose pixels lie in 0..1."""
     folds: int | None = None
     """How many folds of cross-validation the labels are in; None where there is a validation split."""
+    levels: list[float] | None = None
+    """What became black and white in images of more than 8 bits; None means the whole range."""
+    page: int = 0
+    """Which page of a TIFF or frame of an animation was taken."""
 
 
 def describe(prepared: Path) -> Description:
@@ -45,4 +49,6 @@ def describe(prepared: Path) -> Description:
         low=summary["min"],
         high=summary["max"],
         folds=summary["folds"],
+        levels=summary["levels"],
+        page=summary["page"],
     )

@@ -34,8 +34,8 @@ class Listing:
     """A data set in the order of its source: N examples, none of them decoded."""
 
     examples: Files | Array
-    """Image files; or an array, memory-mapped if it is large: images (N, H, W) or (N, H, W, C), uint8, uint16 or
-    float in 0..1; or features (N, F) float32."""
+    """Image files; or an array, memory-mapped if it is large: images (N, H, W) or (N, H, W, C), uint8, uint16,
+    float in 0..1, or other numbers with `prepare.levels`; or features (N, F) float32."""
     origin: pa.Array
     """(N,) string: where each example comes from, for messages and label tables."""
     label: pa.Array | None = None

@@ -72,6 +72,8 @@ def initial_card(
         role=role,
         kept=None,
         features=described.features,
+        levels=described.levels,
+        page=described.page,
     )
 
 

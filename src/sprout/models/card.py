@@ -42,6 +42,10 @@ class ModelCard:
     """The model that has the student's place, teacher or control; None for every other model."""
     features: list[str] | None = None
     """Names of a table's features; None for images."""
+    levels: list[float] | None = None
+    """What is black and white in images of more than 8 bits; None means the whole range."""
+    page: int = 0
+    """Which page of a TIFF or frame of an animation is the image."""
 
 
 def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:

@@ -89,14 +89,16 @@ def image_format(folder: Path, card: ModelCard, resize: str | None) -> ImageForm
         UserError: there is none, and `resize` is None.
     """
     height, width, channels = card.input_shape
+    levels = None if card.levels is None else (card.levels[0], card.levels[1])
     workspace = next((parent for parent in folder.resolve().parents if (parent / LOCK).is_file()), None)
     if workspace is not None:
         stages = read_lock(workspace / LOCK).get("stages") or {}
         prepare = sections(workspace / LOCK, "prepare", stages.get("prepare", {}))["prepare"]
-        return ImageFormat((height, width), channels, resize or prepare["resize"], prepare["max_pixels"])
+        resize, most = resize or prepare["resize"], prepare["max_pixels"]
+        return ImageFormat((height, width), channels, resize, most, levels, card.page)
     if resize is None:
         raise UserError(
             f"{folder}: no {LOCK} in the folders above says how this model's images were resized; "
             "choose: --resize fit, crop, stretch or none"
         )
-    return ImageFormat((height, width), channels, resize, MAX_PIXELS)
+    return ImageFormat((height, width), channels, resize, MAX_PIXELS, levels, card.page)

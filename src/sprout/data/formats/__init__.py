@@ -5,13 +5,15 @@ in `config/formats.py`.
 """
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from sprout.config.formats import Format
+from sprout.config.formats import Format, Paths
 from sprout.data.formats.archive import is_packed, unpack
 from sprout.data.formats.file_tree import visible_entries
+from sprout.data.formats.web_dataset import is_shard, is_shard_name
 from sprout.data.listing import Listing
 from sprout.data.manifest import MANIFEST
 from sprout.runtime.errors import UserError
@@ -56,7 +58,9 @@ def read_files(folder: Path, scratch: Path, settings: Format) -> Listing:
     """
     arrays = scratch / "arrays"
     arrays.mkdir(parents=True)
-    root, single = unpack_single(folder, scratch / "unpacked")
+    # The archives of a WebDataset are tables.
+    is_table = isinstance(settings, Paths) and is_shard_name(settings.file)
+    root, single = (folder, None) if is_table else unpack_single(folder, scratch / "unpacked", is_packed)
     if root == folder and settings.kind == "folders" and single:
         raise UserError(f"{single}: not an archive; accepted: zip, or tar, plain or compressed by gzip, bzip2 or xz")
     try:
@@ -68,12 +72,17 @@ def read_files(folder: Path, scratch: Path, settings: Format) -> Listing:
         raise UserError(str(error).replace(os.fspath(root), str(single))) from None
 
 
-def unpack_single(folder: Path, into: Path) -> tuple[Path, Path | None]:
+def is_unpacked(path: Path) -> bool:
+    """Whether a file is an archive whose files are the data, and not one of a WebDataset, judging by its content."""
+    return is_packed(path) and not is_shard(path)
+
+
+def unpack_single(folder: Path, into: Path, is_archive: Callable[[Path], bool]) -> tuple[Path, Path | None]:
     """Return the folder, or the one its only file was unpacked to; and that file, None if there are several."""
     entries = [Path(entry.path) for entry in visible_entries(os.fspath(folder)) if entry.name != MANIFEST]
     if len(entries) != 1 or not entries[0].is_file() or entries[0].is_symlink():
         return folder, None
-    if not is_packed(entries[0]):
+    if not is_archive(entries[0]):
         return folder, entries[0]
     unpack(entries[0], into)
     return into, entries[0]

@@ -43,13 +43,15 @@ UNSAFE = {
 }
 """Names that lead out of a folder on this or another system, or cannot be written."""
 ANY_UNSAFE = re.compile("|".join(pattern.pattern for pattern in UNSAFE.values()))
+READ_AS_THEY_ARE = (".npz", ".xlsx", ".xlsm", ".xls")
+"""Endings of zip archives that have formats of their own."""
 INVALID_NAME = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 """How a file system rejects a name."""
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file is an archive to be unpacked; an .npz file is a zip archive too, but read as arrays."""
-    return path.suffix != ".npz" and is_archive(path)
+    """Whether a file is an archive to be unpacked; arrays in .npz and sheets of Excel are zip archives too."""
+    return path.suffix.lower() not in READ_AS_THEY_ARE and is_archive(path)
 
 
 def unpack(
@@ -100,7 +102,8 @@ def write(member: Member, root: Path, budget: int) -> None:
     """
     what = f"member {member.name!r}"
     if ANY_UNSAFE.search(member.name):
-        raise RefusedError(f"{what} {next(why for why, pattern in UNSAFE.items() if pattern.search(member.name))}")
+        why = next(why for why, pattern in UNSAFE.items() if pattern.search(member.name))
+        raise RefusedError(f"{what} {why}; pack the folder again, with names relative to it")
     if member.size > budget:
         raise RefusedError(f"{what} is too large: the archive unpacks to more bytes than allowed")
     path = root / member.name

@@ -6,11 +6,11 @@ import stat
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple, Self, cast
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from sprout.runtime.progress import track
 
@@ -74,6 +74,7 @@ def zip_members(path: Path) -> Generator[Member]:
     """
     with ZipFile(path) as archive:
         infos = archive.infolist()
+        separator = separator_of(infos)
         for info in track(infos, f"unpack {path.name}", len(infos)):
             what, kind = f"member {info.filename!r}", stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -83,7 +84,14 @@ def zip_members(path: Path) -> Generator[Member]:
             # zipfile unpacks bzip2 and LZMA without a bound on memory.
             if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
                 raise RefusedError(f"{what} has compression method {info.compress_type}; accepted: deflate, none")
-            yield Member(info.orig_filename, info.file_size, None if info.is_dir() else partial(archive.open, info))
+            name = info.orig_filename.replace(separator, "/")
+            yield Member(name, info.file_size, None if name.endswith("/") else partial(archive.open, info))
+
+
+def separator_of(infos: Sequence[ZipInfo]) -> str:
+    """Return what separates folders in the names of a zip archive: some tools for Windows write backslashes."""
+    names = [info.orig_filename for info in infos]
+    return "/" if any("/" in name for name in names) else "\\"
 
 
 def tar_members(path: Path) -> Generator[Member]:

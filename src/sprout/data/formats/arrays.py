@@ -1,21 +1,36 @@
-"""Format `arrays`: NumPy arrays of images or features, and of labels."""
+"""Format `arrays`: arrays of images or features, and of labels or numbers to learn."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.config.formats import Arrays
-from sprout.data.formats.labels import class_names
-from sprout.data.formats.npy import allocate, open_array, row_slices
-from sprout.data.formats.values import as_float32, trimmed
+from sprout.data.formats.array_file import open_array
+from sprout.data.formats.array_targets import class_texts, number_values
+from sprout.data.formats.labels import class_names, rows_without_target, target_text, with_unlabelled
+from sprout.data.formats.npy import allocate, row_slices
+from sprout.data.formats.values import as_float32
 from sprout.data.listing import Array, Faults, Listing, add_faults, merge_faults, same_fault
 from sprout.runtime.errors import UserError
 from sprout.runtime.progress import track
 
 CHANNELS = (1, 3, 4)
-IMAGES = "images (N, H, W) or (N, H, W, 1, 3 or 4), uint8, uint16 or float in 0..1; features (N, F) of numbers"
+IMAGES = "images (N, H, W), (N, H, W, 1, 3 or 4) or (N, 1 or 3, H, W) of integers or floats; features (N, F) of numbers"
+
+
+class Part(NamedTuple):
+    """The examples of one split."""
+
+    split: str
+    name: str
+    """Of the array."""
+    targets: pa.Array | None
+    """(n,) string or float64: what is to be learned, null where nothing is given; None: the split has no labels."""
+    examples: Array
+    """(n, H, W), (n, H, W, C) or (n, F)."""
 
 
 def read(root: Path, scratch: Path, settings: Arrays) -> Listing:
@@ -24,72 +39,135 @@ def read(root: Path, scratch: Path, settings: Arrays) -> Listing:
     Args:
         root: the data folder.
         scratch: a folder for arrays that are joined, converted or read from an archive.
-        settings: the files of the examples and labels.
+        settings: the arrays of each split.
 
     Raises:
         UserError: a file is missing or damaged, its array has no accepted shape and type, or lengths differ.
     """
-    check_pairs(settings)
-    names = [name for name in (settings.train, settings.test) if name is not None]
-    label_names = [name for name in (settings.train_labels, settings.test_labels) if name is not None]
-    arrays = [check_examples(open_array(root, name, scratch), name) for name in names]
-    texts = [label_texts(open_array(root, name, scratch), name) for name in label_names]
-    labels, label_faults = None, Faults()
-    if texts:
-        check_lengths(dict(zip(names, arrays, strict=True)), dict(zip(label_names, texts, strict=True)))
-        given = pa.concat_arrays([trimmed(text) for text in texts])
-        labels, wrong = class_names(given, settings.classes)
-        label_faults = merge_faults(same_fault(np.flatnonzero(np.asarray(given.is_null())), "no label"), wrong)
-    examples, faults = join(arrays, names, scratch)
-    split = pa.array(np.repeat(np.arange(len(arrays)), [len(array) for array in arrays]))
+    notes: list[str] = []
+    parts: list[Part] = []
+    for split, (name, label_name) in arrays_by_split(settings).items():
+        targets = None if label_name is None else open_targets(root, label_name, scratch, number=settings.number)
+        found = open_examples(root, name, scratch, None if targets is None else len(targets), notes)
+        if targets is not None and len(targets) != len(found):
+            raise UserError(f"{label_name}: {len(targets)} labels for the {len(found)} examples of {name}")
+        parts.append(Part(split, name, targets, found))
+    examples, faults = join([part.examples for part in parts], [part.name for part in parts], scratch)
+    splits = split_of_each(parts)
+    labels = values = None
+    label_faults: Faults = {}
+    if settings.train_labels is not None:
+        joined = targets_of_all(parts)
+        if settings.number:
+            values = joined
+            label_faults = same_fault(rows_without_target(joined, splits), "the target is not a finite number")
+        else:
+            given = target_text(joined, settings.missing)
+            splits = with_unlabelled(splits, given)
+            labels, unknown = class_names(given, settings.classes)
+            label_faults = merge_faults(same_fault(rows_without_target(given, splits), "no label"), unknown)
     return Listing(
         examples,
-        pa.concat_arrays([index_names(name, len(array)) for name, array in zip(names, arrays, strict=True)]),
+        pa.concat_arrays([index_names(part.name, len(part.examples)) for part in parts]),
         label=labels,
-        split=None if settings.test is None else pa.array(["train", "test"]).take(split),
+        value=values,
+        split=splits,
         classes=None if settings.classes is None or labels is None else list(settings.classes),
         faults=merge_faults(faults, label_faults),
+        notes=notes,
     )
 
 
-def check_pairs(settings: Arrays) -> None:
-    """Check that both splits have labels, or neither.
+def arrays_by_split(settings: Arrays) -> dict[str, tuple[str, str | None]]:
+    """Return the names of the examples and of their labels by split.
 
     Raises:
-        UserError: one has none, or labels have no examples.
+        UserError: some splits have labels and others have none, or labels have no examples.
     """
-    if settings.test is None and settings.test_labels is not None:
-        raise UserError(f"download.format.test_labels={settings.test_labels}: there is no `test` for them; name it")
-    if settings.test is not None and (settings.train_labels is None) != (settings.test_labels is None):
-        missing = "train_labels" if settings.train_labels is None else "test_labels"
-        raise UserError(f"download.format.{missing}=null: the other split has labels; name both, or neither")
+    given = {
+        "train": (settings.train, settings.train_labels),
+        "val": (settings.val, settings.val_labels),
+        "test": (settings.test, settings.test_labels),
+    }
+    for split, (examples, labels) in given.items():
+        key = f"download.format.{split}_labels"
+        if examples is None and labels is not None:
+            raise UserError(f"{key}={labels}: there is no `{split}` for them; name it")
+        if examples is not None and (labels is None) != (settings.train_labels is None):
+            missing = key if labels is None else "download.format.train_labels"
+            raise UserError(f"{missing}=null: the other split has labels; name both, or neither")
+    if settings.unlabelled is not None and settings.train_labels is None:
+        raise UserError(
+            f"download.format.unlabelled={settings.unlabelled}: train has no labels either; name `train_labels`, or "
+            "one array in `train`"
+        )
+    named = given | {"unlabelled": (settings.unlabelled, None)}
+    return {split: (examples, labels) for split, (examples, labels) in named.items() if examples is not None}
 
 
-def check_lengths(examples: dict[str, Array], labels: dict[str, pa.Array]) -> None:
-    """Check that there is a label for each example; keys are the names of the arrays.
+def split_of_each(parts: list[Part]) -> pa.Array | None:
+    """Return the split of each example, (N,) string; None where there is train alone, and splits are to be drawn."""
+    if len(parts) == 1:
+        return None
+    of_part = np.repeat(np.arange(len(parts)), [len(part.examples) for part in parts])
+    return pa.array([part.split for part in parts]).take(pa.array(of_part))
+
+
+def targets_of_all(parts: list[Part]) -> pa.Array:
+    """Return what is to be learned of each example: (N,) string or float64, null where nothing is given."""
+    kind = next(part.targets.type for part in parts if part.targets is not None)
+    return pa.concat_arrays(
+        [pa.nulls(len(part.examples), kind) if part.targets is None else part.targets for part in parts]
+    )
+
+
+def open_targets(root: Path, name: str, scratch: Path, *, number: bool) -> pa.Array:
+    """Return the labels or numbers of an array: (n,) string or float64, null where nothing is given.
 
     Raises:
-        UserError: the numbers differ.
+        UserError: it is missing or damaged, or has no accepted shape and type.
     """
-    for (name, array), (label_name, texts) in zip(examples.items(), labels.items(), strict=True):
-        if len(array) != len(texts):
-            raise UserError(f"{label_name}: {len(texts)} labels for the {len(array)} examples of {name}")
+    array = open_array(root, name, scratch)
+    return number_values(array, name) if number else class_texts(array, name)
 
 
-def check_examples(array: Array, name: str) -> Array:
-    """Return an array of images or features.
+def open_examples(root: Path, name: str, scratch: Path, count: int | None, notes: list[str]) -> Array:
+    """Map an array of images, (n, H, W) or (n, H, W, C), or features into memory.
+
+    Args:
+        root: the data folder.
+        name: of the array.
+        scratch: a folder for an array that is unpacked.
+        count: how many examples there should be, if known.
+        notes: gets how the axes are taken, where that is a guess.
 
     Raises:
-        UserError: it has another shape or type, or is empty.
+        UserError: it is missing or damaged, has another shape or type, or is empty.
     """
-    kind, shape = array.dtype, array.shape
-    images = kind in (np.uint8, np.uint16) or kind.kind == "f"
-    fits = len(shape) == 3 or (len(shape) == 4 and shape[3] in CHANNELS)
-    if not ((images and fits) or (len(shape) == 2 and kind.kind in "biuf")):
-        raise UserError(f"{name}: shape {shape}, {kind}; accepted: {IMAGES}")
+    array = open_array(root, name, scratch)
+    shape = array.shape
+    if len(shape) in (3, 4) and shape[0] != count == shape[-1]:
+        notes.append(f"{name}: shape {shape} is taken as (H, W, {'C, ' if len(shape) == 4 else ''}N)")
+        array = np.moveaxis(array, -1, 0)
+    elif len(shape) == 4 and shape[3] not in CHANNELS and shape[1] in (1, 3):
+        notes.append(f"{name}: shape {shape} is taken as (N, C, H, W)")
+        array = np.moveaxis(array, 1, -1)
+    check_examples(array, name, shape)
+    return array
+
+
+def check_examples(array: Array, name: str, shape: tuple[int, ...]) -> None:
+    """Check an array's type, and its axes, which may have been reordered from `shape`.
+
+    Raises:
+        UserError: it is neither of images nor of features, or is empty.
+    """
+    kind = array.dtype
+    images = array.ndim == 3 or (array.ndim == 4 and array.shape[3] in CHANNELS)
+    if not ((images and kind.kind in "iuf") or (array.ndim == 2 and kind.kind in "biuf")):
+        raise UserError(f"{name}: shape {shape}, {kind}; accepted: {IMAGES}; convert it")
     if not array.size:
         raise UserError(f"{name}: shape {shape}, so it is empty; add examples")
-    return array
 
 
 def join(arrays: list[Array], names: list[str], scratch: Path) -> tuple[Array, Faults]:
@@ -116,38 +194,19 @@ def join(arrays: list[Array], names: list[str], scratch: Path) -> tuple[Array, F
     start = 0
     for array, rows in track(slices, "arrays", len(slices)):
         values = as_float32(array[rows]) if features else array[rows]
-        if dtype.kind == "f":
-            add_faults(faults, invalid_rows(values, features=features), start)
+        if features:
+            add_faults(faults, not_finite(values), start)
         if target is not first:
             target[start : start + len(values)] = values
         start += len(values)
     return target, faults
 
 
-def invalid_rows(values: Array, *, features: bool) -> Faults:
-    """Return the rows with a feature that is not finite, or a pixel outside of 0..1."""
-    rows = values.reshape(len(values), -1)
-    wrong = ~np.isfinite(rows) if features else ~((rows >= 0) & (rows <= 1))
-    accepted = "a finite number" if features else "in 0..1, as pixels of this type must be"
+def not_finite(rows: Array) -> Faults:
+    """Return the rows with a feature that is not finite."""
+    wrong = ~np.isfinite(rows)
     faulty = np.flatnonzero(wrong.any(axis=1))
-    return {int(row): f"a value is {rows[row, wrong[row].argmax()]}, not {accepted}" for row in faulty}
-
-
-def label_texts(array: Array, name: str) -> pa.Array:
-    """Return labels as text: (N,) or (N, 1) → (N,) string.
-
-    Raises:
-        UserError: the array has another shape, or a type that labels cannot have.
-    """
-    if not (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)) or array.dtype.kind not in "biuUS":
-        raise UserError(f"{name}: shape {array.shape}, {array.dtype}; accepted: (N,) integers, booleans or text")
-    flat = np.asarray(array).reshape(-1)
-    try:
-        if flat.dtype.kind == "S":
-            flat = np.char.decode(flat, "utf-8")
-        return pa.array(flat.astype(flat.dtype.newbyteorder("="))).cast(pa.string())
-    except (UnicodeError, pa.ArrowInvalid):
-        raise UserError(f"{name}: a label is not UTF-8; save the labels as Unicode text (dtype U)") from None
+    return {int(row): f"a value is {rows[row, wrong[row].argmax()]}, not a finite number" for row in faulty}
 
 
 def index_names(name: str, count: int) -> pa.Array:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as compute
@@ -36,6 +37,8 @@ class CsvFile:
     """For messages."""
     columns: list[str]
     separator: str
+    images: ClassVar[tuple[str, ...]] = ()
+    """There are none."""
 
     def batches(
         self, columns: Sequence[str], ragged: dict[int, int] | None = None, newlines: bool = True

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from sprout.data.hub_cache import link_boundary
 from sprout.runtime.errors import UserError
 
 SHOWN = 8
@@ -16,7 +17,11 @@ DOCUMENTS = {
     *(".yaml", ".yml"),
 }
 """Endings of files that describe the images beside them."""
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".pgm", ".ppm"),
+)
 Entry = os.DirEntry[str]
+COPY = "`cp -rL DATA COPY` makes a copy with files in place of links"
 
 
 def walk(root: str, start: int, entries: list[Entry]) -> Iterator[tuple[str, str | None]]:
@@ -84,7 +89,7 @@ def locate(root: Path, file: str) -> Path:
     """
     path = root / file
     if os.path.isfile(path):
-        if not contains(os.path.realpath(root), os.path.realpath(path)):
+        if not contains(link_boundary(os.path.realpath(root)), os.path.realpath(path)):
             raise UserError(f"{file}: leads out of {root}; put the file itself there")
         return path
     names = sorted(found.name for found in root.iterdir() if found.is_file()) if root.is_dir() else []
@@ -107,10 +112,10 @@ def link_fault(root: str, path: str) -> str | None:
     target = os.path.realpath(path)
     if not os.path.exists(target):
         return f"a broken link (to {os.readlink(path)!r})"
-    if not contains(root, target):
-        return f"a link that leads out of the data folder (to {target!r})"
+    if not contains(link_boundary(root), target):
+        return f"a link that leads out of the data folder (to {target!r}); {COPY}"
     if os.path.isdir(target):
-        return "a link to a folder, which is not followed"
+        return f"a link to a folder, which is not followed; {COPY}"
     return None if os.path.isfile(target) else "not a regular file"
 
 
@@ -189,7 +194,7 @@ class Finder:
 
     def is_folder_inside(self, folder: str) -> bool:
         """Whether a folder lies under the root once links are followed."""
-        return contains(self.root, os.path.realpath(os.path.join(self.root, folder)))
+        return contains(link_boundary(self.root), os.path.realpath(os.path.join(self.root, folder)))
 
 
 def has_end(path: str, end: str) -> bool:

@@ -1,7 +1,10 @@
-"""What the names of folders say: whether they are splits or parts of a data set, and not its classes."""
+"""What the names of folders and tables say: whether they are splits or parts of a data set, and not its classes."""
 
+import os
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
 
 SPLIT_WORDS = {
     "train": "train",
@@ -33,6 +36,8 @@ TARGETS = {
     *("segmentation", "segmentations", "depth", "xml", "xmls"),
 }
 """Words for what is learned of each image in other tasks than classification."""
+PART = re.compile(r"[-_.]?\d+-of-\d+(-[0-9a-f]{16})?$")
+"""How Hugging Face numbers the files of a table: train-00000-of-00002, once with a checksum."""
 WORD = re.compile(r"[^\W\d_]+|\d+")
 CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 JOINED = re.compile(rf"({'|'.join(sorted(SPLIT_WORDS, key=len, reverse=True))})(set|data|images|imgs)")
@@ -65,6 +70,22 @@ def split_of(name: str, shared: Collection[str] = ()) -> str | None:
     if len(splits) != 1 or not all(is_filler(word) or word in shared for word in words if word != splits[0]):
         return None
     return SPLIT_WORDS[splits[0]]
+
+
+def split_of_path(file: str) -> str | None:
+    """Return the split that a folder of a path names, the outermost one of several."""
+    return split_of_folder(os.path.dirname(file))
+
+
+@lru_cache(maxsize=100_000)
+def split_of_folder(folder: str) -> str | None:
+    """Return the split that one of these folders names."""
+    return next((split for part in folder.split("/") if (split := split_of(part))), None)
+
+
+def table_stem(file: str) -> str:
+    """Return what a table's name says, without its number: train-00000-of-00002.parquet → train."""
+    return PART.sub("", Path(file).name.partition(".")[0])
 
 
 def splits_of(names: Collection[str]) -> dict[str, str] | None:

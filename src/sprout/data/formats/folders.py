@@ -88,8 +88,9 @@ def find_layout(root: Path) -> Layout:
     if all(each.label is None for each in branches) and sum(each.split != "unlabelled" for each in branches) > 1:
         raise UserError(
             f"{root}: images lie in {quoted(entry.name for entry in top if is_folder(entry))}, and no folder in there "
-            "names a class; move the images of each class to a folder of its own in them, or write a table "
-            "path,label,split. To learn without labels, put all images into one folder"
+            "names a class; move the images of each class to a folder of its own in them, write a table "
+            "path,label,split, or, if the names of the images tell their classes, say how by --pattern, such as "
+            "--pattern '{label}.*.jpg'. To learn without labels, put all images into one folder"
         )
     return with_pool(Layout(branches, notes))
 

@@ -73,6 +73,13 @@ def with_unlabelled(splits: pa.Array | None, labels: pa.Array) -> pa.Array | Non
     return pc.if_else(pc.and_kleene(pc.is_null(labels), learned), "unlabelled", given)
 
 
+def splits_without_labels(splits: pa.Array, labels: pa.Array) -> list[str]:
+    """Return val and test if none of their rows has a label and some others have one, as in competitions."""
+    labelled = splits.filter(labels.is_valid()).unique().to_pylist()
+    present = splits.unique().to_pylist()
+    return [split for split in ("val", "test") if split in present and split not in labelled and labelled]
+
+
 def rows_without_target(targets: pa.Array, splits: pa.Array | None) -> Array:
     """Return the rows that lack a label or a number and are not in the split unlabelled: (n,) int64."""
     missing = np.asarray(targets.is_null())

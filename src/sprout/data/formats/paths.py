@@ -1,8 +1,7 @@
-"""Format `paths`: a table with one row per image file, such as `path,label[,split,group]`, or one in each folder."""
+"""Format `paths`: tables with one row per image, which they name or hold, such as `path,label[,split,group]`."""
 
 import os
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,17 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.config.formats import Paths
+from sprout.data.formats.embedded_images import write_images
 from sprout.data.formats.file_tree import Finder, is_document, readable, visible_entries, walk
-from sprout.data.formats.folder_names import split_of
+from sprout.data.formats.folder_names import shared_words, split_of, split_of_path, table_stem
 from sprout.data.formats.labels import (
     class_names,
     one_hot_labels,
     rows_without_target,
     split_names,
+    splits_without_labels,
     target_text,
     with_unlabelled,
 )
-from sprout.data.formats.text_table import open_table, require_columns, text_columns
+from sprout.data.formats.text_table import TextTable, open_table, require_columns, text_columns
 from sprout.data.formats.values import row_names, trimmed
 from sprout.data.listing import Faults, Files, Listing, add_faults, merge_faults, same_fault
 from sprout.runtime.errors import UserError
@@ -43,27 +44,37 @@ class Rows(NamedTuple):
     """(N,) relative to the data folder, "" where there is a fault."""
     names: pa.Array
     """(N,) string: table and number of the row."""
+    splits: pa.Array
+    """(N,) string: what the folders of a file say, or the names of the tables that hold the images."""
     faults: Faults
     """Of the files."""
 
 
-def read(root: Path, _scratch: Path, settings: Paths) -> Listing:
+def read(root: Path, scratch: Path, settings: Paths) -> Listing:
     """List the images that a table names, with all faults of its rows.
 
     A row without a label is an unlabelled example, unless its split is val or test.
 
     Args:
         root: the data folder, which no path may leave.
+        scratch: a folder for images that lie in the tables.
         settings: the table, and which columns are what.
 
     Raises:
         UserError: there is no such table, or it lacks a column.
     """
-    rows = joined([read_table(root, file, settings) for file in table_files(root, settings.file)])
+    tables = [open_table(root, file) for file in table_files(root, settings.file)]
+    images = scratch / "images" if settings.path in tables[0].images else None
+    if images is None:
+        rows = joined([read_table(root, table, settings) for table in tables])
+    else:
+        rows = joined(read_images(tables, settings, images))
+    if not rows.files:
+        raise UserError(f"{settings.file}: no rows; add some")
     given, label_faults = labels_of(rows, settings)
     labels, unknown = (None, {}) if given is None else class_names(given, settings.classes)
-    splits, split_faults = splits_of_rows(rows, settings, given)
-    others = unlisted_files(root, rows.files) if settings.unlisted == "unlabelled" else []
+    splits, split_faults, notes = splits_of_rows(rows, settings, given)
+    others = unlisted_files(root, rows.files) if settings.unlisted == "unlabelled" and images is None else []
     if others and splits is None:
         splits = pa.nulls(len(rows.files), pa.string())
     missing = [] if given is None else rows_without_target(given, splits).tolist()
@@ -77,13 +88,14 @@ def read(root: Path, _scratch: Path, settings: Paths) -> Listing:
     )
     groups = None if settings.group is None else rows.columns[settings.group]
     return Listing(
-        Files(root, [*rows.files, *others]),
+        Files(images or root, [*rows.files, *others]),
         pa.concat_arrays([origins(rows, faults), pa.array(map(readable, others), pa.string())]),
         label=extended(labels, [None] * len(others)),
         split=extended(splits, ["unlabelled"] * len(others)),
         group=extended(groups, [None] * len(others)),
         classes=None if settings.classes is None or labels is None else list(settings.classes),
         faults=faults,
+        notes=notes,
     )
 
 
@@ -101,17 +113,40 @@ def table_files(root: Path, pattern: str) -> list[str]:
     return found
 
 
-def read_table(root: Path, file: str, settings: Paths) -> Rows:
+def read_table(root: Path, table: TextTable, settings: Paths) -> Rows:
     """Read the rows of one table, and find their files."""
-    labels = label_columns(settings)
-    table = open_table(root, file)
-    require_columns(table, settings.path, *labels, settings.split, settings.group)
-    used = [name for name in (*labels, settings.split, settings.group) if name is not None]
+    used = used_columns(table, settings)
     text = text_columns(table, [settings.path, *used])
     paths = text[settings.path]
-    files, faults = find_all(Finder(root, str(Path(file).parent)), paths)
+    files, faults = find_all(Finder(root, str(Path(table.name).parent)), paths)
     columns = {name: trimmed(text[name]) for name in used}
-    return Rows(paths, columns, files, row_names(file, len(paths)), faults)
+    splits = pa.array(map(split_of_path, files), pa.string())
+    return Rows(paths, columns, files, row_names(table.name, len(paths)), splits, faults)
+
+
+def read_images(tables: Sequence[TextTable], settings: Paths, folder: Path) -> Iterator[Rows]:
+    """Yield the rows of each table, whose images are written into a folder."""
+    shared = shared_words([table_stem(table.name) for table in tables])
+    for number, table in enumerate(tables):
+        used = used_columns(table, settings)
+        found = write_images(table, settings.path, used, folder, str(number))
+        count = len(found.files)
+        split = split_of(table_stem(table.name), shared) or split_of_path(table.name)
+        columns = {name: trimmed(column) for name, column in found.columns.items()}
+        splits = pa.array([split] * count, pa.string())
+        names = row_names(table.name, count)
+        yield Rows(pa.nulls(count, pa.string()), columns, found.files, names, splits, found.faults)
+
+
+def used_columns(table: TextTable, settings: Paths) -> list[str]:
+    """Return the columns that the settings name, apart from that of the images.
+
+    Raises:
+        UserError: the table lacks one.
+    """
+    labels = label_columns(settings)
+    require_columns(table, settings.path, *labels, settings.split, settings.group)
+    return [name for name in (*labels, settings.split, settings.group) if name is not None]
 
 
 def label_columns(settings: Paths) -> tuple[str, ...]:
@@ -121,16 +156,17 @@ def label_columns(settings: Paths) -> tuple[str, ...]:
     return (settings.label,) if isinstance(settings.label, str) else settings.label
 
 
-def joined(several: Sequence[Rows]) -> Rows:
+def joined(tables: Iterable[Rows]) -> Rows:
     """Return the rows of all tables, in turn."""
+    several = list(tables)
     faults: Faults = {}
     files: list[str] = []
     for rows in several:
         add_faults(faults, rows.faults, start=len(files))
         files += rows.files
     columns = {name: pa.concat_arrays([rows.columns[name] for rows in several]) for name in several[0].columns}
-    paths, names = (pa.concat_arrays([rows[place] for rows in several]) for place in (0, 3))
-    return Rows(paths, columns, files, names, faults)
+    paths, names, splits = (pa.concat_arrays([rows[place] for rows in several]) for place in (0, 3, 4))
+    return Rows(paths, columns, files, names, splits, faults)
 
 
 def labels_of(rows: Rows, settings: Paths) -> tuple[pa.Array | None, Faults]:
@@ -142,24 +178,18 @@ def labels_of(rows: Rows, settings: Paths) -> tuple[pa.Array | None, Faults]:
     return one_hot_labels({name: rows.columns[name] for name in settings.label})
 
 
-def splits_of_rows(rows: Rows, settings: Paths, labels: pa.Array | None) -> tuple[pa.Array | None, Faults]:
-    """Return the split of each row, null where it is to be drawn, None where all are; and the faults."""
+def splits_of_rows(rows: Rows, settings: Paths, labels: pa.Array | None) -> tuple[pa.Array | None, Faults, list[str]]:
+    """Return the split of each row, null where it is to be drawn, None where all are; the faults; and notes."""
     splits, faults = (None, {}) if settings.split is None else split_names(rows.columns[settings.split])
     if settings.folder_splits:
-        of_folders = pa.array(map(split_of_path, rows.files), pa.string())
-        splits = of_folders if splits is None else pc.coalesce(splits, of_folders)
-    return (splits if labels is None else with_unlabelled(splits, labels)), faults
-
-
-def split_of_path(file: str) -> str | None:
-    """Return the split that a folder of a path names, the outermost one of several."""
-    return split_of_folder(os.path.dirname(file))
-
-
-@lru_cache(maxsize=100_000)
-def split_of_folder(folder: str) -> str | None:
-    """Return the split that one of these folders names."""
-    return next((split for part in folder.split("/") if (split := split_of(part))), None)
+        splits = rows.splits if splits is None else pc.coalesce(splits, rows.splits)
+    if labels is None:
+        return splits, faults, []
+    secret = splits_without_labels(splits, labels) if splits is not None and settings.split is None else []
+    if secret:
+        splits = pc.if_else(pc.is_in(splits, pa.array(secret)), "unlabelled", splits)
+    notes = [f"{split}: none of its images has a label; they become the unlabelled images" for split in secret]
+    return with_unlabelled(splits, labels), faults, notes
 
 
 def unlisted_files(root: Path, files: Sequence[str]) -> list[str]:

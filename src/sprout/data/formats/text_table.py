@@ -1,16 +1,20 @@
-"""A table in CSV, Parquet or JSON lines with one row per example: its columns, and its rows in batches."""
+"""A table in CSV, Parquet, JSON lines, Excel or a WebDataset: a row per example, its columns, and rows in batches."""
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from sprout.data.formats.csv_file import NO_ROWS, CsvFile, open_csv
+from sprout.data.formats.excel import EXCEL_SUFFIXES, Sheet, open_sheet
 from sprout.data.formats.file_tree import locate
 from sprout.data.formats.values import as_text
+from sprout.data.formats.web_dataset import Shard, is_shard_name, open_shard
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.progress import track
 
@@ -19,6 +23,8 @@ MAGIC = b"PAR1"
 JSON_SUFFIXES = (".jsonl", ".ndjson")
 ROWS = 65_536
 """Rows of a batch."""
+IMAGE_ROWS = 256
+"""Rows of a batch with images in it."""
 SHOWN = 20
 
 
@@ -30,6 +36,10 @@ class ParquetFile:
     name: str
     """For messages."""
     columns: list[str]
+    images: tuple[str, ...] = ()
+    """Columns with the bytes of image files, as Hugging Face writes them: binary, or a struct with `bytes`."""
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column → class names by index, as Hugging Face writes them into the file."""
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield these columns with their types.
@@ -39,8 +49,9 @@ class ParquetFile:
         """
         try:
             with pq.ParquetFile(self.path) as file:
-                total = -(-file.metadata.num_rows // ROWS)
-                yield from track(file.iter_batches(ROWS, columns=list(columns)), self.name, total)
+                rows = ROWS if set(columns).isdisjoint(self.images) else IMAGE_ROWS
+                total = -(-file.metadata.num_rows // rows)
+                yield from track(file.iter_batches(rows, columns=list(columns)), self.name, total)
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"{self.name}: damaged ({one_line(error)}); write it again") from None
 
@@ -52,6 +63,8 @@ class JsonLines:
     name: str
     """For messages."""
     table: pa.Table
+    images: ClassVar[tuple[str, ...]] = ()
+    """There are none."""
 
     @property
     def columns(self) -> list[str]:
@@ -76,16 +89,20 @@ def read_json_lines(path: Path, name: str) -> pa.Table:
         raise UserError(f"{name}: not a JSON object in each line ({one_line(error)})") from None
 
 
-TextTable = CsvFile | ParquetFile | JsonLines
+TextTable = CsvFile | ParquetFile | JsonLines | Sheet | Shard
 
 
 def open_table(root: Path, file: str) -> TextTable:
-    """Open a table; its content decides between CSV and Parquet, its name tells JSON lines.
+    """Open a table; its content decides between CSV and Parquet, its name tells the others.
 
     Raises:
         UserError: there is no such file, or it is neither.
     """
     path = locate(root, file)
+    if path.suffix.lower() in EXCEL_SUFFIXES:
+        return open_sheet(path, file)
+    if is_shard_name(file):
+        return open_shard(path, file)
     with path.open("rb") as start:
         is_parquet = start.read(4) == MAGIC
     if not is_parquet and path.suffix.lower() in (".parquet", ".pq"):
@@ -95,12 +112,30 @@ def open_table(root: Path, file: str) -> TextTable:
     if not is_parquet:
         return open_csv(path, file)
     try:
-        names = pq.read_schema(path).names
+        schema = pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{file}: damaged ({one_line(error)}); write it again") from None
+    names = schema.names
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f"{file}: has column {', '.join(map(repr, twice))} twice; rename one of them")
-    return ParquetFile(path, file, names)
+    images = tuple(each.name for each in schema if holds_images(each.type))
+    return ParquetFile(path, file, names, images, named_classes(schema))
+
+
+def holds_images(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes, or a struct with a field `bytes` that does."""
+    if pa.types.is_struct(kind) and (place := kind.get_field_index("bytes")) >= 0:
+        kind = kind.field(place).type
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def named_classes(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
+    """Return the class names that Hugging Face's `datasets` has written into a schema, by column."""
+    try:
+        features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+        return {name: tuple(each["names"]) for name, each in features.items() if "names" in each}
+    except (KeyError, TypeError, ValueError, AttributeError):  # not there, or of another version
+        return {}
 
 
 def require_columns(table: TextTable, *columns: str | None) -> None:

@@ -23,9 +23,12 @@ SMALL_CLASS = 10
 """A class with fewer examples is reported as small."""
 IMBALANCE = 10
 """A ratio of the largest to the smallest class from which it is reported."""
+FEW_LEVELS = 64
+"""Grey levels; images that use fewer may have lost what matters."""
 FORMATS = {
     "folders": "images in folders",
-    "paths": "a table of image files",
+    "paths": "a table of images",
+    "names": "images whose names tell their classes",
     "pixels": "a table of pixels",
     "arrays": "arrays",
     "table": "a table of features",
@@ -44,6 +47,7 @@ def check_report(data: UserData) -> Iterator[Table | str]:
     if scan.digests is not None and len(scan.usable):
         yield f"sizes (width×height): {describe_sizes(scan)}"
         yield f"colour: {describe_colour(scan)}"
+        yield from describe_depth(scan)
         yield f"equal images: {describe_duplicates(listing, scan, scan.digests)}"
     yield from describe_faults(listing, scan)
     yield from (f"note: {note}" for note in learning_notes(listing, scan))
@@ -53,6 +57,8 @@ def unlisted_notes(data: UserData) -> Iterator[str]:
     """Yield what becomes of the images that no row of a table names; not beside a table that was named by its path."""
     detected, examples = data.detected, data.listing.examples
     if not isinstance(detected.format, Paths) or not isinstance(examples, Files) or not detected.is_folder:
+        return
+    if examples.root != detected.root:  # the tables hold the images
         return
     if others := unlisted_files(detected.root, examples.paths):
         yield (
@@ -137,6 +143,31 @@ def describe_colour(scan: Scan) -> str:
     in_colour = [f"{int((~grey).sum()):,} in colour"] if (~grey).any() else []
     in_grey = [f"{int(grey.sum()):,} grey"] if grey.any() else []
     return ", ".join(in_colour + in_grey) + remark
+
+
+def describe_depth(scan: Scan) -> Iterator[str]:
+    """Yield the range of images of more than 8 bits, and how many images have further pages."""
+    ranges = scan.ranges[scan.usable]
+    deep = ranges[~np.isnan(ranges[:, 0])]
+    if len(deep):
+        scaled = "scaled from the whole range"
+        if scan.levels is not None:
+            scaled = f"scaled from {scan.levels[0]:g} to {scan.levels[1]:g} (prepare.levels)"
+        yield (
+            f"more than 8 bits: {len(deep):,} images with levels from {deep[:, 0].min():g} to {deep[:, 1].max():g}, "
+            f"{scaled}: {int(scan.used.sum())} of 256 grey levels are used{window_hint(int(scan.used.sum()))}"
+        )
+    pages = scan.pages[scan.usable]
+    if (several := int((pages > 1).sum())) > 0:
+        yield (
+            f"pages: {several:,} images have further pages or frames, up to {pages.max():,} in all; page 0 is taken, "
+            "prepare.page chooses another"
+        )
+
+
+def window_hint(used: int) -> str:
+    """Return what to do where images of more than 8 bits use few grey levels, as with a few very bright pixels."""
+    return "; if a narrower range matters, as a window of CT, set prepare.levels to it" if used < FEW_LEVELS else ""
 
 
 def describe_duplicates(listing: Listing, scan: Scan, digests: Array) -> str:

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sprout.config.compose import parse_override
 from sprout.config.download import Local
-from sprout.data.formats.archive import is_packed
+from sprout.data.formats import is_unpacked
 from sprout.data.importing.draft import Draft
 from sprout.data.importing.link_files import FileSet, files_to_link, is_linked, link_files
 from sprout.data.importing.user_data import UserData
@@ -100,7 +100,7 @@ def is_in_place(folder: Path, path: Path) -> bool:
     """
     place = folder.resolve()
     if path.is_file() and path.resolve().parent == place:
-        if is_packed(path) and len(list(folder.iterdir())) > 1:
+        if is_unpacked(path) and len(list(folder.iterdir())) > 1:
             raise UserError(f"{path}: an archive beside other files is not unpacked; keep it alone in {folder}")
         return True
     return path.resolve() == place

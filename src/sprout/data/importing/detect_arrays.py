@@ -1,80 +1,192 @@
-"""Detect which NumPy arrays are the examples and which are the labels."""
+"""Detect which arrays are the examples and which are the labels, by their names and values."""
 
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
 
 from sprout.config.formats import Arrays
+from sprout.data.formats.array_file import array_shape, open_array
+from sprout.data.formats.array_targets import class_texts
+from sprout.data.formats.folder_names import SPLIT_WORDS, is_filler, shared_words, words_of
+from sprout.data.importing.table_columns import MAX_INTEGER_CLASSES, UNSAID, Columns, refuse_minus_one
+from sprout.data.listing import Array
 from sprout.runtime.errors import UserError
 
-USUAL_NAMES = (
-    ("x_train", "y_train", "x_test", "y_test"),
-    ("train_images", "train_labels", "test_images", "test_labels"),
-    ("train_x", "train_y", "test_x", "test_y"),
-    ("x", "y", "x_test", "y_test"),
-    ("images", "labels", "test_images", "test_labels"),
-    ("images", "label", "test_images", "test_label"),
-    ("data", "labels", "test_data", "test_labels"),
-    ("data", "target", "test_data", "test_target"),
-    ("features", "labels", "test_features", "test_labels"),
-    ("arr_0", "arr_1", "arr_2", "arr_3"),
-)
-"""Names of the examples, their labels, and the same of the test split; all but the first may be missing."""
-
-ROLES = ("examples", "labels", "test split", "labels of the test split")
+EXAMPLES = ("x", "images", "image", "imgs", "features", "data", "inputs")
+"""Words for the examples in an array's name, the most usual first."""
+LABELS = ("y", "labels", "label", "targets", "target")
+"""Words for their labels."""
+UNNAMED = {
+    "arr_0": ("train", False),
+    "arr_1": ("train", True),
+    "arr_2": ("test", False),
+    "arr_3": ("test", True),
+}
+"""What arrays are that `numpy.savez` has numbered: their split, and whether they are labels."""
+RENAME = "rename them to x_train, y_train, x_val, y_val, x_test, y_test, or images and labels"
 
 
-def array_names(path: Path) -> list[str]:
-    """Return the names of the arrays in an .npz file, without reading the arrays.
+class Role(NamedTuple):
+    """What an array is by its name."""
 
-    Raises:
-        UserError: it is not an .npz file, or is empty.
+    rank: tuple[bool, int]
+    """The least is the most usual name for this."""
+    split: str
+    is_labels: bool
+
+
+def array_format(names: Mapping[str, str], *, number: bool = False, missing: str | None = None) -> Arrays:
+    """Return the settings of the format `arrays`.
+
+    Args:
+        names: key of the settings → the array.
+        number: whether numbers are learned.
+        missing: what stands for a missing label.
     """
-    try:
-        with zipfile.ZipFile(path) as file:
-            names = [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
-    except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(f"{path}: not a valid .npz file ({error}); write it again with numpy.savez") from None
-    if not names:
-        raise UserError(f"{path}: contains no arrays; write it with numpy.savez")
-    return names
-
-
-def arrays_format(
-    train: str, train_labels: str | None = None, test: str | None = None, test_labels: str | None = None
-) -> Arrays:
-    """Return the settings of the format `arrays`."""
     return Arrays(
-        kind="arrays", train=train, train_labels=train_labels, test=test, test_labels=test_labels, classes=None
+        kind="arrays",
+        train=names["train"],
+        train_labels=names.get("train_labels"),
+        val=names.get("val"),
+        val_labels=names.get("val_labels"),
+        test=names.get("test"),
+        test_labels=names.get("test_labels"),
+        unlabelled=names.get("unlabelled"),
+        number=number,
+        missing=missing,
+        classes=None,
     )
 
 
-def detect_arrays(file: str, arrays: dict[str, str]) -> tuple[Arrays, list[str]]:
-    """Detect the roles of arrays by their names.
+def detect_arrays(root: Path, file: str, arrays: dict[str, str], columns: Columns = UNSAID) -> tuple[Arrays, list[str]]:
+    """Detect the roles of arrays by their names, and whether the labels are classes or numbers.
 
     Args:
+        root: the folder of the files.
         file: named in messages.
         arrays: array name → its name in the format's settings.
+        columns: what the user says of the labels.
 
     Returns:
         the format, and notes for the user.
 
     Raises:
-        UserError: the names do not tell which array holds the examples.
+        UserError: the names do not tell which array holds the examples, or it is not clear what the labels are.
     """
-    lower = {name.lower(): setting for name, setting in arrays.items()}
-    usual = next((names for names in USUAL_NAMES if names[0] in lower and names[1] in lower), None)
-    usual = usual or next((names for names in USUAL_NAMES if names[0] in lower), None)
-    if usual is None and len(arrays) > 1:
+    chosen, notes = with_pool(keys_of(file, arrays))
+    notes = [*(f"{key.replace('_', ' ')}: {name}" for key, name in chosen.items()), *notes]
+    if unused := [name for name in arrays if name not in chosen.values()]:
+        notes.append(f"not used: {', '.join(unused)}")
+    settings = {key: arrays[name] for key, name in chosen.items()}
+    if "train_labels" not in chosen:
+        return array_format(settings), notes
+    number = learns_number(root, chosen["train_labels"], settings, columns)
+    notes.append(f"learned: {'numbers' if number else 'classes'}")
+    return array_format(settings, number=number, missing=columns.missing), notes
+
+
+def keys_of(file: str, arrays: Mapping[str, str]) -> dict[str, str]:
+    """Return the keys of the format's settings, each with its array.
+
+    Raises:
+        UserError: no array, or several, can be the examples of train; or several one of the others.
+    """
+    if len(arrays) == 1:
+        return {"train": next(iter(arrays))}
+    roles = {name: role for name in arrays if (role := role_of(name, shared_words(arrays)))}
+    chosen: dict[str, str] = {}
+    for split in ("train", "val", "test", "unlabelled"):
+        for is_labels, key in ((False, split), (True, f"{split}_labels")):
+            fitting = sorted((role, name) for name, role in roles.items() if role[1:] == (split, is_labels))
+            if len(fitting) > 1 and fitting[0][0] == fitting[1][0]:
+                raise UserError(f"{file}: {fitting[0][1]} and {fitting[1][1]} may both be `{key}`; remove one of them")
+            if fitting:
+                chosen[key] = fitting[0][1]
+    if "train" not in chosen:
         raise UserError(
-            f"{file}: contains the arrays {', '.join(arrays)}, whose names do not say what they are; rename them to "
-            "x_train, y_train, x_test, y_test, or images and labels"
+            f"{file}: contains the arrays {', '.join(arrays)}, whose names do not say what they are; {RENAME}"
         )
-    settings = [lower.get(name) for name in usual] if usual else [*arrays.values(), None, None, None]
-    train, train_labels, test, test_labels = settings
-    if test is not None and (train_labels is None) != (test_labels is None):
-        test = test_labels = None
-    used = (train, train_labels, test, test_labels)
-    notes = [f"{role}: {name}" for role, name in zip(ROLES, used, strict=True) if name]
-    unused = [name for name, setting in arrays.items() if setting not in used]
-    detected = arrays_format(str(train), train_labels, test, test_labels)
-    return detected, notes + ([f"not used: {', '.join(unused)}"] if unused else [])
+    return chosen
+
+
+def role_of(name: str, shared: set[str]) -> Role | None:
+    """Return what an array is by the words of its name, such as train-images-idx3-ubyte; None if they do not say.
+
+    Args:
+        name: of the array.
+        shared: words that the names of all arrays have.
+    """
+    if name in UNNAMED:
+        return Role((False, 0), *UNNAMED[name])
+    words = words_of(name.replace("t10k", "test"))
+    splits = [SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS]
+    labels, examples = ([word for word in words if word in known] for known in (LABELS, EXAMPLES))
+    others = [word for word in words if word not in (*SPLIT_WORDS, *LABELS, *EXAMPLES, "idx", "ubyte")]
+    known = all(is_filler(word) or word in shared for word in others)
+    if not known or len(splits) > 1 or not (labels or examples):
+        return None
+    rank = LABELS.index(labels[0]) if labels else EXAMPLES.index(examples[0])
+    return Role((not splits, rank), splits[0] if splits else "train", bool(labels))
+
+
+def with_pool(chosen: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Leave out what cannot be used; examples of val or test without labels become the unlabelled pool.
+
+    Args:
+        chosen: key of the settings → array.
+
+    Returns:
+        what is used, and notes for the user.
+    """
+    has_labels = "train_labels" in chosen
+    used = {key: name for key, name in chosen.items() if key.removesuffix("_labels") in chosen}
+    used.pop("unlabelled_labels", None)
+    notes: list[str] = []
+    for split in ("val", "test"):
+        if split not in used or (f"{split}_labels" in used) == has_labels:
+            continue
+        name, labels = used.pop(split), used.pop(f"{split}_labels", None)
+        if has_labels and "unlabelled" not in used:
+            used["unlabelled"] = name
+            notes.append(f"{name} has no labels, so its examples are the unlabelled ones that are learned from as well")
+        elif labels:
+            notes.append(f"{name} is not used: it has labels, and train has none")
+    if not has_labels:
+        used.pop("unlabelled", None)
+    return used, notes
+
+
+def learns_number(root: Path, name: str, settings: Mapping[str, str], columns: Columns) -> bool:
+    """Whether the labels are numbers to learn, and not classes.
+
+    Args:
+        root: the folder of the files.
+        name: of the labels of train.
+        settings: key of the format's settings → array.
+        columns: what the user says of the labels.
+
+    Raises:
+        UserError: `--target` names something else, or −1 may stand for a missing label.
+    """
+    if columns.target is not None and columns.target not in (f"{name}=class", f"{name}=number"):
+        raise UserError(f"--target={columns.target}: accepted for these arrays: {name}=class and {name}=number")
+    if columns.target is not None:
+        return columns.target == f"{name}=number"
+    with TemporaryDirectory(prefix="sprout-") as folder:
+        labels = np.array(open_array(root, settings["train_labels"], Path(folder)))
+    if are_numbers(labels, features=len(array_shape(root, settings["train"])) == 2):
+        return True
+    if columns.missing is None:
+        refuse_minus_one(class_texts(labels, name).unique().drop_null().to_pylist(), name, name)
+    return False
+
+
+def are_numbers(labels: Array, *, features: bool) -> bool:
+    """Whether labels are numbers: not whole ones, or those of features with many different values."""
+    if labels.dtype.kind not in "iuf" or labels.size != len(labels):
+        return False
+    values = labels[np.isfinite(labels)]
+    return bool((values % 1 != 0).any()) or (features and len(np.unique(values)) > MAX_INTEGER_CLASSES)

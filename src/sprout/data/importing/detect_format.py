@@ -1,30 +1,43 @@
 """Detect the format of a user's data, by file names and content."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from sprout.config.formats import Folders, Format, Paths
+from sprout.config.formats import Folders, Format, Names, Paths
 from sprout.config.formats import Table as TableFormat
 from sprout.config.validate import explain
-from sprout.data.formats import unpack_single
-from sprout.data.formats.archive import is_packed, unpack
-from sprout.data.formats.file_tree import Entry, is_document, is_folder, is_text, visible_entries
+from sprout.data.formats import is_unpacked, unpack_single
+from sprout.data.formats.archive import unpack
+from sprout.data.formats.array_file import SEVERAL, array_names, is_array_file
+from sprout.data.formats.excel import EXCEL_SUFFIXES
+from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Entry, is_document, is_folder, is_text, visible_entries, walk
 from sprout.data.formats.folder_names import splits_of
 from sprout.data.formats.folders import has_classes, top_entries
+from sprout.data.formats.idx import is_idx
+from sprout.data.formats.names import likely_pattern
 from sprout.data.formats.text_table import JSON_SUFFIXES
-from sprout.data.importing.detect_arrays import array_names, arrays_format, detect_arrays
+from sprout.data.formats.web_dataset import is_shard
+from sprout.data.hub_cache import snapshot_of
+from sprout.data.importing.detect_arrays import array_format, detect_arrays
+from sprout.data.importing.detect_shards import find_shards
 from sprout.data.importing.detect_tables import detect_table, detect_train_test_pair
 from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.runtime.errors import UserError, listed
 
+SAMPLE_FILES = 100_000
+"""Files by whose names a pattern is looked for."""
 GUIDE = "docs/your_own_data.md"
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", *JSON_SUFFIXES)
-ARRAY_SUFFIXES = (".npz", ".npy")
-ACCEPTED = "class folders, a table of paths, of pixels or of features (CSV, Parquet), .npz, .npy, or an archive of them"
-LIST_SUFFIXES = (".txt", ".json", ".xml", ".xls", ".xlsx", ".mat")
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", *JSON_SUFFIXES, *EXCEL_SUFFIXES)
+ACCEPTED = (
+    "class folders, a table of paths, of pixels or of features (CSV, Parquet, Excel), arrays (.npz, .npy, idx, .mat), "
+    "or an archive of them"
+)
+LIST_SUFFIXES = (".txt", ".json", ".xml", ".mat")
 """Endings of files that may say what images show, and are not read."""
 MAGIC = {b"PAR1": "table", b"\x93NUM": "npy"}
 """The first bytes of some kinds of files."""
@@ -36,7 +49,7 @@ class Detected:
     """Data whose format is known."""
 
     path: Path
-    """As the user wrote it."""
+    """As the user wrote it; of a cache of Hugging Face, the snapshot."""
     root: Path
     """The folder that the format's file names are relative to."""
     format: Format
@@ -68,23 +81,32 @@ def detect_format(path: Path, scratch: Path, columns: Columns = UNSAID) -> Detec
     try:
         detected = detect_at(path, scratch, columns)
     except ValidationError as error:  # such as a column without a name
-        raise UserError(f"{path}: {explain('format', error, TableFormat)}") from None
-    if columns != UNSAID and detected.format.kind not in ("table", "paths"):
+        kind = TableFormat if columns.pattern is None else Names
+        raise UserError(f"{path}: {explain('format', error, kind)}") from None
+    takes_columns = {
+        "names": UNSAID._replace(pattern=columns.pattern),
+        "table": columns._replace(pattern=None),
+        "paths": columns._replace(pattern=None),
+        "arrays": columns._replace(group=None, pattern=None),
+    }
+    if columns != takes_columns.get(detected.format.kind, UNSAID):
         raise UserError(
-            f"{' '.join(columns.options)}: {path} is not a table with a column of labels or for each feature"
+            f"{' '.join(columns.options)}: not for {path}, whose format is {detected.format.kind}; leave it out, or "
+            f"see {GUIDE}"
         )
     return detected
 
 
 def detect_at(path: Path, scratch: Path, columns: Columns) -> Detected:
     """Detect the format of a folder, an archive or a single file."""
+    path = snapshot_of(path)
     if path.is_dir():
-        root, _ = unpack_single(path, scratch / "unpacked")
+        root, _ = unpack_single(path, scratch / "unpacked", is_unpacked)
         return Detected(path, root, *detect_folder(root, columns))
     if not path.is_file():
         problem = "not a file or folder" if path.exists() else "no such file or folder"
         raise UserError(f"{path}: {problem}; see {GUIDE}")
-    if is_packed(path):
+    if is_unpacked(path):
         unpack(path, scratch / "unpacked")
         return Detected(path, scratch / "unpacked", *detect_folder(scratch / "unpacked", columns))
     return Detected(path, path.parent, *detect_file(path, columns))
@@ -94,12 +116,15 @@ def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:
     """Detect the format of a single file, by its content."""
     with path.open("rb") as file:
         start = file.read(4096)
-    if path.suffix == ".npz":
-        return detect_arrays(path.name, {name: f"{path.name}:{name}" for name in array_names(path)})
+    if path.suffix in SEVERAL:
+        arrays = {name: f"{path.name}:{name}" for name in array_names(path)}
+        return detect_arrays(path.parent, path.name, arrays, columns)
+    if is_shard(path) or path.suffix.lower() in EXCEL_SUFFIXES:
+        return detect_table(path.parent, path.name, columns)
     kind = MAGIC.get(start[:4], "table" if b"\0" not in start else None)
-    if kind == "npy":
-        note = f"{path.name} has no labels; put them beside it as x_train.npy and y_train.npy, or into one .npz"
-        return arrays_format(path.name), [note]
+    if kind == "npy" or is_idx(path):
+        note = f"{path.name} has no labels; if another file beside it has them, name the folder of both"
+        return array_format({"train": path.name}), [note]
     if kind is None:
         raise UserError(f"{path}: not data in a known format; accepted: {ACCEPTED}; see {GUIDE}")
     return detect_table(path.parent, path.name, columns)
@@ -107,22 +132,35 @@ def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:
 
 def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
     """Detect the format of a folder, or of its only subfolder."""
+    if columns.pattern is not None:
+        return Names(kind="names", pattern=columns.pattern, classes=None), []
     entries = top_entries(root)
     files = [Path(entry.path).relative_to(root) for entry in entries if entry.is_file() and is_text(entry.name)]
     folders = [entry for entry in entries if is_folder(entry)]
     tables = [str(file) for file in files if is_table(file.name)]
-    arrays = [file for file in files if file.suffix.lower() in ARRAY_SUFFIXES]
-    if arrays and not folders and not tables:
-        return detect_arrays(str(root), dict(arrays_of_folder(root, arrays)))
+    arrays = [file for file in files if is_array_file(file.name)]
+    images = any(file.name.lower().endswith(IMAGE_SUFFIXES) for file in files)
+    if arrays and not folders and not tables and not images:
+        return detect_arrays(root, str(root), dict(arrays_of_folder(root, arrays)), columns)
+    if shards := find_shards(root):
+        return detect_table(root, shards, columns)
     classes = has_classes(root)
     if classes and columns == UNSAID and (not tables or splits_of([entry.name for entry in folders])):
         return FOLDERS, [f"{file} is not read: the folders define labels and splits" for file in tables]
     tables = tables or tables_in(root, folders)
     if not tables:
         refuse_other_lists(root, entries, classes=classes)
-        return FOLDERS, []
+        return FOLDERS, [] if classes else pattern_notes(root)
     images = bool(folders) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
     return detect_tables(root, tables, columns, FOLDERS if classes else None, images=images)
+
+
+def pattern_notes(root: Path) -> list[str]:
+    """Return that the names of images may tell their classes, if they look like it."""
+    real = os.path.realpath(root)
+    found = walk(real, len(real.rstrip("/")) + 1, visible_entries(real))
+    pattern = likely_pattern([path for path, fault in islice(found, SAMPLE_FILES) if fault is None])
+    return [f"the names may tell their classes; if so: --pattern '{pattern}'"] if pattern else []
 
 
 def refuse_other_lists(root: Path, entries: list[Entry], *, classes: bool) -> None:
@@ -212,8 +250,11 @@ def tables_with_labels(root: Path, tables: list[str], columns: Columns) -> dict[
 
 def arrays_of_folder(root: Path, files: list[Path]) -> Iterator[tuple[str, str]]:
     """Yield the name of each array, and its name in the settings of the format `arrays`."""
+    several = sum(file.suffix in SEVERAL for file in files) > 1
     for file in files:
-        if file.suffix.lower() == ".npy":
-            yield file.stem, str(file)
+        if file.suffix in SEVERAL:
+            names = array_names(root / file)
+            # The names of files with the same arrays tell their splits.
+            yield from ((f"{file.stem}:{name}" if several else name, f"{file}:{name}") for name in names)
         else:
-            yield from ((name, f"{file}:{name}") for name in array_names(root / file))
+            yield file.name.removesuffix(".gz").removesuffix(".npy"), str(file)

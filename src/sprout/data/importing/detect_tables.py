@@ -7,16 +7,16 @@ from pathlib import Path
 
 from sprout.config.formats import Paths, Pixels, Table
 from sprout.data.formats.csv_file import CsvFile
-from sprout.data.formats.file_tree import Finder
+from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Finder
 from sprout.data.formats.labels import NO_LABEL, NUMBER
 from sprout.data.formats.paths import table_files
 from sprout.data.formats.pixel_file import LABELS
-from sprout.data.formats.text_table import open_table
+from sprout.data.formats.text_table import ParquetFile, open_table
 from sprout.data.formats.values import bytes_of
 from sprout.data.importing.table_columns import (
-    IMAGE_SUFFIXES,
     LABEL_COLUMNS,
     MAX_INTEGER_CLASSES,
+    MINUS_ONE,
     ROW_COLUMNS,
     UNSAID,
     Columns,
@@ -178,20 +178,24 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
     group = columns.group
     rest = [name for name in sample.text if name not in (path, split, group) and name.lower() not in ROW_COLUMNS]
     label = columns.target or label_column(sample, file, rest)
-    if isinstance(label, str) and kind is None and columns.missing is None:
-        refuse_minus_one(sample, label)
+    names = sample.table.classes if isinstance(sample.table, ParquetFile) else {}
+    classes = names.get(label) if isinstance(label, str) else None
+    # With named classes, Hugging Face writes -1 where an example has none.
+    missing = columns.missing or (MINUS_ONE if classes else None)
+    if isinstance(label, str) and kind is None and missing is None:
+        refuse_minus_one(sample.values(label), f"{file}: column {label!r}", label)
     notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
     settings = Paths(
         kind="paths",
         file=file,
         path=path,
         label=label,
-        missing=columns.missing,
+        missing=missing,
         split=split,
         folder_splits=split is None,
         group=group,
         unlisted="ignored",
-        classes=None,
+        classes=classes,
     )
     return settings, notes
 
@@ -246,7 +250,7 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
     learned = target or sample.column_named(LABELS) or last
     number = is_number(sample.table, learned, columns.missing) if kind is None else kind == "number"
     if kind is None and columns.missing is None:
-        refuse_minus_one(sample, learned)
+        refuse_minus_one(sample.values(learned), f"{file}: column {learned!r}", learned)
     rest = [name for name in sample.text if name not in (learned, split, group)]
     left_out = unusable_features(sample, rest)
     kept = tuple(name for name in rest if name not in left_out)

@@ -26,6 +26,7 @@ COMMENTS = {
     ("prepare", "size"): "Height and width in pixels.",
     ("prepare", "resize"): "fit shows the whole image on black, crop fills the frame, none refuses other sizes.",
     ("prepare", "channels"): "1 is grey, 3 is colour.",
+    ("prepare", "levels"): "What becomes black and white in images of more than 8 bits: the range of training.",
     ("prepare", "test"): "A fraction or a number to draw; null means the data's own test split.",
     ("prepare", "folds"): "Cross-validation in place of val: all of these few labels are learned from and measured on.",
     ("prepare", "labels"): "How many keep their label, to see what the others are good for; null means all.",

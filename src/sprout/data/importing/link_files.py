@@ -34,7 +34,7 @@ def files_to_link(detected: Detected, listing: Listing) -> FileSet:
     """
     path = detected.path
     chosen = files_of_folder(path) if path.is_dir() else FileSet({path.name: path.resolve()}, {})
-    if not detected.is_unpacked and isinstance(listing.examples, Files):
+    if not detected.is_unpacked and isinstance(listing.examples, Files) and listing.examples.root == detected.root:
         chosen.files.update((path, detected.root / path) for path in listing.examples.paths if path)
     return FileSet({path: Path(os.path.realpath(file)) for path, file in chosen.files.items()}, chosen.left_out)
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import Fault, without_pillow_limits
-from sprout.data.prepare.pixels import Array
+from sprout.data.prepare.open_image import Raw
+from sprout.data.prepare.pixels import Array, Levels
 from sprout.data.prepare.worker import DIGEST_BYTES, decoder
 
 
@@ -26,12 +27,18 @@ class ScannedChunk:
     """(n,) bool: shows no colour, even where it has three channels."""
     digests: Array
     """(n, 16) uint8: BLAKE2b of the shape and the pixels."""
+    raw: list[Raw]
+    """Of each image, what its 8-bit pixels do not show."""
+    used: Array
+    """(256,) bool: levels that a pixel of an image of more than 8 bits has."""
     faults: dict[int, str]
     """Row → reason."""
 
 
 @without_pillow_limits()
-def scan_chunk(start: int, root: str | None, examples: list[str] | Array, max_pixels: int) -> ScannedChunk:
+def scan_chunk(
+    start: int, root: str | None, examples: list[str] | Array, max_pixels: int, levels: Levels | None
+) -> ScannedChunk:
     """Decode images at their own size and describe them.
 
     Args:
@@ -39,14 +46,16 @@ def scan_chunk(start: int, root: str | None, examples: list[str] | Array, max_pi
         root: where the files lie; None for an array.
         examples: (n,) paths under the root, or (n, H, W) or (n, H, W, C) pixels.
         max_pixels: a file with more is a fault.
+        levels: what becomes black and white in images of more than 8 bits; None means the whole range.
     """
-    decode = decoder(root, ImageFormat(size=None, channels=None, resize="none", max_pixels=max_pixels))
+    decode = decoder(root, ImageFormat(None, None, "none", max_pixels, levels))
     count = len(examples)
     shapes, digests = np.zeros((count, 3), np.int32), np.zeros((count, DIGEST_BYTES), np.uint8)
-    chunk = ScannedChunk(start, shapes, np.zeros(count, bool), digests, {})
+    raw = [Raw() for _ in range(count)]
+    chunk = ScannedChunk(start, shapes, np.zeros(count, bool), digests, raw, np.zeros(256, bool), {})
     for position, example in enumerate(examples):
         try:
-            pixels = decode(example)
+            pixels = decode(example, raw=raw[position])
         except Fault as fault:
             chunk.faults[start + position] = str(fault)
         else:
@@ -58,6 +67,8 @@ def describe(chunk: ScannedChunk, position: int, pixels: Array) -> None:
     """Store what is known of one image: (H, W, C) uint8."""
     chunk.shapes[position] = pixels.shape
     chunk.grey[position] = is_grey(pixels)
+    if chunk.raw[position].levels is not None:
+        chunk.used[np.unique(pixels)] = True
     digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=DIGEST_BYTES)
     digest.update(pixels.tobytes())
     chunk.digests[position] = np.frombuffer(digest.digest(), np.uint8)

@@ -74,7 +74,7 @@ FEW_ROWS_FILES = {
 }
 """The same for rows of a table."""
 
-Value = int | float | str | None | list[int] | list[str] | Mapping[str, float | str]
+Value = int | float | str | None | list[int] | list[str] | list[int | float] | Mapping[str, float | str]
 Section = dict[str, Value]
 """Lines of one section of a config file."""
 
@@ -143,7 +143,8 @@ def suggest_for_images(scan: Scan, targets: Targets, splits: Section, amounts: A
     """Choose settings for images."""
     height, width, image_format = suggest_format(scan)
     train = suggest_schedule(amounts.labelled, splits, PIXELS / (height * width)) | {"lr": 0.003}
-    said, prepare = LEARNS[targets.kind] + measured(splits, amounts.labelled), image_format | splits
+    levels: Section = {} if scan.levels is None else {"levels": list[int | float](scan.levels)}
+    said, prepare = LEARNS[targets.kind] + measured(splits, amounts.labelled), image_format | levels | splits
     no_pool = {"/pseudo_label": "none"} if splits["folds"] else {}
     if min(height, width) < 4:
         return SuggestedSettings(said, files_for(targets, "mlp") | no_pool, prepare, {}, train)

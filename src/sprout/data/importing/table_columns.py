@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.data.formats.feature_columns import Survey, entries_of
-from sprout.data.formats.file_tree import Finder
+from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Finder
 from sprout.data.formats.folder_names import SPLIT_WORDS, split_of
 from sprout.data.formats.labels import NO_LABEL, NUMBERED_SPLITS, ONE, ZERO, target_text
 from sprout.data.formats.pixel_file import LABELS
@@ -27,13 +27,14 @@ SPLIT_COLUMNS = ("split", "set", "subset", "usage", "dataset", "partition", "pha
 GROUP_COLUMNS = tuple(
     what + ending for what in ("patient", "subject", "person", "lesion", "case", "group") for ending in ("id", "")
 )
-LABEL_COLUMNS = (*LABELS, "labels", "classname", "labelname", "classlabel", "category", "diagnosis", "dx", "species")
+LABEL_COLUMNS = (
+    *(*LABELS, "labels", "cls", "classname", "labelname", "classlabel", "category", "diagnosis", "dx", "species"),
+)
 """Usual names of a label's column in a table of images, the most usual first."""
 ROW_COLUMNS = ("id", "index", "row", "no", "unnamed: 0", "")
 """Columns that only identify the row."""
 ID_NAME = re.compile(r".*([a-z0-9](ID|Id)|[ _-](id|Id|ID))")
 """Names such as PassengerId and customer_id."""
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
 MINUS_ONE = "-1"
 """How scikit-learn writes that a label is missing, as a rule."""
 SAMPLE_ROWS = 1000
@@ -42,7 +43,7 @@ MAX_INTEGER_CLASSES = 20
 
 
 class Columns(NamedTuple):
-    """What the user says of the columns of a table."""
+    """What the user says of the columns of a table, or of the names of images."""
 
     target: str | None = None
     """The column to learn, also COLUMN=class or COLUMN=number; None chooses one."""
@@ -50,6 +51,8 @@ class Columns(NamedTuple):
     """The column whose equal values stay in one split; None takes one with a usual name."""
     missing: str | None = None
     """What stands for a missing label, beside an empty entry and the like."""
+    pattern: str | None = None
+    """How images are named; see `config.formats.Names`."""
 
     @property
     def options(self) -> list[str]:
@@ -62,7 +65,7 @@ UNSAID = Columns()
 
 @dataclass(frozen=True)
 class TableSample:
-    """The first rows of a table, as text."""
+    """The first rows of a table, as text; columns of images are left out."""
 
     table: TextTable
     text: dict[str, pa.Array]
@@ -93,18 +96,21 @@ def read_sample(table: TextTable) -> TableSample:
     Raises:
         UserError: it has no rows.
     """
-    batch = next(iter(table.batches(table.columns)), None)
+    columns = [name for name in table.columns if name not in table.images]
+    batch = next(iter(table.batches(columns)), None)
     if batch is None or not batch.num_rows:
         raise UserError(f"{table.name}: a header and no rows; add some")
-    return TableSample(table, {name: as_text(batch.column(name)[:SAMPLE_ROWS], name) for name in table.columns})
+    return TableSample(table, {name: as_text(batch.column(name)[:SAMPLE_ROWS], name) for name in columns})
 
 
 def path_column(sample: TableSample, root: Path, file: str) -> str | None:
-    """Return the column whose values are existing image files, or None.
+    """Return the column whose values are existing image files, or that holds the images itself, or None.
 
     Raises:
         UserError: a column names image files, but they do not exist relative to the table.
     """
+    if held := sample.table.images:
+        return next((name for name in PATH_COLUMNS if name in held), held[0])
     finder = Finder(root, str(Path(file).parent))
     usual = sample.column_named(PATH_COLUMNS)
     problem = None
@@ -168,18 +174,22 @@ def one_hot_columns(sample: TableSample, columns: Sequence[str]) -> tuple[str, .
     return tuple(columns) if 2 * int((ones == 1).sum()) > len(ones) else None
 
 
-def refuse_minus_one(sample: TableSample, label: str) -> None:
+def refuse_minus_one(values: Sequence[str], what: str, target: str) -> None:
     """Ask what −1 means among labels that are otherwise whole numbers from 0 on.
+
+    Args:
+        values: the distinct labels.
+        what: where they are, for the message.
+        target: what `--target` calls them.
 
     Raises:
         UserError: there is one.
     """
-    values = sample.values(label)
     others = [value for value in values if value not in (MINUS_ONE, *NO_LABEL)]
     if MINUS_ONE in values and len(others) > 1 and all(value.isdecimal() for value in others):
         raise UserError(
-            f"{sample.table.name}: column {label!r} has {MINUS_ONE} beside numbers from 0 on: if it stands for a "
-            f"missing label, add --missing={MINUS_ONE}; if it is a class, --target {label}=class"
+            f"{what} has {MINUS_ONE} beside numbers from 0 on: if it stands for a missing label, add "
+            f"--missing={MINUS_ONE}; if it is a class, --target {target}=class"
         )
 
 

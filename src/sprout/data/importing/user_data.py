@@ -18,6 +18,7 @@ from sprout.data.importing.scan_worker import ScannedChunk, scan_chunk
 from sprout.data.importing.table_columns import UNSAID, Columns
 from sprout.data.listing import Array, Files, Listing
 from sprout.data.prepare.decode_all import are_few
+from sprout.data.prepare.pixels import Levels
 from sprout.data.prepare.small_classes import without_small_classes
 from sprout.data.prepare.worker import DIGEST_BYTES
 from sprout.runtime.errors import UserError
@@ -39,6 +40,14 @@ class Scan:
     """(N,) bool: images that show no colour."""
     digests: Array | None
     """(N, 16) uint8: equal where images are; None for rows of a table."""
+    ranges: Array = field(default_factory=lambda: np.zeros((0, 2)))
+    """(N, 2) float64: the least and the largest level of images of more than 8 bits; NaN where there are 8."""
+    pages: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(N,) int64: pages of a TIFF, or frames of an animation."""
+    levels: Levels | None = None
+    """What the images of more than 8 bits should be scaled from; None means the whole range."""
+    used: Array = field(default_factory=lambda: np.zeros(256, bool))
+    """(256,) bool: the grey levels that these images then have."""
     left_out: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     """(n,) rows whose classes are too small."""
 
@@ -122,21 +131,61 @@ def scan_examples(listing: Listing, max_pixels: int) -> Scan:
     count, examples = len(listing), listing.examples
     if isinstance(examples, np.ndarray) and examples.ndim == 2:
         return Scan(listing.faults, np.zeros((count, 0), np.int32), np.zeros(count, bool), None)
-    scan = Scan({}, np.zeros((count, 3), np.int32), np.zeros(count, bool), np.zeros((count, DIGEST_BYTES), np.uint8))
-    with closing(scan_chunks(examples, max_pixels)) as chunks:
-        for _ in track(collect(chunks, scan), "scan", count):
-            pass
+    scan = scan_images(examples, max_pixels, None)
+    if levels := suggest_levels(listing, scan.ranges):
+        # Only now is it known how the images of more than 8 bits become the pixels that are compared and counted.
+        scan = scan_images(examples, max_pixels, levels)
     # The listing's reasons are more precise: a file without a path cannot be opened.
     scan.faults.update(listing.faults)
     return scan
 
 
-def scan_chunks(examples: Files | Array, max_pixels: int) -> Generator[ScannedChunk]:
+def scan_images(examples: Files | Array, max_pixels: int, levels: Levels | None) -> Scan:
+    """Decode images once; `levels` as for `scan_chunk`."""
+    count = len(examples)
+    scan = Scan(
+        {},
+        np.zeros((count, 3), np.int32),
+        np.zeros(count, bool),
+        np.zeros((count, DIGEST_BYTES), np.uint8),
+        np.full((count, 2), np.nan),
+        np.ones(count, np.int64),
+        levels,
+    )
+    with closing(scan_chunks(examples, max_pixels, levels)) as chunks:
+        for _ in track(collect(chunks, scan), "scan", count):
+            pass
+    return scan
+
+
+def suggest_levels(listing: Listing, ranges: Array) -> Levels | None:
+    """Return the range of the images of more than 8 bits that are learned from; None where the whole range is as good.
+
+    Args:
+        listing: the examples.
+        ranges: (N, 2) the range of each image, NaN where it has 8 bits.
+    """
+    learned = np.ones(len(ranges), bool)
+    if listing.split is not None:
+        learned = ~np.isin(np.array(listing.split.to_pylist(), object), ["val", "test"])
+    known = ranges[learned & ~np.isnan(ranges[:, 0])]
+    if not len(known):
+        return None
+    low, high = float(known[:, 0].min()), float(known[:, 1].max())
+    floats = isinstance(listing.examples, np.ndarray) and listing.examples.dtype.kind == "f"
+    if low >= 0 and high <= 1 and (floats or (known % 1 != 0).any()):
+        return None  # floats in 0..1
+    if low >= 0 and 1 < high <= 255:
+        return 0.0, 255.0  # 8 bits in a larger type
+    return (low, high) if low < high and (low, high) != (0.0, 65535.0) else None
+
+
+def scan_chunks(examples: Files | Array, max_pixels: int, levels: Levels | None) -> Generator[ScannedChunk]:
     """Scan chunk by chunk, in the order of the rows."""
     root = str(examples.root) if isinstance(examples, Files) else None
     images = examples.paths if isinstance(examples, Files) else examples
     tasks = (
-        partial(scan_chunk, start, root, images[start : start + CHUNK], max_pixels)
+        partial(scan_chunk, start, root, images[start : start + CHUNK], max_pixels, levels)
         for start in range(0, len(images), CHUNK)
     )
     # Sending an array to other processes takes as long as scanning it.
@@ -152,5 +201,8 @@ def collect(chunks: Iterator[ScannedChunk], scan: Scan) -> Iterator[int]:
         scan.shapes[rows], scan.grey[rows] = chunk.shapes, chunk.grey
         if scan.digests is not None:
             scan.digests[rows] = chunk.digests
+        scan.ranges[rows] = [raw.levels or (np.nan, np.nan) for raw in chunk.raw]
+        scan.pages[rows] = [raw.pages for raw in chunk.raw]
+        scan.used[chunk.used] = True
         scan.faults.update(chunk.faults)
         yield from range(rows.start, rows.stop)

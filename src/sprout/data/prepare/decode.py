@@ -1,9 +1,10 @@
 """Decode one image, from a file or an array, to (H, W, C) uint8. Imports only numpy, Pillow and simplejpeg.
 
-The content of a file decides its format, never its name: JPEG, MPO, PNG, GIF, BMP, TIFF, WEBP, AVIF and PPM are read.
-Of an animation the first frame is taken. Its pixels are converted (the table in `pixels`), then rotated as EXIF or XMP
-says. Where other channels are requested, colour becomes grey by ITU-R 601 luma, and grey becomes colour by repetition.
-Resizing comes last.
+The content of a file decides its format, never its name: JPEG, MPO, PNG, GIF, BMP, TIFF, WEBP, AVIF and PPM are read,
+and HEIC where pillow-heif is installed.
+One page of a TIFF or frame of an animation is taken. Its pixels are converted (the table in `pixels`), then rotated as
+EXIF or XMP says. Where other channels are requested, colour becomes grey by ITU-R 601 luma, and grey becomes colour by
+repetition. Resizing comes last.
 
 Plain JPEGs are decoded by simplejpeg, six times as fast as by Pillow where they are small. Both use libjpeg-turbo, so
 the pixels are the same. Other JPEGs are left to Pillow: with EXIF or XMP, CMYK, damaged, or worth decoding at a smaller
@@ -20,13 +21,20 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import simplejpeg
-from PIL import AvifImagePlugin, Image, TiffImagePlugin, WebPImagePlugin
+from PIL import Image
 
-from sprout.data.prepare.fault import FORMATS, Fault, as_fault
-from sprout.data.prepare.pixels import Array, resize, to_8_bits, to_grey_or_rgb
-
-# Pillow reads these formats only once their modules are imported.
-_ = AvifImagePlugin, TiffImagePlugin, WebPImagePlugin
+from sprout.data.prepare.fault import Fault, as_fault
+from sprout.data.prepare.open_image import Raw, open_image, turn_to
+from sprout.data.prepare.pixels import (
+    Array,
+    Levels,
+    is_deep,
+    range_of,
+    raw_levels,
+    resize,
+    to_8_bits,
+    to_grey_or_rgb,
+)
 
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -63,21 +71,33 @@ class ImageFormat:
     """fit, crop or stretch (see `pixels.resize`), or none: another size is a fault."""
     max_pixels: int
     """A file with more pixels is a fault, found before it is decoded."""
+    levels: Levels | None = None
+    """What becomes black and white in images of more than 8 bits; None means the whole range."""
+    page: int = 0
+    """The page of a TIFF or the frame of an animation, from 0."""
 
 
-def decode(file: BinaryIO, target: ImageFormat) -> Array:
+def decode(file: BinaryIO, target: ImageFormat, raw: Raw | None = None) -> Array:
     """Decode an image file in full: (H, W, C) uint8. To be called within `as_fault`.
 
+    Args:
+        file: the file.
+        target: what the result looks like.
+        raw: is filled, where it is wanted.
+
     Raises:
-        Fault: it has too many pixels, a kind of pixel without conversion, or another size where `resize` is none.
+        Fault: it has too many pixels, a kind of pixel without conversion, no such page, or another size where `resize`
+            is none.
         Exception: anything that Pillow raises for damaged bytes.
     """
     smallest = math.inf if target.size is None or target.resize == "none" else REDUCING_GAP * max(target.size)
-    if isinstance(file, BytesIO):
+    if isinstance(file, BytesIO) and not target.page:
         levels = decode_plain_jpeg(file.getvalue(), target.max_pixels, 2 * smallest)
         if levels is not None:
             return convert_array(levels, target)
-    image = Image.open(file, formats=FORMATS)
+    image = open_image(file)
+    if target.page or raw is not None:
+        turn_to(image, target.page, raw)
     width, height = image.size
     if width * height > target.max_pixels:
         raise Fault(f"{width}×{height} pixels, more than prepare.max_pixels={target.max_pixels}")
@@ -86,7 +106,9 @@ def decode(file: BinaryIO, target: ImageFormat) -> Array:
     with stderr_dropped() if image.format == "TIFF" else nullcontext():
         image.load()
     turn = TRANSPOSE.get(orientation(image))
-    converted = to_grey_or_rgb(image)
+    if raw is not None and is_deep(image):
+        raw.levels = range_of(raw_levels(image))
+    converted = to_grey_or_rgb(image, target.levels)
     return convert_image(converted if turn is None else converted.transpose(turn), target)
 
 
@@ -145,16 +167,23 @@ def stderr_dropped() -> Iterator[None]:
         os.close(null)
 
 
-def decode_array(example: Array, target: ImageFormat) -> Array:
+def decode_array(example: Array, target: ImageFormat, raw: Raw | None = None) -> Array:
     """Convert the pixels of an array: (H, W) or (H, W, C), uint8, uint16 or float in 0..1 → (H, W, C) uint8.
 
     Four channels are RGBA. Other numbers than 1, 3 or 4 are kept, if neither size nor channels are to change.
+
+    Args:
+        example: of another type or range where the target has levels.
+        target: what the result looks like.
+        raw: is filled, where it is wanted.
 
     Raises:
         Fault: it cannot be converted.
     """
     with as_fault():
-        levels = to_8_bits(example)
+        if raw is not None:
+            raw.levels = range_of(example)
+        levels = to_8_bits(example, target.levels)
         return convert_array(levels[:, :, None] if levels.ndim == 2 else levels, target)
 
 

@@ -66,7 +66,9 @@ def load_examples(listing: Listing, scratch: Path, settings: Prepare) -> tuple[E
     decoded = decode_all(
         found,
         scratch,
-        ImageFormat(settings.size, settings.channels, settings.resize, settings.max_pixels),
+        ImageFormat(
+            settings.size, settings.channels, settings.resize, settings.max_pixels, settings.levels, settings.page
+        ),
         known_faults=listing.faults,
         near_duplicates=settings.near_duplicates,
     )

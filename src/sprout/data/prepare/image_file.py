@@ -7,8 +7,10 @@ from functools import lru_cache
 from io import BytesIO
 from typing import BinaryIO
 
+from sprout.data.hub_cache import link_boundary
 from sprout.data.prepare.decode import ImageFormat, decode
 from sprout.data.prepare.fault import Fault, as_fault
+from sprout.data.prepare.open_image import Raw
 from sprout.data.prepare.pixels import Array
 
 IN_MEMORY = 8 << 20
@@ -17,7 +19,7 @@ FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 """Without O_NONBLOCK, opening a pipe would wait for a writer."""
 
 
-def decode_file(root: str, path: str, target: ImageFormat) -> Array:
+def decode_file(root: str, path: str, target: ImageFormat, raw: Raw | None = None) -> Array:
     """Decode the file `path` under `root`: (H, W, C) uint8. To be called within `without_pillow_limits`.
 
     Raises:
@@ -27,7 +29,7 @@ def decode_file(root: str, path: str, target: ImageFormat) -> Array:
         file, length = open_file(root, os.path.join(root, path))
         with file:
             try:
-                return decode(file, target)
+                return decode(file, target, raw)
             except (OSError, EOFError) as error:
                 if isinstance(error, EOFError) or "truncated" in str(error).lower():
                     raise Fault(f"truncated: the file has only {length:,} bytes") from None
@@ -61,7 +63,7 @@ def open_descriptor(root: str, path: str) -> int:
             raise Fault("a device or pipe, not a file") from None
         if error.errno != errno.ELOOP:
             raise
-    if not within(root, os.path.realpath(path)):
+    if not within(link_boundary(resolved(root)), os.path.realpath(path)):
         raise Fault("a link that leads out of the source's folder")
     return os.open(path, FLAGS)
 

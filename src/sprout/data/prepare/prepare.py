@@ -62,6 +62,7 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
     write_contact_sheets(folder / "contact_sheets", examples, assignment.rows["train"], assignment.targets)
     summary = summarize(examples, assignment, listing.features, statistics, len(faults), equal, near)
     summary["notes"] += [*left_out, *note_filled(listing.features, medians)]
+    summary |= {"levels": settings.levels, "page": settings.page}
     write_json(folder / "classes.json", assignment.targets.classes)
     write_json(folder / "summary.json", summary)
     for note in summary["notes"]:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -86,8 +85,8 @@ def decode_examples(
     return pixels, faults
 
 
-def decoder(root: str | None, target: ImageFormat) -> Callable[[Any], Array]:
-    """Return the function that decodes one example: a path under the root, or pixels where root is None."""
+def decoder(root: str | None, target: ImageFormat) -> Callable[..., Array]:
+    """Return what decodes one example, a path under the root, or pixels where root is None; and may fill a `Raw`."""
     if root is None:
         return partial(decode_array, target=target)
     return partial(decode_file, root, target=target)

@@ -1,0 +1,57 @@
+"""Images that lie in the tables that name their labels: written to files, to be decoded as all others are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sprout.data.formats.text_table import TextTable
+from sprout.data.formats.values import as_text
+from sprout.data.listing import Faults
+
+
+class Embedded(NamedTuple):
+    """The rows of a table with images in it."""
+
+    files: list[str]
+    """(N,) relative to the folder of the images, "" where there is a fault."""
+    columns: dict[str, pa.Array]
+    """Name → (N,) string, null where it is empty."""
+    faults: Faults
+
+
+def write_images(table: TextTable, column: str, others: Sequence[str], folder: Path, place: str) -> Embedded:
+    """Write the images of a table to files, and read its other columns.
+
+    Args:
+        table: the table.
+        column: with the bytes of image files.
+        others: the columns to read.
+        folder: of the images of all tables.
+        place: the folder in there for those of this table.
+
+    Raises:
+        UserError: the table is damaged.
+    """
+    (folder / place).mkdir(parents=True)
+    files: list[str] = []
+    chunks: dict[str, list[pa.Array]] = {name: [pa.nulls(0, pa.string())] for name in others}
+    faults: Faults = {}
+    for batch in table.batches([column, *others]):
+        for data in image_bytes(batch.column(column)):
+            row = len(files)
+            if data.is_valid:
+                (folder / place / str(row)).write_bytes(memoryview(data.as_buffer()))
+            else:
+                faults[row] = f"no image in column {column!r}"
+            files.append(f"{place}/{row}" if data.is_valid else "")
+        for name in others:
+            chunks[name].append(as_text(batch.column(name), f"{table.name}: column {name!r}"))
+    return Embedded(files, {name: pa.concat_arrays(parts) for name, parts in chunks.items()}, faults)
+
+
+def image_bytes(column: pa.Array) -> pa.Array:
+    """Return the bytes of image files: (n,) binary, null where there are none."""
+    return pc.struct_field(column, "bytes") if pa.types.is_struct(column.type) else column
