@@ -55,6 +55,14 @@ def config_files_parsed_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def marks_of_verified_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Stores that tests open leave nothing in the working folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sprout.runtime.checksums.VERIFIED", tmp_path_factory.mktemp("verified"))
+        yield
+
+
 @pytest.fixture
 def make_store(tmp_path: Path) -> Callable[..., Store]:
     """Write and open a store of random images: `make_store(n)`; labels count through the classes."""

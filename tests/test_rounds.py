@@ -13,6 +13,7 @@ from sprout.config.pseudo_label import Curriculum, Selection, Threshold
 from sprout.config.results import Tracking
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
+from sprout.data.description import write_description
 from sprout.data.store import class_indices, label_table, open_store, read_labels, write_store
 from sprout.engine import tracked
 from sprout.engine.tracked import TrainingSections, train_tracked
@@ -53,9 +54,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
     pq.write_table(read_labels(Path("data/prepared/truth")), "data/prepared/truth.parquet")
     augmented = open_store(Path("data/prepared/unlabelled")).part(np.zeros(0, np.int64))
     write_store(Path("data/augmented"), augmented.take(np.zeros(0, np.int64)), augmented.labels)
-    write_json(Path("data/prepared/classes.json"), ["a", "b", "c"])
     figures = {"mean": [0.3], "std": [0.2], "min": None, "max": None, "features": None, "target": "class"}
-    write_json(Path("data/prepared/summary.json"), {**figures, "folds": None})
+    write_description(Path("data/prepared"), ["a", "b", "c"], {**figures, "folds": None})
     Path("data/pretrained").mkdir()
     write_json(Path("data/pretrained/pretrained.json"), None)
     examples = Examples.open("data/prepared/train")

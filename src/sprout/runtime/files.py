@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sprout.runtime.errors import UserError, one_line
+
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
@@ -63,9 +65,15 @@ def read_json(path: Path) -> Any:
     """Read JSON.
 
     Raises:
-        ValueError: it is not JSON.
+        UserError: it is not JSON.
     """
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{path}: damaged, no JSON ({one_line(error)}); delete it; `dvc repro`, or the command that made it, makes "
+            "it again"
+        ) from None
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

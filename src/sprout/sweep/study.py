@@ -1,7 +1,6 @@
 """The study of a sweep on disk: where it lies, who holds it, and what defines it."""
 
 import os
-import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -109,7 +108,7 @@ def open_study(folder: StudyFolder, definition: dict[str, Any], directions: list
         directions: of the objectives.
 
     Raises:
-        UserError: the study has another definition, or its file cannot be read.
+        UserError: the study has another definition, its trials are lost, or its file cannot be read.
     """
     for path in (folder.results, folder.logs):
         path.mkdir(parents=True, exist_ok=True)
@@ -120,13 +119,20 @@ def open_study(folder: StudyFolder, definition: dict[str, Any], directions: list
         reason = one_line(error.__cause__ or error)[:200]
         raise UserError(f"{folder.database}: cannot be read: {reason}; start a new study by --fresh") from None
     if DEFINITION not in study.user_attrs:
-        # Results that are there belong to trials of a study that is lost.
-        shutil.rmtree(folder.results)
-        folder.results.mkdir()
+        refuse_lost(folder)
         study.set_user_attr(KEY, uuid.uuid4().hex)
         study.set_user_attr(DEFINITION, definition)
     refuse_another(folder, study.user_attrs[DEFINITION], definition)
     return study
+
+
+def refuse_lost(folder: StudyFolder) -> None:
+    """Refuse to begin anew where results belong to trials of a study that is lost."""
+    if lost := len([*folder.results.glob("*.json")]):
+        raise UserError(
+            f"{folder.database}: empty, though {lost} trials have left results in {folder.results}; restore the file "
+            "from a copy, or start a new study by --fresh"
+        )
 
 
 def refuse_another(folder: StudyFolder, definition: dict[str, Any], current: dict[str, Any]) -> None:

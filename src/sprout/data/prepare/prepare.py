@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from sprout.config.prepare import Prepare
 from sprout.data.contact_sheet import write_sheet
+from sprout.data.description import write_description
 from sprout.data.listing import SPLITS, Array, Listing
 from sprout.data.prepare.assignment import Assignment, assign_splits
 from sprout.data.prepare.csv_lists import usable_rows, write_duplicates, write_near_duplicates, write_quarantine
@@ -19,7 +20,6 @@ from sprout.data.prepare.examples import Examples, load_examples
 from sprout.data.prepare.summary import FeatureStatistics, PixelStatistics, summarize
 from sprout.data.prepare.targets import UNKNOWN, Targets
 from sprout.data.store import StoreWriter, label_table
-from sprout.runtime.files import write_json
 from sprout.runtime.progress import track
 
 SHEET_IMAGES = 64
@@ -57,8 +57,7 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
     write_truth(assignment.targets.index[assignment.rows["unlabelled"]], folder / "truth.parquet")
     write_contact_sheets(folder / "contact_sheets", examples, assignment.rows["train"], assignment.targets)
     summary = summarize(examples, assignment, listing.features, statistics, len(faults), equal, near)
-    write_json(folder / "classes.json", assignment.targets.classes)
-    write_json(folder / "summary.json", summary)
+    write_description(folder, assignment.targets.classes, summary)
     for note in summary["notes"]:
         print(f"prepare: {note}", file=sys.stderr)
     return summary
