@@ -1,6 +1,5 @@
 """How a process of sprout ends: its exit codes, and that it dies with its parent."""
 
-import errno
 import os
 import signal
 import sys
@@ -8,9 +7,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from sprout.runtime.disk import disk_error
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.launch import pop_parent_pid, report_rank_error, stage_pid
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import psutil
 
 
-FULL_OR_CLOSED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 PATIENCE = 30.0  # seconds
 
 
@@ -47,10 +47,11 @@ def exit_codes() -> Iterator[None]:
         print("error:", line, file=sys.stderr)
         report_rank_error(line)
         sys.exit(2)
-    except OSError as error:
-        if error.errno not in FULL_OR_CLOSED:
+    except Exception as error:
+        found = disk_error(error, Path.cwd())
+        if found is None:
             raise
-        print("error:", error, file=sys.stderr)
+        print("error:", one_line(found), file=sys.stderr)
         sys.exit(1)
     except Killed as killed:
         print(f"ended by {killed}", file=sys.stderr)
