@@ -4,8 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from optuna.distributions import FloatDistribution
+from optuna.samplers import RandomSampler
 
 from sprout.runtime.errors import UserError
+from sprout.sweep import trials
 from sprout.sweep.results import Result, keep_result, kept_result
 from sprout.sweep.study import hold_study, open_study
 
@@ -37,6 +40,20 @@ def test_a_damaged_study_is_refused(tmp_path: Path, content: bytes) -> None:
         folder.path.mkdir()
         folder.database.write_bytes(content)
         with pytest.raises(UserError, match=r"study\.db: .*--fresh"):
+            open_study(folder, DEFINITION, ["maximize"])
+
+
+@pytest.mark.parametrize("page", range(1, 28, 3))
+def test_a_study_with_an_emptied_page_is_refused_or_whole(tmp_path: Path, page: int) -> None:
+    space = {"lr": FloatDistribution(0, 1)}
+    with hold_study(tmp_path, "digits", fresh=False) as folder:
+        study = open_study(folder, DEFINITION, ["maximize"])
+        for value in range(4):
+            study.tell(trials.draw(study, space, RandomSampler(), 1), value)
+        content = bytearray(folder.database.read_bytes())
+        content[page * 4096 : (page + 1) * 4096] = bytes(4096)
+        folder.database.write_bytes(content)
+        with pytest.raises(UserError, match=r"study\.db: cannot be read: .*--fresh"):
             open_study(folder, DEFINITION, ["maximize"])
 
 
