@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,16 +18,6 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src")}
 SECONDS = 30
 HEAD = "import os, signal, sys, time\nfrom sprout.runtime.signals import die_with_parent, exit_codes\n"
-
-
-@pytest.fixture(autouse=True)
-def own_handlers() -> Iterator[None]:
-    """Give the signals of the tests' own process back."""
-    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    handlers = [signal.getsignal(each) for each in signals]
-    yield
-    for each, handler in zip(signals, handlers, strict=True):
-        signal.signal(each, handler)
 
 
 def start(code: str) -> subprocess.Popen[str]:

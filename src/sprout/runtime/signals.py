@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sprout.runtime.disk import disk_error
 from sprout.runtime.errors import UserError, one_line
-from sprout.runtime.launch import pop_parent_pid, report_rank_error, stage_pid
+from sprout.runtime.launch import has_lost_others, pop_parent_pid, rank, report_rank_error, stage_pid
 
 if TYPE_CHECKING:
     import psutil
@@ -48,13 +48,17 @@ def exit_codes() -> Iterator[None]:
         report_rank_error(line)
         sys.exit(2)
     except Exception as error:
+        if has_lost_others(error):
+            print(f"process {rank()}: has lost the connection to another process", file=sys.stderr)
+            sys.exit(1)
         found = disk_error(error, Path.cwd())
         if found is None:
             raise
         print("error:", one_line(found), file=sys.stderr)
         sys.exit(1)
     except Killed as killed:
-        print(f"ended by {killed}", file=sys.stderr)
+        if stage_pid() is None:  # else the process that started this rank says it
+            print(f"ended by {killed}", file=sys.stderr)
         sys.exit(128 + killed.signum)
 
 
