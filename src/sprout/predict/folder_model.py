@@ -91,8 +91,7 @@ def image_format(folder: Path, card: ModelCard, resize: str | None) -> ImageForm
     height, width, channels = card.input_shape
     workspace = next((parent for parent in folder.resolve().parents if (parent / LOCK).is_file()), None)
     if workspace is not None:
-        stages = read_lock(workspace / LOCK).get("stages") or {}
-        prepare = sections(workspace / LOCK, "prepare", stages.get("prepare", {}))["prepare"]
+        prepare = sections(workspace / LOCK, "prepare", read_lock(workspace / LOCK).get("prepare", {}))["prepare"]
         return ImageFormat((height, width), channels, resize or prepare["resize"], prepare["max_pixels"])
     if resize is None:
         raise UserError(
