@@ -5,8 +5,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 PATIENCE = 30.0  # seconds
+SOON = 0.05  # seconds
 
 
 class Killed(BaseException):
@@ -40,6 +42,8 @@ def exit_codes() -> Iterator[None]:
     for signum in ENDING:
         if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
             signal.signal(signum, raise_killed)
+    hook = sys.unraisablehook
+    sys.unraisablehook = partial(send_again, hook)
     try:
         yield
     except UserError as error:
@@ -60,6 +64,8 @@ def exit_codes() -> Iterator[None]:
         if stage_pid() is None:  # else the process that started this rank says it
             print(f"ended by {killed}", file=sys.stderr)
         sys.exit(128 + killed.signum)
+    finally:
+        sys.unraisablehook = hook
 
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -105,6 +111,25 @@ def raise_killed(signum: int, frame: FrameType | None) -> None:
     """Signal handler; the same signal a second time ends the process at once."""
     signal.signal(signum, signal.SIG_DFL)
     raise Killed(signum)
+
+
+def send_again(otherwise: "Callable[[sys.UnraisableHookArgs], object]", ignored: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again whose exception Python has ignored, as in a callback of the garbage collector or a `__del__`.
+
+    Args:
+        otherwise: the hook for any other exception that was ignored.
+        ignored: what Python says of it.
+    """
+    if not isinstance(ignored.exc_value, Killed):
+        otherwise(ignored)
+        return
+    signum = ignored.exc_value.signum
+    if signal.getsignal(signum) == signal.SIG_DFL:
+        signal.signal(signum, raise_killed)
+    # Later, as the callback still runs.
+    timer = threading.Timer(SOON, os.kill, (os.getpid(), signum))
+    timer.daemon = True
+    timer.start()
 
 
 def die_with_parent(seconds: float = 0.5, parent: int | None = None) -> None:
