@@ -20,6 +20,7 @@ from sprout.engine.tracked import TrainingSections, train_tracked
 from sprout.evaluate.labellers import labellings
 from sprout.models.card import save_model
 from sprout.models.predictor import load_predictor
+from sprout.runtime.candidates import release_taken
 from sprout.runtime.files import write_json
 from sprout.selftraining.round_files import HISTORY, PREDICTIONS, write_none
 from sprout.selftraining.rounds import make_pseudo_labels
@@ -148,7 +149,12 @@ def test_rounds_accept_more_and_more_and_the_last_ones_labels_are_better(workspa
     client = connect(f"sqlite:///{workspace}/mlflow.db")
     runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
     assert {each.info.run_name for each in runs if each.data.tags["sprout.role"] == "round"} == {"round 2", "round 3"}
-    assert [*Path("build/candidates/round").iterdir()] == [], "the models of the rounds are removed"
+    release_taken("pseudo_label")
+    assert len([*Path("build/candidates/round").iterdir()]) == 4, (
+        "the models of the rounds, until DVC has taken the stage"
+    )
+    release_taken("control")
+    assert [*Path("build/candidates/round").iterdir()] == []
 
 
 def test_a_round_that_is_done_is_not_trained_again(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,6 +189,7 @@ def test_rounds_of_the_same_labels_share_a_model(workspace: Path, capsys: pytest
     said = capsys.readouterr().err
     assert "round 3: the labels are those of the round before, and so is the model" in said
     assert "was trained before" not in said
+    release_taken("control")
     assert [*Path("build/candidates/round").iterdir()] == []
 
 

@@ -191,3 +191,18 @@ def test_a_stage_whose_parent_was_killed_ends_and_the_next_one_runs(workspace: W
     assert workspace.log == ["orphan starts", "orphan ends", "next starts", "next ends"]
     wait_until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
     assert parent.communicate()[1] == "ended by SIGTERM\n"
+
+
+def test_what_killed_stages_left_half_written_is_removed_at_the_next_start(workspace: Workspace) -> None:
+    for name in ("models/teacher.tmp-new", "data/prepared.tmp-old", "data/source.tmp-new", "data/source/a.tmp-new"):
+        (workspace.folder / name).mkdir(parents=True)
+        (workspace.folder / name / "file").touch()
+    (workspace.folder / "build").mkdir()
+    (workspace.folder / "build/config.yaml.tmp-new").touch()
+    (workspace.folder / "build/tmp-new.txt").touch()
+    workspace.let_end("first")
+    process = workspace.stage("first")
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    left = sorted(str(path.relative_to(workspace.folder)) for path in workspace.folder.rglob("*tmp-*"))
+    assert left == ["build/tmp-new.txt", "data/source.tmp-new", "data/source/a.tmp-new"]

@@ -23,6 +23,7 @@ OBSERVERS = {
     "src/sprout/config/workspace.py": "as above",
     "src/sprout/predict/": "uses a model after its training",
     "src/sprout/report/": "pages and pictures",
+    "src/sprout/runtime/candidates.py": "keeps finished trainings until DVC has taken them",
     "src/sprout/runtime/disk.py": "messages",
     "src/sprout/runtime/errors.py": "as above",
     "src/sprout/runtime/launch.py": "starts processes",
