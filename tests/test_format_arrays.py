@@ -10,6 +10,7 @@ import pytest
 from sprout.config.formats import FORMATS
 from sprout.config.validate import choice
 from sprout.data.formats import npy, read_format
+from sprout.data.formats.arrays import refuse_negative
 from sprout.data.listing import Listing
 from sprout.runtime.errors import UserError
 
@@ -278,3 +279,14 @@ def test_a_damaged_header(tmp_path: Path, head: str) -> None:
     (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(32))
     with pytest.raises(UserError, match=r"x\.npy: not a NumPy array"):
         listed(tmp_path)
+
+
+@pytest.mark.parametrize("labels", [[-1, 1, 1, -1], [-2, -1, 0, 1], [0, 1, 2, 3]])
+def test_other_negative_labels_are_classes(labels: list[int]) -> None:
+    refuse_negative(np.array(labels), "y")
+    refuse_negative(np.array([0, 1, 2, -5]).astype(str), "y")
+
+
+def test_a_single_negative_label_is_refused() -> None:
+    with pytest.raises(UserError, match="y: label -5 beside numbers from 0 on: correct it"):
+        refuse_negative(np.array([[0], [1], [2], [-5]]), "y")

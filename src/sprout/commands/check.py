@@ -8,6 +8,7 @@ from sprout.commands.terminal import CONF, DataPath, Group, Missing, Target, pri
 def check(path: DataPath, target: Target = None, group: Group = None, missing: Missing = None) -> None:
     """Report on your own data without writing anything. Ends with 2 if it cannot be built."""
     from sprout.data.importing.check_report import check_report
+    from sprout.data.importing.create_experiment import left_out_by_new
     from sprout.data.importing.draft import draft_experiment, too_many_faults
     from sprout.data.importing.table_columns import Columns
     from sprout.data.importing.user_data import open_user_data
@@ -16,7 +17,7 @@ def check(path: DataPath, target: Target = None, group: Group = None, missing: M
     with open_user_data(CONF, path, Columns(target, group, missing)) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, "NAME", data)
-        if warning := too_many_faults(draft, data.scan):
+        if warning := too_many_faults(draft, data, left_out_by_new(data)):
             raise UserError(warning)
     print(f"the model {draft.learns}")
     print(f"this can be built: sprout new NAME --from {shlex.quote(str(path))}")

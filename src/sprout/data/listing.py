@@ -52,6 +52,8 @@ class Listing:
     """(F,) names of the features of a table."""
     faults: Faults = field(default_factory=dict)
     """What is already known to be wrong with single examples."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Files that are none of the examples, though they lay among them, with the reasons."""
     notes: list[str] = field(default_factory=list)
     """What the data could have meant as well, and what was left out, for the user."""
 

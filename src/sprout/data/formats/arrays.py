@@ -33,7 +33,11 @@ def read(root: Path, scratch: Path, settings: Arrays) -> Listing:
     names = [name for name in (settings.train, settings.test) if name is not None]
     label_names = [name for name in (settings.train_labels, settings.test_labels) if name is not None]
     arrays = [check_examples(open_array(root, name, scratch), name) for name in names]
-    texts = [label_texts(open_array(root, name, scratch), name) for name in label_names]
+    given_labels = {name: open_array(root, name, scratch) for name in label_names}
+    texts = [label_texts(array, name) for name, array in given_labels.items()]
+    if settings.classes is None:  # else the numbers are indices, and others are faults of their rows
+        for name, array in given_labels.items():
+            refuse_negative(array, name)
     labels, label_faults = None, Faults()
     if texts:
         check_lengths(dict(zip(names, arrays, strict=True)), dict(zip(label_names, texts, strict=True)))
@@ -148,6 +152,24 @@ def label_texts(array: Array, name: str) -> pa.Array:
         return pa.array(flat.astype(flat.dtype.newbyteorder("="))).cast(pa.string())
     except (UnicodeError, pa.ArrowInvalid):
         raise UserError(f"{name}: a label is not UTF-8; save the labels as Unicode text (dtype U)") from None
+
+
+def refuse_negative(labels: Array, name: str) -> None:
+    """Refuse a single negative number among whole numbers from 0 on, which is no class as a rule.
+
+    Args:
+        labels: of any shape and type.
+        name: of the array, for messages.
+
+    Raises:
+        UserError: there is one.
+    """
+    values = np.unique(labels) if labels.dtype.kind == "i" else np.zeros(0, np.int64)
+    if (values < 0).sum() == 1 and len(values) > 2:
+        raise UserError(
+            f"{name}: label {values[0]} beside numbers from 0 on: correct it, or leave its examples out; if it is a "
+            "class, save the labels as text (dtype U)"
+        )
 
 
 def index_names(name: str, count: int) -> pa.Array:

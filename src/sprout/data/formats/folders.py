@@ -91,6 +91,10 @@ def find_layout(root: Path) -> Layout:
             "names a class; move the images of each class to a folder of its own in them, or write a table "
             "path,label,split. To learn without labels, put all images into one folder"
         )
+    entries = visible_entries(os.fspath(root))
+    only = [entry.name for entry in entries if is_folder(entry)]
+    if len(only) == 1 and not loose_files(entries) and all(each.label is None for each in branches):
+        notes.append(f"the only folder, {only[0]!r}, is no class, as a classifier needs two; the images have no label")
     return with_pool(Layout(branches, notes))
 
 

@@ -32,7 +32,7 @@ LABEL_COLUMNS = (*LABELS, "labels", "classname", "labelname", "classlabel", "cat
 ROW_COLUMNS = ("id", "index", "row", "no", "unnamed: 0", "")
 """Columns that only identify the row."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
-MINUS_ONE = "-1"
+NEGATIVE = re.compile("-[1-9][0-9]*")
 """How scikit-learn writes that a label is missing, as a rule."""
 SAMPLE_ROWS = 1000
 MAX_INTEGER_CLASSES = 20
@@ -122,13 +122,22 @@ def path_column(sample: TableSample, root: Path, file: str) -> str | None:
 
 
 def split_column(sample: TableSample) -> tuple[str | None, list[str]]:
-    """Return the column of splits, or None if there is none or its values are unknown; and notes for the user."""
+    """Return the column of splits, or None if there is none or its values are unknown; and notes for the user.
+
+    Raises:
+        UserError: some of its values are splits, and others are not known.
+    """
     column = sample.column_named(SPLIT_COLUMNS)
     if column is None:
         return None, []
     unknown = [value for value in sample.values(column) if split_of(value) is None]
     if unknown and not (set(sample.values(column)) <= set(NUMBERED_SPLITS) and "fold" not in column.lower()):
         words = ", ".join(SPLIT_WORDS)
+        if len(unknown) < len(sample.values(column)):
+            raise UserError(
+                f"{sample.table.name}: column {column!r} names splits, but {unknown[0]!r} is none of {words}; correct "
+                "it, or give the column another name if it is no split"
+            )
         return None, [f"column {column!r} is not used as splits: {unknown[0]!r} is none of {words}"]
     return column, [f"splits: column {column!r}"]
 
@@ -167,18 +176,27 @@ def one_hot_columns(sample: TableSample, columns: Sequence[str]) -> tuple[str, .
     return tuple(columns) if 2 * int((ones == 1).sum()) > len(ones) else None
 
 
-def refuse_minus_one(sample: TableSample, label: str) -> None:
-    """Ask what −1 means among labels that are otherwise whole numbers from 0 on.
+def refuse_negative(sample: TableSample, label: str | None, remedy: str | None = None) -> None:
+    """Ask what a single negative number means among labels that are otherwise whole numbers from 0 on.
+
+    Args:
+        sample: the table.
+        label: the column of the labels; None where there is none.
+        remedy: what to do about it; None takes the options of a table.
 
     Raises:
         UserError: there is one.
     """
-    values = sample.values(label)
-    others = [value for value in values if value not in (MINUS_ONE, *NO_LABEL)]
-    if MINUS_ONE in values and len(others) > 1 and all(value.isdecimal() for value in others):
+    values = {value for value in sample.values(label) if value not in NO_LABEL} if label is not None else set()
+    negative = [value for value in values if NEGATIVE.fullmatch(value)]
+    if len(negative) == 1 and len(values) > 2 and all(value.isdecimal() for value in values - {*negative}):
+        (value,) = negative
+        options = (
+            f"if it stands for a missing label, add --missing={value}; if it is a class, --target {label}=class; if it "
+            "is a mistake, correct it"
+        )
         raise UserError(
-            f"{sample.table.name}: column {label!r} has {MINUS_ONE} beside numbers from 0 on: if it stands for a "
-            f"missing label, add --missing={MINUS_ONE}; if it is a class, --target {label}=class"
+            f"{sample.table.name}: column {label!r} has {value} beside numbers from 0 on: {remedy or options}"
         )
 
 

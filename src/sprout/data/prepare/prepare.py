@@ -47,7 +47,7 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
     usable, origin = usable_rows(faults, listing.origin, settings.max_faulty), listing.origin
     assignment = assign_splits(listing, usable, decoded.digests if decoded else None, examples.features, settings)
 
-    write_quarantine(folder / "quarantine.csv", faults, origin)
+    write_quarantine(folder / "quarantine.csv", faults, origin, listing.left_out)
     equal = near = None  # rows of a table may be equal, and are not compared
     if decoded is not None:
         equal = write_duplicates(folder / "duplicates.csv", usable, assignment, origin)
