@@ -65,7 +65,7 @@ def detect_table(root: Path, file: str, columns: Columns = UNSAID) -> tuple[Path
     target, kind = split_target(columns.target, sample, file)
     refuse_data_as_header(sample, root, first)
     if has_pixels(sample) and target is None:
-        refuse_negative(sample, sample.column_named([*LABELS, "emotion"]), "correct it, or leave it empty")
+        refuse_negative(sample, sample.column_named([*LABELS, "emotion"]), "correct it, or remove the row")
         return pixels_format(sample, file, None)
     path = path_column(sample, root, first)
     group = group_column(sample, columns.group, path)
