@@ -37,7 +37,7 @@ class Listing:
     """Image files; or an array, memory-mapped if it is large: images (N, H, W) or (N, H, W, C), uint8, uint16 or
     float in 0..1; or features (N, F) float32."""
     origin: pa.Array
-    """(N,) string: where each example comes from, for messages and label tables."""
+    """(N,) string or large_string: where each example comes from, for messages and label tables."""
     label: pa.Array | None = None
     """(N,) string: class names, null only for a fault or where `split` is unlabelled; None: there are no classes."""
     value: pa.Array | None = None

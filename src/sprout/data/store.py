@@ -25,7 +25,7 @@ LABELS = pa.schema(
         ("weight", pa.float32()),  # what the example counts in the loss of a training; 1 as a rule
         ("round", pa.int64()),  # 0 for a given label, else the round that accepted it
         ("group", pa.int64()),  # examples of one group never lie in two splits
-        ("origin", pa.string()),  # where the example comes from
+        ("origin", pa.large_string()),  # where the example comes from; more than 2 GiB in a large store
         ("fold", pa.int16()),  # the fold of cross-validation that the example is in; null without folds
     ]
 )
@@ -219,6 +219,13 @@ def write_store(folder: Path, examples: Array, labels: pa.Table, shard_bytes: in
         writer.close(labels)
 
 
+def large_text(texts: Sequence[str] | pa.Array) -> pa.Array | pa.ChunkedArray:
+    """Texts with offsets of 64 bits: those of 32 bits end at 2 GiB of text, and `take` then reads beyond them."""
+    if isinstance(texts, pa.Array | pa.ChunkedArray):
+        return texts.cast(pa.large_string())
+    return pa.array(texts, pa.large_string())
+
+
 def read_labels(folder: Path, columns: Sequence[str] = LABELS.names) -> pa.Table:
     """The label table of a folder, or some of its columns.
 
@@ -286,7 +293,7 @@ def label_table(
         "weight": np.ones(n, np.float32) if weight is None else weight.astype(np.float32),
         "round": np.full(n, round_, np.int64),
         "group": np.asarray(group, np.int64),
-        "origin": pa.array(origin, pa.string()),
+        "origin": large_text(origin),
         "fold": pa.nulls(n, pa.int16()) if fold is None else pa.array(fold, pa.int16()),
     }
     return pa.table(columns, schema=LABELS)

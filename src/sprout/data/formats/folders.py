@@ -67,7 +67,7 @@ def read(root: Path, _scratch: Path, _settings: Folders) -> Listing:
     return Listing(
         # A file with a fault must not be opened.
         Files(root, ["" if fault else path for path, fault in files]),
-        pa.array([readable(path) for path, _ in files], pa.string()),
+        pa.array([readable(path) for path, _ in files], pa.large_string()),  # paths may be more than 2 GiB of text
         label=labels if has_labels else None,
         split=splits if has_splits else None,
         faults=unclassified(branches, counts) | faults,
