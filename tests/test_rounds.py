@@ -1,5 +1,6 @@
 """The stage `pseudo_label`: rounds in which models label the pool, and the files that it writes."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,12 @@ def test_one_round_takes_the_teachers_confident_predictions(
     assert float(row["lowest_confidence"]) == pytest.approx(found.max(axis=1)[accepted].min())
     assert float(row["mean_confidence"]) == pytest.approx(found.max(axis=1)[accepted].mean())
     assert "pseudo_label: round 1: accepted 30 of 60 predictions" in capsys.readouterr().err
-    assert {path.name for path in OUT.iterdir()} == {"labels.parquet", "rounds.csv", "predictions.parquet"}
+    assert {path.name for path in OUT.iterdir()} == {
+        "SHA256SUMS",
+        "labels.parquet",
+        "rounds.csv",
+        "predictions.parquet",
+    }
 
 
 def test_what_is_recorded_is_what_evaluate_finds(workspace: Path) -> None:
@@ -160,6 +166,7 @@ def test_rounds_accept_more_and_more_and_the_last_ones_labels_are_better(workspa
 def test_a_round_that_is_done_is_not_trained_again(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed in the third round: the second one's model is there. The result is that of an undisturbed stage."""
     label(curriculum(3))
+    release_taken("control")
     undisturbed = {path.name: path.read_bytes() for path in OUT.iterdir()}
     names, real, kill = list[str | None](), tracked.train_planned, [True]
 
@@ -176,6 +183,40 @@ def test_a_round_that_is_done_is_not_trained_again(workspace: Path, monkeypatch:
     label(curriculum(3))
     assert names == ["round 2", "round 3", "round 3"]
     assert {path.name: path.read_bytes() for path in OUT.iterdir()} == undisturbed
+
+
+def test_a_teacher_that_dvc_has_not_taken_is_not_trained_again(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Killed between the end of the stage and DVC's record of it: DVC removes the output and runs the stage again."""
+    names, real = list[str | None](), tracked.train_planned
+
+    def train(*given: Any, name: str | None = None, **further: Any) -> None:
+        names.append(name)
+        real(*given, name=name, **further)
+
+    def stage() -> dict[str, bytes]:
+        shutil.rmtree(TEACHER, ignore_errors=True)
+        tracked.train_teacher(TEACHER, Examples.open("data/prepared/train"), sections(epochs=3), BUILD)
+        return {path.name: path.read_bytes() for path in TEACHER.iterdir()}
+
+    monkeypatch.setattr(tracked, "train_planned", train)
+    first = stage()
+    assert {"model.json", "model.safetensors", "SHA256SUMS"} <= first.keys()
+    assert stage() == first
+    assert names == ["teacher"]
+    assert "teacher: was trained before" in capsys.readouterr().err
+    (kept,) = (path for path in Path("build/candidates/teacher").iterdir() if path.is_dir())
+    steps = tracked.fingerprint_of(
+        tracked.plan_final(
+            Examples.open("data/prepared/train"), sections(epochs=3), BUILD, role="teacher", name="teacher"
+        )
+    )
+    (Path("build/checkpoints/teacher") / steps).mkdir()  # killed before its run was logged
+    assert stage() == first
+    assert names == ["teacher"] * 2
+    release_taken("pseudo_label")
+    assert not kept.exists()
 
 
 def test_rounds_of_the_same_labels_share_a_model(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
