@@ -5,7 +5,7 @@ from pathlib import Path
 from sprout.config.workspace import read_build
 from sprout.data.dataset import Examples
 from sprout.data.store import STORES
-from sprout.engine.tracked import TrainingSections, train_tracked
+from sprout.engine.tracked import TrainingSections, train_teacher
 from sprout.runtime.launch import started_as_ranks
 from sprout.runtime.stage import run_stage
 
@@ -14,7 +14,7 @@ def main() -> None:
     build = read_build()
     sections = TrainingSections.of(build, "train")
     if not started_as_ranks(*sections.training.processes):
-        train_tracked(Path("models/teacher"), Examples.open(*STORES), sections, build, role="teacher")
+        train_teacher(Path("models/teacher"), Examples.open(*STORES), sections, build)
 
 
 if __name__ == "__main__":

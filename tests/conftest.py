@@ -55,6 +55,14 @@ def config_files_parsed_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def marks_of_verified_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Stores that tests open leave nothing in the working folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sprout.runtime.checksums.VERIFIED", tmp_path_factory.mktemp("verified"))
+        yield
+
+
 @pytest.fixture
 def make_store(tmp_path: Path) -> Callable[..., Store]:
     """Write and open a store of random images: `make_store(n)`; labels count through the classes."""
@@ -119,20 +127,23 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> 
     return tmp_path
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with this project's `conf/` and a plain `params.yaml`, as the working folder.
+@pytest.fixture(autouse=True)
+def own_handlers() -> Iterator[None]:
+    """Undo what the command line does to the signals of its process."""
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    handlers = [signal.getsignal(each) for each in signals]
+    yield
+    for each, handler in zip(signals, handlers, strict=True):
+        signal.signal(each, handler)
 
-    What the command line does to the signals of its process is undone at the end.
-    """
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with this project's `conf/` and a plain `params.yaml`, as the working folder."""
     shutil.copytree(Path(__file__).parents[1] / "conf", tmp_path / "conf")
     (tmp_path / "params.yaml").write_text("experiment: digits\noverrides: []\n")
     monkeypatch.chdir(tmp_path)
-    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    handlers = [signal.getsignal(each) for each in signals]
-    yield tmp_path
-    for each, handler in zip(signals, handlers, strict=True):
-        signal.signal(each, handler)
+    return tmp_path
 
 
 @pytest.fixture

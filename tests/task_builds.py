@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from handmade import model, save
+from sprout.data.description import write_description
 from sprout.data.store import Array, label_table, open_store, write_labels, write_store
 from sprout.evaluate.evaluate import evaluate, examine_on
 from sprout.models.predictor import Predictor
@@ -62,8 +63,7 @@ def make_prepared(folder: Path, stores: dict[str, tuple[Array, Any, Any]], class
         "levels": None,
         "page": 0,
     }
-    write_json(folder / "summary.json", described | statistics)
-    write_json(folder / "classes.json", classes)
+    write_description(folder, classes, described | statistics)
     write_rows(folder / "quarantine.csv", ["origin", "reason"], [])
     pq.write_table(
         pa.table({"row": pa.array([], pa.int64()), "label": pa.array([], pa.int64())}), folder / "truth.parquet"

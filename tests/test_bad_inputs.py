@@ -344,14 +344,17 @@ MEMBERS = {
     "half a zip": (make.halved(zipped(*FILES.items())), "damaged at the beginning"),
     "a wrong checksum": (make.changed(zipped(*FILES.items(), method=0), 60), "damaged at member .*: Bad CRC-32"),
     "a changed head": (make.changed(make.in_tar("a"), 1024), "damaged at member 'ant/0.png': bad checksum"),
-    "a page of the web": ("<html>not found</html>", "not an archive; accepted: zip, or tar"),
+    "a page of the web": ("<html>not found</html>", "the server has sent a web page"),
     "an empty file": ("", "not an archive; accepted: zip, or tar"),
     "another kind of archive": (b"7z\xbc\xaf\x27\x1c" + bytes(99), "not an archive; accepted: zip, or tar"),
     "two in one": (tar(*FILES.items()) * 2, "data follows the end of the archive"),
     "a bomb": (make.bomb(), "member 'ant/bomb' is too large"),
 }
 ARCHIVE = [
-    *(bad(name, f"data/raw/set: {says}", put("set", data)) for name, (data, says) in MEMBERS.items()),
+    *(
+        Bad(name, f"file://HERE/away/set: {says}", (put("set", data),), stage="download")
+        for name, (data, says) in MEMBERS.items()
+    ),
     bad("a picture that is none", faulty("dog/a: not an image in a known format"), put("set", make.in_zip("dog/a"))),
 ]
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from networks import build
 from sprout.models.architecture import architecture_from_dict
 from sprout.models.card import ModelCard, load_card, save_model, write_card
 from sprout.models.predictor import load_model
+from sprout.runtime.checksums import write_sums
 from sprout.runtime.errors import UserError
 
 ARCHITECTURE: dict[str, Any] = {
@@ -168,6 +170,13 @@ def damage_weights(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(data[:-10])
 
 
+def change_card(folder: Path, old: str, new: str) -> None:
+    """Another text in the card, vouched for by a checksum."""
+    text = (folder / "model.json").read_text()
+    (folder / "model.json").write_text(text.replace(old, new))
+    write_sums(folder, ["model.json", "model.safetensors"])
+
+
 def change_classes(folder: Path) -> None:
     write_card(folder, replace(CARD, classes=["a", "b"]))
 
@@ -178,8 +187,10 @@ def change_classes(folder: Path) -> None:
         (lambda folder: (folder / "model.json").unlink(), "model.json", "no trained model here"),
         (lambda folder: (folder / "model.json").write_text("{"), "model.json", "damaged"),
         (lambda folder: (folder / "model.json").write_text("{}"), "model.json", "damaged"),
+        (lambda folder: change_card(folder, "cnn", "cnm"), "model.json", "cnm"),
+        (lambda folder: change_card(folder, "classes", "c"), "model.json", "damaged"),
         (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors", "No such file"),
-        (damage_weights, "model.safetensors", "not this model's weights"),
+        (damage_weights, "model.safetensors", "damaged or changed"),
         (change_classes, "model.safetensors", "size mismatch"),
     ],
 )
@@ -195,9 +206,34 @@ def test_a_broken_model_is_refused_by_its_file(
     assert "\n" not in str(refused.value)
 
 
-def test_the_card_alone(tmp_path: Path) -> None:
-    write_card(tmp_path, replace(CARD, kept="teacher"))
-    assert load_card(tmp_path).kept == "teacher"
+def flip(path: Path, at: float) -> None:
+    """Change one bit at this share of a file."""
+    content = bytearray(path.read_bytes())
+    content[int(at * len(content))] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.json"])
+@pytest.mark.parametrize("at", [0.05, 0.5, 0.95])
+def test_one_bit_is_noticed(folder: Path, name: str, at: float) -> None:
+    flip(folder / name, at)
+    with pytest.raises(UserError) as refused:
+        load_model(folder)
+    assert str(refused.value).startswith(f"{folder / name}: damaged or changed: its SHA-256 is ")
+    assert "`dvc repro` makes it again" in str(refused.value)
+
+
+def test_the_checksums_are_those_of_a_standard_tool(folder: Path) -> None:
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
+    (folder / "SHA256SUMS").unlink()
+    with pytest.raises(UserError, match=r"has no checksum of model\.json, .*sha256sum model\.json >> SHA256SUMS"):
+        load_model(folder)
+
+
+def test_another_card_keeps_the_weights(folder: Path) -> None:
+    write_card(folder, replace(CARD, kept="teacher"))
+    assert load_card(folder).kept == "teacher"
+    load_model(folder)
 
 
 def test_the_card_of_an_unknown_task_is_refused(folder: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from sprout.engine.checkpoints import KEPT, Checkpoints, State, candidate_folder, checkpoint_folder, checksum, only_one
+from sprout.engine.checkpoints import KEPT, Checkpoints, State, checkpoint_folder, checksum, only_one, spent_seconds
+from sprout.runtime.candidates import candidate_folder
 from sprout.runtime.errors import UserError
 
 
@@ -82,7 +83,7 @@ def test_its_name_holds_the_step_and_the_checksum(checkpoints: Checkpoints) -> N
 def test_the_last_two_are_kept(checkpoints: Checkpoints, folder: Path) -> None:
     paths = [save(checkpoints, step) for step in (1, 2, 10, 100)]
     assert KEPT == 2
-    assert sorted(folder.iterdir()) == sorted(paths[-2:])
+    assert sorted(folder.glob("step-*")) == sorted(paths[-2:])
     assert checkpoints.found() == paths[:1:-1]
 
 
@@ -176,7 +177,7 @@ def test_a_save_that_fails_leaves_the_ones_before(checkpoints: Checkpoints, fold
     before = [path.read_bytes() for path in paths]
     with pytest.raises(AttributeError):
         save(checkpoints, 12, unwritable=lambda: None)
-    assert sorted(folder.iterdir()) == paths
+    assert sorted(folder.glob("step-*")) == paths
     assert [path.read_bytes() for path in paths] == before
 
 
@@ -235,3 +236,23 @@ def test_the_second_of_two_equal_trainings_waits_and_then_starts_with_an_empty_f
     with only_one(folder):
         shutil.rmtree(folder)
     assert list(folder.parent.iterdir()) == [], "the lock is removed, too"
+
+
+def test_half_written_checkpoints_of_a_kill_are_removed(checkpoints: Checkpoints, folder: Path) -> None:
+    kept = save(checkpoints, 3)
+    (folder / "step-0000000004-0.ckpt.tmp-new").write_bytes(b"half")
+    with only_one(folder):
+        assert sorted(folder.iterdir()) == sorted([kept, folder / "seconds.json"])
+
+
+def test_the_seconds_of_all_attempts_add_up(
+    checkpoints: Checkpoints, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert spent_seconds(folder) == 0
+    save(checkpoints, 3)
+    first = spent_seconds(folder)
+    assert 0 < first < 60
+    (folder / "seconds.json").write_text("1000")
+    again = Checkpoints(folder, "teacher")
+    save(again, 4)
+    assert 1000 < spent_seconds(folder) < 1060

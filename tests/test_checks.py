@@ -13,7 +13,7 @@ import pytest
 from sprout.config.results import Tracking
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples, TrainingData
-from sprout.data.description import Description
+from sprout.data.description import Description, write_description
 from sprout.data.store import label_table, open_store, write_store
 from sprout.engine.checks import check_examples, check_machine, check_settings
 from sprout.engine.tracked import TrainingSections, train_tracked
@@ -173,8 +173,8 @@ def train_here(labels: list[int | None], summary: dict[str, Any], architecture: 
     """Train in the working folder, as far as it goes."""
     for name in ("train", "val"):
         write(PREPARED / name, labels)
-    write_json(PREPARED / "classes.json", CLASSES.classes if summary["target"] == "class" else [])
-    write_json(PREPARED / "summary.json", summary | {"folds": None, "levels": None, "page": 0})
+    classes = CLASSES.classes if summary["target"] == "class" else []
+    write_description(PREPARED, classes, summary | {"folds": None, "levels": None, "page": 0})
     Path("data/pretrained").mkdir()
     write_json(Path("data/pretrained/pretrained.json"), None)
     examples, build = Examples.of(open_store(PREPARED / "train")), cast(Build, SimpleNamespace())

@@ -144,7 +144,7 @@ def test_a_stage_that_never_ended_well_is_named(project: Path, stage: str) -> No
     lock = lock_of(built)
     del lock["stages"][stage]
     dump_yaml("dvc.lock", lock)
-    with pytest.raises(UserError, match=rf"^dvc\.lock: .* stage {stage}, .* never built here; run `dvc repro`$"):
+    with pytest.raises(UserError, match=rf"^dvc\.lock: .* stage {stage}, .* never built here; run `dvc repro`\. "):
         train_once(CONF, params, [])
 
 
@@ -152,14 +152,25 @@ def test_a_stage_that_never_ended_well_is_named(project: Path, stage: str) -> No
 def test_a_lock_without_settings_is_refused(project: Path, content: str) -> None:
     params, _ = workspace()
     Path("dvc.lock").write_text(content)
-    with pytest.raises(UserError, match=r"^dvc\.lock: has no settings .* stage download, .* run `dvc repro`$"):
+    with pytest.raises(UserError, match=r"^dvc\.lock: has no settings .* stage download, .*`git checkout dvc\.lock`$"):
         train_once(CONF, params, [])
 
 
-def test_a_lock_with_a_conflict_is_refused(project: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        "stages:\n<<<<<<< HEAD\n  download: {}\n=======\n",
+        "stages:\n  download:\n",
+        "stages:\n  download:\n    deps:\n",
+        "stages:\n  download:\n    outs:\n    -\n",
+        "stages:\n  download:\n    params: build\n",
+        "stages",
+    ],
+)
+def test_a_lock_with_a_conflict_or_cut_off_is_refused_with_what_restores_it(project: Path, content: str) -> None:
     params, _ = workspace()
-    Path("dvc.lock").write_text("stages:\n<<<<<<< HEAD\n  download: {}\n=======\n")
-    with pytest.raises(UserError, match=r"^dvc\.lock: not readable \(.*\); run `dvc repro`$"):
+    Path("dvc.lock").write_text(content)
+    with pytest.raises(UserError, match=r"^dvc\.lock: not readable \(.*`git checkout dvc\.lock`, then `dvc repro`$"):
         train_once(CONF, params, [])
 
 

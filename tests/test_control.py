@@ -16,8 +16,9 @@ from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.data.store import label_table, write_store
 from sprout.engine import tracked
-from sprout.engine.tracked import Candidate, TrainingSections
+from sprout.engine.tracked import TrainingSections
 from sprout.methods import Supervised
+from sprout.runtime.candidates import Candidate, release_taken
 from sprout.runtime.files import read_json, write_json, write_rows
 from sprout.selftraining import control as control_module
 from sprout.selftraining import student as student_module
@@ -107,6 +108,13 @@ def test_the_control_with_the_best_policy_on_val_is_kept(workspace: Path, monkey
     (workspace / "control/model.json").touch()
     assert is_trained(workspace / "control")
     left = [path.name for path in (workspace / "build/candidates/control").iterdir()]
+    assert sorted(left) == sorted(
+        ["of another build", *(f"control, {policy}{end}" for policy in ("weak", "strong") for end in ("", ".handed"))]
+    )
+    release_taken("control")
+    assert len(list((workspace / "build/candidates/control").iterdir())) == 5, "kept until DVC has taken the stage"
+    release_taken("retrain")
+    left = [path.name for path in (workspace / "build/candidates/control").iterdir()]
     assert left == ["of another build"], "only what it has made itself is removed"
     assert not any(each.tracking.log_model for each in asked)
     assert best_value(workspace / "control", "val_loss") == 0.3
@@ -138,6 +146,11 @@ def test_the_better_one_on_val_is_handed_on(
     assert read_json(out / "pool.json") == asdict(figures)
     assert "only 10% of the student's predictions" in capsys.readouterr().err
     assert [(each.role, each.kept) for each in cards] == [("student", None if kept == "student" else kept)]
+    assert sorted(path.name for path in (workspace / "build/candidates/student").iterdir()) == [
+        "student",
+        "student.handed",
+    ]
+    release_taken("evaluate")
     assert list((workspace / "build/candidates/student").iterdir()) == []
 
 

@@ -14,6 +14,7 @@ from sprout.config.model import Mlp
 from sprout.config.results import Tracking
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
+from sprout.data.description import write_description
 from sprout.data.prepare.folds import assign_folds
 from sprout.data.store import label_table, open_store, write_store
 from sprout.engine import tracked
@@ -144,9 +145,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.chdir(tmp_path)
     make_labels(Path("data/prepared/train"))
-    write_json(Path("data/prepared/classes.json"), ["a", "b", "c"])
     figures = {"mean": [0.3], "std": [0.2], "min": None, "max": None, "features": None, "target": "class"}
-    write_json(Path("data/prepared/summary.json"), {**figures, "folds": FOLDS, "levels": None, "page": 0})
+    write_description(Path("data/prepared"), ["a", "b", "c"], {**figures, "folds": FOLDS, "levels": None, "page": 0})
     Path("data/pretrained").mkdir()
     write_json(Path("data/pretrained/pretrained.json"), None)
     return tmp_path

@@ -49,5 +49,5 @@ def test_no_examples_are_refused() -> None:
 
 
 def test_without_faults_the_list_has_only_a_header(tmp_path: Path) -> None:
-    write_quarantine(tmp_path / "q.csv", {}, ORIGIN)
+    write_quarantine(tmp_path / "q.csv", {}, ORIGIN, {})
     assert (tmp_path / "q.csv").read_text() == "origin,reason\n"

@@ -16,7 +16,7 @@ from sprout.config.formats import FORMATS
 from sprout.config.validate import choice
 from sprout.data.formats import read_format
 from sprout.data.importing.detect_format import detect_format
-from sprout.data.importing.table_columns import Columns
+from sprout.data.importing.table_columns import Columns, refuse_negative
 from sprout.runtime.errors import UserError
 
 
@@ -193,6 +193,47 @@ def test_columns_that_identify_rows_are_not_features(data: Path, form_of: Callab
     pq.write_table(pa.table(columns), data / "t.parquet")
     form = form_of("t.parquet")
     assert (form["target"], form["columns"]) == ("species", ("size", "colour"))
+
+
+@pytest.mark.parametrize("value", ["300", "-1", "0.5", ""])
+def test_a_value_that_is_no_pixel_makes_its_row_a_fault_and_no_table_of_features(
+    data: Path, tmp_path: Path, value: str
+) -> None:
+    def row(number: int) -> str:
+        return f"{number % 3},{value if number == 7 else 3}," + ",".join(["9"] * 15)
+
+    (data / "t.csv").write_text(table("label," + ",".join(f"pixel{at}" for at in range(16)), row))
+    found = detect_format(data / "t.csv", tmp_path)
+    assert found.format.kind == "pixels"
+    assert [*read_format(data, tmp_path, found.format).faults] == [7]
+
+
+def test_columns_named_as_pixels_with_many_other_numbers_hold_features(data: Path, tmp_path: Path) -> None:
+    head = "label," + ",".join(f"pixel{at}" for at in range(16))
+    (data / "t.csv").write_text(table(head, lambda row: f"{row % 3}," + ",".join([f"{row - 20}"] * 16)))
+    assert detect_format(data / "t.csv", tmp_path).format.kind == "table"
+
+
+def test_a_misspelt_split_is_refused(data: Path, tmp_path: Path) -> None:
+    (data / "t.csv").write_text(table("a,set,label", lambda row: f"{row},{['train', 'tset'][row % 2]},{row % 2}"))
+    with pytest.raises(UserError, match=r"t\.csv: column 'set' names splits, but 'tset' is none of train, "):
+        detect_format(data / "t.csv", tmp_path)
+
+
+@pytest.mark.parametrize("labels", [["-1", "1"], ["-2", "-1", "0", "1"], ["0", "1", "2"], ["-1", "a", "b"]])
+def test_other_negative_labels_are_classes(labels: list[str]) -> None:
+    refuse_negative(labels, "y", "y")
+
+
+@pytest.mark.parametrize("head", ["a,label", "label," + ",".join(f"pixel{at}" for at in range(16))])
+def test_a_single_negative_label_is_asked_about(data: Path, tmp_path: Path, head: str) -> None:
+    def row(number: int) -> str:
+        label = -5 if number == 7 else number % 3
+        return f"{number}.5,{label}" if head[0] == "a" else f"{label}," + ",".join(["9"] * 16)
+
+    (data / "t.csv").write_text(table(head, row))
+    with pytest.raises(UserError, match=r"column 'label' has -5 beside numbers from 0 on: "):
+        detect_format(data / "t.csv", tmp_path)
 
 
 def test_a_split_column_of_unknown_values_is_not_used(data: Path, tmp_path: Path) -> None:

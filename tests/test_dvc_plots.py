@@ -22,6 +22,8 @@ SHOWN = {
     "reconstruct": ["val_loss.json"],
     "cluster": ['"actual": "b"'],
 }
+LIVE = "</script><script>alert(1)</script>"
+"""A class name that would end the script which DVC writes it into."""
 
 
 @pytest.mark.slow
@@ -37,7 +39,7 @@ def test_dvc_shows_what_the_task_has(tmp_path: Path, task: str) -> None:
         (folder / "models" / role / "history.csv").write_text(HISTORIES[task])
         write_json(folder / "models" / role / "metrics.json", {"val": {"mae": 1.5, "r2": None}})
     write_json(evaluation / "metrics.json", {"test": {"teacher": {"mae": 2.5, "r2": None}}})
-    actual, predicted = (["a", "b"], ["a", "a"]) if task in ("classify", "cluster") else ([], [])
+    actual, predicted = (["a", "b", LIVE], ["a", "a", LIVE]) if task in ("classify", "cluster") else ([], [])
     write_confusion(evaluation, actual, predicted)
     write_curves(
         evaluation / "curves", {r: folder / "models" / r / "history.csv" for r in ("teacher", "control", "student")}
@@ -49,5 +51,7 @@ def test_dvc_shows_what_the_task_has(tmp_path: Path, task: str) -> None:
     printed = run(folder, "dvc", "plots", "show").strip()
     page = Path(printed.removeprefix("file://"))  # a warning would be no path
     drawn = page.read_text()
+    assert "alert(1)</script>" not in drawn
+    assert ("alert(1)" in drawn) == ('"actual": "b"' in SHOWN[task])
     for name in ("val_loss.json", "val_accuracy.json", "val_mae.json", '"actual": "b"'):
         assert (name in drawn) == (name in SHOWN[task]), name

@@ -14,7 +14,7 @@ from sprout.config.train import OPTIMIZERS
 from sprout.data.dataset import Examples, TrainingData
 from sprout.data.store import label_table, open_store
 from sprout.engine import fingerprint as module
-from sprout.engine.fingerprint import CODE, OBSERVERS, code, fingerprint
+from sprout.engine.fingerprint import CODE, OBSERVERS, RESULT, code, fingerprint, result_name
 from sprout.engine.initial import StartWeights
 from trainings import MLP, SGD, card_of, config_of, data_in, examples
 
@@ -69,6 +69,15 @@ class TestCode:
         for path in [copy / "data" / "contact_sheet.py", *(copy / path for path in OBSERVERS), *others]:
             add_comment(path)
             assert name() == before, path
+
+    @pytest.mark.parametrize("path", RESULT)
+    def test_a_comment_in_what_writes_the_result_changes_the_name_of_the_result_alone(
+        self, copy: Path, name: Callable[..., str], path: str
+    ) -> None:
+        before, result = name(), result_name(name())
+        add_comment(copy / path)
+        assert name() == before
+        assert result_name(name()) != result
 
     @pytest.mark.parametrize(
         "path",

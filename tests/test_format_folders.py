@@ -263,3 +263,11 @@ def test_a_class_without_test_examples_is_accepted(tmp_path: Path) -> None:
     make(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/cat/1.png")
     (tmp_path / "test/dog").mkdir()
     assert len(listed(tmp_path)) == 3
+
+
+def test_an_only_folder_is_said_to_be_no_class(tmp_path: Path) -> None:
+    (tmp_path / "set" / "ant").mkdir(parents=True)
+    (tmp_path / "set" / "ant" / "a.png").touch()
+    found = read_format(tmp_path / "set", tmp_path, Folders(kind="folders"))
+    assert found.label is None
+    assert found.notes == ["the only folder, 'ant', is no class, as a classifier needs two; the images have no label"]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -10,14 +11,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from sprout.runtime import launch
 from sprout.runtime.errors import UserError
 from sprout.runtime.launch import available_devices, check_world_size, is_rank, rank, start_worker, started_as_ranks
+from sprout.runtime.ranks import describe
+from sprout.runtime.signals import exit_codes
 from warm_python import warm_python
 
 SCRIPT = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from sprout.runtime.errors import UserError
 from sprout.runtime.launch import rank, started_as_ranks
@@ -26,7 +30,9 @@ from sprout.runtime.stage import run_stage
 def main():
     if started_as_ranks(2, 1):
         return
-    Path(f"rank{rank()}").touch()
+    Path(f"rank{rank()}").write_text(str(os.getpid()))
+    if sys.argv[1] == "fault" and rank() == 1:
+        sys.exit(7)
     if sys.argv[1] == "mistake":
         raise UserError("lr=-1: should be greater than 0")
     time.sleep(300 if sys.argv[1] == "sleep" else 0)
@@ -88,6 +94,71 @@ def test_ranks_end_with_the_stage_that_was_asked_to(tmp_path: Path) -> None:
     process.communicate(timeout=100)
     assert process.returncode == 143
     assert psutil.wait_procs(children, timeout=1)[1] == []
+
+
+@pytest.mark.slow
+def test_the_death_of_a_rank_is_said_in_one_line(tmp_path: Path) -> None:
+    process = start(tmp_path, "sleep")
+    wait_for_ranks(tmp_path)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.kill(int((tmp_path / "rank1").read_text()), signal.SIGKILL)
+    said = process.communicate(timeout=100)[1].splitlines()
+    assert process.returncode == 1
+    assert [line for line in said if not line.startswith("process 0: ")] == [
+        "error: process 1 of the training was killed by SIGKILL (as the kernel does when memory runs out); "
+        "the same command resumes from the last checkpoint"
+    ]
+    assert psutil.wait_procs(children, timeout=5)[1] == []
+
+
+@pytest.mark.slow
+def test_the_exit_code_of_a_rank_is_said(tmp_path: Path) -> None:
+    process = start(tmp_path, "fault", warm_python())
+    said = process.communicate(timeout=100)[1].splitlines()
+    assert process.returncode == 1
+    assert said[-1].startswith("error: process 1 of the training has ended with exit code 7; ")
+    assert len(said) == 1
+
+
+def failure(exitcode: int, timestamp: int) -> ProcessFailure:
+    made = ProcessFailure(0, 1, exitcode, "none")
+    made.timestamp = timestamp
+    return made
+
+
+@pytest.mark.parametrize(
+    ("failures", "says"),
+    [
+        ({0: (1, 5), 1: (-9, 5)}, "process 1 of the training was killed by SIGKILL ("),
+        ({0: (1, 4), 1: (-11, 5)}, "process 1 of the training was killed by SIGSEGV; "),
+        ({0: (143, 5), 1: (1, 4)}, "process 1 of the training has ended with exit code 1; "),
+        ({0: (1, 5), 1: (1, 5)}, "process 0 of the training has ended with exit code 1; "),
+    ],
+)
+def test_the_first_cause_is_said(failures: dict[int, tuple[int, int]], says: str) -> None:
+    assert describe({rank: failure(*found) for rank, found in failures.items()}).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("error", "ranked", "lost"),
+    [
+        (RuntimeError("[gloo/transport/tcp/pair.cc:544] Connection closed by peer [::1]:1"), True, True),
+        (RuntimeError("NCCL error: ncclRemoteError: A call failed"), True, True),
+        (RuntimeError("Connection closed by peer"), False, False),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), True, False),
+        (ValueError("Connection closed by peer"), True, False),
+    ],
+)
+def test_only_a_rank_loses_others(
+    error: Exception, ranked: bool, lost: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("RANK", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    if ranked:
+        monkeypatch.setenv("RANK", "3")
+    with pytest.raises(SystemExit if lost else type(error)), exit_codes():
+        raise error
+    assert capsys.readouterr().err == ("process 3: has lost the connection to another process\n" if lost else "")
 
 
 def test_several_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,10 @@ def test_a_signal_lets_the_step_end_and_says_where_it_goes_on(
     with pytest.raises(Killed):
         train(data, tmp_path / "c", **ALL_ON)
     assert "test: saved after step 6 (epoch 2); resumes there" in capsys.readouterr().err
-    assert [path.name[:15] for path in sorted((tmp_path / "c").iterdir())] == ["step-0000000004", "step-0000000006"]
+    assert [path.name[:15] for path in sorted((tmp_path / "c").glob("step-*"))] == [
+        "step-0000000004",
+        "step-0000000006",
+    ]
 
 
 SCRIPT = """

@@ -164,12 +164,15 @@ def test_the_same_seed_gives_the_same_bytes(prepared, tmp_path):
     run(tmp_path)
     assert bytes_of(tmp_path / "prepared") == bytes_of(prepared)
     expected = {
+        "SHA256SUMS",
         "classes.json",
         "summary.json",
         "quarantine.csv",
         "duplicates.csv",
         "truth.parquet",
-    } | {f"{name}/{file}" for name in SPLITS for file in ("examples-000.npy", "labels.parquet", "store.json")}
+    }
+    files = ("SHA256SUMS", "examples-000.npy", "labels.parquet", "store.json")
+    expected |= {f"{name}/{file}" for name in SPLITS for file in files}
     expected |= {f"contact_sheets/class-00{code}.png" for code in range(4)}
     assert set(bytes_of(prepared)) == expected
 

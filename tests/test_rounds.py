@@ -1,5 +1,6 @@
 """The stage `pseudo_label`: rounds in which models label the pool, and the files that it writes."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from sprout.config.pseudo_label import Curriculum, Selection, Threshold
 from sprout.config.results import Tracking
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
+from sprout.data.description import write_description
 from sprout.data.store import class_indices, label_table, open_store, read_labels, write_store
 from sprout.engine import tracked
 from sprout.engine.tracked import TrainingSections, train_tracked
 from sprout.evaluate.labellers import labellings
 from sprout.models.card import save_model
 from sprout.models.predictor import load_predictor
+from sprout.runtime.candidates import release_taken
 from sprout.runtime.files import write_json
 from sprout.selftraining.round_files import HISTORY, PREDICTIONS, write_none
 from sprout.selftraining.rounds import make_pseudo_labels
@@ -53,9 +56,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
     pq.write_table(read_labels(Path("data/prepared/truth")), "data/prepared/truth.parquet")
     augmented = open_store(Path("data/prepared/unlabelled")).part(np.zeros(0, np.int64))
     write_store(Path("data/augmented"), augmented.take(np.zeros(0, np.int64)), augmented.labels)
-    write_json(Path("data/prepared/classes.json"), ["a", "b", "c"])
     figures = {"mean": [0.3], "std": [0.2], "min": None, "max": None, "features": None, "target": "class"}
-    write_json(Path("data/prepared/summary.json"), {**figures, "folds": None, "levels": None, "page": 0})
+    write_description(Path("data/prepared"), ["a", "b", "c"], {**figures, "folds": None, "levels": None, "page": 0})
     Path("data/pretrained").mkdir()
     write_json(Path("data/pretrained/pretrained.json"), None)
     examples = Examples.open("data/prepared/train")
@@ -108,7 +110,12 @@ def test_one_round_takes_the_teachers_confident_predictions(
     assert float(row["lowest_confidence"]) == pytest.approx(found.max(axis=1)[accepted].min())
     assert float(row["mean_confidence"]) == pytest.approx(found.max(axis=1)[accepted].mean())
     assert "pseudo_label: round 1: accepted 30 of 60 predictions" in capsys.readouterr().err
-    assert {path.name for path in OUT.iterdir()} == {"labels.parquet", "rounds.csv", "predictions.parquet"}
+    assert {path.name for path in OUT.iterdir()} == {
+        "SHA256SUMS",
+        "labels.parquet",
+        "rounds.csv",
+        "predictions.parquet",
+    }
 
 
 def test_what_is_recorded_is_what_evaluate_finds(workspace: Path) -> None:
@@ -148,12 +155,18 @@ def test_rounds_accept_more_and_more_and_the_last_ones_labels_are_better(workspa
     client = connect(f"sqlite:///{workspace}/mlflow.db")
     runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
     assert {each.info.run_name for each in runs if each.data.tags["sprout.role"] == "round"} == {"round 2", "round 3"}
-    assert [*Path("build/candidates/round").iterdir()] == [], "the models of the rounds are removed"
+    release_taken("pseudo_label")
+    assert len([*Path("build/candidates/round").iterdir()]) == 4, (
+        "the models of the rounds, until DVC has taken the stage"
+    )
+    release_taken("control")
+    assert [*Path("build/candidates/round").iterdir()] == []
 
 
 def test_a_round_that_is_done_is_not_trained_again(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed in the third round: the second one's model is there. The result is that of an undisturbed stage."""
     label(curriculum(3))
+    release_taken("control")
     undisturbed = {path.name: path.read_bytes() for path in OUT.iterdir()}
     names, real, kill = list[str | None](), tracked.train_planned, [True]
 
@@ -172,6 +185,40 @@ def test_a_round_that_is_done_is_not_trained_again(workspace: Path, monkeypatch:
     assert {path.name: path.read_bytes() for path in OUT.iterdir()} == undisturbed
 
 
+def test_a_teacher_that_dvc_has_not_taken_is_not_trained_again(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Killed between the end of the stage and DVC's record of it: DVC removes the output and runs the stage again."""
+    names, real = list[str | None](), tracked.train_planned
+
+    def train(*given: Any, name: str | None = None, **further: Any) -> None:
+        names.append(name)
+        real(*given, name=name, **further)
+
+    def stage() -> dict[str, bytes]:
+        shutil.rmtree(TEACHER, ignore_errors=True)
+        tracked.train_teacher(TEACHER, Examples.open("data/prepared/train"), sections(epochs=3), BUILD)
+        return {path.name: path.read_bytes() for path in TEACHER.iterdir()}
+
+    monkeypatch.setattr(tracked, "train_planned", train)
+    first = stage()
+    assert {"model.json", "model.safetensors", "SHA256SUMS"} <= first.keys()
+    assert stage() == first
+    assert names == ["teacher"]
+    assert "teacher: was trained before" in capsys.readouterr().err
+    (kept,) = (path for path in Path("build/candidates/teacher").iterdir() if path.is_dir())
+    steps = tracked.fingerprint_of(
+        tracked.plan_final(
+            Examples.open("data/prepared/train"), sections(epochs=3), BUILD, role="teacher", name="teacher"
+        )
+    )
+    (Path("build/checkpoints/teacher") / steps).mkdir()  # killed before its run was logged
+    assert stage() == first
+    assert names == ["teacher"] * 2
+    release_taken("pseudo_label")
+    assert not kept.exists()
+
+
 def test_rounds_of_the_same_labels_share_a_model(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = np.zeros((3, 6, 6, 1), np.uint8)
     images[np.arange(3), :, np.arange(3) * 2] = 250
@@ -183,6 +230,7 @@ def test_rounds_of_the_same_labels_share_a_model(workspace: Path, capsys: pytest
     said = capsys.readouterr().err
     assert "round 3: the labels are those of the round before, and so is the model" in said
     assert "was trained before" not in said
+    release_taken("control")
     assert [*Path("build/candidates/round").iterdir()] == []
 
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,16 +18,6 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src")}
 SECONDS = 30
 HEAD = "import os, signal, sys, time\nfrom sprout.runtime.signals import die_with_parent, exit_codes\n"
-
-
-@pytest.fixture(autouse=True)
-def own_handlers() -> Iterator[None]:
-    """Give the signals of the tests' own process back."""
-    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    handlers = [signal.getsignal(each) for each in signals]
-    yield
-    for each, handler in zip(signals, handlers, strict=True):
-        signal.signal(each, handler)
 
 
 def start(code: str) -> subprocess.Popen[str]:
@@ -124,6 +114,61 @@ def test_the_same_signal_again_ends_a_cleanup_that_hangs() -> None:
         process.send_signal(signal.SIGTERM)
     process.communicate(timeout=SECONDS)
     assert process.returncode == -signal.SIGTERM
+
+
+IGNORED = {
+    "a callback of the garbage collector": (
+        "        gc.callbacks.append(lambda phase, _: os.kill(os.getpid(), signal.SIGTERM) if tries.pop() else None)\n"
+        "        gc.collect()\n"
+    ),
+    "a finaliser": (
+        "        class Dying:\n"
+        "            def __del__(self):\n"
+        "                os.kill(os.getpid(), signal.SIGTERM)\n"
+        "                for _ in range(1000): pass\n"
+        "        Dying()\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("where", IGNORED)
+def test_a_signal_that_comes_where_python_ignores_exceptions_ends_it_all_the_same(where: str) -> None:
+    code = (
+        "import gc\ntries = [False] * 99 + [True]\nwith exit_codes():\n    try:\n"
+        f"{IGNORED[where]}"
+        "        print('ignored', flush=True)\n        time.sleep(60)\n"
+        "    finally:\n        print('cleaned', flush=True)\n"
+    )
+    process = start(code)
+    assert process.communicate(timeout=SECONDS) == ("ignored\ncleaned\n", "ended by SIGTERM\n")
+    assert process.returncode == 143
+
+
+def test_a_second_signal_after_an_ignored_one_still_lets_it_save() -> None:
+    code = (
+        "import gc\nfrom sprout.runtime.signals import deferred_signals\nimport sprout.runtime.signals as s\n"
+        "s.SOON = 60\ntries = [False] * 99 + [True]\nwith exit_codes():\n"
+        f"{IGNORED['a callback of the garbage collector'].replace('        ', '    ')}"
+        "    with deferred_signals() as request:\n        print('trains', flush=True)\n"
+        "        while request.signum is None: time.sleep(0.01)\n        print('saved', flush=True)\n"
+    )
+    process = start(code)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "trains\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=SECONDS) == ("saved\n", "ended by SIGTERM\n")
+    assert process.returncode == 143
+
+
+def test_any_other_ignored_exception_is_said_as_before() -> None:
+    code = (
+        "with exit_codes():\n    class Bad:\n"
+        "        def __del__(self):\n            raise ValueError('of a finaliser')\n"
+        "    Bad()\n"
+    )
+    process = start(code)
+    assert "ValueError: of a finaliser" in process.communicate(timeout=SECONDS)[1]
+    assert process.returncode == 0
 
 
 def test_it_ends_soon_after_its_parent_was_killed(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import pytest
 
 from servers import changed, hang_up, site
 from sprout.config.download import Url
-from sprout.config.formats import Folders
+from sprout.config.formats import Folders, Pixels
 from sprout.data import sources
 from sprout.data.sources import http
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
+from test_archive import tar, zipped
 
-DATA, OTHER = b"one" * 1000, b"two" * 1000
+DATA, OTHER = (zipped(("a/1.png", bytes(range(256)) * 12), (name, b"")) for name in ("b/1.png", "c/1.png"))
 SHA256, OTHERS = (hashlib.sha256(data).hexdigest() for data in (DATA, OTHER))
 
 
@@ -112,3 +113,39 @@ def test_an_invalid_file_name(fetch, path, file):
     with site(DATA) as it, pytest.raises(UserError, match=r"download\.file=.*set download\.file to another name"):
         fetch(f"{it.address}/{path}", file=file)
     assert it.asked == []
+
+
+TABLE = Pixels("pixels", "a.csv", None, None, None)
+PAGE = b"\n<!DOCTYPE html><title>Log in</title>"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind", "says"),
+    [
+        ("set.zip", PAGE, Folders("folders"), "a web page, as to log in, in place of set.zip"),
+        ("set.csv", PAGE, TABLE, "a web page, as to log in, in place of set.csv"),
+        ("set.bin", b"no archive", Folders("folders"), "not an archive; accepted: zip, or tar"),
+        ("set.tar.gz", b"no archive", TABLE, "not an archive; accepted: zip, or tar"),
+        ("set.zip", zipped(("a", b"1" * 999))[:-40], Folders("folders"), "damaged at "),
+        ("set.zip", zipped(("../a", b"1")), Folders("folders"), "member '../a' contains ..; nothing is kept"),
+        ("set.tar", tar(("a", b"1" * 5000))[:3000], Folders("folders"), "damaged at "),
+    ],
+)
+def test_what_cannot_be_opened_is_not_kept(tmp_path, name, content, kind, says):
+    (tmp_path / "raw").mkdir()
+    with site(content) as it, pytest.raises(UserError) as refused:
+        sources.fetch(Url("url", (it.url,), None, name, kind), tmp_path / "raw", tmp_path / "partial")
+    assert str(refused.value).startswith(it.url)
+    assert says in str(refused.value)
+    assert not (tmp_path / "partial/checksums.json").exists()
+    assert not list((tmp_path / "partial").glob("unpacked*"))
+    with site(DATA) as it:
+        sources.fetch(Url("url", (it.url,), None, name, kind), tmp_path / "raw", tmp_path / "partial")
+    assert (tmp_path / "partial/checksums.json").exists()
+
+
+def test_a_table_is_kept_as_it_is(tmp_path):
+    (tmp_path / "raw").mkdir()
+    with site(b"label,pixels\n") as it:
+        sources.fetch(Url("url", (it.url,), None, "a.csv", TABLE), tmp_path / "raw", tmp_path / "partial")
+    assert (tmp_path / "raw/a.csv").read_bytes() == b"label,pixels\n"

@@ -204,3 +204,18 @@ def test_a_stage_in_a_folder_below_the_workspace_is_refused_and_writes_nothing(w
     assert process.returncode == 2
     assert error.startswith(f"error: {below}: is below the workspace")
     assert [path.name for path in below.iterdir()] == ["config.yaml"]
+
+
+def test_what_killed_stages_left_half_written_is_removed_at_the_next_start(workspace: Workspace) -> None:
+    for name in ("models/teacher.tmp-new", "data/prepared.tmp-old", "data/source.tmp-new", "data/source/a.tmp-new"):
+        (workspace.folder / name).mkdir(parents=True)
+        (workspace.folder / name / "file").touch()
+    (workspace.folder / "build").mkdir()
+    (workspace.folder / "build/config.yaml.tmp-new").touch()
+    (workspace.folder / "build/tmp-new.txt").touch()
+    workspace.let_end("first")
+    process = workspace.stage("first")
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    left = sorted(str(path.relative_to(workspace.folder)) for path in workspace.folder.rglob("*tmp-*"))
+    assert left == ["build/tmp-new.txt", "data/source.tmp-new", "data/source/a.tmp-new"]

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from sprout.data import store as store_module
 from sprout.data.store import LABELS, label_table, open_store, read_labels, write_labels, write_store
+from sprout.runtime import checksums
 from sprout.runtime.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 4, 3, 2), dtype=np.uint8)
@@ -126,6 +129,24 @@ def cut(name, size):
     return damage
 
 
+def flip(name, at):
+    def damage(folder):
+        data = bytearray((folder / name).read_bytes())
+        data[at] ^= 1
+        (folder / name).write_bytes(data)
+
+    return damage
+
+
+def replace_in(name, old, new):
+    def damage(folder):
+        data = (folder / name).read_bytes()
+        assert old in data
+        (folder / name).write_bytes(data.replace(old, new))
+
+    return damage
+
+
 def pickled(folder):
     np.save(folder / "examples-001.npy", np.array([{}], object), allow_pickle=True)
 
@@ -149,6 +170,11 @@ def without_checksum(folder):
         (cut("store.json", 20), "damaged"),
         (without_checksum, "sha256"),
         (pickled, "damaged"),
+        (flip("examples-001.npy", -3), "its examples have the SHA-256"),
+        (replace_in("examples-001.npy", b"|u1", b"|i1"), "no uint8 of shape [4, 3, 2]"),
+        (replace_in("store.json", b'"sha256": "', b'"sha256": "0'), "one of them is damaged or was changed"),
+        (replace_in("store.json", b'"sha256"', b'"sha255"'), "damaged"),
+        (replace_in("store.json", b"uint8", b"uint4"), "no uint4 of shape"),
         (lambda folder: write_labels(folder, table(9)), "9 rows of labels for 10 examples"),
     ],
 )
@@ -158,10 +184,51 @@ def test_a_broken_store_is_refused_by_its_folder(tmp_path, damage, says):
     with pytest.raises(UserError) as refused:
         open_store(tmp_path / "val")
     message = str(refused.value)
-    assert message.startswith(f"{tmp_path / 'val'}: ")
+    assert message.startswith((f"{tmp_path / 'val'}: ", f"{tmp_path / 'val/store.json'}: "))
     assert says in message
     assert "dvc repro" in message
     assert "\n" not in message
+
+
+def test_a_change_is_noticed_though_the_store_was_opened_before(tmp_path):
+    write_store(tmp_path, IMAGES, table(10), shard_bytes=4 * BYTES_EACH)
+    assert len(open_store(tmp_path)) == 10
+    flip("examples-002.npy", -1)(tmp_path)
+    with pytest.raises(UserError, match="its examples have the SHA-256"):
+        open_store(tmp_path)
+    flip("examples-002.npy", -1)(tmp_path)
+    assert len(open_store(tmp_path)) == 10
+
+
+def test_examples_are_compared_once_for_each_change_of_time_or_size(tmp_path, monkeypatch):
+    write_store(tmp_path / "a", IMAGES, table(10), shard_bytes=4 * BYTES_EACH)
+    marks = tmp_path / "marks"
+    monkeypatch.setattr(checksums, "VERIFIED", marks)
+    open_store(tmp_path / "a")
+    (mark,) = marks.iterdir()
+    reads = []
+    monkeypatch.setattr(store_module.np, "ascontiguousarray", lambda array: reads.append(len(array)) or array)
+    open_store(tmp_path / "a")
+    assert (reads, [*marks.iterdir()]) == ([], [mark])
+    os.utime(tmp_path / "a/examples-001.npy", ns=(0, 0))
+    open_store(tmp_path / "a")
+    assert reads == [4, 4, 2]
+    assert len([*marks.iterdir()]) == 1
+    assert not mark.exists()
+
+
+def test_each_damaged_byte_of_a_label_table_is_noticed_or_without_effect(tmp_path):
+    write_labels(tmp_path, table(50))
+    content = (tmp_path / "labels.parquet").read_bytes()
+    noticed = 0
+    for at in range(0, len(content), 7):
+        flip("labels.parquet", at)(tmp_path)
+        try:
+            assert read_labels(tmp_path).equals(table(50))
+        except UserError:
+            noticed += 1
+        (tmp_path / "labels.parquet").write_bytes(content)
+    assert noticed > 50
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
@@ -199,3 +266,17 @@ def test_label_tables_have_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         write_labels(tmp_path / name, table(50))
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
+
+
+@pytest.mark.slow
+def test_more_than_2_gib_of_text_is_taken_row_by_row(tmp_path):
+    """Offsets of 32 bits end there: the text of later rows was that of others, or the process died."""
+    rows, mebibyte = np.arange(1100), "x" * 2**20
+    given = label_table(rows, rows % 3, source="given", group=rows, origin=[f"{row:04}{mebibyte}" for row in rows])
+    write_store(tmp_path, np.zeros((1100, 1), np.float32), given)
+    twice = np.concatenate([rows, rows])
+    taken = open_store(tmp_path).part(twice).columns("origin")["origin"]
+    assert taken.nbytes > 2**31
+    assert [taken[row].as_py()[:4] for row in (0, 1099, 1100, 2199)] == ["0000", "1099", "0000", "1099"]
+    pseudo = label_table(twice, twice, source="pseudo", group=twice, origin=taken.combine_chunks())
+    assert pseudo["origin"][2199].as_py()[:4] == "1099"

@@ -10,8 +10,8 @@ from torch import nn
 from sprout.commands.summary import describe_network
 from sprout.config.compose import compose_config
 from sprout.config.workspace import read_params
+from sprout.data.description import read_summary, write_description
 from sprout.runtime.errors import UserError
-from sprout.runtime.files import write_json
 
 CONF = Path("conf")
 
@@ -29,11 +29,8 @@ def prepared(project: Path) -> Path:
     folder = project / "data/prepared"
     folder.mkdir(parents=True)
     figures = {"mean": [0.5], "std": [0.2], "features": None, "min": None, "max": None}
-    write_json(
-        folder / "summary.json",
-        {"shape": [28, 28, 1], "target": "class", "folds": None, "levels": None, "page": 0, **figures},
-    )
-    write_json(folder / "classes.json", [str(digit) for digit in range(10)])
+    summary = {"shape": [28, 28, 1], "target": "class", "folds": None, "levels": None, "page": 0, **figures}
+    write_description(folder, [str(digit) for digit in range(10)], summary)
     return folder
 
 
@@ -81,7 +78,7 @@ def test_other_copies_do_not_matter(prepared: Path) -> None:
 
 
 def test_without_classes_there_is_no_classifier(prepared: Path) -> None:
-    write_json(prepared / "classes.json", [])
+    write_description(prepared, [], read_summary(prepared))
     with pytest.raises(UserError, match="the examples have no classes"):
         printed()
 

@@ -1,12 +1,15 @@
 """The study on disk: created, resumed, held by one process, and refused with another definition."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from optuna.distributions import FloatDistribution
+from optuna.samplers import RandomSampler
 
 from sprout.runtime.errors import UserError
 from sprout.sweep import trials
-from sprout.sweep.results import Result, keep_result
+from sprout.sweep.results import Result, keep_result, kept_result
 from sprout.sweep.study import hold_study, open_study
 
 DEFINITION = {"train": {"epochs": 3}, "sweep": {"space": {"train": {"lr": {"low": 0.1}}}}}
@@ -40,15 +43,30 @@ def test_a_damaged_study_is_refused(tmp_path: Path, content: bytes) -> None:
             open_study(folder, DEFINITION, ["maximize"])
 
 
-def test_results_of_a_lost_study_are_not_taken_for_those_of_a_new_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", range(1, 28, 3))
+def test_a_study_with_an_emptied_page_is_refused_or_whole(tmp_path: Path, page: int) -> None:
+    space = {"lr": FloatDistribution(0, 1)}
+    with hold_study(tmp_path, "digits", fresh=False) as folder:
+        study = open_study(folder, DEFINITION, ["maximize"])
+        for value in range(4):
+            study.tell(trials.draw(study, space, RandomSampler(), 1), value)
+        content = bytearray(folder.database.read_bytes())
+        content[page * 4096 : (page + 1) * 4096] = bytes(4096)
+        folder.database.write_bytes(content)
+        with pytest.raises(UserError, match=r"study\.db: cannot be read: .*--fresh"):
+            open_study(folder, DEFINITION, ["maximize"])
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_lost_study_is_said_and_its_results_are_kept(tmp_path: Path, lose: Callable[[Path], object]) -> None:
     with hold_study(tmp_path, "digits", fresh=False) as folder:
         open_study(folder, DEFINITION, ["maximize"])
         keep_result(folder.results, 0, Result([[0.75]]))
-        folder.database.unlink()
-        study = open_study(folder, DEFINITION, ["maximize"])
-        study.ask()
-        trials.recover(study, folder.results)
-    assert [trial.state.name for trial in study.trials] == ["FAIL"], "the old result was not taken"
+        lose(folder.database)
+        for _ in range(2):
+            with pytest.raises(UserError, match=r"study\.db: empty, though 1 trials have .*--fresh"):
+                open_study(folder, DEFINITION, ["maximize"])
+    assert kept_result(folder.results, 0) == Result([[0.75]])
 
 
 def test_a_study_is_held_by_one(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ def check(
     """Report on your own data without writing anything. Ends with 2 if it cannot be built."""
     from sprout.config.workspace import enter_workspace
     from sprout.data.importing.check_report import check_report
+    from sprout.data.importing.create_experiment import left_out_by_new
     from sprout.data.importing.draft import draft_experiment, too_many_faults
     from sprout.data.importing.table_columns import Columns
     from sprout.data.importing.user_data import open_user_data
@@ -25,7 +26,7 @@ def check(
     with open_user_data(CONF, path, columns, min_class_size) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, "NAME", data)
-        if warning := too_many_faults(draft, data.scan):
+        if warning := too_many_faults(draft, data, left_out_by_new(data)):
             raise UserError(warning)
     print(f"the model {draft.learns}")
     options = [*columns.options, *([f"--min-class-size={min_class_size}"] if min_class_size else [])]

@@ -21,7 +21,13 @@ def new(
     """Make an experiment of your own data. Reports on it, links it to data/source and writes its config files."""
     from sprout.config.workspace import enter_workspace, read_params
     from sprout.data.importing.check_report import check_report
-    from sprout.data.importing.create_experiment import create_experiment, refuse_name, refuse_taken, result_lines
+    from sprout.data.importing.create_experiment import (
+        create_experiment,
+        left_out_by_new,
+        refuse_name,
+        refuse_taken,
+        result_lines,
+    )
     from sprout.data.importing.draft import draft_experiment, too_many_faults
     from sprout.data.importing.table_columns import Columns
     from sprout.data.importing.user_data import open_user_data
@@ -32,8 +38,8 @@ def new(
     with open_user_data(CONF, path, Columns(target, group, missing, pattern), min_class_size) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, name, data)
+        warning = too_many_faults(draft, data, left_out_by_new(data))
         linked = create_experiment(CONF, draft, data)
-        warning = too_many_faults(draft, data.scan)
     print_all(result_lines(draft, linked, read_params().overrides))
     if warning:
         print(f"warning: {warning}", file=sys.stderr)

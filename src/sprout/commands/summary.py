@@ -41,11 +41,10 @@ def describe_network(conf: Path, params: "Params", overrides: Sequence[str]) -> 
     from sprout.config.model import MODELS
     from sprout.config.train import GradientDescent, read_training
     from sprout.config.workspace import Build, choice
-    from sprout.data.description import describe
+    from sprout.data.description import describe, read_summary
     from sprout.models.build import build_network
     from sprout.models.normalise import network_shape
     from sprout.runtime.errors import UserError
-    from sprout.runtime.files import read_json
 
     composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
     made = made_with()
@@ -55,7 +54,7 @@ def describe_network(conf: Path, params: "Params", overrides: Sequence[str]) -> 
     if not isinstance(training, GradientDescent):
         raise UserError(f"model.name={architecture.name}: is not a network; its size is found in training")
     described = describe(PREPARED)
-    shape = network_shape(read_json(PREPARED / "summary.json")["shape"])
+    shape = network_shape(read_summary(PREPARED)["shape"])
     training.task.check_data(PREPARED, described, "train")
     classes = len(described.classes)
     if training.task.target == "class" and not classes:

@@ -27,23 +27,43 @@ def made_with(lock: Path = LOCK) -> dict[str, dict[str, Any]]:
     Raises:
         UserError: the lock is missing or damaged, or one of the stages has never succeeded here.
     """
-    stages = read_lock(lock).get("stages") or {}
+    stages = read_lock(lock)
     return {name: sections(lock, name, stages.get(name, {})) for name in STAGES}
 
 
-def read_lock(lock: Path) -> dict[str, Any]:
-    """Return the content of `dvc.lock`.
+def read_lock(lock: Path) -> dict[str, dict[str, Any]]:
+    """Return the stages of `dvc.lock`, by name.
 
     Raises:
         UserError: it is missing or damaged.
     """
     try:
-        content: dict[str, Any] = load_yaml(lock)
+        content = load_yaml(lock) or {}
     except FileNotFoundError:
         raise UserError(f"{lock}: not found, so the data was never built here; run `dvc repro`") from None
     except (ParseError, OSError, ValueError) as error:
-        raise UserError(f"{lock}: not readable ({one_line(error)}); run `dvc repro`") from None
-    return content
+        raise unreadable(lock, one_line(error)) from None
+    stages = content.get("stages") or {} if isinstance(content, dict) else None
+    if not isinstance(stages, dict) or not all(map(is_stage, stages.values())):
+        raise unreadable(lock, "it lacks what DVC writes")
+    return stages
+
+
+def is_stage(entry: object) -> bool:
+    """Whether an entry of the lock is a whole stage."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("params", {}), dict):
+        return False
+    listed = [entry.get(key, []) for key in ("deps", "outs")]
+    return all(
+        isinstance(each, list) and all(isinstance(item, dict) and "path" in item for item in each) for each in listed
+    )
+
+
+def unreadable(lock: Path, why: str) -> UserError:
+    """What is said of a lock that was cut off, or has the marks of a merge."""
+    return UserError(
+        f"{lock}: not readable ({why}); restore it, for example by `git checkout {lock}`, then `dvc repro`"
+    )
 
 
 def sections(lock: Path, name: str, stage: dict[str, Any]) -> dict[str, Any]:
@@ -52,10 +72,11 @@ def sections(lock: Path, name: str, stage: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: the stage has never succeeded here.
     """
-    found: dict[str, Any] = stage.get("params", {}).get(BUILD.as_posix(), {})
-    if name not in found:
+    found = stage.get("params", {}).get(BUILD.as_posix(), {})
+    if not isinstance(found, dict) or name not in found:
         raise UserError(
-            f"{lock}: has no settings of the stage {name}, so its data was never built here; run `dvc repro`"
+            f"{lock}: has no settings of the stage {name}, so its data was never built here; run `dvc repro`. If the "
+            f"file was cut off, restore it before, for example by `git checkout {lock}`"
         )
     return found
 

@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sprout.runtime.errors import UserError
-from sprout.runtime.files import read_json
+from sprout.runtime.checksums import check_sums, write_sums
+from sprout.runtime.errors import UserError, one_line
+from sprout.runtime.files import read_json, write_json
+
+CLASSES, SUMMARY = "classes.json", "summary.json"
+REMEDY = "`dvc repro` makes it again"
 
 
 @dataclass(frozen=True)
@@ -31,24 +36,45 @@ class Description:
     """Which page of a TIFF or frame of an animation was taken."""
 
 
+def write_description(prepared: Path, classes: list[str], summary: dict[str, Any]) -> None:
+    """Write `classes.json` and `summary.json`, and their checksums."""
+    write_json(prepared / CLASSES, classes)
+    write_json(prepared / SUMMARY, summary)
+    write_sums(prepared, [CLASSES, SUMMARY])
+
+
 def describe(prepared: Path) -> Description:
     """Read `classes.json` and `summary.json`.
 
     Raises:
-        UserError: nothing has been prepared there.
+        UserError: nothing has been prepared there, or one of the files is damaged.
     """
-    if not (prepared / "summary.json").exists():
+    summary = read_summary(prepared)
+    try:
+        return Description(
+            target=summary["target"],
+            classes=read_json(prepared / CLASSES),
+            mean=summary["mean"],
+            std=summary["std"],
+            features=summary["features"],
+            low=summary["min"],
+            high=summary["max"],
+            folds=summary["folds"],
+            levels=summary["levels"],
+            page=summary["page"],
+        )
+    except KeyError as error:
+        raise UserError(f"{prepared / SUMMARY}: has no {one_line(error)}; {REMEDY}") from None
+
+
+def read_summary(prepared: Path) -> dict[str, Any]:
+    """Read `summary.json`; it and `classes.json` are as they were written.
+
+    Raises:
+        UserError: nothing has been prepared there, or one of the files is damaged.
+    """
+    if not all((prepared / name).exists() for name in (CLASSES, SUMMARY)):
         raise UserError(f"{prepared}: no prepared data here; `dvc repro` makes it")
-    summary = read_json(prepared / "summary.json")
-    return Description(
-        target=summary["target"],
-        classes=read_json(prepared / "classes.json"),
-        mean=summary["mean"],
-        std=summary["std"],
-        features=summary["features"],
-        low=summary["min"],
-        high=summary["max"],
-        folds=summary["folds"],
-        levels=summary["levels"],
-        page=summary["page"],
-    )
+    check_sums(prepared, [CLASSES, SUMMARY], REMEDY)
+    summary: dict[str, Any] = read_json(prepared / SUMMARY)
+    return summary

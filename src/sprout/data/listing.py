@@ -37,7 +37,7 @@ class Listing:
     """Image files; or an array, memory-mapped if it is large: images (N, H, W) or (N, H, W, C), uint8, uint16,
     float in 0..1, or other numbers with `prepare.levels`; or features (N, F) float32."""
     origin: pa.Array
-    """(N,) string: where each example comes from, for messages and label tables."""
+    """(N,) string or large_string: where each example comes from, for messages and label tables."""
     label: pa.Array | None = None
     """(N,) string: class names, null only for a fault or where `split` is unlabelled; None: there are no classes."""
     value: pa.Array | None = None
@@ -54,6 +54,8 @@ class Listing:
     """The features whose NaN are filled with the median of the training split."""
     faults: Faults = field(default_factory=dict)
     """What is already known to be wrong with single examples."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Files that are none of the examples, though they lay among them, with the reasons."""
     notes: list[str] = field(default_factory=list)
     """What the data could have meant as well, and what was left out, for the user."""
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sprout.runtime.checksums import SUMS, check_sums, once_per_change, write_sums
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import read_json, write_json
 
@@ -24,7 +25,7 @@ LABELS = pa.schema(
         ("weight", pa.float32()),  # what the example counts in the loss of a training; 1 as a rule
         ("round", pa.int64()),  # 0 for a given label, else the round that accepted it
         ("group", pa.int64()),  # examples of one group never lie in two splits
-        ("origin", pa.string()),  # where the example comes from
+        ("origin", pa.large_string()),  # where the example comes from; more than 2 GiB in a large store
         ("fold", pa.int16()),  # the fold of cross-validation that the example is in; null without folds
     ]
 )
@@ -56,10 +57,7 @@ class Store:
         Raises:
             UserError: the table is damaged.
         """
-        try:
-            table = read_labels(self.folder, names)
-        except ValueError as error:
-            raise damaged(self.folder, error) from None
+        table = read_labels(self.folder, names)
         if self.rows is None:
             return table
         table = table.take(self.rows)
@@ -101,25 +99,48 @@ def open_store(folder: Path) -> Store:
     """Open a split.
 
     Raises:
-        UserError: the folder is no store, or its table does not fit its examples.
+        UserError: the folder is no store, its examples are not those that were written, or its table does not fit them.
     """
     paths = sorted(folder.glob("examples-*.npy"), key=lambda path: (len(path.name), path.name))
     if not paths or not all((folder / name).exists() for name in ("labels.parquet", "store.json")):
         raise UserError(f"{folder}: no prepared examples here; `dvc repro` makes them")
     try:
-        checksum = read_json(folder / "store.json")["sha256"]
-        store = Store([np.load(path, mmap_mode="r") for path in paths], folder, checksum)
+        described = read_json(folder / "store.json")
+        store = Store([np.load(path, mmap_mode="r") for path in paths], folder, described["sha256"])
+        kind = described["dtype"], described["shape"]
+        fits = all((shard.dtype.name, [*shard.shape[1:]]) == kind for shard in store.shards)
         rows = pq.read_metadata(folder / "labels.parquet").num_rows
-    except (ValueError, EOFError, KeyError) as error:
+    except (ValueError, EOFError, KeyError, TypeError, OSError) as error:
         raise damaged(folder, error) from None
     if rows != len(store):
         raise UserError(f"{folder}: {rows} rows of labels for {len(store)} examples; run `dvc repro`")
+    if not fits:
+        raise UserError(
+            f"{folder}: its examples are no {kind[0]} of shape {kind[1]}, as store.json says; run `dvc repro`"
+        )
+    once_per_change([*paths, folder / "store.json"], partial(verify, store))
     return store
 
 
-def damaged(folder: Path, error: Exception) -> UserError:
-    """What is said of a store that is not as it was written."""
-    return UserError(f"{folder}: damaged ({one_line(error)}); run `dvc repro`")
+def verify(store: Store) -> None:
+    """Compare the examples of a store with its checksum.
+
+    Raises:
+        UserError: they differ.
+    """
+    digest = hashlib.sha256()
+    for shard in store.shards:
+        digest.update(np.ascontiguousarray(shard).data if shard.size else b"")
+    if digest.hexdigest() != store.checksum:
+        raise UserError(
+            f"{store.folder}: its examples have the SHA-256 {digest.hexdigest()}, its store.json has {store.checksum}: "
+            "one of them is damaged or was changed; run `dvc repro`"
+        )
+
+
+def damaged(path: Path, error: Exception) -> UserError:
+    """What is said of a store, or a file of it, that is not as it was written."""
+    return UserError(f"{path}: damaged ({one_line(error)}); run `dvc repro`")
 
 
 class StoreWriter:
@@ -198,9 +219,27 @@ def write_store(folder: Path, examples: Array, labels: pa.Table, shard_bytes: in
         writer.close(labels)
 
 
+def large_text(texts: Sequence[str] | pa.Array) -> pa.Array | pa.ChunkedArray:
+    """Texts with offsets of 64 bits: those of 32 bits end at 2 GiB of text, and `take` then reads beyond them."""
+    if isinstance(texts, pa.Array | pa.ChunkedArray):
+        return texts.cast(pa.large_string())
+    return pa.array(texts, pa.large_string())
+
+
 def read_labels(folder: Path, columns: Sequence[str] = LABELS.names) -> pa.Table:
-    """The label table of a folder, or some of its columns."""
-    return pq.read_table(folder / "labels.parquet", columns=list(columns), schema=LABELS)
+    """The label table of a folder, or some of its columns.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = folder / "labels.parquet"
+    if not path.is_file():
+        raise UserError(f"{path}: not found; `dvc repro` makes it")
+    once_per_change([path, folder / SUMS], partial(check_sums, folder, [path.name], "run `dvc repro`"))
+    try:
+        return pq.read_table(path, columns=list(columns), schema=LABELS)
+    except (ValueError, OSError) as error:
+        raise damaged(path, error) from None
 
 
 def class_indices(labels: pa.Table) -> Array:
@@ -210,9 +249,10 @@ def class_indices(labels: pa.Table) -> Array:
 
 
 def write_labels(folder: Path, labels: pa.Table) -> None:
-    """Write a label table; the same table gives the same bytes."""
+    """Write a label table and its checksum; the same table gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(labels.cast(LABELS), folder / "labels.parquet", compression="zstd")
+    write_sums(folder, ["labels.parquet"])
 
 
 def label_table(
@@ -253,7 +293,7 @@ def label_table(
         "weight": np.ones(n, np.float32) if weight is None else weight.astype(np.float32),
         "round": np.full(n, round_, np.int64),
         "group": np.asarray(group, np.int64),
-        "origin": pa.array(origin, pa.string()),
+        "origin": large_text(origin),
         "fold": pa.nulls(n, pa.int16()) if fold is None else pa.array(fold, pa.int16()),
     }
     return pa.table(columns, schema=LABELS)

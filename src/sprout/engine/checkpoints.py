@@ -2,8 +2,8 @@
 
 import hashlib
 import io
-import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +13,13 @@ from typing import Any
 import torch
 from filelock import FileLock
 
+from sprout.runtime.candidates import main_workspace
 from sprout.runtime.errors import UserError, one_line
-from sprout.runtime.files import atomic_write
+from sprout.runtime.files import atomic_write, read_json, write_json
 from sprout.runtime.launch import rank
 
+SPENT = "seconds.json"
+"""The file beside the checkpoints with the seconds that the training has taken until the last one."""
 KEPT = 2
 """How many checkpoints are kept, as the newest may be damaged."""
 State = dict[str, Any]
@@ -37,14 +40,10 @@ def checkpoint_folder(role: str) -> Path:
     return main_workspace() / "build" / "checkpoints" / role
 
 
-def candidate_folder(role: str) -> Path:
-    """The folder for finished models among which a stage will choose, each named as its checkpoints are."""
-    return main_workspace() / "build" / "candidates" / role
-
-
-def main_workspace() -> Path:
-    """The workspace, also where DVC runs a stage in a copy of it."""
-    return Path(os.environ.get("DVC_ROOT", ".")).absolute()
+def spent_seconds(folder: Path) -> float:
+    """The duration of earlier attempts at the training of this folder, each until its last checkpoint."""
+    path = folder / SPENT
+    return float(read_json(path)) if path.is_file() else 0.0
 
 
 @contextmanager
@@ -54,6 +53,8 @@ def only_one(folder: Path) -> Iterator[None]:
     lock = folder.with_suffix(".lock")  # beside the folder, which the first training removes
     with FileLock(lock):
         folder.mkdir(exist_ok=True)
+        for half_written in folder.glob("*.tmp-new"):
+            half_written.unlink()
         try:
             yield
         finally:
@@ -69,6 +70,7 @@ class Checkpoints:
         self.folder, self.name = folder, name
         # Ranks get here in any order.
         folder.mkdir(parents=True, exist_ok=True)
+        self.began, self.earlier = time.monotonic(), spent_seconds(folder)
 
     def save(self, state: State, step: int) -> Path:
         """Write a checkpoint atomically, remove all but the newest ones, and return the path."""
@@ -78,6 +80,8 @@ class Checkpoints:
         path = self.folder / f"step-{step:010}-{checksum(content)}.ckpt"
         with atomic_write(path) as beside:
             beside.write_bytes(content)
+        with atomic_write(self.folder / SPENT) as beside:
+            write_json(beside, self.earlier + time.monotonic() - self.began)
         for old in [each for each in self.found() if each != path][KEPT - 1 :]:
             old.unlink()
         return path

@@ -44,6 +44,8 @@ CODE = (
     "weights/warm_start.py",
 )
 """Files and folders whose change may change the steps."""
+RESULT = ("engine/result.py", "evaluate/calibration.py", "evaluate/class_metrics.py", "evaluate/significance.py")
+"""Files that change no step, but what is written of a finished training."""
 OBSERVING = ("checkpoint_minutes", "log_steps")
 """Settings that change no step."""
 LIBRARIES = ("numpy", "pytorch-lightning", "scikit-learn", "torch", "torchvision")
@@ -70,6 +72,14 @@ def fingerprint(training: Training, card: ModelCard, start: StartWeights | None,
         add_held_out(digest, data.held_out)
     for path in [*code(), *own_code(training, card)]:
         digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def result_name(fingerprint: str) -> str:
+    """The name of the result of a training: of its fingerprint, and of the code that measures and writes it."""
+    digest = hashlib.sha256(fingerprint.encode())
+    for path in RESULT:
+        digest.update((SPROUT / path).read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -1,6 +1,5 @@
 """Plan a training: find its examples, its model card and its initial weights, and check that they fit."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from sprout.data.store import Array, open_store
 from sprout.engine.checks import check_examples, check_machine, check_settings
 from sprout.engine.dry_run import dry_run
 from sprout.engine.initial import StartWeights, initial_card
-from sprout.models.card import ModelCard
+from sprout.models.card import REMEDY, ModelCard
+from sprout.runtime.checksums import check_sums, sha256
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
 from sprout.runtime.run_context import RunContext
@@ -129,16 +129,30 @@ def start_weights(section: str, training: Training, fold: int | None) -> StartWe
         raise UserError(
             f"{section}.unfreeze: freezes weights that are randomly initialised; set pretrained.source, or null here"
         )
-    return None if record is None else StartWeights(WEIGHTS, record["weights"])
+    return None if record is None else pretrained_weights(record["weights"])
+
+
+def pretrained_weights(checksum: str) -> StartWeights:
+    """The weights that the stage `pretrained` has fetched.
+
+    Raises:
+        UserError: they are missing, or differ from the checksum that it recorded.
+    """
+    path = WEIGHTS / "model.safetensors"
+    found = sha256(path) if path.is_file() else "no file"
+    if found != checksum:
+        raise UserError(f"{path}: expected SHA-256 {checksum}, found {found}; run `dvc repro pretrained`")
+    return StartWeights(WEIGHTS, checksum)
 
 
 def teacher_weights(key: str, teacher: Path) -> StartWeights:
     """The teacher's weights, with its last layer.
 
     Raises:
-        UserError: the stage `train` has not run.
+        UserError: the stage `train` has not run, or its weights are damaged.
     """
     path = teacher / "model.safetensors"
     if not path.is_file():
         raise UserError(f"{path}: not found, and {key} starts from it; `dvc repro train` makes it")
-    return StartWeights(teacher, hashlib.sha256(path.read_bytes()).hexdigest(), key, head=True)
+    check_sums(teacher, [path.name], REMEDY)
+    return StartWeights(teacher, sha256(path), key, head=True)

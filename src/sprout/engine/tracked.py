@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,11 +17,12 @@ from sprout.config.workspace import Build, choice, section
 from sprout.data.dataset import Examples
 from sprout.data.description import describe
 from sprout.data.store import STORES, Array, Store, open_store
-from sprout.engine.checkpoints import candidate_folder, checkpoint_folder, only_one
-from sprout.engine.fingerprint import fingerprint
+from sprout.engine.checkpoints import checkpoint_folder, only_one, spent_seconds
+from sprout.engine.fingerprint import fingerprint, result_name
 from sprout.engine.plan import FOLDS, Plan, plan
 from sprout.models.card import load_card, write_card
 from sprout.models.predictor import load_predictor
+from sprout.runtime.candidates import Candidate, candidate_folder
 from sprout.runtime.files import atomic_folder, read_json
 from sprout.runtime.launch import rank
 from sprout.runtime.run_context import Log, RunContext
@@ -71,7 +71,7 @@ def train_tracked(
         examples: the examples to train on; those without a target of the task are left out.
         sections: the settings.
         build: the composed config, for the params of the run.
-        role: teacher or student, a run nested under that of the build; or train, a run of its own.
+        role: teacher, a run nested under that of the build; or train, a run of its own.
         trial: the trial of a sweep, if the training is one.
 
     Raises:
@@ -83,22 +83,18 @@ def train_tracked(
     Candidate(folder, planned.folds).discard_folds()
 
 
-class Candidate(NamedTuple):
-    """A model that a stage may choose."""
+def train_teacher(folder: Path, examples: Examples, sections: TrainingSections, build: Build) -> None:
+    """Train the teacher, unless the same training has ended before, and write it into the output of the stage.
 
-    folder: Path
-    folds: tuple[Path, ...]
-    """With cross-validation the models that have not learned from one fold each."""
-
-    def discard(self) -> None:
-        """Remove the model, and those of the folds."""
-        shutil.rmtree(self.folder)
-        self.discard_folds()
-
-    def discard_folds(self) -> None:
-        """Remove the models of the folds."""
-        for fold in self.folds:
-            shutil.rmtree(fold)
+    Raises:
+        UserError: the data or the settings do not fit.
+    """
+    candidate = train_candidate(examples, sections, build, role="teacher", name="teacher")
+    if rank() > 0:
+        return
+    with atomic_folder(folder) as beside:
+        shutil.copytree(candidate.folder, beside, dirs_exist_ok=True)
+    candidate.hand_over("train")
 
 
 def train_candidate(examples: Examples, sections: TrainingSections, build: Build, *, role: str, name: str) -> Candidate:
@@ -110,7 +106,7 @@ def train_candidate(examples: Examples, sections: TrainingSections, build: Build
         examples: the examples to train on.
         sections: the settings.
         build: the composed config, for the params of the run.
-        role: student or control.
+        role: teacher, round, control or student.
         name: of the run.
 
     Raises:
@@ -122,8 +118,9 @@ def train_candidate(examples: Examples, sections: TrainingSections, build: Build
 
 def trained(planned: Plan, tracking: Tracking, build: Build, *, role: str, name: str) -> Path:
     """The folder of a planned training among the candidates; it is trained unless it is there."""
-    folder = candidate_folder(role) / fingerprint_of(planned)
-    if not folder.is_dir():
+    steps = fingerprint_of(planned)
+    folder, checkpoints = candidate_folder(role) / result_name(steps), checkpoint_folder(role) / steps
+    if not folder.is_dir() or checkpoints.exists():  # which are removed when the result is logged
         train_planned(folder, planned, tracking, build, role=role, name=name)
     elif rank() == 0:
         print(f"{name}: was trained before, and is taken from {folder}", file=sys.stderr)
@@ -203,14 +200,14 @@ def fingerprint_of(planned: Plan) -> str:
 
 
 def train_and_log(folder: Path, planned: Plan, context: RunContext, run: Run) -> None:
-    """Train, and log the duration and the metrics on val."""
-    began = time.monotonic()
+    """Train, and log the duration, that of interrupted attempts included, and the metrics on val."""
+    began, earlier = time.monotonic(), spent_seconds(context.checkpoints)
     with atomic_folder(folder) as beside:
         planned.run(beside, context)
         if planned.card.role == "teacher":  # from which students of the same folds start
             for number, fold in enumerate(planned.folds):
                 shutil.copytree(fold, beside / FOLDS / str(number))
-    run.log_metrics({"training_seconds": time.monotonic() - began})
+    run.log_metrics({"training_seconds": earlier + time.monotonic() - began})
     metrics = read_json(folder / "metrics.json")
     known = {key: value for key, value in leaves(metrics, "") if value is not None}
     run.log_metrics(known, step=max(0, metrics["epochs"] - 1))

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from sprout.data.store import Array, Store
 from sprout.models.build import build_network
-from sprout.models.card import ModelCard, load_card
+from sprout.models.card import REMEDY, WEIGHTS, ModelCard, load_card
 from sprout.models.normalise import Normalise, network_shape
+from sprout.runtime.checksums import check_sums
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.progress import track
 from sprout.tasks import task_named
@@ -98,7 +99,9 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
     Raises:
         UserError: one of the two files is missing or damaged, or they do not fit each other.
     """
-    card, path = load_card(folder), folder / "model.safetensors"
+    card, path = load_card(folder), folder / WEIGHTS
+    if path.exists():
+        check_sums(folder, [WEIGHTS], REMEDY)
     network = build_network(
         network_shape(card.input_shape), task_named(card.task).outputs(len(card.classes)), card.architecture
     )
@@ -106,7 +109,7 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = one_line(error)
-        raise UserError(f"{path}: not this model's weights ({reason}); `dvc repro` makes them again") from None
+        raise UserError(f"{path}: not this model's weights ({reason}); {REMEDY}") from None
     return network.eval(), card
 
 

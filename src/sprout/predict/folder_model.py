@@ -92,8 +92,7 @@ def image_format(folder: Path, card: ModelCard, resize: str | None) -> ImageForm
     levels = None if card.levels is None else (card.levels[0], card.levels[1])
     workspace = next((parent for parent in folder.resolve().parents if (parent / LOCK).is_file()), None)
     if workspace is not None:
-        stages = read_lock(workspace / LOCK).get("stages") or {}
-        prepare = sections(workspace / LOCK, "prepare", stages.get("prepare", {}))["prepare"]
+        prepare = sections(workspace / LOCK, "prepare", read_lock(workspace / LOCK).get("prepare", {}))["prepare"]
         resize, most = resize or prepare["resize"], prepare["max_pixels"]
         return ImageFormat((height, width), channels, resize, most, levels, card.page)
     if resize is None:

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sprout.runtime.disk import naming
+from sprout.runtime.errors import UserError, one_line
+
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
@@ -19,39 +22,42 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     beside, old = (folder.with_name(f"{folder.name}.tmp-{suffix}") for suffix in ("new", "old"))
     for leftover in (beside, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
-        yield beside
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(beside, folder)
+    with naming(folder):
+        beside.mkdir(parents=True)
+        try:
+            yield beside
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(beside, folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """A path beside `path` whose file replaces it when the block ends without an exception."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.tmp-new")
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield beside
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 @contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
     """An empty folder that is removed when the block ends; leftovers of a killed attempt are removed first."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with naming(folder):
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -63,9 +69,15 @@ def read_json(path: Path) -> Any:
     """Read JSON.
 
     Raises:
-        ValueError: it is not JSON.
+        UserError: it is not JSON.
     """
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{path}: damaged, no JSON ({one_line(error)}); delete it; `dvc repro`, or the command that made it, makes "
+            "it again"
+        ) from None
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -6,18 +6,20 @@ This is the only module that sets or reads these variables. An engine for severa
 | variable | set by | meaning for the process that reads it |
 |---|---|---|
 | PARENT_PID | `dvc.yaml` for a stage, `start_worker` | end when this process has ended (`signals.die_with_parent`) |
-| STAGE_PID | `run_ranks` | the process that started torchrun: end when it has ended |
+| STAGE_PID | `run_ranks` | the process that started the ranks: end when it has ended |
+| TORCH_CPP_LOG_LEVEL | `run_ranks`, unless it is set | what the C++ part of torch prints |
 | RANK_ERROR | `run_ranks` | the file that takes the message of a `UserError` |
 | RANK, WORLD_SIZE | torchrun | this process is one rank of a training on several devices |
 | SLURM_PROCID, SLURM_NTASKS | SLURM | the same |
 | OMP_NUM_THREADS | `run_ranks`, unless it is set | threads until the training sets its own number |
 | CUDA_VISIBLE_DEVICES | the user, `start_worker` | the GPUs that may be used |
-| PYTHONPATH | `dvc.yaml`, `start_worker` | where `sprout` is imported from |
+| PYTHONPATH | `dvc.yaml`, `run_ranks`, `start_worker` | where `sprout` is imported from |
 
 Processes that decode images need none of them: `process_pool` starts them by `multiprocessing`.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +31,8 @@ from sprout.runtime.errors import UserError
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 """The devices of the drivers for GPUs on Linux: NVIDIA's on PCs and on Jetson, Windows' under WSL, AMD's."""
+LOST = re.compile("Connection (closed|reset) by peer|gloo.transport|Broken pipe|ncclRemoteError|ncclSystemError")
+"""What the backends of torch's communication say of a process that has ended."""
 SOURCES = Path(__file__).parents[2]
 """The folder that holds the package."""
 
@@ -61,6 +65,22 @@ def report_rank_error(message: str) -> None:
     """Hand the message of a `UserError` to the process that started the ranks; does nothing elsewhere."""
     if path := os.environ.get("RANK_ERROR"):
         Path(path).write_text(message, encoding="utf-8")
+
+
+def has_rank_error() -> bool:
+    """Whether a rank has handed over its message."""
+    path = os.environ.get("RANK_ERROR")
+    return path is not None and Path(path).exists()
+
+
+def has_lost_others(error: Exception) -> bool:
+    """Whether a rank fails because another one has ended, as torch's communication reports it."""
+    return is_rank() and isinstance(error, RuntimeError) and LOST.search(str(error)) is not None
+
+
+def python_path() -> str:
+    """Where Python processes that this one starts import from: this very package, before all else."""
+    return os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
 
 
 def visible_gpus() -> list[str]:
@@ -131,12 +151,14 @@ def run_ranks(devices: int, command: Sequence[str]) -> int:
         UserError: a rank raised it; its message is passed on.
         Killed: a signal asked this process to end; the ranks have ended.
     """
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
+    launcher = [sys.executable, "-m", "sprout.runtime.ranks", str(devices)]
     with TemporaryDirectory() as scratch:
         message = Path(scratch) / "error"
-        protocol = {"STAGE_PID": str(os.getpid()), "RANK_ERROR": str(message)}
-        # Without a number of threads torchrun would set 1 and print a warning.
-        process = subprocess.Popen([*launcher, *command], env={"OMP_NUM_THREADS": "1"} | os.environ | protocol)
+        protocol = {"STAGE_PID": str(os.getpid()), "RANK_ERROR": str(message), "PYTHONPATH": python_path()}
+        # Without a number of threads torchrun would set 1 and print a warning; the C++ part of torch warns of each
+        # connection that a process has closed by its end.
+        quiet = {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+        process = subprocess.Popen([*launcher, *command], env=quiet | os.environ | protocol)
         try:
             code = process.wait()
         except BaseException:
@@ -159,8 +181,7 @@ def start_worker(module: str, socket: int, log: Path, gpus: Sequence[str] | None
         log: the file that its output is appended to.
         gpus: the GPUs it may see, as `visible_gpus` names them; None for those of this process.
     """
-    path = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
-    env = os.environ | {"PYTHONPATH": path, "PARENT_PID": str(os.getpid())}
+    env = os.environ | {"PYTHONPATH": python_path(), "PARENT_PID": str(os.getpid())}
     if gpus is not None:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     with log.open("ab") as file:

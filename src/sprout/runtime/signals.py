@@ -1,25 +1,27 @@
 """How a process of sprout ends: its exit codes, and that it dies with its parent."""
 
-import errno
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from sprout.runtime.disk import disk_error
 from sprout.runtime.errors import UserError, one_line
-from sprout.runtime.launch import pop_parent_pid, report_rank_error, stage_pid
+from sprout.runtime.launch import has_lost_others, pop_parent_pid, rank, report_rank_error, stage_pid
 
 if TYPE_CHECKING:
     import psutil
 
 
-FULL_OR_CLOSED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 PATIENCE = 30.0  # seconds
+SOON = 0.05  # seconds
 
 
 class Killed(BaseException):
@@ -40,6 +42,8 @@ def exit_codes() -> Iterator[None]:
     for signum in ENDING:
         if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
             signal.signal(signum, raise_killed)
+    hook = sys.unraisablehook
+    sys.unraisablehook = partial(send_again, hook)
     try:
         yield
     except UserError as error:
@@ -47,14 +51,21 @@ def exit_codes() -> Iterator[None]:
         print("error:", line, file=sys.stderr)
         report_rank_error(line)
         sys.exit(2)
-    except OSError as error:
-        if error.errno not in FULL_OR_CLOSED:
+    except Exception as error:
+        if has_lost_others(error):
+            print(f"process {rank()}: has lost the connection to another process", file=sys.stderr)
+            sys.exit(1)
+        found = disk_error(error, Path.cwd())
+        if found is None:
             raise
-        print("error:", error, file=sys.stderr)
+        print("error:", one_line(found), file=sys.stderr)
         sys.exit(1)
     except Killed as killed:
-        print(f"ended by {killed}", file=sys.stderr)
+        if stage_pid() is None:  # else the process that started this rank says it
+            print(f"ended by {killed}", file=sys.stderr)
         sys.exit(128 + killed.signum)
+    finally:
+        sys.unraisablehook = hook
 
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -100,6 +111,25 @@ def raise_killed(signum: int, frame: FrameType | None) -> None:
     """Signal handler; the same signal a second time ends the process at once."""
     signal.signal(signum, signal.SIG_DFL)
     raise Killed(signum)
+
+
+def send_again(otherwise: "Callable[[sys.UnraisableHookArgs], object]", ignored: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again whose exception Python has ignored, as in a callback of the garbage collector or a `__del__`.
+
+    Args:
+        otherwise: the hook for any other exception that was ignored.
+        ignored: what Python says of it.
+    """
+    if not isinstance(ignored.exc_value, Killed):
+        otherwise(ignored)
+        return
+    signum = ignored.exc_value.signum
+    if signal.getsignal(signum) == signal.SIG_DFL:
+        signal.signal(signum, raise_killed)
+    # Later, as the callback still runs.
+    timer = threading.Timer(SOON, os.kill, (os.getpid(), signum))
+    timer.daemon = True
+    timer.start()
 
 
 def die_with_parent(seconds: float = 0.5, parent: int | None = None) -> None:

@@ -1,5 +1,6 @@
 """How every stage script runs: alone in its workspace, no longer than its parent, with an exit code."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -8,11 +9,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sprout.config.workspace import find_workspace
+from sprout.runtime.candidates import release_taken
 from sprout.runtime.errors import UserError
 from sprout.runtime.launch import is_rank
 from sprout.runtime.signals import die_with_parent, exit_codes
 
 LOCK = Path("build/stage.lock")
+WRITTEN = ("build", "build/downloads", "data", "models", "reports")
+"""Where stages write, each file and folder at once."""
+USERS = ("source.tmp-new", "source.tmp-old")
+"""What `sprout new` writes beside the stages, in `data/`."""
 
 
 def run_stage(main: Callable[[], None]) -> None:
@@ -25,6 +31,9 @@ def run_stage(main: Callable[[], None]) -> None:
         die_with_parent()
         refuse_folder_below()
         with stage_lock():
+            if not is_rank():
+                remove_half_written()
+                release_taken(Path(sys.argv[0]).stem)
             main()
 
 
@@ -38,6 +47,13 @@ def refuse_folder_below() -> None:
     workspace = find_workspace(here)
     if workspace not in (None, here):
         raise UserError(f"{here}: is below the workspace, where no stage runs; run this in {workspace}")
+
+
+def remove_half_written() -> None:
+    """Remove what killed stages have left half-written; this one alone runs in the workspace."""
+    for path in (found for folder in WRITTEN for found in Path(folder).glob("*.tmp-*")):
+        if path.name not in USERS and path.name.endswith((".tmp-new", ".tmp-old")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def stage_lock() -> AbstractContextManager[object]:

@@ -62,7 +62,7 @@ def make_control(
         shutil.copytree(tried[best].folder, beside, dirs_exist_ok=True)
         write_json(beside / RECORD, {"policy": best, config.monitor: values})
     for each in tried.values():
-        each.discard()
+        each.hand_over("control")
     of_each = ", ".join(f"{policy} {value:.4f}" for policy, value in values.items())
     where = "in cross-validation" if tried[best].folds else "on val"
     print(f"control: the best augmentation {where} is {best} ({config.monitor}: {of_each})", file=sys.stderr)

@@ -16,8 +16,9 @@ from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.data.store import Array, label_table, open_store
-from sprout.engine.tracked import PREPARED, Candidate, TrainingSections, train_candidate
+from sprout.engine.tracked import PREPARED, TrainingSections, train_candidate
 from sprout.models.predictor import Predictor, load_predictor
+from sprout.runtime.candidates import Candidate
 from sprout.runtime.files import atomic_folder
 from sprout.selftraining.round_files import PREDICTIONS, Round, labeller, write_none, write_rounds
 from sprout.selftraining.selection import class_scales, scaled, select
@@ -47,7 +48,7 @@ def make_pseudo_labels(
     with atomic_folder(folder) as beside:
         write_rounds(beside, rounds)
     for candidate in trained:
-        candidate.discard()
+        candidate.hand_over("pseudo_label")
 
 
 def why_none(teacher: Predictor, pool: int) -> str | None:

@@ -61,7 +61,7 @@ def make_student(
     hand_on(*((trained, folder, None) if verdict.kept == "student" else (model, folder, name)))
     write_json(folder / GATE, asdict(verdict))
     write_json(folder / POOL, figures)
-    candidate.discard()
+    candidate.hand_over("retrain")
 
 
 def right(model: Path) -> Array:

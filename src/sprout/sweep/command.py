@@ -28,7 +28,7 @@ from sprout.sweep.conclusion import conclude
 from sprout.sweep.search import DATA, Search
 from sprout.sweep.space import distributions
 from sprout.sweep.strategies import make_pruner, make_sampler
-from sprout.sweep.study import KEY, StudyFolder, hold_study, open_study
+from sprout.sweep.study import KEY, StudyFolder, hold_study, open_study, readable
 from sprout.sweep.supervisor import Supervisor, SweepFailedError, SweepPlan
 from sprout.sweep.workers import Worker, divide_gpus
 from sprout.tracking import InSweep, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri
@@ -94,8 +94,9 @@ def run(search: Search, study: Study, folder: StudyFolder) -> list[Table | str]:
     """Run the missing trials of a study, as one MLflow run; return its summary."""
     key = InSweep(study.user_attrs[KEY], folder.name)
     build = Build(search.composed.text, search.composed.whole)
-    interrupted = trials.recover(study, folder.results)
-    board = make_board(search, study, folder)
+    with readable(folder):
+        interrupted = trials.recover(study, folder.results)
+        board = make_board(search, study, folder)
     if interrupted:
         numbers = ", ".join(map(str, interrupted))
         board.say(f"{folder.name}: an earlier sweep was killed; its trials {numbers} are resumed")

@@ -1,11 +1,11 @@
 """The study of a sweep on disk: where it lies, who holds it, and what defines it."""
 
 import os
-import shutil
+import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,24 +109,59 @@ def open_study(folder: StudyFolder, definition: dict[str, Any], directions: list
         directions: of the objectives.
 
     Raises:
-        UserError: the study has another definition, or its file cannot be read.
+        UserError: the study has another definition, its trials are lost, or its file cannot be read.
     """
     for path in (folder.results, folder.logs):
         path.mkdir(parents=True, exist_ok=True)
-    try:
+    with readable(folder):
+        refuse_damaged(folder)
         storage = RDBStorage(f"sqlite:///{folder.database.absolute()}")
         study = optuna.create_study(study_name=folder.name, storage=storage, directions=directions, load_if_exists=True)
-    except (DatabaseError, StorageInternalError) as error:
-        reason = one_line(error.__cause__ or error)[:200]
-        raise UserError(f"{folder.database}: cannot be read: {reason}; start a new study by --fresh") from None
-    if DEFINITION not in study.user_attrs:
-        # Results that are there belong to trials of a study that is lost.
-        shutil.rmtree(folder.results)
-        folder.results.mkdir()
-        study.set_user_attr(KEY, uuid.uuid4().hex)
-        study.set_user_attr(DEFINITION, definition)
-    refuse_another(folder, study.user_attrs[DEFINITION], definition)
+        if DEFINITION not in study.user_attrs:
+            refuse_lost(folder)
+            study.set_user_attr(KEY, uuid.uuid4().hex)
+            study.set_user_attr(DEFINITION, definition)
+        refuse_another(folder, study.user_attrs[DEFINITION], definition)
     return study
+
+
+@contextmanager
+def readable(folder: StudyFolder) -> Iterator[None]:
+    """Say in one line that the file of a study cannot be read.
+
+    Raises:
+        UserError: instead of the errors of Optuna, SQLAlchemy and SQLite.
+    """
+    try:
+        yield
+    except (DatabaseError, StorageInternalError, sqlite3.DatabaseError) as error:
+        reason = one_line(error.__cause__ or error)[:200]
+        raise UserError(
+            f"{folder.database}: cannot be read: {reason}; restore it from a copy, or start a new study by --fresh"
+        ) from None
+
+
+def refuse_damaged(folder: StudyFolder) -> None:
+    """Let SQLite check the structure of the file, if there is one.
+
+    Raises:
+        DatabaseError: it is damaged.
+    """
+    if not folder.database.exists():
+        return
+    with closing(sqlite3.connect(folder.database)) as connection:
+        faults = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
+    if faults != ["ok"]:
+        raise sqlite3.DatabaseError(faults[0])
+
+
+def refuse_lost(folder: StudyFolder) -> None:
+    """Refuse to begin anew where results belong to trials of a study that is lost."""
+    if lost := len([*folder.results.glob("*.json")]):
+        raise UserError(
+            f"{folder.database}: empty, though {lost} trials have left results in {folder.results}; restore the file "
+            "from a copy, or start a new study by --fresh"
+        )
 
 
 def refuse_another(folder: StudyFolder, definition: dict[str, Any], current: dict[str, Any]) -> None:

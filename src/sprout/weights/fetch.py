@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from sprout.config.pretrained import TORCHVISION
 from sprout.data.manifest import checksums
 from sprout.data.sources.transfer import UnreachableError, fetch_file, redact
+from sprout.runtime.checksums import write_sums
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import write_json
 from sprout.weights.published import build_network, cached_file, published_weights
@@ -37,6 +38,7 @@ def fetch_pretrained(source: str, folder: Path, partial: Path, *, sha256: str | 
         fetch_weights(weights, partial, file, redact(source), sha256)
         if card is not None:
             shutil.copyfile(card, folder / "model.json")
+            write_sums(folder, ["model.json", "model.safetensors"])
     (found,) = checksums([weights])
     write_json(folder / "pretrained.json", {"source": redact(source), "sha256": sha256, "weights": found})
 

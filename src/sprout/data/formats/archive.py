@@ -22,6 +22,7 @@ from sprout.data.formats.archive_members import (
     tar_members,
     zip_members,
 )
+from sprout.runtime.disk import DiskError
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import atomic_folder
 
@@ -88,8 +89,8 @@ def unpack(
     except RefusedError as error:
         raise UserError(f"{path}: {error}") from None
     except DAMAGED as error:
-        # Errors of the disk have a number, those about the archive's content have none.
-        if isinstance(error, OSError) and error.errno is not None:
+        # Errors of the system have a number, those about the archive's content have none.
+        if isinstance(error, DiskError) or (isinstance(error, OSError) and error.errno is not None):
             raise
         raise UserError(f"{path}: damaged at {place}: {one_line(error)}; download or pack it again") from None
 
@@ -123,9 +124,9 @@ def write(member: Member, root: Path, budget: int) -> None:
 def write_file(path: Path, open_member: Callable[[], IO[bytes]]) -> None:
     """Write a new file, and the folders above it."""
     try:
-        file = path.open("xb", buffering=0)
+        file = path.open("xb")
     except FileNotFoundError:
         path.parent.mkdir(parents=True)
-        file = path.open("xb", buffering=0)
+        file = path.open("xb")
     with file, open_member() as source:
         shutil.copyfileobj(source, file, 2**20)

@@ -67,7 +67,7 @@ def read(root: Path, _scratch: Path, _settings: Folders) -> Listing:
     return Listing(
         # A file with a fault must not be opened.
         Files(root, ["" if fault else path for path, fault in files]),
-        pa.array([readable(path) for path, _ in files], pa.string()),
+        pa.array([readable(path) for path, _ in files], pa.large_string()),  # paths may be more than 2 GiB of text
         label=labels if has_labels else None,
         split=splits if has_splits else None,
         faults=unclassified(branches, counts) | faults,
@@ -92,6 +92,10 @@ def find_layout(root: Path) -> Layout:
             "path,label,split, or, if the names of the images tell their classes, say how by --pattern, such as "
             "--pattern '{label}.*.jpg'. To learn without labels, put all images into one folder"
         )
+    entries = visible_entries(os.fspath(root))
+    only = [entry.name for entry in entries if is_folder(entry)]
+    if len(only) == 1 and not loose_files(entries) and all(each.label is None for each in branches):
+        notes.append(f"the only folder, {only[0]!r}, is no class, as a classifier needs two; the images have no label")
     return with_pool(Layout(branches, notes))
 
 

@@ -1,6 +1,7 @@
 """Create an experiment from a user's data: link the files and write the configs, completely or not at all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -75,10 +76,18 @@ def create_experiment(conf: Path, draft: Draft, data: UserData) -> FileSet:
     refuse_other_data(conf, draft, chosen, data.detected.path)
     if not folder.exists():
         link_files(chosen, folder)
+    elif is_in_place(folder, data.detected.path):
+        chosen = replace(chosen, left_out={})
     for path, text in draft.files.items():
         with atomic_write(conf / path) as beside:
             beside.write_text(text, encoding="utf-8")
     return chosen
+
+
+def left_out_by_new(data: UserData) -> dict[str, str]:
+    """Return what `sprout new` leaves out, with the reasons; nothing of data that already lies in `data/source`."""
+    in_place = data.detected.path.resolve().is_relative_to(SOURCE.resolve())
+    return {} if in_place else files_to_link(data.detected, data.listing).left_out
 
 
 def refuse_other_data(conf: Path, draft: Draft, chosen: FileSet, path: Path) -> None:

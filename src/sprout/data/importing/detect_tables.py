@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from sprout.config.formats import Paths, Pixels, Table
 from sprout.data.formats.csv_file import CsvFile
 from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Finder
@@ -27,7 +29,7 @@ from sprout.data.importing.table_columns import (
     path_column,
     possible_groups,
     read_sample,
-    refuse_minus_one,
+    refuse_negative,
     several_classes,
     split_column,
     unusable_features,
@@ -38,6 +40,8 @@ PIXEL = re.compile(r"(pixel|px|p)?[ _-]?[0-9]+|[0-9]+x[0-9]+", re.IGNORECASE)
 """Names of a column with one pixel."""
 WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
 """A whole number, also written 1.0."""
+MAX_FAULTY_ROWS = 0.1
+"""If more rows have an entry that is no pixel, such as 300 or 0.5, the columns hold features."""
 MIN_PIXELS = 16
 """A table with fewer pixel columns holds features."""
 
@@ -61,6 +65,8 @@ def detect_table(root: Path, file: str, columns: Columns = UNSAID) -> tuple[Path
     target, kind = split_target(columns.target, sample, file)
     refuse_data_as_header(sample, root, first)
     if has_pixels(sample) and target is None:
+        if label := sample.column_named([*LABELS, "emotion"]):
+            refuse_negative(sample.values(label), f"{file}: column {label!r}", label)
         return pixels_format(sample, file, None)
     path = path_column(sample, root, first)
     group = group_column(sample, columns.group, path)
@@ -120,7 +126,7 @@ def detect_train_test_pair(root: Path, files: list[str]) -> tuple[Pixels, Notes]
 
 
 def has_pixels(sample: TableSample) -> bool:
-    """Whether it is one of the two common tables of pixels, see `config.formats.Pixels`."""
+    """Whether it is one of the two common tables of pixels, see `config.formats.Pixels`; a few rows may be faulty."""
     if not isinstance(sample.table, CsvFile):
         return False
     if {"emotion", "pixels"} <= {name.lower() for name in sample.text}:
@@ -128,7 +134,10 @@ def has_pixels(sample: TableSample) -> bool:
     label, *others = sample.table.columns
     named = label.lower() in LABELS and len(others) >= MIN_PIXELS and all(PIXEL.fullmatch(name) for name in others)
     square = named and square_shape(len(others)) is not None
-    return square and all(bytes_of(sample.text[name])[1].all() for name in others)
+    if not square:
+        return False
+    faulty = ~np.all([bytes_of(sample.text[name])[1] for name in others], axis=0)
+    return bool(faulty.mean() <= MAX_FAULTY_ROWS)
 
 
 def pixels_format(sample: TableSample, train: str, test: str | None) -> tuple[Pixels, Notes]:
@@ -183,7 +192,7 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
     # With named classes, Hugging Face writes -1 where an example has none.
     missing = columns.missing or (MINUS_ONE if classes else None)
     if isinstance(label, str) and kind is None and missing is None:
-        refuse_minus_one(sample.values(label), f"{file}: column {label!r}", label)
+        refuse_negative(sample.values(label), f"{file}: column {label!r}", label)
     notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
     settings = Paths(
         kind="paths",
@@ -250,7 +259,7 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
     learned = target or sample.column_named(LABELS) or last
     number = is_number(sample.table, learned, columns.missing) if kind is None else kind == "number"
     if kind is None and columns.missing is None:
-        refuse_minus_one(sample.values(learned), f"{file}: column {learned!r}", learned)
+        refuse_negative(sample.values(learned), f"{file}: column {learned!r}", learned)
     rest = [name for name in sample.text if name not in (learned, split, group)]
     left_out = unusable_features(sample, rest)
     kept = tuple(name for name in rest if name not in left_out)

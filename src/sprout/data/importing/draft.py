@@ -1,7 +1,7 @@
 """The config files of a new experiment: drafted and tried, but not written."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from sprout.config.prepare import Prepare
 from sprout.config.validate import section
 from sprout.data.importing.check_report import describe_data
 from sprout.data.importing.suggest_settings import SuggestedSettings, suggest_settings
-from sprout.data.importing.user_data import Scan, UserData, refuse_unusable
+from sprout.data.importing.user_data import UserData, refuse_unusable
 from sprout.data.listing import Array
 from sprout.data.prepare.assignment import assign_splits
 from sprout.data.prepare.targets import UNKNOWN, Targets
@@ -114,9 +114,10 @@ def refuse_untaught(targets: Targets, train: Array) -> None:
         )
 
 
-def too_many_faults(draft: Draft, scan: Scan) -> str | None:
-    """Return a warning if faulty examples would end the build."""
-    faulty, count = len(scan.faults), len(scan.shapes)
+def too_many_faults(draft: Draft, data: UserData, left_out: Collection[str]) -> str | None:
+    """Return a warning if faulty examples would end the build; those of these paths are not in it."""
+    outside = [row for row in data.scan.faults if data.listing.origin[row].as_py() in left_out]
+    faulty, count = len(data.scan.faults) - len(outside), len(data.scan.shapes) - len(outside)
     if faulty <= draft.max_faulty * count:
         return None
     return (

@@ -9,6 +9,7 @@ from pathlib import Path
 from sprout.data.formats.file_tree import readable, visible_entries, walk
 from sprout.data.importing.detect_format import Detected
 from sprout.data.listing import Files, Listing
+from sprout.data.sources.local import write_left_out
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import atomic_folder
 from sprout.runtime.progress import track
@@ -65,6 +66,7 @@ def link_files(chosen: FileSet, folder: Path) -> None:
                 os.makedirs(parent, exist_ok=True)
                 created.add(parent)
             link_or_copy(source, target)
+        write_left_out(new, chosen.left_out)
 
 
 def link_or_copy(source: Path, target: str) -> None:

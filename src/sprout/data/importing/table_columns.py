@@ -35,6 +35,7 @@ ROW_COLUMNS = ("id", "index", "row", "no", "unnamed: 0", "")
 """Columns that only identify the row."""
 ID_NAME = re.compile(r".*([a-z0-9](ID|Id)|[ _-](id|Id|ID))")
 """Names such as PassengerId and customer_id."""
+NEGATIVE = re.compile("-[1-9][0-9]*")
 MINUS_ONE = "-1"
 """How scikit-learn writes that a label is missing, as a rule."""
 SAMPLE_ROWS = 1000
@@ -129,13 +130,22 @@ def path_column(sample: TableSample, root: Path, file: str) -> str | None:
 
 
 def split_column(sample: TableSample) -> tuple[str | None, list[str]]:
-    """Return the column of splits, or None if there is none or its values are unknown; and notes for the user."""
+    """Return the column of splits, or None if there is none or its values are unknown; and notes for the user.
+
+    Raises:
+        UserError: some of its values are splits, and others are not known.
+    """
     column = sample.column_named(SPLIT_COLUMNS)
     if column is None:
         return None, []
     unknown = [value for value in sample.values(column) if split_of(value) is None]
     if unknown and not (set(sample.values(column)) <= set(NUMBERED_SPLITS) and "fold" not in column.lower()):
         words = ", ".join(SPLIT_WORDS)
+        if len(unknown) < len(sample.values(column)):
+            raise UserError(
+                f"{sample.table.name}: column {column!r} names splits, but {unknown[0]!r} is none of {words}; correct "
+                "it, or give the column another name if it is no split"
+            )
         return None, [f"column {column!r} is not used as splits: {unknown[0]!r} is none of {words}"]
     return column, [f"splits: column {column!r}"]
 
@@ -174,8 +184,9 @@ def one_hot_columns(sample: TableSample, columns: Sequence[str]) -> tuple[str, .
     return tuple(columns) if 2 * int((ones == 1).sum()) > len(ones) else None
 
 
-def refuse_minus_one(values: Sequence[str], what: str, target: str) -> None:
-    """Ask what −1 means among labels that are otherwise whole numbers from 0 on.
+def refuse_negative(values: Sequence[str], what: str, target: str) -> None:
+    """Ask what a single negative number means among labels that are otherwise whole numbers from 0 on.
+
 
     Args:
         values: the distinct labels.
@@ -185,11 +196,13 @@ def refuse_minus_one(values: Sequence[str], what: str, target: str) -> None:
     Raises:
         UserError: there is one.
     """
-    others = [value for value in values if value not in (MINUS_ONE, *NO_LABEL)]
-    if MINUS_ONE in values and len(others) > 1 and all(value.isdecimal() for value in others):
+    known = {value for value in values if value not in NO_LABEL}
+    negative = [value for value in known if NEGATIVE.fullmatch(value)]
+    if len(negative) == 1 and len(known) > 2 and all(value.isdecimal() for value in known - {*negative}):
+        (value,) = negative
         raise UserError(
-            f"{what} has {MINUS_ONE} beside numbers from 0 on: if it stands for a missing label, add "
-            f"--missing={MINUS_ONE}; if it is a class, --target {target}=class"
+            f"{what} has {value} beside numbers from 0 on: if it stands for a missing label, add --missing={value}; if "
+            f"it is a class, --target {target}=class; if it is a mistake, correct it"
         )
 
 

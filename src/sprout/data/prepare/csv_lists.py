@@ -35,7 +35,7 @@ def usable_rows(faults: dict[int, str], origin: pa.Array, max_faulty: float) -> 
         QUARANTINE.unlink(missing_ok=True)
         return np.flatnonzero(usable)
     with atomic_write(QUARANTINE) as path:
-        write_quarantine(path, faults, origin)
+        write_quarantine(path, faults, origin, {})
     first = "; ".join(f"{origin[row]}: {faults[row]}" for row in sorted(faults)[:SHOWN])
     more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
     raise UserError(
@@ -44,9 +44,10 @@ def usable_rows(faults: dict[int, str], origin: pa.Array, max_faulty: float) -> 
     )
 
 
-def write_quarantine(path: Path, faults: dict[int, str], origin: pa.Array) -> None:
-    """List the faulty examples with their reasons, in the source's order."""
+def write_quarantine(path: Path, faults: dict[int, str], origin: pa.Array, left_out: dict[str, str]) -> None:
+    """List the faulty examples with their reasons, in the source's order, and after them what was left out."""
     rows = [{"origin": origin[row].as_py(), "reason": faults[row]} for row in sorted(faults)]
+    rows += [{"origin": name, "reason": f"left out: {reason}"} for name, reason in left_out.items()]
     write_rows(path, ("origin", "reason"), rows)
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from sprout.config.prepare import Prepare
 from sprout.data.contact_sheet import write_sheet
+from sprout.data.description import write_description
 from sprout.data.listing import SPLITS, Array, Listing
 from sprout.data.prepare.assignment import Assignment, assign_splits
 from sprout.data.prepare.csv_lists import usable_rows, write_duplicates, write_near_duplicates, write_quarantine
@@ -21,7 +22,6 @@ from sprout.data.prepare.small_classes import without_small_classes
 from sprout.data.prepare.summary import FeatureStatistics, PixelStatistics, summarize
 from sprout.data.prepare.targets import UNKNOWN, Targets
 from sprout.data.store import StoreWriter, label_table
-from sprout.runtime.files import write_json
 from sprout.runtime.progress import track
 
 SHEET_IMAGES = 64
@@ -50,7 +50,7 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
     listing, usable, left_out = without_small_classes(listing, usable, settings.min_class_size)
     assignment = assign_splits(listing, usable, decoded.digests if decoded else None, examples.features, settings)
 
-    write_quarantine(folder / "quarantine.csv", faults, origin)
+    write_quarantine(folder / "quarantine.csv", faults, origin, listing.left_out)
     equal = near = None  # rows of a table may be equal, and are not compared
     if decoded is not None:
         equal = write_duplicates(folder / "duplicates.csv", usable, assignment, origin)
@@ -63,8 +63,7 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
     summary = summarize(examples, assignment, listing.features, statistics, len(faults), equal, near)
     summary["notes"] += [*left_out, *note_filled(listing.features, medians)]
     summary |= {"levels": settings.levels, "page": settings.page}
-    write_json(folder / "classes.json", assignment.targets.classes)
-    write_json(folder / "summary.json", summary)
+    write_description(folder, assignment.targets.classes, summary)
     for note in summary["notes"]:
         print(f"prepare: {note}", file=sys.stderr)
     return summary

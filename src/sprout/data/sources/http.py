@@ -18,6 +18,7 @@ import requests
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError
 
+from sprout.runtime.disk import naming
 from sprout.runtime.errors import one_line
 from sprout.runtime.files import atomic_write
 from sprout.runtime.progress import track
@@ -143,7 +144,7 @@ def append(data: Iterable[bytes], part: Path, name: str, length: int | None) -> 
     total = 0 if length is None else math.ceil((length - size(part)) / CHUNK)
     steps = track(range(total), f"download {name} (MiB)", total) if total else iter(())
     written = shown = 0
-    with part.open("ab") as file:
+    with naming(part), part.open("ab") as file:
         for piece in data:
             file.write(piece)
             written += len(piece)

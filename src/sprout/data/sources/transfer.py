@@ -14,6 +14,7 @@ from urllib.request import url2pathname
 from sprout.data.manifest import checksums
 from sprout.data.sources import http
 from sprout.data.sources.http import CHUNK, FailedError, append, forget
+from sprout.runtime.disk import DiskError
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import atomic_write
 
@@ -115,6 +116,8 @@ def copy(url: str, part: Path, name: str) -> None:
         with path.open("rb") if path else fsspec.open(url, "rb").open() as source:
             length = path.stat().st_size if path else getattr(source, "size", None)
             append(iter(bound(source.read, CHUNK), b""), part, name, length)
+    except DiskError:
+        raise
     except Exception as error:  # every driver has its own
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         raise FailedError(one_line(reason)) from None
