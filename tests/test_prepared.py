@@ -31,7 +31,7 @@ def test_nothing_prepared_is_said(tmp_path):
 @pytest.mark.parametrize(("old", "new"), [("0.5", "0.6"), ('"a"', '"c"'), ("[", "")])
 def test_a_changed_digit_or_name_is_noticed(tmp_path, name, old, new):
     figures = {"mean": [0.5], "std": [0.25], "features": ["a"], "min": [0.0], "max": [1.0]}
-    write_description(tmp_path, ["a", "0.5"], {"target": "class", **figures, "folds": None})
+    write_description(tmp_path, ["a", "0.5"], {"target": "class", **figures, **REST})
     text = (tmp_path / name).read_text()
     (tmp_path / name).write_text(text.replace(old, new, 1))
     with pytest.raises(UserError, match=rf"{name}: damaged or changed: .*SHA256SUMS has .*`dvc repro`"):
@@ -40,7 +40,7 @@ def test_a_changed_digit_or_name_is_noticed(tmp_path, name, old, new):
 
 def test_a_description_without_checksums_is_refused_with_what_writes_them(tmp_path):
     figures = {"mean": [0.5], "std": [0.25], "features": None, "min": None, "max": None}
-    write_description(tmp_path, ["a"], {"target": "class", **figures, "folds": None})
+    write_description(tmp_path, ["a"], {"target": "class", **figures, **REST})
     sums = (tmp_path / "SHA256SUMS").read_bytes()
     (tmp_path / "SHA256SUMS").unlink()
     with pytest.raises(UserError) as refused:
