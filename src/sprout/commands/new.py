@@ -17,7 +17,6 @@ def new(
     missing: Missing = None,
 ) -> None:
     """Make an experiment of your own data. Reports on it, links it to data/source and writes its config files."""
-    from sprout.config.workspace import read_params
     from sprout.data.importing.check_report import check_report
     from sprout.data.importing.create_experiment import create_experiment, refuse_name, refuse_taken, result_lines
     from sprout.data.importing.draft import draft_experiment, too_many_faults
@@ -31,6 +30,6 @@ def new(
         draft = draft_experiment(CONF, name, data)
         linked = create_experiment(CONF, draft, data)
         warning = too_many_faults(draft, data.scan)
-    print_all(result_lines(draft, linked, read_params().overrides))
+    print_all(result_lines(draft, linked))
     if warning:
         print(f"warning: {warning}", file=sys.stderr)

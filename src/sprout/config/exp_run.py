@@ -1,4 +1,4 @@
-"""The `dvc exp run` command that builds a composed config."""
+"""The `dvc exp run` commands that build a composed config, or an experiment as its file is."""
 
 import shlex
 
@@ -17,6 +17,11 @@ def exp_run(composed: Composed, params: Params) -> str:
     if changes != params.overrides:
         command += ["-S", f"overrides=[{', '.join(map(quoted, changes))}]"]
     return shlex.join(command)
+
+
+def exp_run_file(experiment: str) -> str:
+    """Return the command that builds an experiment as its file is, whatever `params.yaml` holds by then."""
+    return shlex.join(["dvc", "exp", "run", "-S", f"experiment={experiment}", "-S", "overrides=[]"])
 
 
 def quoted(text: str) -> str:

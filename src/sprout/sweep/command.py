@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from rich.table import Table
 
 from sprout.config.compose import compose_config
+from sprout.config.exp_run import exp_run_file
 from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
 from sprout.config.workspace import Build, Params
 from sprout.data.store import STORES, open_store
@@ -199,4 +200,4 @@ def write_experiment(search: Search, study: Study, name: str, number: int | None
         f"Trial {trial.number} of the sweep {study.study_name}, {len(trials.done(study))} trials.",
         f"{values} on val, {search.sweep.seeds} seed{'s' if search.sweep.seeds > 1 else ''}",
     )
-    return f"{path} builds it: dvc exp run -S experiment={name}"
+    return f"{path} builds it: {exp_run_file(name)}"
