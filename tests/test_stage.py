@@ -191,3 +191,25 @@ def test_a_stage_whose_parent_was_killed_ends_and_the_next_one_runs(workspace: W
     assert workspace.log == ["orphan starts", "orphan ends", "next starts", "next ends"]
     wait_until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
     assert parent.communicate()[1] == "ended by SIGTERM\n"
+
+
+@pytest.mark.parametrize("shallow", [True, False], ids=["shallow", "whole"])
+def test_a_copy_of_a_shallow_clone_is_refused_because_dvc_would_lose_what_it_builds(
+    workspace: Workspace, tmp_path_factory: pytest.TempPathFactory, shallow: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("repositories")
+    git = ["git", "-c", "user.name=me", "-c", "user.email=me@example.org", "-C", str(folder)]
+    subprocess.run([*git, "init", "-q", "origin"], check=True)
+    for message in ("first", "second"):
+        subprocess.run([*git, "-C", "origin", "commit", "-q", "--allow-empty", "-m", message], check=True)
+    depth = ["--depth", "1"] if shallow else []
+    subprocess.run([*git, "clone", "-q", *depth, f"file://{folder}/origin", "clone"], check=True)
+    workspace.let_end("copy")
+    copy = workspace.stage("copy", DVC_ROOT=str(folder / "clone"))
+    error = copy.communicate(timeout=SECONDS)[1]
+    assert (copy.returncode, workspace.log) == ((2, []) if shallow else (0, ["copy starts", "copy ends"]))
+    assert ("git fetch --unshallow" in error) is shallow
+    workspace.let_end("itself")
+    itself = workspace.stage("itself", DVC_ROOT=str(workspace.folder))
+    assert itself.communicate(timeout=SECONDS)[1] == ""
+    assert itself.returncode == 0

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from filelock import FileLock
 
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import atomic_write
-from sprout.runtime.launch import rank
+from sprout.runtime.launch import main_workspace, rank
 
 KEPT = 2
 """How many checkpoints are kept, as the newest may be damaged."""
@@ -40,11 +39,6 @@ def checkpoint_folder(role: str) -> Path:
 def candidate_folder(role: str) -> Path:
     """The folder for finished models among which a stage will choose, each named as its checkpoints are."""
     return main_workspace() / "build" / "candidates" / role
-
-
-def main_workspace() -> Path:
-    """The workspace, also where DVC runs a stage in a copy of it."""
-    return Path(os.environ.get("DVC_ROOT", ".")).absolute()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ This is the only module that sets or reads these variables. An engine for severa
 | SLURM_PROCID, SLURM_NTASKS | SLURM | the same |
 | OMP_NUM_THREADS | `run_ranks`, unless it is set | threads until the training sets its own number |
 | CUDA_VISIBLE_DEVICES | the user, `start_worker` | the GPUs that may be used |
+| DVC_ROOT | DVC | the main workspace: `--temp` and `--queue` run a stage in a copy of it |
 | PYTHONPATH | `dvc.yaml`, `start_worker` | where `sprout` is imported from |
 
 Processes that decode images need none of them: `process_pool` starts them by `multiprocessing`.
@@ -31,6 +32,11 @@ GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 """The devices of the drivers for GPUs on Linux: NVIDIA's on PCs and on Jetson, Windows' under WSL, AMD's."""
 SOURCES = Path(__file__).parents[2]
 """The folder that holds the package."""
+
+
+def main_workspace() -> Path:
+    """Return the workspace, also where DVC runs a stage in a copy of it."""
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
 
 
 def is_rank() -> bool:

@@ -1,5 +1,6 @@
 """How every stage script runs: alone in its workspace, no longer than its parent, with an exit code."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -7,7 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sprout.runtime.launch import is_rank
+from sprout.runtime.errors import UserError
+from sprout.runtime.launch import is_rank, main_workspace
 from sprout.runtime.signals import die_with_parent, exit_codes
 
 LOCK = Path("build/stage.lock")
@@ -20,8 +22,25 @@ def run_stage(main: Callable[[], None]) -> None:
     """
     with exit_codes():
         die_with_parent()
+        refuse_unrecorded(main_workspace())
         with stage_lock():
             main()
+
+
+def refuse_unrecorded(workspace: Path) -> None:
+    """Refuse to run in a copy of a shallow clone: DVC would remove the copy and record nothing, without a word.
+
+    Raises:
+        UserError: the main workspace is a shallow clone, and this is not it.
+    """
+    if workspace == Path.cwd().resolve():
+        return
+    command = ["git", "-C", str(workspace), "rev-parse", "--is-shallow-repository"]
+    if subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == "true":
+        raise UserError(
+            f"{workspace}: is a shallow clone, and DVC does not record what --temp or --queue build there; run "
+            "`git fetch --unshallow` first, or `dvc exp run` without them"
+        )
 
 
 def stage_lock() -> AbstractContextManager[object]:

@@ -21,6 +21,7 @@ from sprout.config.made_with import made_with, refuse_other_data, refuse_without
 from sprout.config.workspace import Build, Params
 from sprout.data.store import STORES, open_store
 from sprout.runtime.errors import UserError, one_line
+from sprout.runtime.launch import main_workspace
 from sprout.runtime.signals import Killed, raise_killed
 from sprout.sweep import trials
 from sprout.sweep.adopt import adopt, refuse_unadoptable, winner
@@ -33,7 +34,6 @@ from sprout.sweep.study import KEY, StudyFolder, hold_study, open_study
 from sprout.sweep.supervisor import Supervisor, SweepFailedError, SweepPlan
 from sprout.sweep.workers import Worker, divide_gpus
 from sprout.tracking import InSweep, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri
-from sprout.tracking.connection import workspace
 
 SECTIONS = ("model", "train", "sweep")
 """The sections that overrides of a sweep may change."""
@@ -69,7 +69,7 @@ def sweep(
     search = Search(conf, composed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     name = f"{composed.experiment}-{search.sweep.name}"
-    with hold_study(workspace() / "mlruns" / "sweeps", name, fresh) as folder:
+    with hold_study(main_workspace() / "mlruns" / "sweeps", name, fresh) as folder:
         study = open_study(folder, search.definition(), search.directions)
         if adopt_as is not None:
             refuse_unadoptable(conf, composed, study, number)

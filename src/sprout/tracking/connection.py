@@ -12,23 +12,20 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from sprout.runtime.launch import main_workspace
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-def workspace() -> Path:
-    """The main workspace; `DVC_ROOT` names it when DVC runs a queued experiment in a copy."""
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
-
-
 def tracking_uri() -> str:
     """The URI of the store: `MLFLOW_TRACKING_URI`, by default a SQLite file in the workspace."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace()}/mlruns/mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{main_workspace()}/mlruns/mlflow.db"
 
 
 def outbox() -> Path:
     """The folder of the journals that have not been sent yet."""
-    return workspace() / "mlruns" / "outbox"
+    return main_workspace() / "mlruns" / "outbox"
 
 
 def is_server(uri: str) -> bool:
@@ -93,7 +90,7 @@ def _create_store(path: Path) -> None:
 
     with TemporaryDirectory(dir=path.parent, prefix="new-") as folder:
         created = Path(folder) / path.name
-        store = SqlAlchemyStore(f"sqlite:///{created}", (workspace() / "mlruns" / "artifacts").as_uri())
+        store = SqlAlchemyStore(f"sqlite:///{created}", (main_workspace() / "mlruns" / "artifacts").as_uri())
         store.engine.dispose()
         os.replace(created, path)
 
@@ -105,7 +102,7 @@ def store_lock(uri: str) -> Iterator[None]:
     MLflow looks for tables, experiments and runs before it creates them: two processes at once break a SQLite store
     ("duplicate column"), or create the same thing twice.
     """
-    path = sqlite_file(uri) or workspace() / "mlruns" / "store"
+    path = sqlite_file(uri) or main_workspace() / "mlruns" / "store"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(path.name + ".lock")):
         yield
@@ -121,6 +118,6 @@ def experiment_id(client: "MlflowClient", uri: str, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage == "active":
         return str(found.experiment_id)
-    folder = workspace() / "mlruns" / "artifacts" / re.sub(r"[^\w.-]", "_", name)
+    folder = main_workspace() / "mlruns" / "artifacts" / re.sub(r"[^\w.-]", "_", name)
     location = None if is_server(uri) else folder.as_uri()
     return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_KIND))

@@ -5,6 +5,7 @@ import socket
 import sys
 
 from sprout.runtime.errors import UserError
+from sprout.runtime.launch import main_workspace
 from sprout.tracking.connection import (
     ENVIRONMENT,
     connect,
@@ -12,7 +13,6 @@ from sprout.tracking.connection import (
     is_server,
     sqlite_file,
     store_lock,
-    workspace,
 )
 
 HOST = "127.0.0.1"
@@ -32,7 +32,7 @@ def serve_ui(uri: str, port: int) -> None:
     _create_store(uri)
     options = {"--host": HOST, "--port": str(port), "--backend-store-uri": uri, "--workers": "1"}
     options["--uvicorn-opts"] = "--log-level warning"
-    options["--artifacts-destination"] = str(workspace() / "mlruns" / "artifacts")
+    options["--artifacts-destination"] = str(main_workspace() / "mlruns" / "artifacts")
     command = [sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)]
     print(f"the runs of {hide_password(uri, uri)} will be at http://{HOST}:{port} soon; Ctrl-C ends it", flush=True)
     os.execve(sys.executable, command, {**ENVIRONMENT, **WITHOUT_JOBS, **os.environ})  # noqa: S606

@@ -1,6 +1,5 @@
 """Weights to start from, fetched from a file, an address, a model folder or torchvision as `model.safetensors`."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from sprout.data.manifest import checksums
 from sprout.data.sources.transfer import UnreachableError, fetch_file, redact
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import write_json
+from sprout.runtime.launch import main_workspace
 from sprout.weights.published import build_network, cached_file, published_weights
 from sprout.weights.tensor_file import load_tensors, save_tensors
 
@@ -52,7 +52,7 @@ def model_files(source: str) -> tuple[str, Path | None]:
     if "://" in source or source.startswith("file:"):
         file = source
     else:
-        path = Path(os.environ.get("DVC_ROOT", ".")) / Path(source).expanduser()
+        path = main_workspace() / Path(source).expanduser()
         if path.is_dir():
             weights, card = path / "model.safetensors", path / "model.json"
             if not weights.is_file():
