@@ -46,7 +46,7 @@ def predict(
         raise typer.Exit(1) from None
     count = print_predictions(opened, files, json=json)
     if not count:
-        raise UserError("no image could be read; predict takes image files, and folders of them")
+        raise UserError("nothing could be predicted, as said above; predict takes image files, and folders of them")
     raise typer.Exit(int(count < len(files)))
 
 

@@ -4,7 +4,8 @@ import shlex
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
-from sprout.config.compose import Composed, key_of
+from sprout.config.compose import Composed
+from sprout.config.overrides import key_of
 from sprout.config.workspace import Params
 
 

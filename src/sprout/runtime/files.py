@@ -1,6 +1,7 @@
 """Files and folders that are never half-written, and JSON and CSV in one format."""
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -8,6 +9,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "requested and")
+"""What an exception says where the disk is full; the last one is numpy's "8192 requested and 96 written"."""
+
+
+@contextmanager
+def names_full_disk(path: Path) -> Iterator[None]:
+    """Name the path in the error where the disk is full: most writers do not, and some raise errors of their own.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        named = isinstance(error, OSError) and error.filename is not None
+        if not named and any(text in str(error) for text in FULL):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
 
 
 @contextmanager
@@ -21,7 +41,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(leftover, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
-        yield beside
+        with names_full_disk(folder):
+            yield beside
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
@@ -37,7 +58,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.tmp-new")
     try:
-        yield beside
+        with names_full_disk(path):
+            yield beside
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
@@ -49,7 +71,8 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        yield folder
+        with names_full_disk(folder):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -50,11 +50,19 @@ def exit_codes() -> Iterator[None]:
     except OSError as error:
         if error.errno not in FULL_OR_CLOSED:
             raise
-        print("error:", error, file=sys.stderr)
+        print("error:", disk_error(error), file=sys.stderr)
         sys.exit(1)
     except Killed as killed:
         print(f"ended by {killed}", file=sys.stderr)
         sys.exit(128 + killed.signum)
+
+
+def disk_error(error: OSError) -> str:
+    """Return a line that names the file or folder and, where the disk is full, what to do."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return str(error)
+    where = os.path.abspath(error.filename2 or error.filename or os.curdir)
+    return f"{where}: {error.strerror}; make room there, and run the same command again"
 
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -8,8 +8,9 @@ import yaml
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from sprout.config.compose import Composed, compose_config, key_of, picks_file
+from sprout.config.compose import Composed, compose_config
 from sprout.config.exp_run import exp_run_file
+from sprout.config.overrides import key_of, picks_file
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import atomic_write
 from sprout.sweep import trials

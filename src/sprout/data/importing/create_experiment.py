@@ -5,8 +5,8 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from sprout.config.compose import parse_override
 from sprout.config.download import Local
+from sprout.config.overrides import parse_override
 from sprout.data.formats.archive import is_packed
 from sprout.data.importing.draft import Draft
 from sprout.data.importing.link_files import FileSet, files_to_link, is_linked, link_files

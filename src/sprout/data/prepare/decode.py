@@ -22,7 +22,7 @@ import numpy as np
 import simplejpeg
 from PIL import AvifImagePlugin, Image, TiffImagePlugin, WebPImagePlugin
 
-from sprout.data.prepare.fault import FORMATS, Fault, as_fault
+from sprout.data.prepare.fault import FORMATS, Fault, SizeFault, as_fault
 from sprout.data.prepare.pixels import Array, resize, to_8_bits, to_grey_or_rgb
 
 # Pillow reads these formats only once their modules are imported.
@@ -177,7 +177,7 @@ def convert_image(image: Image.Image, target: ImageFormat) -> Array:
     size = target.size
     if size is not None and image.size != (size[1], size[0]):
         if target.resize == "none":
-            raise Fault(
+            raise SizeFault(
                 f"{image.width}×{image.height} pixels, not {size[1]}×{size[0]}; resize=none, not fit, crop or stretch"
             )
         image = resize(image, size, target.resize)
