@@ -8,6 +8,7 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -27,20 +28,28 @@ from sprout.sweep import trials
 from sprout.sweep.adopt import adopt, refuse_unadoptable, winner
 from sprout.sweep.board import Board
 from sprout.sweep.conclusion import conclude
+from sprout.sweep.extend import extend
 from sprout.sweep.search import DATA, Search
-from sprout.sweep.space import distributions
-from sprout.sweep.strategies import make_pruner, make_sampler
-from sprout.sweep.study import KEY, StudyFolder, hold_study, open_study
+from sprout.sweep.space import distributions, powers_of_two
+from sprout.sweep.strategies import PowersOfTwo, make_pruner, make_sampler
+from sprout.sweep.study import KEY, StudyFolder, existing, hold_study, open_study
 from sprout.sweep.supervisor import Supervisor, SweepFailedError, SweepPlan
 from sprout.sweep.workers import Worker, divide_gpus
 from sprout.tracking import InSweep, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri
 
+Start = Literal["resume", "fresh", "extend"]
 SECTIONS = ("model", "train", "sweep")
 """The sections that overrides of a sweep may change."""
 
 
 def sweep(
-    conf: Path, params: Params, overrides: Sequence[str], *, fresh: bool, adopt_as: str | None, number: int | None
+    conf: Path,
+    params: Params,
+    overrides: Sequence[str],
+    *,
+    start: Start,
+    adopt_as: str | None,
+    number: int | None,
 ) -> Iterator[Table | str]:
     """Run trials until the total is reached, resuming the study if there is one.
 
@@ -48,7 +57,7 @@ def sweep(
         conf: the folder of config groups.
         params: what this workspace builds.
         overrides: changes for all trials, and of the section `sweep`.
-        fresh: whether to start a new study.
+        start: whether to start a new study, and whether it takes over finished trials of the existing one.
         adopt_as: the name of an experiment to write from the winner.
         number: of the trial that wins; None for the best one.
 
@@ -69,7 +78,10 @@ def sweep(
     search = Search(conf, composed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     name = f"{composed.experiment}-{search.sweep.name}"
-    with hold_study(main_workspace() / "mlruns" / "sweeps", name, fresh) as folder:
+    root = main_workspace() / "mlruns" / "sweeps"
+    with hold_study(root, name, start != "resume") as folder:
+        if start == "extend":
+            yield extend(existing(root, name), folder, search)
         study = open_study(folder, search.definition(), search.directions)
         if adopt_as is not None:
             refuse_unadoptable(conf, composed, study, number)
@@ -138,8 +150,12 @@ def make_supervisor(search: Search, study: Study, folder: StudyFolder, key: InSw
     gpus = divide_gpus(settings.workers, getattr(search.training, "accelerator", "cpu"), devices)
     plan = SweepPlan(
         space=distributions(search.space),
-        sampler=lambda drawn: make_sampler(
-            settings.sampler, (settings.seed * 1_000_003 + drawn) % 2**32, settings.trials, settings.workers
+        conditional=search.draw_conditional,
+        sampler=lambda drawn: PowersOfTwo(
+            make_sampler(
+                settings.sampler, (settings.seed * 1_000_003 + drawn) % 2**32, settings.trials, settings.workers
+            ),
+            powers_of_two(search.space),
         ),
         spec=partial(search.spec, key, folder.results),
         epochs=search.epochs_of,
