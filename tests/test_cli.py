@@ -156,3 +156,16 @@ def test_config_and_the_stage_compose_import_no_torch(project: Path) -> None:
     stage = f"import runpy\nrunpy.run_path({str(ROOT / 'pipelines/compose.py')!r}, run_name='__main__')"
     assert loaded(stage) == light
     assert (project / "build/config.yaml").exists()
+
+
+def test_the_result_of_the_last_build(project: Path, sprout: Callable[..., Ended]) -> None:
+    missing = sprout("result")
+    assert (missing.code, missing.out) == (2, "")
+    assert "reports/index.html: not found, so nothing was built here yet; run `dvc repro`" in missing.err
+    (project / "reports").mkdir()
+    (project / "reports/index.html").write_text(
+        "<html>\n<title>a &amp; b: Test error 8.4% → 4.8%, 95% interval 3.2% to 7.0%</title>\n", encoding="utf-8"
+    )
+    done = sprout("result")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "a & b: Test error 8.4% → 4.8%, 95% interval 3.2% to 7.0%; reports/index.html\n"

@@ -8,8 +8,10 @@ from sprout.commands.terminal import CONF, print_table
 def experiments() -> None:
     """List the experiments: data, model, result, time."""
     from sprout.config.catalogue import catalogue
+    from sprout.runtime.progress import waiting
 
     table = Table("experiment", "data", "labels", "model", "expected result", "time", pad_edge=False)
-    for entry in catalogue(CONF):
-        table.add_row(entry.name, entry.data, entry.labels, entry.model, entry.result, entry.time)
+    with waiting("reading the experiments"):
+        for entry in catalogue(CONF):
+            table.add_row(entry.name, entry.data, entry.labels, entry.model, entry.result, entry.time)
     print_table(table)

@@ -28,10 +28,13 @@ def sweep(
     from sprout.config.workspace import read_params
     from sprout.data.importing.create_experiment import refuse_name
     from sprout.runtime.errors import UserError
+    from sprout.runtime.progress import waiting
     from sprout.sweep.adopt import refuse_taken
-    from sprout.sweep.command import Start
-    from sprout.sweep.command import sweep as search
-    from sprout.sweep.supervisor import SweepFailedError
+
+    with waiting("importing Optuna"):
+        from sprout.sweep.command import Start
+        from sprout.sweep.command import sweep as search
+        from sprout.sweep.supervisor import SweepFailedError
 
     if fresh and extend:
         raise UserError("--fresh and --extend: both start a new study, and only --extend takes over trials; choose one")

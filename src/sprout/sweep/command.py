@@ -23,6 +23,7 @@ from sprout.config.workspace import Build, Params
 from sprout.data.store import STORES, open_store
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.launch import main_workspace
+from sprout.runtime.progress import waiting
 from sprout.runtime.signals import Killed, raise_killed
 from sprout.sweep import trials
 from sprout.sweep.adopt import adopt, refuse_unadoptable, winner
@@ -75,14 +76,16 @@ def sweep(
     refuse_other_data(composed, made_with(), params)
     for store in STORES:
         open_store(Path(store))
-    search = Search(conf, composed)
+    with waiting("checking the search space"):
+        search = Search(conf, composed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     name = f"{composed.experiment}-{search.sweep.name}"
     root = main_workspace() / "mlruns" / "sweeps"
     with hold_study(root, name, start != "resume") as folder:
         if start == "extend":
             yield extend(existing(root, name), folder, search)
-        study = open_study(folder, search.definition(), search.directions)
+        with waiting("opening the study"):
+            study = open_study(folder, search.definition(), search.directions)
         if adopt_as is not None:
             refuse_unadoptable(conf, composed, study, number)
         yield from run(search, study, folder)
@@ -124,7 +127,8 @@ def run(search: Search, study: Study, folder: StudyFolder) -> list[Table | str]:
         except Killed:
             board.say(f"{folder.name}: {board.progress()}; running trials are saved, the same command resumes them")
             raise
-        summary, pictures = conclude(study, search.metrics, folder.pictures, folder.results)
+        with waiting("drawing the pictures"):
+            summary, pictures = conclude(study, search.metrics, folder.pictures, folder.results)
         log(tracked, study, search.metrics, pictures)
         if supervisor.done < supervisor.plan.total:
             why = "" if supervisor.stop_requested else f" after {search.sweep.timeout:g} minutes"

@@ -12,6 +12,7 @@ import numpy as np
 
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json, read_rows
+from sprout.runtime.progress import waiting
 from sprout.tracking.connection import load_mlflow, outbox
 from sprout.tracking.describe import RunInfo, flatten, legal_key, now, start_record
 from sprout.tracking.outbox.journal import Journal, Record
@@ -116,7 +117,8 @@ def tracked_run(info: RunInfo, *, waits: bool = True) -> Iterator[Run]:
         info: what the run is; the role `BUILD` makes the build's own run, for what concerns all of the build.
         waits: whether the end of the block waits until the store has taken everything; if not, use `all_sent`.
     """
-    load_mlflow()
+    with waiting("importing MLflow"):
+        load_mlflow()
     journal = Journal(outbox())
     run = Run(journal, info.role, {BUILD_TAG: info.build.name, "sprout.role": info.role})
     sender = Sender(journal, info.uri, waits)
@@ -133,7 +135,8 @@ def tracked_run(info: RunInfo, *, waits: bool = True) -> Iterator[Run]:
         raise
     finally:
         end = {"op": "end", "time": now(), "status": status, "reason": reason}
-        sender.end(unwritten=None if run._end(end) else end, hurried=status == "KILLED")
+        with waiting("sending the run to MLflow"):
+            sender.end(unwritten=None if run._end(end) else end, hurried=status == "KILLED")
 
 
 def _verdict(error: BaseException) -> tuple[str, str | None]:
