@@ -9,6 +9,7 @@ BENCHMARKS := noop build open_store dvc_files launch epoch augmented_epoch consi
 
 repro: setup
 	dvc repro
+	@sprout result
 
 test: setup
 	pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -35,9 +36,12 @@ setup: .venv/ready
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sprout needs Python 3.11 or newer; found " + sys.version.split()[0] + " (select another with PYTHON=...)")'
 	test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
+	@echo 'setup 1 of 3: uv, which installs the rest'
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	.venv/bin/uv pip install --quiet --compile-bytecode --require-hashes --requirement requirements.lock
-	.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo 'setup 2 of 3: the packages of requirements.lock, about 6 GB with CUDA; uv names each as it comes'
+	.venv/bin/uv pip install --compile-bytecode --require-hashes --requirement requirements.lock
+	@echo 'setup 3 of 3: sprout itself'
+	.venv/bin/uv pip install --no-deps --no-build-isolation --editable .
 	touch $@
 
 lock: setup

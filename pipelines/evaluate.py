@@ -24,10 +24,10 @@ def main() -> None:
     models = {role: load_predictor(folder) for role, folder in trained.items()}
     labels = labellings(models, trained, prepared, Path("data/pseudo_labels"), read_training(build, "retrain"))
     limits = Limits(section(build, "evaluate", Evaluate).bins, section(build, "report", Report).examples)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out) as folder, atomic_folder(Path("reports/curves")) as curves:
         tested = examine(models, open_store(prepared / "test"), trained, prepared)
         evaluate(folder, models, tested, limits, write_audit(folder, labels, models["teacher"].classes))
-        write_curves(folder / "curves", {role: model / "history.csv" for role, model in folders.items()})
+        write_curves(curves, {role: model / "history.csv" for role, model in folders.items()})
     track_evaluation(build, out)
 
 

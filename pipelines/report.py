@@ -20,7 +20,7 @@ def main() -> None:
         evaluation=Path("reports/evaluation"),
         examples=section(build, "report", Report).examples,
     )
-    print(f"{headline}\nreport: open reports/index.html in a browser")
+    print(f"{headline}; reports/index.html")
 
 
 if __name__ == "__main__":

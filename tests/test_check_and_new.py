@@ -15,7 +15,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from commands import Ended
+from commands import Ended, params_after
 from sprout.config.catalogue import read_head
 from sprout.config.compose import compose_config
 from sprout.config.download import DOWNLOADS
@@ -94,9 +94,10 @@ def test_check_ends_with_2_and_one_line_where_nothing_can_be_built(
 def test_new_makes_an_experiment_that_prepare_takes(project: Path, sprout: Callable[..., Ended], shots: Path) -> None:
     done = sprout("new", "shots", "--from", shots)
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[-1] == "build it: dvc exp run -S experiment=shots"
+    command = "dvc exp run -S experiment=shots -S 'overrides=[]'"
+    assert done.out.splitlines()[-1] == f"build it: {command}"
     head = read_head(project / "conf/experiment/shots.yaml")
-    assert (head["command"], head["result"]) == ("dvc exp run -S experiment=shots", "not measured yet")
+    assert (head["command"], head["result"]) == (command, "not measured yet")
     assert built("shots", project) == {"train": 41, "val": 0, "unlabelled": 0, "test": 0}
 
 
@@ -187,15 +188,17 @@ def test_own_data_that_could_be_removed_is_named(project: Path, sprout: Callable
     assert again.err.endswith(f"already exists; choose another name, or remove {named}\n")
 
 
-def test_the_command_clears_overrides_of_another_experiment(
-    project: Path, sprout: Callable[..., Ended], shots: Path
+@pytest.mark.parametrize("overrides", ["", "train.lr=0.5", "experiment=fashion_mnist"])
+def test_the_command_builds_the_new_experiment_whatever_params_yaml_holds(
+    project: Path, sprout: Callable[..., Ended], shots: Path, overrides: str
 ) -> None:
-    """`dvc exp run -S` keeps them in params.yaml."""
-    plain = sprout("new", "one", "--from", shots).out.splitlines()[-1]
-    assert plain == "build it: dvc exp run -S experiment=one"
-    (project / "params.yaml").write_text("experiment: digits\noverrides: [train.lr=0.5]\n")
-    after = sprout("new", "two", "--from", shots).out.splitlines()[-1]
-    assert after == "build it: dvc exp run -S experiment=two -S 'overrides=[]'"
+    """`dvc exp run -S` keeps what it does not set."""
+    (project / "params.yaml").write_text(f"experiment: digits\noverrides: [{overrides}]\n")
+    printed = sprout("new", "two", "--from", shots).out.splitlines()[-1]
+    assert printed.removeprefix("build it: ") == read_head(project / "conf/experiment/two.yaml")["command"]
+    then = params_after(printed.removeprefix("build it: "))
+    assert compose_config(project / "conf", then.experiment, then.overrides).config["experiment"] == "two"
+    assert then.overrides == []
 
 
 @pytest.mark.parametrize("place", ["", "t.csv"])
@@ -354,7 +357,7 @@ def test_a_target_that_is_a_number_is_learned(project: Path, sprout: Callable[..
     done = sprout("new", "prices", "--from", shots / "t.csv")
     assert done.out.splitlines()[-2:] == [
         "the model learns their numbers",
-        "build it: dvc exp run -S experiment=prices",
+        "build it: dvc exp run -S experiment=prices -S 'overrides=[]'",
     ]
     config = compose_config(project / "conf", "prices", []).config
     assert (config["model"]["name"], config["train"]["task"]["kind"]) == ("mlp", "regress")

@@ -167,3 +167,16 @@ def test_a_command_outside_of_a_workspace_is_refused_and_writes_nothing(
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert done.err.startswith(f"error: {outside}: is not in a workspace")
     assert list(outside.iterdir()) == []
+
+
+def test_the_result_of_the_last_build(project: Path, sprout: Callable[..., Ended]) -> None:
+    missing = sprout("result")
+    assert (missing.code, missing.out) == (2, "")
+    assert "reports/index.html: not found, so nothing was built here yet; run `dvc repro`" in missing.err
+    (project / "reports").mkdir()
+    (project / "reports/index.html").write_text(
+        "<html>\n<title>a &amp; b: Test error 8.4% → 4.8%, 95% interval 3.2% to 7.0%</title>\n", encoding="utf-8"
+    )
+    done = sprout("result")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "a & b: Test error 8.4% → 4.8%, 95% interval 3.2% to 7.0%; reports/index.html\n"

@@ -1,6 +1,5 @@
 """`sprout train`: which overrides it refuses, and the `dvc exp run` that it names instead."""
 
-import shlex
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -8,16 +7,15 @@ from typing import Any
 
 import pytest
 import yaml
-from dvc.utils.cli_parse import to_path_overrides
-from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import dump_yaml
 
+from commands import params_after
 from sprout.commands.train import TAKES, train_once
 from sprout.config.compose import compose_config
 from sprout.config.exp_run import exp_run
 from sprout.config.made_with import STAGES, made_with, refuse_other_data, refuse_without_effect
 from sprout.config.sections import SECTIONS
-from sprout.config.workspace import Build, Params, read_params
+from sprout.config.workspace import Build, Params
 from sprout.runtime.errors import UserError
 from workspaces import run
 
@@ -257,12 +255,7 @@ def test_the_named_command_builds_what_was_asked(
     """The shell's and DVC's own reading of the command lead to the same config."""
     params, _ = workspace(experiment, given)
     wanted = compose_config(CONF, experiment, [*given, *overrides])
-    command = shlex.split(exp_run(wanted, params))
-    assert command[:3] == ["dvc", "exp", "run"]
-    assert command[3::2] == ["-S"] * (len(command[3:]) // 2)
-    for path, changes in to_path_overrides(command[4::2]).items():
-        apply_overrides(path, changes)
-    then = read_params()
+    then = params_after(exp_run(wanted, params))
     assert compose_config(CONF, then.experiment, then.overrides).config == wanted.config
 
 

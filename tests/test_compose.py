@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sprout.config.compose import choices, compose_config, compose_open, experiments, merged_files
+from sprout.config.compose import compose_config, compose_open, experiments, merged_files
 from sprout.config.model import MODELS
+from sprout.config.overrides import choices
 from sprout.config.workspace import read_build
 from sprout.runtime.errors import UserError
 from sprout.runtime.signals import exit_codes
@@ -102,7 +103,10 @@ WRONG_OVERRIDES = [
     (["model.channels=32"], ["model.channels=32", "a list"]),
     (["model.channels=[32,a]"], ['model.channels.1="a"', "integer"]),
     (["model.channels.1=0"], ["model.channels.1=0", "greater than or equal to 1"]),
-    (["train.transforms=shifts"], ['train.transforms="shifts"', "a section with keys"]),
+    (
+        ["train.transforms=shifts"],
+        ["train.transforms=shifts: ", "write train/transforms=shifts; there are medium, none"],
+    ),
     (["train.optimizer.args=1"], ["train.optimizer.args=1", "a section with keys"]),
     (["model.name=vgg"], ['model.name="vgg"', MODEL_NAMES]),
     (["model.name=null"], ["model.name=null", MODEL_NAMES]),
@@ -134,8 +138,9 @@ WRONG_OVERRIDES = [
     (["~hydra"], ["~hydra", "no effect"]),
     # deletions
     (["~train"], ["train.method", "missing", "conf/train/"]),
-    (["~train.lr"], ["train.lr", "missing", "conf/train/"]),
-    (["train.lr=0.1", "~train.lr"], ["train.lr", "missing", "conf/train/"]),
+    (["~train.lr"], ["~train.lr: a config has every setting; write train.lr=null"]),
+    (["train.lr=0.1", "~train.lr"], ["~train.lr: a config has every setting; write train.lr=null"]),
+    (["~train.patience"], ["~train.patience: is null already", "leave this out"]),
     (["~train/optimizer"], ["train.optimizer", "missing"]),
     (["~train.nope"], ["~train.nope", "does not exist"]),
     (["~train.lr=5"], ["~train.lr=5", "and not 5"]),
@@ -153,6 +158,13 @@ WRONG_OVERRIDES = [
     (["train/optimizer=nope"], ['train/optimizer="nope"', "adam, adamw, muon, rmsprop, sgd"]),
     (["train/transforms@augment.transforms=nope"], ['train/transforms@augment.transforms="nope"', "none, shifts"]),
     (["model@foo=cnn"], ["model@foo=cnn", "Could not override"]),
+    # a value for a section that a file fills, and a folder for a value
+    (["train.optimizer=sgd"], ["train.optimizer=sgd: ", "write train/optimizer=sgd; there are adam, adamw, muon,"]),
+    (["train.schedule=cos"], ["train.schedule=cos: ", "write train/schedule=NAME; there are constant, cosine, "]),
+    (["augment.transforms=weak"], ["write train/transforms@augment.transforms=weak; there are medium, none"]),
+    (["retrain.method=supervised"], ["write train/method@retrain.method=supervised; there are consistency, "]),
+    (["retrain=default", "retrain.method=supervised"], ["write +train/method@retrain.method=supervised; there are "]),
+    (["train/lr=0.1"], ["train/lr=0.1: there is no folder conf/train/lr; to set a value write train.lr=0.1"]),
     (["+model@foo=cnn"], ["foo=", "no such section"]),
     (["+model=mlp"], ["+model=mlp", "Multiple values"]),
     (["train.epochs=3", "+train.lr=0.1", "train.seed=1"], ["+train.lr=0.1:", "already at 'train.lr'"]),
@@ -189,7 +201,14 @@ WRONG_PARAMS = [
     (b"- digits\n", ["params.yaml", '["digits"]', "experiment and overrides"]),
     (b"digits\n", ["params.yaml", '"digits"', "experiment and overrides"]),
     (b"experiment: digits\n", ["params.yaml", '{"experiment": "digits"}', "experiment and overrides"]),
-    (b"experiment: digits\noverrides: []\nlr: 1\n", ["params.yaml", '"lr": 1', "experiment and overrides"]),
+    (
+        b"experiment: digits\noverrides: [train.seed=1]\ntrain: {lr: 0.01, schedule: {kind: step}}\n",
+        [
+            "params.yaml: train.lr=0.01, train.schedule.kind=step: no such key; accepted: experiment, overrides",
+            "git checkout params.yaml",
+            'dvc exp run -S \'overrides=["train.seed=1", "train.lr=0.01", "train.schedule.kind=step"]\'',
+        ],
+    ),
     (b"experiment: digits\noverides: []\n", ["params.yaml", '"overides": []', "experiment and overrides"]),
     (b"1: 2\n", ["params.yaml", "2", "experiment and overrides"]),
     (b"experiment: 3\noverrides: []\n", ["params.yaml", "experiment=3", "conf/experiment/"]),

@@ -41,9 +41,9 @@ def test_dvc_shows_what_the_task_has(tmp_path: Path, task: str) -> None:
     write_json(evaluation / "metrics.json", {"test": {"teacher": {"mae": 2.5, "r2": None}}})
     actual, predicted = (["a", "b", LIVE], ["a", "a", LIVE]) if task in ("classify", "cluster") else ([], [])
     write_confusion(evaluation, actual, predicted)
-    write_curves(
-        evaluation / "curves", {r: folder / "models" / r / "history.csv" for r in ("teacher", "control", "student")}
-    )
+    curves = folder / "reports" / "curves"
+    curves.mkdir()
+    write_curves(curves, {r: folder / "models" / r / "history.csv" for r in ("teacher", "control", "student")})
     git(folder, "init", "--quiet")
     run(folder, "dvc", "init", "--quiet")
 

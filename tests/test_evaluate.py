@@ -120,7 +120,7 @@ def test_each_metric_has_a_file_with_both_models(tmp_path: Path) -> None:
     columns = "epoch,lr,train_loss,val_loss,train_mae,val_mae\n"
     (tmp_path / "teacher.csv").write_text(columns + "0,0.1,9,3,9,4.5\n1,0.1,9,2,9,\n")
     (tmp_path / "student.csv").write_text(columns + "0,0.1,9,inf,9,5\n1,0.1,9,1,9,4\n2,0.1,9,0.5,9,3\n")
-    write_curves(tmp_path / "curves", {role: tmp_path / f"{role}.csv" for role in ("teacher", "student")})
+    write_curves(made(tmp_path / "curves"), {role: tmp_path / f"{role}.csv" for role in ("teacher", "student")})
     assert files(tmp_path / "curves") == {"val_loss.json", "val_mae.json"}
     loss, mae = (read_json(tmp_path / "curves" / name) for name in ("val_loss.json", "val_mae.json"))
     assert [tuple(row.values()) for row in loss] == [(0, 3.0, None), (1, 2.0, 1.0), (2, None, 0.5)]
@@ -130,6 +130,6 @@ def test_each_metric_has_a_file_with_both_models(tmp_path: Path) -> None:
 
 def test_a_model_without_epochs_has_an_empty_curve(tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_text("epoch,lr,train_loss,val_loss\n")
-    write_curves(tmp_path / "curves", dict.fromkeys(("teacher", "student"), tmp_path / "history.csv"))
+    write_curves(made(tmp_path / "curves"), dict.fromkeys(("teacher", "student"), tmp_path / "history.csv"))
     assert files(tmp_path / "curves") == {"val_loss.json"}
     assert read_json(tmp_path / "curves" / "val_loss.json") == []

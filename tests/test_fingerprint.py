@@ -20,6 +20,7 @@ from trainings import MLP, SGD, card_of, config_of, data_in, examples
 
 ELSEWHERE = {
     "config/fields.py": "types of settings; the settings themselves are in the fingerprint",
+    "config/tree.py": "as above",
     "config/validate.py": "as above",
     "config/workspace.py": "as above",
     "__init__.py": "how threads wait for one another",

@@ -131,9 +131,14 @@ def test_another_size_is_a_fault_where_nothing_was_resized(
     done = sprout("predict", "large.png", "right.png")
     assert (done.code, done.err) == (
         1,
-        "large.png: 9×9 pixels, not 8×6; resize=none, not fit, crop or stretch\n",
+        "large.png: 9×9 pixels, not 8×6, as the model's images were not resized; "
+        "add --resize fit (the whole image on black), crop or stretch\n",
     )
     assert done.out.startswith("right.png")
+    assert sprout("predict", "large.png", "--resize", "fit").out.startswith("large.png")
+    alone = sprout("predict", "large.png", "--resize", "none")
+    assert alone.code == 2
+    assert "large.png: 9×9 pixels, not 8×6, as the model's" in alone.err
 
 
 def test_folders_are_searched(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
@@ -189,7 +194,7 @@ def test_without_a_readable_image_it_ends_with_2(
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines() == [
         "missing.png: not readable (No such file or directory)",
-        "error: no image could be read; predict takes image files, and folders of them",
+        "error: nothing could be predicted, as said above; predict takes image files, and folders of them",
     ]
 
 

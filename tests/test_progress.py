@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sprout.runtime import progress
-from sprout.runtime.progress import BAR_DELAY, Heartbeat, announced, track
+from sprout.runtime.progress import BAR_DELAY, Heartbeat, announced, track, waiting
 from sprout.runtime.training_progress import EpochLines
 
 
@@ -181,3 +181,18 @@ def test_a_short_computation_is_not_announced(capsys: pytest.CaptureFixture[str]
     with announced("forest on 10 examples"):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_a_wait_is_shown_on_a_terminal_and_gone_at_its_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with waiting("importing PyTorch"):
+        pass
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with waiting("importing PyTorch"):
+        pass
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "importing PyTorch" in err
+    assert err.endswith("\x1b[2K"), "the line is erased"

@@ -1,15 +1,19 @@
 """Atomic writes of files and folders; JSON and CSV."""
 
+import errno
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 from sprout.runtime.files import atomic_folder, atomic_write, read_json, scratch_folder, write_json, write_rows
-from sprout.runtime.signals import Killed
+from sprout.runtime.signals import Killed, exit_codes
 
 
 def content(root: Path) -> dict[str, str]:
@@ -156,3 +160,40 @@ def test_rows(tmp_path: Path) -> None:
 def test_no_rows_have_a_head(tmp_path: Path) -> None:
     write_rows(tmp_path / "x.csv", ["name", "value"], [])
     assert (tmp_path / "x.csv").read_text() == "name,value\n"
+
+
+def write_text(path: Path) -> None:
+    path.write_text("x" * 100_000)
+
+
+def write_array(path: Path) -> None:
+    np.save(path, np.zeros(100_000))
+
+
+def write_tensors(path: Path) -> None:
+    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+@pytest.mark.parametrize("write", [write_text, write_array, write_tensors])
+@pytest.mark.parametrize("within", [atomic_folder, scratch_folder])
+def test_a_full_disk_names_the_folder(
+    tmp_path: Path, within: Callable[[Path], Any], write: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`/dev/full` is a disk that is full, and these writers have errors of their own."""
+
+    def fill() -> None:
+        with exit_codes(), within(tmp_path / "models") as folder:
+            (folder / "file.npy").symlink_to("/dev/full")
+            write(folder / "file.npy")
+
+    with pytest.raises(SystemExit) as ended:
+        fill()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/models: No space left on device; make room there")
+    assert not (tmp_path / "models").exists()
+
+
+def test_an_error_that_names_its_own_file_keeps_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), exit_codes(), atomic_folder(tmp_path / "raw"):
+        raise OSError(errno.ENOSPC, "No space left on device", "/a/from", None, "/b/to")
+    assert capsys.readouterr().err.startswith("error: /b/to: No space left on device; ")

@@ -219,3 +219,25 @@ def test_what_killed_stages_left_half_written_is_removed_at_the_next_start(works
     assert process.returncode == 0
     left = sorted(str(path.relative_to(workspace.folder)) for path in workspace.folder.rglob("*tmp-*"))
     assert left == ["build/tmp-new.txt", "data/source.tmp-new", "data/source/a.tmp-new"]
+
+
+@pytest.mark.parametrize("shallow", [True, False], ids=["shallow", "whole"])
+def test_a_copy_of_a_shallow_clone_is_refused_because_dvc_would_lose_what_it_builds(
+    workspace: Workspace, tmp_path_factory: pytest.TempPathFactory, shallow: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("repositories")
+    git = ["git", "-c", "user.name=me", "-c", "user.email=me@example.org", "-C", str(folder)]
+    subprocess.run([*git, "init", "-q", "origin"], check=True)
+    for message in ("first", "second"):
+        subprocess.run([*git, "-C", "origin", "commit", "-q", "--allow-empty", "-m", message], check=True)
+    depth = ["--depth", "1"] if shallow else []
+    subprocess.run([*git, "clone", "-q", *depth, f"file://{folder}/origin", "clone"], check=True)
+    workspace.let_end("copy")
+    copy = workspace.stage("copy", DVC_ROOT=str(folder / "clone"))
+    error = copy.communicate(timeout=SECONDS)[1]
+    assert (copy.returncode, workspace.log) == ((2, []) if shallow else (0, ["copy starts", "copy ends"]))
+    assert ("git fetch --unshallow" in error) is shallow
+    workspace.let_end("itself")
+    itself = workspace.stage("itself", DVC_ROOT=str(workspace.folder))
+    assert itself.communicate(timeout=SECONDS)[1] == ""
+    assert itself.returncode == 0

@@ -149,5 +149,5 @@ def test_importances_need_enough_trials_and_tell_how_many() -> None:
 def test_the_number_of_parameters_does_not_depend_on_the_training() -> None:
     known = importances(two_objectives(12), 1, "parameters")
     assert known is not None
-    assert known.left_out == ("train.lr", "train.batch_size")
+    assert list(known.left_out) == ["train.lr", "train.batch_size"]
     assert set(known.shares) == {"model.hidden", "model.kernel"}

@@ -8,12 +8,14 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from sprout.config.compose import compose_config, with_values
 from sprout.config.model import MODELS, Model
-from sprout.config.sweep import Choices, FloatRange, IntRange, LogRange, Sweep, check_sweep, space_of
+from sprout.config.search_space import Choices, FloatRange, IntRange, LogRange
+from sprout.config.sweep import Sweep, check_sweep, space_of
 from sprout.config.train import check_training
 from sprout.config.validate import choice
 from sprout.runtime.errors import UserError
+from sprout.sweep.conditions import check_space
 from sprout.sweep.objective import check_objective, epoch_metrics
-from sprout.sweep.space import check_space, distributions, override, stored, to_settings
+from sprout.sweep.space import distributions, override, stored, to_settings
 
 CONF = Path("conf")
 
@@ -119,8 +121,11 @@ REFUSED = [
     (["sweep.space.train.lr.low=1"], "sweep.space.train.lr.low=1.0 with high=0.03: "),
     (["sweep.space.train.lr.low=0"], "sweep.space.train.lr.low=0: "),
     (["sweep.space.train.lr.kind=lin"], 'sweep.space.train.lr.kind="lin": unknown (did you mean int?); accepted: '),
-    (["sweep.space.train.lr.step=1"], "sweep.space.train.lr.step=1: no such key; accepted: kind, low, high"),
-    (["~sweep.space.train.lr.kind"], "sweep.space.train.lr.kind=null: unknown; accepted: float, log, int, choice"),
+    (["sweep.space.train.lr.step=1"], "sweep.space.train.lr.step=1: no such key; accepted: when, kind, low, high"),
+    (
+        ["~sweep.space.train.lr.kind"],
+        "sweep.space.train.lr.kind=null: unknown; accepted: float, log, int, log_int, choice",
+    ),
     (["sweep.space.train.lr=0.1"], "sweep.space.train.lr=0.1: is not a section; its key kind is one of float, log"),
     (["sweep.space.train.batch_size.choices=[8]"], "sweep.space.train.batch_size.choices=[8]: "),
     (["sweep.space.train.batch_size.choices=[8,9,8]"], "choices=[8, 9, 8]: "),
@@ -130,6 +135,11 @@ REFUSED = [
     (["sweep=architecture", "sweep.pruner=median"], "sweep.pruner=median with 2 objectives: "),
     (["sweep.space.model.dropout.step=0.25"], "sweep.space.model.dropout.step=0.25 with low=0.0 and high=0.6: "),
     (["sweep.space.model.dropout.step=7"], "sweep.space.model.dropout.step=7.0 with low=0.0 and high=0.6: "),
+    (
+        ["+sweep.space.train.epochs={kind: log_int, low: 3, high: 8, powers_of_two: true}"],
+        "epochs.low=3: powers_of_two",
+    ),
+    (["sweep=optimizer", "sweep.space.train.optimizer.args.momentum.kind=x"], "train.optimizer.args.momentum.kind="),
     ([f"sweep.name={'a' * 65}"], "accepted: up to 64 letters, digits"),
     (["sweep.name=a/b"], "sweep.name=a/b: accepted: "),
     (["sweep.objective=[]"], "sweep.objective=[]: "),

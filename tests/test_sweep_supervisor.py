@@ -86,6 +86,7 @@ def supervisor(study: Study, results: Path, play: Play, **changes: Any) -> Super
     start_worker = changes.pop("start_worker", lambda number: Played(play, results, results / f"{number}.log"))
     given: dict[str, Any] = {
         "space": {"train.lr": FloatDistribution(0.0, 1.0)},
+        "conditional": lambda trial: None,
         "sampler": lambda number: RandomSampler(seed=number),
         "spec": spec,
         "workers": 2,

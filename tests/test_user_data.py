@@ -241,7 +241,7 @@ def test_a_model_suits_what_there_is_to_learn(
     labels: list[str | None] | None, further: dict[str, Any], learns: str, config: str, tmp_path: Path
 ) -> None:
     draft = draft_of(labels, tmp_path, **further)
-    assert draft.command == "dvc exp run -S experiment=own"
+    assert draft.command == "dvc exp run -S experiment=own -S 'overrides=[]'"
     assert learns in draft.learns
     assert config in draft.files["experiment/own.yaml"]
 

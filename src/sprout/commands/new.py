@@ -19,7 +19,7 @@ def new(
     pattern: Pattern = None,
 ) -> None:
     """Make an experiment of your own data. Reports on it, links it to data/source and writes its config files."""
-    from sprout.config.workspace import enter_workspace, read_params
+    from sprout.config.workspace import enter_workspace
     from sprout.data.importing.check_report import check_report
     from sprout.data.importing.create_experiment import (
         create_experiment,
@@ -40,6 +40,6 @@ def new(
         draft = draft_experiment(CONF, name, data)
         warning = too_many_faults(draft, data, left_out_by_new(data))
         linked = create_experiment(CONF, draft, data)
-    print_all(result_lines(draft, linked, read_params().overrides))
+    print_all(result_lines(draft, linked))
     if warning:
         print(f"warning: {warning}", file=sys.stderr)

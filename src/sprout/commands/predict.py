@@ -38,10 +38,13 @@ def predict(
     ] = None,
 ) -> None:
     """Print a model's predictions for images. Ends with 1 if some could not be read, with 2 if none could."""
-    from sprout.data.sources.transfer import UnreachableError
-    from sprout.predict.image_files import find_images
-    from sprout.predict.predict import open_model
-    from sprout.runtime.errors import UserError
+    from sprout.runtime.progress import waiting
+
+    with waiting("importing PyTorch"):
+        from sprout.data.sources.transfer import UnreachableError
+        from sprout.predict.image_files import find_images
+        from sprout.predict.predict import open_model
+        from sprout.runtime.errors import UserError
 
     files = find_images(paths)
     try:
@@ -51,7 +54,7 @@ def predict(
         raise typer.Exit(1) from None
     count = print_predictions(opened, files, json=json)
     if not count:
-        raise UserError("no image could be read; predict takes image files, and folders of them")
+        raise UserError("nothing could be predicted, as said above; predict takes image files, and folders of them")
     raise typer.Exit(int(count < len(files)))
 
 

@@ -19,9 +19,12 @@ MADE_BY = ("download", "prepare")
 def summary(overrides: Overrides = None) -> None:
     """Print the network layer by layer. Shows the output shape and the number of parameters of each."""
     from sprout.config.workspace import enter_workspace, read_params
+    from sprout.runtime.progress import waiting
 
     enter_workspace()
-    print_all(describe_network(CONF, read_params(), overrides or []))
+    with waiting("building the network"):
+        described = list(describe_network(CONF, read_params(), overrides or []))
+    print_all(described)
 
 
 def describe_network(conf: Path, params: "Params", overrides: Sequence[str]) -> Iterator[Table | str]:

@@ -39,6 +39,7 @@ def train_once(conf: Path, params: "Params", overrides: Sequence[str]) -> None:
     from sprout.config.workspace import Build
     from sprout.data.store import STORES, open_store
     from sprout.runtime.launch import started_as_ranks
+    from sprout.runtime.progress import waiting
 
     composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
     refuse_without_effect(composed, len(params.overrides), "sprout train", TAKES)
@@ -47,7 +48,8 @@ def train_once(conf: Path, params: "Params", overrides: Sequence[str]) -> None:
     for folder in STORES:
         open_store(Path(folder))  # fail before anything heavy is imported
     if not started_as_ranks(*read_training(build, "train").processes):
-        from sprout.engine.tracked import train_beside
+        with waiting("importing PyTorch"):
+            from sprout.engine.tracked import train_beside
 
         with TemporaryDirectory() as folder:
             train_beside(Path(folder) / "model", build, role="train")

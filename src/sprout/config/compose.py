@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -18,6 +17,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from sprout.config import sections
 from sprout.config.cross_checks import check_folds, check_together
+from sprout.config.overrides import choices, explained, hydra_line, input_line, key_of, parse_override, picks_file
 from sprout.config.tree import MISSING, leaves, lookup, merge
 from sprout.config.validate import close, written
 from sprout.runtime.errors import UserError, one_line
@@ -65,11 +65,6 @@ def experiments(conf: Path) -> list[str]:
     return names
 
 
-def choices(conf: Path, group: str) -> list[str]:
-    """Return the names of the files of a config group."""
-    return sorted(path.stem for path in (conf / group).glob("*.yaml"))
-
-
 def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Composed:
     """Compose and check a config.
 
@@ -91,7 +86,7 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
     lines = [f"experiment={experiment}", *(hydra_line(conf, o) for o in rest)]
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         tree = compose_lines(lines)
-    return check_composed(experiment, tree, lines, parsed)
+    return explain_errors(conf, experiment, tree, lines, parsed)
 
 
 def with_values(conf: Path, composed: Composed, overrides: Sequence[str]) -> Composed:
@@ -107,7 +102,21 @@ def with_values(conf: Path, composed: Composed, overrides: Sequence[str]) -> Com
     for each in parsed:
         OmegaConf.update(tree, key_of(each), each.value(), force_add=True)
     lines = [*composed.lines, *(hydra_line(conf, each) for each in parsed)]
-    return check_composed(composed.experiment, tree, lines, [*composed.overrides, *parsed])
+    return explain_errors(conf, composed.experiment, tree, lines, [*composed.overrides, *parsed])
+
+
+def explain_errors(
+    conf: Path, experiment: str, tree: DictConfig, lines: list[str], overrides: list[Override]
+) -> Composed:
+    """Resolve and check Hydra's composition; an error tells how an override is written that was meant otherwise.
+
+    Raises:
+        UserError: as `check_composed`.
+    """
+    try:
+        return check_composed(experiment, tree, lines, overrides)
+    except UserError as error:
+        raise explained(error, conf, overrides, lambda: merged_files(conf, lines)) from None
 
 
 def check_composed(experiment: str, tree: DictConfig, lines: list[str], overrides: list[Override]) -> Composed:
@@ -152,60 +161,6 @@ def compose_open(conf: Path, experiment: str) -> dict[str, Any]:
     return values
 
 
-def parse_override(text: str) -> Override:
-    """Parse an override string.
-
-    Raises:
-        UserError: it is not an override, or has several values, such as `train.lr=1,2`.
-    """
-    try:
-        override = OverridesParser.create().parse_override(text)
-    except (HydraException, ValueError):
-        override = None
-    if override is None or not override.key_or_group:
-        raise UserError(
-            f"override {written(text)}: not of the form section.key=value (put a string with special characters in "
-            "quotes, as in Hydra)"
-        )
-    if override.is_sweep_override():
-        raise UserError(
-            f"override {written(text)}: several values, but a build takes one (put a string with a comma in quotes)"
-        )
-    return override
-
-
-def input_line(override: Override) -> str:
-    """Return the override as the user wrote it."""
-    return str(override.input_line)
-
-
-def key_of(override: Override) -> str:
-    """Return the key of an override: `train.lr`, a group, or `group@package`."""
-    return str(override.get_key_element()).lstrip("+~")
-
-
-def picks_file(conf: Path, override: Override) -> bool:
-    """Return whether an override chooses the file of a config group; a dictionary sets values instead."""
-    return (conf / override.key_or_group).is_dir() and not isinstance(override.value(), dict)
-
-
-def hydra_line(conf: Path, override: Override) -> str:
-    """Return the override for Hydra. Any key may be added, because the sections check their own keys.
-
-    Raises:
-        UserError: the group has no such choice, or this is one of Hydra's own settings.
-    """
-    key, text = key_of(override), str(override.input_line)
-    if key.replace("/", ".").split(".")[0] == "hydra":
-        raise UserError(f"{text}: Hydra's own settings have no effect here; remove it")
-    if picks_file(conf, override):
-        names = choices(conf, override.key_or_group)
-        if override.value() not in names and not override.is_delete():
-            raise UserError(f"{key}={written(override.value())}: no such choice; accepted: {', '.join(names)}")
-        return text
-    return text if text[0] in "+~" or "@" in key else f"++{text}"
-
-
 def compose_lines(lines: list[str]) -> DictConfig:
     """Compose by Hydra.
 
@@ -215,8 +170,12 @@ def compose_lines(lines: list[str]) -> DictConfig:
     try:
         return compose("config", lines)
     except COMPOSE_ERRORS as error:
-        if len(lines) > 1:
-            compose_lines(lines[:-1])
+        before = compose_lines(lines[:-1]) if len(lines) > 1 else None
+        if before is not None and lines[-1].startswith("~"):
+            found = lookup(before, lines[-1].lstrip("~").partition("=")[0])
+            if found in (None, MISSING):
+                what = "is null" if found is None else "does not exist"
+                raise UserError(f"{lines[-1]}: {what} already, so there is nothing to remove; leave this out") from None
         reason = one_line(str(error) or error.__cause__)
         raise UserError(f"{lines[-1].removeprefix('++')}: {reason}") from None
 

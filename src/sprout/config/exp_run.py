@@ -1,10 +1,11 @@
-"""The `dvc exp run` command that builds a composed config."""
+"""The `dvc exp run` commands that build a composed config, or an experiment as its file is."""
 
 import shlex
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
-from sprout.config.compose import Composed, key_of
+from sprout.config.compose import Composed
+from sprout.config.overrides import key_of
 from sprout.config.workspace import Params
 
 
@@ -17,6 +18,11 @@ def exp_run(composed: Composed, params: Params) -> str:
     if changes != params.overrides:
         command += ["-S", f"overrides=[{', '.join(map(quoted, changes))}]"]
     return shlex.join(command)
+
+
+def exp_run_file(experiment: str) -> str:
+    """Return the command that builds an experiment as its file is, whatever `params.yaml` holds by then."""
+    return shlex.join(["dvc", "exp", "run", "-S", f"experiment={experiment}", "-S", "overrides=[]"])
 
 
 def quoted(text: str) -> str:

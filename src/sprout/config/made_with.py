@@ -6,8 +6,9 @@ from typing import Any
 
 from dvc.utils.serialize import ParseError, load_yaml
 
-from sprout.config.compose import Composed, key_of
+from sprout.config.compose import Composed
 from sprout.config.exp_run import exp_run
+from sprout.config.overrides import key_of
 from sprout.config.tree import leaves
 from sprout.config.validate import written
 from sprout.config.workspace import BUILD, Params

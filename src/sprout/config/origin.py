@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sprout.config.compose import Composed, merged_files, picks_file
+from sprout.config.compose import Composed, merged_files
+from sprout.config.overrides import picks_file
 from sprout.config.tree import MISSING, is_interpolation, leaves, lookup
 from sprout.config.workspace import PARAMS, read_yaml
 

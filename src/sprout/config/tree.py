@@ -11,12 +11,15 @@ def lookup(tree: Any, key: str) -> Any:
 
     The value below an interpolation is the interpolation.
     """
-    for name in filter(None, key.split(".")):
-        if is_interpolation(tree):
-            break
-        if not isinstance(tree, Mapping) or name not in tree:
+    names = list(filter(None, key.split(".")))
+    while names and not is_interpolation(tree):
+        if not isinstance(tree, Mapping):
             return MISSING
-        tree = tree[name]
+        if (rest := ".".join(names)) in tree:  # a key with dots, as in the condition of a sweep's parameter
+            return tree[rest]
+        if names[0] not in tree:
+            return MISSING
+        tree = tree[names.pop(0)]
     return tree
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import yaml
 
 from sprout.config import validate
+from sprout.config.tree import leaves
 from sprout.runtime.errors import UserError, one_line
 
 T = TypeVar("T")
@@ -49,6 +51,16 @@ def find_workspace(folder: Path) -> Path | None:
     return next((each for each in above if all((each / mark).is_file() for mark in MARKS)), None)
 
 
+def main_workspace() -> Path:
+    """The workspace that outlives a stage, as an absolute path.
+
+    `DVC_ROOT` names it in every stage, also where `dvc exp run --temp` or `--queue` runs it in a copy. Elsewhere it is
+    the folder of the caller or one above.
+    """
+    here = Path.cwd()
+    return Path(os.environ.get("DVC_ROOT") or find_workspace(here) or here).resolve()
+
+
 def enter_workspace() -> Path:
     """Make the nearest workspace, here or above, the working folder.
 
@@ -85,9 +97,11 @@ def read_params(path: Path = PARAMS) -> Params:
         UserError: the file is missing, not valid YAML, or has other keys.
     """
     values = read_yaml(path)
-    if not isinstance(values, dict) or set(values) != {"experiment", "overrides"}:
+    if not isinstance(values, dict) or not set(values) >= {"experiment", "overrides"}:
         raise UserError(f"{path}: {validate.written(values)} should have the keys experiment and overrides only")
-    experiment, overrides = values["experiment"], values["overrides"]
+    experiment, overrides = values.pop("experiment"), values.pop("overrides")
+    if values:
+        raise UserError(f"{path}: {explain_settings(values, overrides)}")
     if not isinstance(experiment, str):
         raise UserError(
             f"{path}: experiment={validate.written(experiment)} should be the name of a file in conf/experiment/"
@@ -97,6 +111,16 @@ def read_params(path: Path = PARAMS) -> Params:
             f"{path}: overrides={validate.written(overrides)} should be a list of strings such as 'train.lr=0.01'"
         )
     return Params(experiment, overrides)
+
+
+def explain_settings(values: dict[str, Any], overrides: Any) -> str:
+    """Explain how settings become overrides, which `dvc exp run -S +train.lr=0.01` has written beside them."""
+    given = [f"{key}={value if isinstance(value, str) else validate.written(value)}" for key, value in leaves(values)]
+    whole = validate.written([*(overrides if isinstance(overrides, list) else []), *given])
+    return (
+        f"{', '.join(given)}: no such key; accepted: experiment, overrides. Settings are overrides: `git checkout "
+        f"{PARAMS}`, then dvc exp run -S {shlex.quote(f'overrides={whole}')}"
+    )
 
 
 def read_build(path: Path = BUILD) -> Build:

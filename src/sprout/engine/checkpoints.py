@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from sprout.runtime.candidates import main_workspace
+from sprout.config.workspace import main_workspace
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import atomic_write, read_json, write_json
 from sprout.runtime.launch import rank

@@ -17,6 +17,7 @@ from sprout.models.card import REMEDY, ModelCard
 from sprout.runtime.checksums import check_sums, sha256
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
+from sprout.runtime.progress import waiting
 from sprout.runtime.run_context import RunContext
 from sprout.tasks.base import Task
 
@@ -93,7 +94,8 @@ def plan(
     if isinstance(training, GradientDescent):
         check_settings(data.train, section, training, described.folds)
         check_machine(section, training.accelerator, training.precision)
-        dry_run(card, data.train, section, training, start)
+        with waiting("trying a training step"):
+            dry_run(card, data.train, section, training, start)
     return Plan(data, card, training, start)
 
 

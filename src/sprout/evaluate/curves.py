@@ -24,10 +24,9 @@ def write_curves(folder: Path, histories: Mapping[str, Path]) -> None:
     all.
 
     Args:
-        folder: it is made.
+        folder: an empty one.
         histories: each model's `history.csv`.
     """
-    folder.mkdir()
     curves = {role: read_curves(path) if path.exists() else {} for role, path in histories.items()}
     for metric in sorted({metric for each in curves.values() for metric in each}):
         of_role = {role: each.get(metric, {}) for role, each in curves.items()}

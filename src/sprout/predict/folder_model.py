@@ -6,6 +6,7 @@ import numpy as np
 
 from sprout.config.made_with import LOCK, read_lock, sections
 from sprout.data.prepare.decode import ImageFormat
+from sprout.data.prepare.fault import Fault, SizeFault
 from sprout.data.prepare.image_file import decode_file
 from sprout.data.prepare.pixels import Array
 from sprout.models.card import ModelCard, load_card
@@ -17,6 +18,7 @@ from sprout.tasks import task_named
 from sprout.tasks.base import Task
 
 DEFAULT_TOP = 3
+RESIZING = "--resize fit (the whole image on black), crop or stretch"
 
 
 class FolderModel:
@@ -48,7 +50,12 @@ class FolderModel:
         Raises:
             Fault: it cannot be read or has another size.
         """
-        return decode_file(root, path, self.format)
+        try:
+            return decode_file(root, path, self.format)
+        except SizeFault as fault:
+            raise Fault(
+                f"{str(fault).partition(';')[0]}, as the model's images were not resized; add {RESIZING}"
+            ) from None
 
     def predict(self, images: list[Array]) -> list[Prediction]:
         """Return one prediction for each image that `read` returned."""

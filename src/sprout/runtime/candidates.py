@@ -5,11 +5,11 @@ record of it was killed. A stage therefore marks the models that it has used as 
 starts after that record, removes them.
 """
 
-import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from sprout.config.workspace import main_workspace
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import atomic_write, read_json, write_json
 
@@ -36,11 +36,6 @@ class Candidate(NamedTuple):
         """Remove the models of the folds."""
         for fold in self.folds:
             shutil.rmtree(fold)
-
-
-def main_workspace() -> Path:
-    """The workspace, also where DVC runs a stage in a copy of it."""
-    return Path(os.environ.get("DVC_ROOT", ".")).absolute()
 
 
 def candidate_folder(role: str) -> Path:

@@ -13,6 +13,7 @@ This is the only module that sets or reads these variables. An engine for severa
 | SLURM_PROCID, SLURM_NTASKS | SLURM | the same |
 | OMP_NUM_THREADS | `run_ranks`, unless it is set | threads until the training sets its own number |
 | CUDA_VISIBLE_DEVICES | the user, `start_worker` | the GPUs that may be used |
+| DVC_ROOT | DVC | the main workspace: `--temp` and `--queue` run a stage in a copy of it |
 | PYTHONPATH | `dvc.yaml`, `run_ranks`, `start_worker` | where `sprout` is imported from |
 
 Processes that decode images need none of them: `process_pool` starts them by `multiprocessing`.

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import Event, Thread, Timer
 from typing import Self, TypeVar
 
@@ -68,6 +68,14 @@ def track_by_lines(steps: Iterable[T], what: str, total: int) -> Iterator[T]:
             done += 1
         if heartbeat.spoke_at > began:
             heartbeat.speak()
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show on a terminal that a command is alive while it imports or reads; elsewhere nobody watches."""
+    console = Console(stderr=True)
+    with console.status(what) if console.is_terminal else nullcontext():
+        yield
 
 
 class Heartbeat:

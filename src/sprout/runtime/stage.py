@@ -1,6 +1,7 @@
 """How every stage script runs: alone in its workspace, no longer than its parent, with an exit code."""
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sprout.config.workspace import find_workspace
+from sprout.config.workspace import find_workspace, main_workspace
 from sprout.runtime.candidates import release_taken
 from sprout.runtime.errors import UserError
 from sprout.runtime.launch import is_rank
@@ -30,6 +31,7 @@ def run_stage(main: Callable[[], None]) -> None:
     with exit_codes():
         die_with_parent()
         refuse_folder_below()
+        refuse_unrecorded(main_workspace())
         with stage_lock():
             if not is_rank():
                 remove_half_written()
@@ -54,6 +56,22 @@ def remove_half_written() -> None:
     for path in (found for folder in WRITTEN for found in Path(folder).glob("*.tmp-*")):
         if path.name not in USERS and path.name.endswith((".tmp-new", ".tmp-old")):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def refuse_unrecorded(workspace: Path) -> None:
+    """Refuse to run in a copy of a shallow clone: DVC would remove the copy and record nothing, without a word.
+
+    Raises:
+        UserError: the main workspace is a shallow clone, and this is not it.
+    """
+    if workspace == Path.cwd().resolve():
+        return
+    command = ["git", "-C", str(workspace), "rev-parse", "--is-shallow-repository"]
+    if subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == "true":
+        raise UserError(
+            f"{workspace}: is a shallow clone, and DVC does not record what --temp or --queue build there; run "
+            "`git fetch --unshallow` first, or `dvc exp run` without them"
+        )
 
 
 def stage_lock() -> AbstractContextManager[object]:

@@ -8,7 +8,9 @@ import yaml
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from sprout.config.compose import Composed, compose_config, key_of, picks_file
+from sprout.config.compose import Composed, compose_config
+from sprout.config.exp_run import exp_run_file
+from sprout.config.overrides import key_of, picks_file
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import atomic_write
 from sprout.sweep import trials
@@ -82,7 +84,7 @@ def text(conf: Path, name: str, trial: Composed, sentence: str, result: str) -> 
     lines = [
         "# @package _global_",
         f"# {sentence}",
-        f"# command: dvc exp run -S experiment={name}",
+        f"# command: {exp_run_file(name)}",
         f"# result: {result}",
         "# time: not measured yet",
     ]

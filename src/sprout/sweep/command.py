@@ -8,6 +8,7 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -16,30 +17,39 @@ from optuna.trial import TrialState
 from rich.table import Table
 
 from sprout.config.compose import compose_config
+from sprout.config.exp_run import exp_run_file
 from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
-from sprout.config.workspace import Build, Params
+from sprout.config.workspace import Build, Params, main_workspace
 from sprout.data.store import STORES, open_store
 from sprout.runtime.errors import UserError, one_line
+from sprout.runtime.progress import waiting
 from sprout.runtime.signals import Killed, raise_killed
 from sprout.sweep import trials
 from sprout.sweep.adopt import adopt, refuse_unadoptable, winner
 from sprout.sweep.board import Board
 from sprout.sweep.conclusion import conclude
+from sprout.sweep.extend import extend
 from sprout.sweep.search import DATA, Search
-from sprout.sweep.space import distributions
-from sprout.sweep.strategies import make_pruner, make_sampler
-from sprout.sweep.study import KEY, StudyFolder, hold_study, open_study, readable
+from sprout.sweep.space import distributions, powers_of_two
+from sprout.sweep.strategies import PowersOfTwo, make_pruner, make_sampler
+from sprout.sweep.study import KEY, StudyFolder, existing, hold_study, open_study, readable
 from sprout.sweep.supervisor import Supervisor, SweepFailedError, SweepPlan
 from sprout.sweep.workers import Worker, divide_gpus
 from sprout.tracking import InSweep, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri
-from sprout.tracking.address import workspace
 
+Start = Literal["resume", "fresh", "extend"]
 SECTIONS = ("model", "train", "sweep")
 """The sections that overrides of a sweep may change."""
 
 
 def sweep(
-    conf: Path, params: Params, overrides: Sequence[str], *, fresh: bool, adopt_as: str | None, number: int | None
+    conf: Path,
+    params: Params,
+    overrides: Sequence[str],
+    *,
+    start: Start,
+    adopt_as: str | None,
+    number: int | None,
 ) -> Iterator[Table | str]:
     """Run trials until the total is reached, resuming the study if there is one.
 
@@ -47,7 +57,7 @@ def sweep(
         conf: the folder of config groups.
         params: what this workspace builds.
         overrides: changes for all trials, and of the section `sweep`.
-        fresh: whether to start a new study.
+        start: whether to start a new study, and whether it takes over finished trials of the existing one.
         adopt_as: the name of an experiment to write from the winner.
         number: of the trial that wins; None for the best one.
 
@@ -65,11 +75,16 @@ def sweep(
     refuse_other_data(composed, made_with(), params)
     for store in STORES:
         open_store(Path(store))
-    search = Search(conf, composed)
+    with waiting("checking the search space"):
+        search = Search(conf, composed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     name = f"{composed.experiment}-{search.sweep.name}"
-    with hold_study(workspace() / "mlruns" / "sweeps", name, fresh) as folder:
-        study = open_study(folder, search.definition(), search.directions)
+    root = main_workspace() / "mlruns" / "sweeps"
+    with hold_study(root, name, start != "resume") as folder:
+        if start == "extend":
+            yield extend(existing(root, name), folder, search)
+        with waiting("opening the study"):
+            study = open_study(folder, search.definition(), search.directions)
         if adopt_as is not None:
             refuse_unadoptable(conf, composed, study, number)
         yield from run(search, study, folder)
@@ -112,7 +127,8 @@ def run(search: Search, study: Study, folder: StudyFolder) -> list[Table | str]:
         except Killed:
             board.say(f"{folder.name}: {board.progress()}; running trials are saved, the same command resumes them")
             raise
-        summary, pictures = conclude(study, search.metrics, folder.pictures, folder.results)
+        with waiting("drawing the pictures"):
+            summary, pictures = conclude(study, search.metrics, folder.pictures, folder.results)
         log(tracked, study, search.metrics, pictures)
         if supervisor.done < supervisor.plan.total:
             why = "" if supervisor.stop_requested else f" after {search.sweep.timeout:g} minutes"
@@ -138,8 +154,12 @@ def make_supervisor(search: Search, study: Study, folder: StudyFolder, key: InSw
     gpus = divide_gpus(settings.workers, getattr(search.training, "accelerator", "cpu"), devices)
     plan = SweepPlan(
         space=distributions(search.space),
-        sampler=lambda drawn: make_sampler(
-            settings.sampler, (settings.seed * 1_000_003 + drawn) % 2**32, settings.trials, settings.workers
+        conditional=search.draw_conditional,
+        sampler=lambda drawn: PowersOfTwo(
+            make_sampler(
+                settings.sampler, (settings.seed * 1_000_003 + drawn) % 2**32, settings.trials, settings.workers
+            ),
+            powers_of_two(search.space),
         ),
         spec=partial(search.spec, key, folder.results),
         epochs=search.epochs_of,
@@ -200,4 +220,4 @@ def write_experiment(search: Search, study: Study, name: str, number: int | None
         f"Trial {trial.number} of the sweep {study.study_name}, {len(trials.done(study))} trials.",
         f"{values} on val, {search.sweep.seeds} seed{'s' if search.sweep.seeds > 1 else ''}",
     )
-    return f"{path} builds it: dvc exp run -S experiment={name}"
+    return f"{path} builds it: {exp_run_file(name)}"

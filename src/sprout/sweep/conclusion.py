@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from optuna.distributions import CategoricalDistribution
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
 from sprout.sweep import trials
@@ -34,6 +35,7 @@ def conclude(study: Study, metrics: list[str], folder: Path, results: Path) -> t
     pictures = draw(study, metrics, known, folder)
     title = "the best settings" if len(metrics) == 1 else f"the Pareto front, {len(best)} trials"
     printed: list[Table | str] = [title, best_table(best, metrics, results)]
+    printed += uncompared(study)
     for metric, each in zip(metrics, known, strict=True):
         printed += importance_lines(metric, each)
     return [*printed, f"pictures: {os.path.relpath(folder)}"], pictures
@@ -41,10 +43,10 @@ def conclude(study: Study, metrics: list[str], folder: Path, results: Path) -> t
 
 def best_table(best: list[FrozenTrial], metrics: list[str], results: Path) -> Table:
     """Return the table of the best trial, or of the Pareto front."""
-    names = short_names(best[0].params)
+    names = short_names(dict.fromkeys(path for trial in best for path in trial.params))
     table = Table("trial", *metrics, *names.values(), box=None)
     for trial in best:
-        settings = (format_value(trial.params[path]) for path in best[0].params)
+        settings = (format_value(trial.params[path]) if path in trial.params else "" for path in names)
         table.add_row(str(trial.number), *objective_cells(trial, results), *settings)
     return table
 
@@ -58,6 +60,29 @@ def objective_cells(trial: FrozenTrial, results: Path) -> Iterator[str]:
         yield f"{value:.5g}{spread}"
 
 
+def uncompared(study: Study) -> Iterator[str]:
+    """Yield a line for each parameter with choices that have not been compared: no trial with them is complete."""
+    drawn = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+    choices = {
+        path: distribution.choices
+        for trial in drawn
+        for path, distribution in trial.distributions.items()
+        if isinstance(distribution, CategoricalDistribution)
+    }
+    for path, known in choices.items():
+        states: dict[str, list[TrialState]] = {format_value(choice): [] for choice in known}
+        for trial in drawn:
+            if path in trial.params:
+                states[format_value(trial.params[path])].append(trial.state)
+        missing = [
+            f"{choice}: 0 of {len(ended)} finished"
+            for choice, ended in states.items()
+            if TrialState.COMPLETE not in ended
+        ]
+        if missing:
+            yield f"not compared yet, {path}: {', '.join(missing)}"
+
+
 def importance_lines(metric: str, known: Importances | None) -> list[Table | str]:
     """Return the importances for one objective, or why there are none."""
     if known is None:
@@ -65,6 +90,6 @@ def importance_lines(metric: str, known: Importances | None) -> list[Table | str
     table = Table("parameter", "importance", box=None)
     for path, share in known.shares.items():
         table.add_row(path, f"{share:.0%}")
-    for path in known.left_out:
-        table.add_row(path, f"none: {metric} does not depend on it")
+    for path, why in known.left_out.items():
+        table.add_row(path, f"none: {why}")
     return [f"importance for {metric}, {known.source}", table]

@@ -28,8 +28,8 @@ class Importances:
     """Share of the variance of the objective that each parameter explains, largest first; the sum is 1."""
     pruned: int
     """How many of the trials were pruned."""
-    left_out: tuple[str, ...]
-    """Parameters that cannot affect the objective."""
+    left_out: dict[str, str]
+    """Parameters without an importance, and why they have none."""
 
     @property
     def source(self) -> str:
@@ -50,7 +50,8 @@ def importances(study: Study, index: int, metric: str) -> Importances | None:
         metric: its name.
     """
     values = last_values(study, index)
-    paths = [path for path in study_params(study) if can_affect(path, metric)]
+    left_out = {path: why for path in study_params(study) if (why := why_left_out(path, metric, values))}
+    paths = [path for path in study_params(study) if path not in left_out]
     if len(values) < MIN_TRIALS or len({value for _, value in values}) == 1 or not paths:
         return None
     from optuna.importance import get_param_importances  # imports scikit-learn, which takes two seconds
@@ -63,7 +64,6 @@ def importances(study: Study, index: int, metric: str) -> Importances | None:
         shares = get_param_importances(used, evaluator=evaluator(), params=paths)
     except RuntimeError:  # the values hardly differ
         return None
-    left_out = tuple(path for path in study_params(study) if path not in paths)
     pruned = sum(trial.state == TrialState.PRUNED for trial, _ in values)
     return Importances(metric, used, shares, pruned, left_out)
 
@@ -90,8 +90,16 @@ def last_values(study: Study, index: int) -> list[tuple[FrozenTrial, float]]:
 
 
 def study_params(study: Study) -> list[str]:
-    """Return the searched parameters; a trial that was killed while it was drawn lacks some."""
-    return max((list(trial.params) for trial in study.get_trials(deepcopy=False)), key=len, default=[])
+    """Return the searched parameters. A trial lacks those whose condition it does not meet."""
+    return list(dict.fromkeys(path for trial in study.get_trials(deepcopy=False) for path in trial.params))
+
+
+def why_left_out(path: str, metric: str, values: list[tuple[FrozenTrial, float]]) -> str | None:
+    """Return why a parameter has no importance: it cannot change the objective, or only some trials have it."""
+    if not can_affect(path, metric):
+        return f"{metric} does not depend on it"
+    having = sum(path in trial.params for trial, _ in values)
+    return f"drawn in {having} of {len(values)} trials" if having < len(values) else None
 
 
 def can_affect(path: str, metric: str) -> bool:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -65,7 +65,8 @@ def figures(study: Study, metrics: list[str], known: list[Importances | None]) -
         yield f"history{end}", history(single, metric)
         if paths := varied(single):
             yield f"slices{end}", slices(single, metric, paths)
-            yield f"parallel_coordinates{end}", parallel_coordinates(study, index, metric, paths)
+        if common := [path for path in paths if all(path in trial.params for trial in complete(single))]:
+            yield f"parallel_coordinates{end}", parallel_coordinates(study, index, metric, common)
         if (importances := known[index]) is not None:
             yield f"importances{end}", importance_bars(importances)
     if len(metrics) == 1 and trials.best(study)[0].intermediate_values:
@@ -107,8 +108,11 @@ def complete(study: Study) -> list[FrozenTrial]:
 
 def varied(study: Study) -> list[str]:
     """Return the parameters with more than one value among the complete trials."""
-    found = complete(study)
-    return [path for path in found[0].params if len({trial.params[path] for trial in found}) > 1]
+    found: dict[str, set[Any]] = {}
+    for trial in complete(study):
+        for path, value in trial.params.items():
+            found.setdefault(path, set()).add(value)
+    return [path for path, values in found.items() if len(values) > 1]
 
 
 def scale_of(values: Iterable[float]) -> Literal["linear", "log"]:
@@ -188,7 +192,7 @@ def add_pruned(panel: Axes, values: list[tuple[FrozenTrial, float]]) -> Artist |
     path = panel.get_xlabel()
     places, heights = [], []
     for trial, value in values:
-        if trial.state == TrialState.PRUNED:
+        if trial.state == TrialState.PRUNED and path in trial.params:
             categorical = isinstance(trial.distributions[path], CategoricalDistribution)
             places.append(
                 repr(trial.params[path]) if categorical else trial.params[path]

@@ -49,6 +49,13 @@ def kept_training(folder: Path, build: str) -> list[float] | None:
     return values
 
 
+def copy_trainings(before: Path, folder: Path) -> None:
+    """Copy the objectives' values of all trainings to another folder of results."""
+    for path in (before / "trainings").glob("*.json"):
+        (folder / "trainings").mkdir(exist_ok=True)
+        shutil.copy2(path, folder / "trainings")
+
+
 def checkpoints_of(folder: Path, build: str) -> Path:
     """Return the folder for the checkpoints of a training."""
     return training_path(folder, build).with_suffix("")

@@ -3,15 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+from optuna.trial import Trial
+
 from sprout.config.compose import Composed, with_values
 from sprout.config.model import MODELS
-from sprout.config.sweep import Direction, Space, Sweep, space_of
+from sprout.config.search_space import Space
+from sprout.config.sweep import Direction, Sweep, space_of
 from sprout.config.train import Training, check_training
 from sprout.config.validate import choice, section
 from sprout.runtime.errors import UserError
+from sprout.sweep.conditions import check_space, holds
 from sprout.sweep.messages import TrialSpec
 from sprout.sweep.objective import check_objective
-from sprout.sweep.space import check_space, extremes, override, to_settings
+from sprout.sweep.space import extremes, override, suggest, to_settings
 from sprout.sweep.workers import divide_threads
 from sprout.tracking import InSweep, data_hashes
 
@@ -75,6 +79,26 @@ class Search:
         overrides = [override(self.conf, path, value) for path, value in to_settings(self.space, params).items()]
         fixed = [f"train.threads={threads}", f"train.seed={self.training.seed + seed}"]
         return with_values(self.conf, self.composed, [*overrides, *fixed])
+
+    def draw_conditional(self, trial: Trial) -> None:
+        """Draw the parameters whose condition the settings of a trial meet so far.
+
+        Raises:
+            UserError: settings that do not fit one another.
+        """
+        for path, parameter in self.space.items():
+            if parameter.when is not None and holds(parameter.when, self.settled(trial.params).config):
+                suggest(trial, path, parameter)
+
+    def settled(self, params: dict[str, Any], space: Space | None = None) -> Composed:
+        """Return the config with params of this search space, or of another one.
+
+        Raises:
+            UserError: settings that do not fit one another.
+        """
+        settings = to_settings(self.space if space is None else space, params)
+        overrides = [override(self.conf, path, value) for path, value in settings.items()]
+        return with_values(self.conf, self.composed, overrides)
 
     def epochs_of(self, params: dict[str, Any]) -> int:
         """Return the epochs of a full training with these params."""

@@ -6,16 +6,35 @@ from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import Trial
 
-from sprout.config.compose import Composed, with_values
-from sprout.config.sweep import Choices, FloatRange, IntRange, LogRange, Parameter, Space
+from sprout.config.search_space import Choices, FloatRange, IntRange, LogIntRange, LogRange, Parameter, Space
 from sprout.config.validate import written
-from sprout.runtime.errors import UserError
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """Return Optuna's distribution of each parameter, by its path."""
-    return {path: distribution(parameter) for path, parameter in space.items()}
+    """Return Optuna's distribution of each parameter without a condition, by its path."""
+    return {path: distribution(parameter) for path, parameter in space.items() if parameter.when is None}
+
+
+def powers_of_two(space: Space) -> dict[str, tuple[int, int]]:
+    """Return the bounds of the parameters of which only powers of two are drawn."""
+    return {
+        path: (each.low, each.high)
+        for path, each in space.items()
+        if isinstance(each, LogIntRange) and each.powers_of_two
+    }
+
+
+def suggest(trial: Trial, path: str, parameter: Parameter) -> None:
+    """Draw one more parameter of a trial."""
+    match distribution(parameter):
+        case FloatDistribution(low=low, high=high, log=log, step=step):
+            trial.suggest_float(path, low, high, log=log, step=step)
+        case IntDistribution(low=low, high=high, log=log, step=step):
+            trial.suggest_int(path, low, high, log=log, step=step)
+        case CategoricalDistribution(choices=choices):
+            trial.suggest_categorical(path, choices)
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:
@@ -25,6 +44,8 @@ def distribution(parameter: Parameter) -> BaseDistribution:
             return FloatDistribution(low, high, step=step)
         case LogRange(low=low, high=high):
             return FloatDistribution(low, high, log=True)
+        case LogIntRange(low=low, high=high):
+            return IntDistribution(low, high, log=True)
         case IntRange(low=low, high=high, step=step):
             return IntDistribution(low, high, step=step)
         case Choices(choices=choices):
@@ -75,20 +96,6 @@ def quote(value: Any) -> str:
 def extremes(parameter: Parameter) -> list[Any]:
     """Return the values to check: both bounds, or each choice."""
     return list(parameter.choices) if isinstance(parameter, Choices) else [parameter.low, parameter.high]
-
-
-def check_space(conf: Path, composed: Composed, space: Space) -> None:
-    """Check that each parameter is a setting which accepts all that may be drawn.
-
-    Raises:
-        UserError: there is no such setting, or it does not accept a bound or choice.
-    """
-    for path, parameter in space.items():
-        for value in extremes(parameter):
-            try:
-                with_values(conf, composed, [override(conf, path, value)])
-            except UserError as error:
-                raise UserError(f"sweep.space.{path}: {error} (leave it out: ~sweep.space.{path})") from None
 
 
 def format_value(value: Any) -> str:

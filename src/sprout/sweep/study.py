@@ -88,10 +88,26 @@ def hold_study(root: Path, name: str, fresh: bool) -> Iterator[StudyFolder]:
         holder.write_text(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}", encoding="utf-8")
         number = newest(root, name)
         number += fresh or number == 0
-        yield StudyFolder(root / (name if number == 1 else f"{name}+{number}"))
+        yield numbered(root, name, number)
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def numbered(root: Path, name: str, number: int) -> StudyFolder:
+    """Return the folder of a study by its number, from 1."""
+    return StudyFolder(root / (name if number == 1 else f"{name}+{number}"))
+
+
+def existing(root: Path, name: str) -> StudyFolder:
+    """Return the folder of the newest study of a name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not (number := newest(root, name)):
+        raise UserError(f"--extend: there is no study {name} yet; leave it out")
+    return numbered(root, name, number)
 
 
 def newest(root: Path, name: str) -> int:
@@ -115,14 +131,19 @@ def open_study(folder: StudyFolder, definition: dict[str, Any], directions: list
         path.mkdir(parents=True, exist_ok=True)
     with readable(folder):
         refuse_damaged(folder)
-        storage = RDBStorage(f"sqlite:///{folder.database.absolute()}")
-        study = optuna.create_study(study_name=folder.name, storage=storage, directions=directions, load_if_exists=True)
+        study = stored_study(folder, directions)
         if DEFINITION not in study.user_attrs:
             refuse_lost(folder)
             study.set_user_attr(KEY, uuid.uuid4().hex)
             study.set_user_attr(DEFINITION, definition)
         refuse_another(folder, study.user_attrs[DEFINITION], definition)
     return study
+
+
+def stored_study(folder: StudyFolder, directions: list[Direction]) -> Study:
+    """Return the study in the database of a folder, which is created if there is none."""
+    storage = RDBStorage(f"sqlite:///{folder.database.absolute()}")
+    return optuna.create_study(study_name=folder.name, storage=storage, directions=directions, load_if_exists=True)
 
 
 @contextmanager
@@ -172,7 +193,9 @@ def refuse_another(folder: StudyFolder, definition: dict[str, Any], current: dic
         first, rest = differ[:MAX_DIFFERENCES], differ[MAX_DIFFERENCES:]
         shown = "; ".join(f"{key} was {written(before.get(key))}, is {written(now.get(key))}" for key in first)
         more = f"; and {len(rest)} more" if rest else ""
+        only_space = all(key.startswith("sweep.space.") for key in differ)
+        extend = ", or by --extend with its finished trials that fit" if only_space else ""
         raise UserError(
-            f"sweep {folder.name}: has another definition: {shown}{more}; start a new study by --fresh, or give it "
-            "another name by sweep.name=…"
+            f"sweep {folder.name}: has another definition: {shown}{more}; start a new study by --fresh{extend}; or "
+            "give it another name by sweep.name=…"
         )

@@ -38,7 +38,9 @@ class SweepPlan:
     """How a sweep runs."""
 
     space: dict[str, BaseDistribution]
-    """The search space."""
+    """The parameters without a condition."""
+    conditional: Callable[[Trial], None]
+    """Draws the others; raises `UserError` where the settings drawn so far do not fit one another."""
     sampler: Callable[[int], BaseSampler]
     """Returns the sampler of a draw, from the number of earlier draws."""
     spec: Callable[[int, dict[str, Any]], TrialSpec]
@@ -129,6 +131,7 @@ class Supervisor:
         sampler = self.plan.sampler(trials.count_drawn(self.study))
         trial = trials.draw(self.study, self.plan.space, sampler, self.plan.threads)
         try:
+            self.plan.conditional(trial)
             spec = self.plan.spec(trial.number, trial.params)
         except UserError as error:
             self.refused(trial, str(error))

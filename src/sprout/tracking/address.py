@@ -7,22 +7,12 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sprout.config.workspace import find_workspace
+from sprout.config.workspace import main_workspace
 
 DEFAULT = "sqlite:///mlruns/mlflow.db"
 SQLITE = "sqlite:///"
 HOSTED = ("databricks", "databricks-uc", "uc")
 """URIs that look like relative paths, and are none."""
-
-
-def workspace() -> Path:
-    """The main workspace.
-
-    `DVC_ROOT` names it in every stage, also where DVC runs a queued experiment in a copy. Elsewhere it is the folder
-    of the caller or one above.
-    """
-    here = Path.cwd()
-    return Path(os.environ.get("DVC_ROOT") or find_workspace(here) or here).resolve()
 
 
 def tracking_uri() -> str:
@@ -32,12 +22,12 @@ def tracking_uri() -> str:
 
 def outbox() -> Path:
     """The folder of the journals that have not been sent yet."""
-    return workspace() / "mlruns" / "outbox"
+    return main_workspace() / "mlruns" / "outbox"
 
 
 def artifact_root() -> Path:
     """The folder for the artifacts of every store that is no server."""
-    return workspace() / "mlruns" / "artifacts"
+    return main_workspace() / "mlruns" / "artifacts"
 
 
 def absolute(uri: str) -> str:
@@ -46,15 +36,15 @@ def absolute(uri: str) -> str:
     DVC deletes the copy in which it ran an experiment, and with it whatever a path relative to the copy has named.
     """
     prefix, path = _split(uri)
-    return uri if path is None else f"{prefix}{workspace() / path}"
+    return uri if path is None else f"{prefix}{main_workspace() / path}"
 
 
 def portable(uri: str) -> str:
     """The URI of a store, relative to the workspace where it lies in it; `absolute` reverses this."""
     prefix, path = _split(uri)
-    if path is None or not Path(path).is_relative_to(workspace()):
+    if path is None or not Path(path).is_relative_to(main_workspace()):
         return uri
-    return f"{prefix if prefix != 'file://' else 'file:'}{Path(path).relative_to(workspace())}"
+    return f"{prefix if prefix != 'file://' else 'file:'}{Path(path).relative_to(main_workspace())}"
 
 
 def _split(uri: str) -> tuple[str, str | None]:

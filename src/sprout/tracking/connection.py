@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from sprout.config.workspace import main_workspace
 from sprout.runtime.errors import printable
-from sprout.tracking.address import artifact_root, hide_password, is_server, sqlite_file, workspace
+from sprout.tracking.address import artifact_root, hide_password, is_server, sqlite_file
 from sprout.tracking.deleted import DELETED, DeletedError, deleted_experiment
 from sprout.tracking.relocate import relocate
 
@@ -66,7 +67,7 @@ def connect(uri: str) -> "MlflowClient":
             _create_store(file)
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
-        if file is not None and file.is_relative_to(workspace()):
+        if file is not None and file.is_relative_to(main_workspace()):
             relocate(file, artifact_root())
     return client
 
@@ -95,7 +96,7 @@ def store_lock(uri: str) -> Iterator[None]:
     MLflow looks for tables, experiments and runs before it creates them: two processes at once break a SQLite store
     ("duplicate column"), or create the same thing twice.
     """
-    path = sqlite_file(uri) or workspace() / "mlruns" / "store"
+    path = sqlite_file(uri) or main_workspace() / "mlruns" / "store"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(path.name + ".lock")):
         yield

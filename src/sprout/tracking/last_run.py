@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sprout.config.workspace import main_workspace
 from sprout.runtime.files import atomic_write
-from sprout.tracking.address import hide_password, portable, workspace
+from sprout.tracking.address import hide_password, portable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,4 +47,4 @@ def warn_if_forgotten(client: "MlflowClient", uri: str) -> None:
 
 def _note(uri: str) -> Path:
     name = re.sub(r"[^\w.-]+", "_", portable(hide_password(uri, uri)))
-    return workspace() / "mlruns" / "last_run" / name
+    return main_workspace() / "mlruns" / "last_run" / name

@@ -13,6 +13,7 @@ import numpy as np
 
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json, read_rows
+from sprout.runtime.progress import waiting
 from sprout.tracking.address import outbox
 from sprout.tracking.connection import load_mlflow
 from sprout.tracking.describe import EXPERIMENT_NAME, RunInfo, flatten, legal_key, now, start_record
@@ -118,7 +119,8 @@ def tracked_run(info: RunInfo, *, waits: bool = True) -> Iterator[Run]:
         info: what the run is; the role `BUILD` makes the build's own run, for what concerns all of the build.
         waits: whether the end of the block waits until the store has taken everything; if not, use `all_sent`.
     """
-    load_mlflow()
+    with waiting("importing MLflow"):
+        load_mlflow()
     if number := os.environ.get("MLFLOW_EXPERIMENT_ID"):
         print(f"sprout: MLFLOW_EXPERIMENT_ID={number}: is ignored; set {EXPERIMENT_NAME}", file=sys.stderr, flush=True)
     journal = Journal(outbox())
@@ -137,7 +139,8 @@ def tracked_run(info: RunInfo, *, waits: bool = True) -> Iterator[Run]:
         raise
     finally:
         end = {"op": "end", "time": now(), "status": status, "reason": reason}
-        sender.end(unwritten=None if run._end(end) else end, hurried=status == "KILLED")
+        with waiting("sending the run to MLflow"):
+            sender.end(unwritten=None if run._end(end) else end, hurried=status == "KILLED")
 
 
 def _verdict(error: BaseException) -> tuple[str, str | None]:

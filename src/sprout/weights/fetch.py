@@ -1,12 +1,12 @@
 """Weights to start from, fetched from a file, an address, a model folder or torchvision as `model.safetensors`."""
 
-import os
 import shutil
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from sprout.config.pretrained import TORCHVISION
+from sprout.config.workspace import main_workspace
 from sprout.data.manifest import checksums
 from sprout.data.sources.transfer import UnreachableError, fetch_file, redact
 from sprout.runtime.checksums import write_sums
@@ -54,7 +54,7 @@ def model_files(source: str) -> tuple[str, Path | None]:
     if "://" in source or source.startswith("file:"):
         file = source
     else:
-        path = Path(os.environ.get("DVC_ROOT", ".")) / Path(source).expanduser()
+        path = main_workspace() / Path(source).expanduser()
         if path.is_dir():
             weights, card = path / "model.safetensors", path / "model.json"
             if not weights.is_file():

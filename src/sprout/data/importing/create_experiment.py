@@ -1,14 +1,13 @@
 """Create an experiment from a user's data: link the files and write the configs, completely or not at all."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from sprout.config.compose import parse_override
 from sprout.config.download import Local
+from sprout.config.overrides import parse_override
 from sprout.data.formats import is_unpacked
 from sprout.data.importing.draft import Draft
 from sprout.data.importing.link_files import FileSet, files_to_link, is_linked, link_files
@@ -115,8 +114,8 @@ def is_in_place(folder: Path, path: Path) -> bool:
     return path.resolve() == place
 
 
-def result_lines(draft: Draft, chosen: FileSet, overrides: Sequence[str]) -> list[str]:
-    """Return what was done and what to do next; overrides in `params.yaml` belong to another experiment."""
+def result_lines(draft: Draft, chosen: FileSet) -> list[str]:
+    """Return what was done and what to do next."""
     left_out = [f"left out: {printable(path)}: {why}" for path, why in chosen.left_out.items()]
     return [
         *left_out[:SHOWN],
@@ -124,5 +123,5 @@ def result_lines(draft: Draft, chosen: FileSet, overrides: Sequence[str]) -> lis
         f"data: {SOURCE / draft.name}",
         f"settings: {', '.join(f'conf/{path}' for path in draft.files)}",
         f"the model {draft.learns}",
-        f"build it: {draft.command}" + (" -S 'overrides=[]'" if overrides else ""),
+        f"build it: {draft.command}",
     ]

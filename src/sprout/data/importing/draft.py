@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from sprout.config.compose import compose_config
+from sprout.config.exp_run import exp_run_file
 from sprout.config.formats import Format
 from sprout.config.prepare import Prepare
 from sprout.config.validate import section
@@ -77,7 +78,7 @@ def draft_experiment(conf: Path, name: str, data: UserData) -> Draft:
     suggested = suggest_settings(data.listing, data.scan)
     if data.min_class_size is not None:
         suggested = replace(suggested, prepare=suggested.prepare | {"min_class_size": data.min_class_size})
-    command, description = f"dvc exp run -S experiment={name}", describe_data(data)
+    command, description = exp_run_file(name), describe_data(data)
     files = {
         f"download/{name}.yaml": download_text(name, data.detected.format, description),
         f"experiment/{name}.yaml": experiment_text(name, suggested, description, command),

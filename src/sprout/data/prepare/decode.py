@@ -23,7 +23,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from sprout.data.prepare.fault import Fault, as_fault
+from sprout.data.prepare.fault import Fault, SizeFault, as_fault
 from sprout.data.prepare.open_image import Raw, open_image, turn_to
 from sprout.data.prepare.pixels import (
     Array,
@@ -206,7 +206,7 @@ def convert_image(image: Image.Image, target: ImageFormat) -> Array:
     size = target.size
     if size is not None and image.size != (size[1], size[0]):
         if target.resize == "none":
-            raise Fault(
+            raise SizeFault(
                 f"{image.width}×{image.height} pixels, not {size[1]}×{size[0]}; resize=none, not fit, crop or stretch"
             )
         image = resize(image, size, target.resize)

@@ -19,6 +19,10 @@ class Fault(Exception):  # noqa: N818 - the word of the reports
     """An example that cannot be used; the message is the reason, for the user."""
 
 
+class SizeFault(Fault):
+    """An image of another size, where none is resized."""
+
+
 @contextmanager
 def as_fault() -> Iterator[None]:
     """Raise every exception of the block as one `Fault`."""
