@@ -129,9 +129,8 @@ def open_study(folder: StudyFolder, definition: dict[str, Any], directions: list
     """
     for path in (folder.results, folder.logs):
         path.mkdir(parents=True, exist_ok=True)
+    study = stored_study(folder, directions)
     with readable(folder):
-        refuse_damaged(folder)
-        study = stored_study(folder, directions)
         if DEFINITION not in study.user_attrs:
             refuse_lost(folder)
             study.set_user_attr(KEY, uuid.uuid4().hex)
@@ -141,9 +140,15 @@ def open_study(folder: StudyFolder, definition: dict[str, Any], directions: list
 
 
 def stored_study(folder: StudyFolder, directions: list[Direction]) -> Study:
-    """Return the study in the database of a folder, which is created if there is none."""
-    storage = RDBStorage(f"sqlite:///{folder.database.absolute()}")
-    return optuna.create_study(study_name=folder.name, storage=storage, directions=directions, load_if_exists=True)
+    """Return the study in the database of a folder, which is created if there is none.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    with readable(folder):
+        refuse_damaged(folder)
+        storage = RDBStorage(f"sqlite:///{folder.database.absolute()}")
+        return optuna.create_study(study_name=folder.name, storage=storage, directions=directions, load_if_exists=True)
 
 
 @contextmanager
