@@ -16,7 +16,8 @@ from sprout.config.formats import FORMATS
 from sprout.config.validate import choice
 from sprout.data.formats import read_format
 from sprout.data.importing.detect_format import detect_format
-from sprout.data.importing.table_columns import Columns, refuse_negative
+from sprout.data.importing.table_columns import refuse_negative
+from sprout.data.importing.table_sample import Columns
 from sprout.runtime.errors import UserError
 
 

@@ -24,7 +24,7 @@ from sprout.data.formats import read_format
 from sprout.data.formats.text_table import open_table
 from sprout.data.importing.detect_format import detect_format
 from sprout.data.importing.link_files import files_of_folder
-from sprout.data.importing.table_columns import UNSAID, Columns
+from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.data.listing import Files
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import Fault, without_pillow_limits

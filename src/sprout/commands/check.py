@@ -18,7 +18,7 @@ def check(
     from sprout.data.importing.check_report import check_report
     from sprout.data.importing.create_experiment import left_out_by_new
     from sprout.data.importing.draft import draft_experiment, too_many_faults
-    from sprout.data.importing.table_columns import Columns
+    from sprout.data.importing.table_sample import Columns
     from sprout.data.importing.user_data import open_user_data
     from sprout.runtime.errors import UserError
 

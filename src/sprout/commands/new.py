@@ -29,7 +29,7 @@ def new(
         result_lines,
     )
     from sprout.data.importing.draft import draft_experiment, too_many_faults
-    from sprout.data.importing.table_columns import Columns
+    from sprout.data.importing.table_sample import Columns
     from sprout.data.importing.user_data import open_user_data
 
     path = enter_workspace() / path

@@ -11,7 +11,8 @@ from sprout.config.formats import Arrays
 from sprout.data.formats.array_file import array_shape, open_array
 from sprout.data.formats.array_targets import class_texts
 from sprout.data.formats.folder_names import SPLIT_WORDS, is_filler, shared_words, words_of
-from sprout.data.importing.table_columns import MAX_INTEGER_CLASSES, UNSAID, Columns, refuse_negative
+from sprout.data.importing.table_columns import MAX_INTEGER_CLASSES, refuse_negative
+from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.data.listing import Array
 from sprout.runtime.errors import UserError
 

@@ -24,9 +24,10 @@ from sprout.data.formats.text_table import JSON_SUFFIXES
 from sprout.data.formats.web_dataset import is_shard
 from sprout.data.hub_cache import snapshot_of
 from sprout.data.importing.detect_arrays import array_format, detect_arrays
+from sprout.data.importing.detect_pixels import detect_train_test_pair
 from sprout.data.importing.detect_shards import find_shards
-from sprout.data.importing.detect_tables import detect_table, detect_train_test_pair
-from sprout.data.importing.table_columns import UNSAID, Columns
+from sprout.data.importing.detect_tables import detect_table
+from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.runtime.errors import UserError, listed
 
 SAMPLE_FILES = 100_000

@@ -16,7 +16,8 @@ from sprout.config.formats import Format
 from sprout.config.prepare import Prepare
 from sprout.config.validate import section
 from sprout.data.importing.check_report import describe_data
-from sprout.data.importing.suggest_settings import SuggestedSettings, suggest_settings
+from sprout.data.importing.suggest_settings import suggest_settings
+from sprout.data.importing.suggested import SuggestedSettings
 from sprout.data.importing.user_data import UserData, refuse_unusable
 from sprout.data.listing import Array
 from sprout.data.prepare.assignment import assign_splits

@@ -1,16 +1,14 @@
 """Initial settings for new data."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import numpy as np
 
+from sprout.data.importing.suggest_few_labels import suggest_for_few_labels, suggest_for_few_rows
+from sprout.data.importing.suggested import Amounts, Section, SuggestedSettings, Value, fewest_in_training, measured
 from sprout.data.importing.user_data import Scan
 from sprout.data.listing import SPLITS, Array, Listing
 from sprout.data.prepare.duplicates import TO_DRAW, source_splits
 from sprout.data.prepare.targets import Targets, find_targets
-from sprout.evaluate.significance import cross_validated_interval
-from sprout.methods import Consistency, ScikitLearn
+from sprout.methods import ScikitLearn
 from sprout.tasks.regress import Regress
 
 HELD_OUT = 0.15
@@ -20,8 +18,8 @@ FEW_LABELS = 500
 than 100 examples, by which a student that is 2 percentage points worse is kept in 3 of 10 cases
 (docs/few_labels.md)."""
 FOLDS = 5
-SUPPOSED = 0.1
-"""The error whose interval is given beforehand."""
+
+
 MAX_UNCHANGED = 96
 """Pixels a side up to which images of one size are not resized."""
 LONGER_SIDE = 64
@@ -29,22 +27,10 @@ LONGER_SIDE = 64
 PIXELS = 250_000_000
 """Pixels that the network processes in a training: minutes on two cores."""
 ROWS = 600_000
-"""The same for rows of a table."""
+
 SMALL = 2_000
 """Training examples below which batches are smaller."""
-STUDENT_PIXELS = 1_400_000_000
-"""Pixels, or patches of them, that the network processes in consistency training: a quarter of an hour on two cores."""
-HALVED_THRICE = 16
-"""Pixels a side from which images are halved three times, not twice."""
-PATCHED = 48
-"""Pixels a side from which patches of 2 × 2 pixels become one pixel of the network, so that steps are cheap."""
-STUDENT_STEPS = (500, 4_000)
-"""The fewest and the most steps of consistency training."""
-VIEWS = 9
-"""Views of images in its step for each labelled one, which comes with two views of each of four unlabelled ones."""
 
-ROW_STEPS = 1_000
-"""Steps of consistency training on rows of a table."""
 
 LEARNS = {
     "class": "learns their classes",
@@ -55,52 +41,9 @@ TASK_FILES = {"class": {}, "number": {"/train/task": Regress.name}, None: {"/tra
 """Kind of target → config files of a network's task."""
 CLUSTER_FILES = {"/model": "kmeans", "/train": ScikitLearn.name}
 """Config files for rows of a table without a target."""
-FEW_LABELS_FILES = {
-    "/model": "resnet",
-    "/train/optimizer": "sgd",
-    "/train/schedule": "cosine",
-    "/train/transforms": "medium",
-    "/pseudo_label": "none",
-    "/retrain": Consistency.name,
-}
-"""Config files for images with classes and unlabelled ones; see the experiment fashion_mnist_few."""
-FEW_ROWS_FILES = {
-    "/model": "mlp",
-    "/train/schedule": "one_cycle",
-    "/train/transforms@train.weak": "none",
-    "/train/transforms@train.strong": "rows",
-    "/pseudo_label": "none",
-    "/retrain": Consistency.name,
-}
+
+
 """The same for rows of a table."""
-
-Value = int | float | str | None | list[int] | list[str] | list[int | float] | Mapping[str, float | str]
-Section = dict[str, Value]
-"""Lines of one section of a config file."""
-
-
-@dataclass(frozen=True)
-class SuggestedSettings:
-    """The content of an experiment's config file."""
-
-    learns: str
-    """What the model does with the examples."""
-    files: dict[str, str] = field(default_factory=dict)
-    """Config group → its file, where it is not the default one."""
-    prepare: Section = field(default_factory=dict)
-    model: Section = field(default_factory=dict)
-    train: Section = field(default_factory=dict)
-    control: Section = field(default_factory=dict)
-    retrain: Section = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Amounts:
-    """How many examples the splits have, apart from groups that stay whole."""
-
-    labelled: int
-    """Those with a label to train on."""
-    unlabelled: int
 
 
 def suggest_settings(listing: Listing, scan: Scan) -> SuggestedSettings:
@@ -124,21 +67,6 @@ def suggest_settings(listing: Listing, scan: Scan) -> SuggestedSettings:
     return SuggestedSettings(LEARNS[targets.kind] + measured(splits, amounts.labelled), files, splits, {}, train)
 
 
-def suggest_for_few_rows(splits: Section, train: Section, amounts: Amounts) -> SuggestedSettings:
-    """Choose settings for rows of a table with classes and unlabelled ones."""
-    batch = suggest_batch(fewest_in_training(amounts.labelled, splits), 64)
-    epochs, of_epoch = 10, ROW_STEPS // 10
-    train |= {"method": {"policy": "weak"}, "monitor": "val_accuracy"}
-    retrain: Section = {"epochs": epochs, "steps_per_epoch": of_epoch, "batch_size": batch, "lr": 0.01}
-    said = (
-        f"learns their classes: a teacher on {amounts.labelled:,} labels, then a student in {epochs * of_epoch:,} "
-        f"steps that learns from the unlabelled rows ({amounts.unlabelled:,}) as well, by consistency training"
-        f"{measured(splits, amounts.labelled)}"
-    )
-    control: Section = {"policies": ["weak", "strong"]}
-    return SuggestedSettings(said, FEW_ROWS_FILES, splits, {}, train, control, retrain)
-
-
 def suggest_for_images(scan: Scan, targets: Targets, splits: Section, amounts: Amounts) -> SuggestedSettings:
     """Choose settings for images."""
     height, width, image_format = suggest_format(scan)
@@ -156,49 +84,6 @@ def suggest_for_images(scan: Scan, targets: Targets, splits: Section, amounts: A
     model: Section = {"channels": [32, 64, 128]} if max(height, width) >= 48 else {}
     train["transforms"] = {"flip": flip}
     return SuggestedSettings(said, files, prepare, model, train)
-
-
-def suggest_for_few_labels(
-    height: int, width: int, flip: float, prepare: Section, amounts: Amounts
-) -> SuggestedSettings:
-    """Choose settings for images with classes and unlabelled ones: those of fashion_mnist_few, scaled."""
-    side, folds = min(height, width), prepare.get("folds")
-    pixels = height * width // (4 if side >= PATCHED else 1)
-    trainings, least = (folds + 1 if isinstance(folds, int) else 1), fewest_in_training(amounts.labelled, prepare)
-    teacher, student = suggest_batch(least, 128), suggest_batch(least, 64)
-    epochs, steps = 10, min(250, max(50, amounts.labelled // teacher))
-    train: Section = {"epochs": epochs, "steps_per_epoch": steps, "batch_size": teacher, "lr": 0.06, "ema": 0.99}
-    train |= {"method": {"policy": "weak"}, "monitor": "val_accuracy"}
-    train |= {policy: {"flip": flip} for policy in ("transforms", "weak", "strong")}
-    rounds, of_round = 20, suggest_student_steps(trainings * pixels, student) // 20
-    retrain: Section = {"epochs": rounds, "steps_per_epoch": of_round, "batch_size": student}
-    said = (
-        f"learns their classes: a teacher in {epochs * steps:,} steps on {amounts.labelled:,} labels, then a student "
-        f"in {rounds * of_round:,} steps that learns from the unlabelled images ({amounts.unlabelled:,}) as well, by "
-        f"consistency training{measured(prepare, amounts.labelled)}"
-    )
-    retrain["schedule"] = {"cycles": 2}
-    return SuggestedSettings(said, FEW_LABELS_FILES, prepare, few_labels_network(side, flip), train, {}, retrain)
-
-
-def few_labels_network(side: int, flip: float) -> Section:
-    """Return the settings of a residual network, for images of this shorter side that are mirrored or not."""
-    if side < HALVED_THRICE:
-        layers: Section = {"stem": 32, "widths": [48, 80], "blocks": [0, 1]}
-    else:
-        layers = ({"stem": 24, "patch": 2} if side >= PATCHED else {}) | {"widths": [24, 48, 96]}
-    return layers | {"pooling": "average", "flip_average": flip > 0}
-
-
-def suggest_batch(labels: int, most: int) -> int:
-    """Return the largest power of two up to `most` and the number of labels, at least 8."""
-    return max(8, min(most, 1 << (labels.bit_length() - 1)))
-
-
-def suggest_student_steps(pixels: float, batch: int) -> int:
-    """Return the steps of consistency training for images of so many pixels, and labelled images in a step."""
-    fewest, most = STUDENT_STEPS
-    return min(most, max(fewest, round(STUDENT_PIXELS / (pixels * batch * VIEWS))))
 
 
 def files_for(targets: Targets, model: str) -> dict[str, str]:
@@ -244,20 +129,6 @@ def suggest_splits(listing: Listing, scan: Scan, targets: Targets) -> Section:
     return {"test": test, "val": None if "val" in own else held_out(rest, classes), "folds": None, "labels": None}
 
 
-def measured(splits: Section, labels: int) -> str:
-    """Return how an error is measured with folds, and how exactly, in words; empty without folds."""
-    if not splits["folds"]:
-        return ""
-    low, high = cross_validated_interval(round(SUPPOSED * labels), labels)
-    folds = splits["folds"]
-    assert isinstance(folds, int)
-    return (
-        f"; {labels} labels are too few to hold some out, so {folds}-fold cross-validation measures the error: one of "
-        f"{SUPPOSED:.0%} would be known to lie between {low:.0%} and {high:.0%}. Each model is trained {folds + 1} "
-        "times"
-    )
-
-
 def count_amounts(listing: Listing, scan: Scan, splits: Section) -> Amounts:
     """Count the examples to train on, after these splits have been drawn."""
     source = source_splits(listing.split, len(listing))[scan.usable]
@@ -281,9 +152,3 @@ def suggest_schedule(count: int, splits: Section, seen: float) -> Section:
     """Return epochs and batch size for `count` training examples, so that the network sees about `seen` in all."""
     batch = max(1, min(32, fewest_in_training(count, splits) // 4)) if count < SMALL else 100
     return {"epochs": min(60, max(3, round(seen / count))), "batch_size": batch}
-
-
-def fewest_in_training(count: int, splits: Section) -> int:
-    """Return how many of `count` training examples a training has at least: with folds, one fold is held out."""
-    folds = splits.get("folds")
-    return count * (folds - 1) // folds if isinstance(folds, int) else count

@@ -2,21 +2,20 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.data.formats.feature_columns import Survey, entries_of
-from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Finder
+from sprout.data.formats.file_tree import Finder
 from sprout.data.formats.folder_names import SPLIT_WORDS, split_of
 from sprout.data.formats.labels import NO_LABEL, NUMBERED_SPLITS, ONE, ZERO, target_text
 from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import TextTable, text_columns
-from sprout.data.formats.values import as_text, floats, trimmed
+from sprout.data.formats.values import floats, trimmed
+from sprout.data.importing.table_sample import Notes, TableSample
 from sprout.runtime.errors import UserError
 
 PATH_COLUMNS = (
@@ -38,70 +37,9 @@ ID_NAME = re.compile(r".*([a-z0-9](ID|Id)|[ _-](id|Id|ID))")
 NEGATIVE = re.compile("-[1-9][0-9]*")
 MINUS_ONE = "-1"
 """How scikit-learn writes that a label is missing, as a rule."""
-SAMPLE_ROWS = 1000
+
 MAX_INTEGER_CLASSES = 20
 """Integers with at most this many different values are classes."""
-
-
-class Columns(NamedTuple):
-    """What the user says of the columns of a table, or of the names of images."""
-
-    target: str | None = None
-    """The column to learn, also COLUMN=class or COLUMN=number; None chooses one."""
-    group: str | None = None
-    """The column whose equal values stay in one split; None takes one with a usual name."""
-    missing: str | None = None
-    """What stands for a missing label, beside an empty entry and the like."""
-    pattern: str | None = None
-    """How images are named; see `config.formats.Names`."""
-
-    @property
-    def options(self) -> list[str]:
-        """As they were written on the command line."""
-        return [f"--{name}={value}" for name, value in self._asdict().items() if value is not None]
-
-
-UNSAID = Columns()
-
-
-@dataclass(frozen=True)
-class TableSample:
-    """The first rows of a table, as text; columns of images are left out."""
-
-    table: TextTable
-    text: dict[str, pa.Array]
-    """Column → its first rows: (n,) string, null where a cell is empty."""
-
-    def column_named(self, names: Sequence[str]) -> str | None:
-        """Return the column with the first of these names; case, spaces, hyphens and underscores are ignored."""
-        plain = {re.sub(r"[\s_-]", "", column.lower()): column for column in self.text}
-        return next((plain[name] for name in names if name in plain), None)
-
-    def values(self, column: str) -> list[str]:
-        """Return the distinct values of a column, without empty ones."""
-        return [*dict.fromkeys(trimmed(self.text[column]).drop_null().to_pylist())]
-
-    def names_images(self, column: str) -> bool:
-        """Whether most values of a column end like names of image files."""
-        values = self.values(column)
-        return 2 * sum(value.lower().endswith(IMAGE_SUFFIXES) for value in values) > len(values)
-
-    def is_unique(self, column: str) -> bool:
-        """Whether no value of a column repeats."""
-        return len(self.values(column)) == len(self.text[column])
-
-
-def read_sample(table: TextTable) -> TableSample:
-    """Read the first rows of a table.
-
-    Raises:
-        UserError: it has no rows.
-    """
-    columns = [name for name in table.columns if name not in table.images]
-    batch = next(iter(table.batches(columns)), None)
-    if batch is None or not batch.num_rows:
-        raise UserError(f"{table.name}: a header and no rows; add some")
-    return TableSample(table, {name: as_text(batch.column(name)[:SAMPLE_ROWS], name) for name in columns})
 
 
 def path_column(sample: TableSample, root: Path, file: str) -> str | None:
@@ -184,14 +122,13 @@ def one_hot_columns(sample: TableSample, columns: Sequence[str]) -> tuple[str, .
     return tuple(columns) if 2 * int((ones == 1).sum()) > len(ones) else None
 
 
-def refuse_negative(values: Sequence[str], what: str, target: str) -> None:
+def refuse_negative(values: Sequence[str], what: str, target: str | None) -> None:
     """Ask what a single negative number means among labels that are otherwise whole numbers from 0 on.
-
 
     Args:
         values: the distinct labels.
         what: where they are, for the message.
-        target: what `--target` calls them.
+        target: what `--target` calls them; None where no option says what they are.
 
     Raises:
         UserError: there is one.
@@ -200,10 +137,13 @@ def refuse_negative(values: Sequence[str], what: str, target: str) -> None:
     negative = [value for value in known if NEGATIVE.fullmatch(value)]
     if len(negative) == 1 and len(known) > 2 and all(value.isdecimal() for value in known - {*negative}):
         (value,) = negative
-        raise UserError(
-            f"{what} has {value} beside numbers from 0 on: if it stands for a missing label, add --missing={value}; if "
-            f"it is a class, --target {target}=class; if it is a mistake, correct it"
+        remedy = (
+            f"if it stands for a missing label, add --missing={value}; if it is a class, --target {target}=class; if "
+            "it is a mistake, correct it"
         )
+        if target is None:
+            remedy = "correct it, or leave its examples out"
+        raise UserError(f"{what} has {value} beside numbers from 0 on: {remedy}")
 
 
 def several_classes(sample: TableSample, column: str) -> str | None:
@@ -248,3 +188,18 @@ def is_feature(survey: Survey) -> bool:
     except UserError:
         return False
     return True
+
+
+def group_notes(
+    sample: TableSample, group: str | None, label: str | tuple[str, ...] | None, others: Sequence[str]
+) -> Notes:
+    """Return which column holds the groups, or which of the others may do so."""
+    if group is not None:
+        return [f"groups: column {group!r}"]
+    if not isinstance(label, str):
+        return []
+    return [
+        f"column {name!r} repeats, with one label for each value: is it a group, whose rows must stay in one split? "
+        f"--group {name!r}"
+        for name in possible_groups(sample, [name for name in others if name != label], label)
+    ]

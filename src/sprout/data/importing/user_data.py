@@ -15,7 +15,7 @@ from sprout.config.prepare import Prepare
 from sprout.data.formats import read_format
 from sprout.data.importing.detect_format import Detected, detect_format
 from sprout.data.importing.scan_worker import ScannedChunk, scan_chunk
-from sprout.data.importing.table_columns import UNSAID, Columns
+from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.data.listing import Array, Files, Listing
 from sprout.data.prepare.decode_all import are_few
 from sprout.data.prepare.pixels import Levels

@@ -2,13 +2,8 @@
 
 import pytest
 
-from sprout.data.importing.suggest_settings import (
-    Amounts,
-    Section,
-    suggest_batch,
-    suggest_for_few_labels,
-    suggest_student_steps,
-)
+from sprout.data.importing.suggest_few_labels import suggest_batch, suggest_for_few_labels, suggest_student_steps
+from sprout.data.importing.suggested import Amounts, Section
 
 NO_FOLDS: Section = {"folds": None}
 

@@ -1,0 +1,82 @@
+"""Which column of a table of features has which role."""
+
+import re
+
+from sprout.config.formats import Table
+from sprout.data.formats.labels import NO_LABEL
+from sprout.data.formats.pixel_file import LABELS
+from sprout.data.importing.table_columns import (
+    MAX_INTEGER_CLASSES,
+    group_notes,
+    is_number,
+    refuse_negative,
+    split_column,
+    unusable_features,
+)
+from sprout.data.importing.table_sample import Columns, Notes, TableSample
+from sprout.runtime.errors import UserError
+
+WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
+"""A whole number, also written 1.0."""
+
+
+def features_format(sample: TableSample, file: str, columns: Columns, kind: str | None) -> tuple[Table, Notes]:
+    """Return the settings of the format `table`.
+
+    Args:
+        sample: the table.
+        file: its name.
+        columns: those that are known.
+        kind: class or number; None judges by the values.
+
+    Raises:
+        UserError: no column can be a feature.
+    """
+    split, notes = split_column(sample)
+    target, group = columns.target, columns.group
+    last = next(name for name in reversed(sample.text) if name not in (split, group))
+    learned = target or sample.column_named(LABELS) or last
+    number = is_number(sample.table, learned, columns.missing) if kind is None else kind == "number"
+    if kind is None and columns.missing is None:
+        refuse_negative(sample.values(learned), f"{file}: column {learned!r}", learned)
+    rest = [name for name in sample.text if name not in (learned, split, group)]
+    left_out = unusable_features(sample, rest)
+    kept = tuple(name for name in rest if name not in left_out)
+    if not kept:
+        raise UserError(f"{file}: no column can be a feature beside the target {learned!r}; add some")
+    why = whole_numbers_hint(sample, learned, number=number) if kind is None else ""
+    hint = "; choose another with --target COLUMN" if target is None and rest else ""
+    learned_as = "a number" if number else "a class"
+    notes = [f"target: column {learned!r}, {learned_as}{why}{hint}", *notes]
+    notes += group_notes(sample, group, None if number else learned, rest)
+    notes += left_out_notes(left_out)
+    settings = Table(
+        kind="table",
+        file=file,
+        target=learned,
+        number=number,
+        missing=columns.missing,
+        columns=kept if left_out else None,
+        empty="median",
+        split=split,
+        group=group,
+        classes=None,
+    )
+    return settings, notes
+
+
+def whole_numbers_hint(sample: TableSample, column: str, *, number: bool) -> str:
+    """Return how a target of whole numbers could be meant as well; empty for other values."""
+    values = [value for value in sample.values(column) if value not in NO_LABEL]
+    if not all(WHOLE.fullmatch(value) for value in values):
+        return ""
+    other = f"{column}={'class' if number else 'number'}"
+    count = f"{'more than' if number else 'at most'} {MAX_INTEGER_CLASSES} whole numbers"
+    return f", as it has {count} (else --target {other})"
+
+
+def left_out_notes(columns: list[str]) -> Notes:
+    """Return which columns are not used as features, and why."""
+    if not columns:
+        return []
+    return [f"left out, because they identify rows, hold free text or are empty: {', '.join(map(repr, columns))}"]

@@ -1,0 +1,89 @@
+"""Which column of a table of image files has which role."""
+
+from collections.abc import Sequence
+
+from sprout.config.formats import Paths
+from sprout.data.formats.text_table import ParquetFile
+from sprout.data.importing.table_columns import (
+    LABEL_COLUMNS,
+    MINUS_ONE,
+    ROW_COLUMNS,
+    group_notes,
+    one_hot_columns,
+    refuse_negative,
+    several_classes,
+    split_column,
+)
+from sprout.data.importing.table_sample import Columns, Notes, TableSample
+from sprout.runtime.errors import UserError, listed
+
+
+def paths_format(sample: TableSample, file: str, path: str, columns: Columns, kind: str | None) -> tuple[Paths, Notes]:
+    """Return the settings of the format `paths`.
+
+    Args:
+        sample: the table.
+        file: its name.
+        path: the column of the images.
+        columns: those that are known.
+        kind: class, where the user says that the values of the target are classes.
+
+    Raises:
+        UserError: it is not clear which column is the label.
+    """
+    split, notes = split_column(sample)
+    group = columns.group
+    rest = [name for name in sample.text if name not in (path, split, group) and name.lower() not in ROW_COLUMNS]
+    label = columns.target or label_column(sample, file, rest)
+    names = sample.table.classes if isinstance(sample.table, ParquetFile) else {}
+    classes = names.get(label) if isinstance(label, str) else None
+    # With named classes, Hugging Face writes -1 where an example has none.
+    missing = columns.missing or (MINUS_ONE if classes else None)
+    if isinstance(label, str) and kind is None and missing is None:
+        refuse_negative(sample.values(label), f"{file}: column {label!r}", label)
+    notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
+    settings = Paths(
+        kind="paths",
+        file=file,
+        path=path,
+        label=label,
+        missing=missing,
+        split=split,
+        folder_splits=split is None,
+        group=group,
+        unlisted="ignored",
+        classes=classes,
+    )
+    return settings, notes
+
+
+def label_column(sample: TableSample, file: str, columns: Sequence[str]) -> str | tuple[str, ...] | None:
+    """Return which of these columns of a table of images is the label, or which are one for each class.
+
+    Raises:
+        UserError: there are some, but no telling which; or an image has several classes.
+    """
+    if not columns:
+        return None
+    usual = sample.column_named(LABEL_COLUMNS)
+    chosen = usual if usual in columns else columns[0] if len(columns) == 1 else None
+    if chosen is None and (classes := one_hot_columns(sample, columns)):
+        return classes
+    if chosen is None:
+        raise UserError(
+            f"{file}: which column is the label? Say so with --target COLUMN; there are: "
+            f"{listed([repr(name) for name in columns], most=12)}"
+        )
+    if several := several_classes(sample, chosen):
+        raise UserError(
+            f"{file}: column {chosen!r} names several classes of an image, such as {several!r}; one class of each is "
+            f"what can be learned. If these are names of single classes: --target {chosen}"
+        )
+    return chosen
+
+
+def label_note(label: str | tuple[str, ...] | None) -> str:
+    """Return which columns hold the labels."""
+    if isinstance(label, tuple):
+        return f"labels: one column for each class, {listed([repr(name) for name in label])}"
+    return "labels: none" if label is None else f"labels: column {label!r}"
