@@ -156,7 +156,10 @@ WRONG_OVERRIDES = [
     (["model=CNN"], ['model="CNN"', "no such choice"]),
     (["train=${retrain}"], ['train="${retrain}"', "no such choice"]),
     (["train/optimizer=nope"], ['train/optimizer="nope"', "adam, adamw, muon, rmsprop, sgd"]),
-    (["train/transforms@augment.transforms=nope"], ['train/transforms@augment.transforms="nope"', "none, shifts"]),
+    (
+        ["train/transforms@augment.transforms=nope"],
+        ['train/transforms@augment.transforms="nope"', "none, rows, shifts"],
+    ),
     (["model@foo=cnn"], ["model@foo=cnn", "Could not override"]),
     # a value for a section that a file fills, and a folder for a value
     (["train.optimizer=sgd"], ["train.optimizer=sgd: ", "write train/optimizer=sgd; there are adam, adamw, muon,"]),

@@ -3,6 +3,7 @@
 The method is added to a copy of the project, which then trains with it as a user would.
 """
 
+import shutil
 import time
 from pathlib import Path
 
@@ -116,6 +117,7 @@ def test_it_resumes_to_the_same_bits_after_a_kill(project: Path) -> None:
     weights = (project / "models/teacher/model.safetensors").read_bytes()
     history = (project / "models/teacher/history.csv").read_text()
     (project / "models/teacher").rename(project / "models/undisturbed")
+    shutil.rmtree(project / "build/candidates")  # otherwise the finished training is taken from there
     process = start(project, *PYTHON, "pipelines/train.py")
     end = time.monotonic() + 120
     while not checkpoints(project) or int(checkpoints(project)[-1].name[5:15]) < 7:

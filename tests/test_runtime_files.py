@@ -189,7 +189,9 @@ def test_a_full_disk_names_the_folder(
     with pytest.raises(SystemExit) as ended:
         fill()
     assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/models: No space left on device; make room there")
+    assert capsys.readouterr().err.startswith(
+        f"error: {tmp_path}/models: No space left on device; free some space there"
+    )
     assert not (tmp_path / "models").exists()
 
 

@@ -127,7 +127,12 @@ PAGE = b"\n<!DOCTYPE html><title>Log in</title>"
         ("set.bin", b"no archive", Folders("folders"), "not an archive; accepted: zip, or tar"),
         ("set.tar.gz", b"no archive", TABLE, "not an archive; accepted: zip, or tar"),
         ("set.zip", zipped(("a", b"1" * 999))[:-40], Folders("folders"), "damaged at "),
-        ("set.zip", zipped(("../a", b"1")), Folders("folders"), "member '../a' contains ..; nothing is kept"),
+        (
+            "set.zip",
+            zipped(("../a", b"1")),
+            Folders("folders"),
+            "member '../a' contains ..; pack the folder again, with names relative to it; nothing is kept",
+        ),
         ("set.tar", tar(("a", b"1" * 5000))[:3000], Folders("folders"), "damaged at "),
     ],
 )

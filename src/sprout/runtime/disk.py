@@ -56,7 +56,8 @@ def disk_error(error: Exception, path: Path) -> DiskError | None:
     reason = reason_of(error)
     if reason is None:
         return None
-    place = getattr(error, "filename", None) or path
+    # The second name is where a file should have gone.
+    place = getattr(error, "filename2", None) or getattr(error, "filename", None) or path
     return DiskError(f"{os.fspath(place)}: {reason}, then run the command again")
 
 
