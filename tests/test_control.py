@@ -33,7 +33,7 @@ from sprout.selftraining.control import (
 )
 from sprout.selftraining.pool_figures import PoolFigures
 from sprout.selftraining.student import make_student
-from trainings import CONSISTENCY, config_of, examples
+from trainings import CONSISTENCY, STILL, config_of, examples
 
 BUILD = Build("", {})
 MODEL = Mlp("mlp", (3,), False, "relu", 0.0)
@@ -99,7 +99,8 @@ def test_the_control_with_the_best_policy_on_val_is_kept(workspace: Path, monkey
     asked = candidates(monkeypatch, control_module, {"control, weak": 0.5, "control, strong": 0.3})
     (workspace / "build/candidates/control/of another build").mkdir(parents=True)
     labelled = examples(workspace / "train", 0, 20)
-    make_control(workspace / "control", labelled, 0, sections(), Control(True, ("weak", "strong", "weak")), BUILD)
+    of_student = sections(strong=STILL | {"erase": 0.3})
+    make_control(workspace / "control", labelled, 0, of_student, Control(True, ("weak", "strong", "weak")), BUILD)
     assert [each.training.method for each in asked] == [Supervised.by("weak"), Supervised.by("strong")]  # type: ignore[union-attr]
     assert (workspace / "control/model.safetensors").read_text() == "control, strong"
     record = {"policy": "strong", "val_loss": {"weak": 0.5, "strong": 0.3}}
@@ -154,11 +155,16 @@ def test_the_better_one_on_val_is_handed_on(
     assert list((workspace / "build/candidates/student").iterdir()) == []
 
 
-def test_rows_of_a_table_have_a_control_without_augmentation(tmp_path: Path) -> None:
-    """The policies weak and strong change images, also where a section has them by default."""
-    control = Control(True, ("weak", "transforms", "weak"))
+def test_a_control_has_transforms_for_its_examples(tmp_path: Path) -> None:
+    control = Control(True, ("weak", "transforms", "weak", "strong"))
+    dropout = config_of(transforms=STILL, weak=STILL | {"shift": 0.1}, strong=STILL | {"drop": 0.3})
+    still = config_of(transforms=STILL, weak=STILL, strong=STILL | {"erase": 0.3})
     rows = np.arange(4)
-    table = label_table(rows, rows % 2, source="given", group=rows, origin=[""] * 4)
-    write_store(tmp_path / "table", np.zeros((4, 5), np.float32), table)
-    assert policies_for(Examples.open(str(tmp_path / "table")), control) == ["transforms"]
-    assert policies_for(examples(tmp_path / "images", 0, 4), control) == ["weak", "transforms"]
+    labels = label_table(rows, rows % 2, source="given", group=rows, origin=[""] * 4)
+    write_store(tmp_path / "table", np.zeros((4, 5), np.float32), labels)
+    table = Examples.open(str(tmp_path / "table"))
+    assert policies_for(table, control, dropout) == ["transforms", "strong"]
+    assert policies_for(table, Control(True, ("strong",)), still) == ["transforms"]
+    images = examples(tmp_path / "images", 0, 4)
+    assert policies_for(images, control, still) == ["weak", "strong"]
+    assert policies_for(images, control, dropout) == ["weak", "transforms"]

@@ -383,7 +383,9 @@ def streamed_objects(root: Path) -> Learned:
     for row, image in enumerate(PIXELS):
         members.append((f"./{row}.seg.png", png(PIXELS[0])))
         members.append((f"./{row}.jpg", png(image)))
-        members.append((f"./{row}.json", json.dumps({"label": BREEDS[row % 3], "box": [4, 5]}).encode()))
+        members.append(
+            (f"./{row}.json", json.dumps({"label": BREEDS[row % 3], "image": f"{row}.jpg", "box": [4, 5]}).encode())
+        )
     (root / "pets.tar").write_bytes(tar(*members))
     return in_turn(PIXELS, list(BREEDS) * 8, None)
 

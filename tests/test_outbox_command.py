@@ -9,6 +9,7 @@ from commands import Ended
 from sprout.tracking import tracking_uri
 from sprout.tracking.address import absolute
 from sprout.tracking.outbox.journal import try_lock
+from sprout.tracking.outbox.sender import senders
 from tracked_runs import make_build, outbox, points, raise_os_error, runs_of, track
 
 GONE = "sqlite:////proc/no/such.db"
@@ -25,6 +26,8 @@ def kept(root: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str
             run.log_metrics({"loss": 1.0})
         with track(make_build(), "student", GONE) as run:
             run.log_metrics({"loss": 2.0})
+        for sender in senders():  # none may find the store well again
+            sender.join()
     return [folder.name for folder in outbox(root)]
 
 
@@ -56,6 +59,18 @@ def test_journal_is_sent_elsewhere(kept: list[str], root: Path, sprout: Callable
     assert [folder.name for folder in outbox(root)] == kept[:1]
 
 
+@pytest.mark.parametrize("to", ["http://127.0.0.1:9", "nowhere://x"])
+def test_a_store_that_cannot_be_used_takes_no_journal(
+    kept: list[str], root: Path, sprout: Callable[..., Ended], to: str
+) -> None:
+    before = [(folder / "journal.jsonl").read_bytes() for folder in outbox(root)]
+    done = sprout("outbox", *kept, "--to", to)
+    assert (done.code, done.out) == (2, "")
+    assert f"--to={to}: cannot be used" in done.err
+    assert "name the journals" in sprout("outbox", "--to", to).err
+    assert [(folder / "journal.jsonl").read_bytes() for folder in outbox(root)] == before
+
+
 def test_journal_is_dropped(kept: list[str], root: Path, sprout: Callable[..., Ended]) -> None:
     assert sprout("outbox", "--drop").code == 2
     assert sprout("outbox", "--drop", kept[1]).code == 0
@@ -81,7 +96,7 @@ def test_unreadable_journal_is_listed_and_dropped(root: Path, project: Path, spr
     bad.mkdir(parents=True)
     (bad / "journal.jsonl").write_text("what?\n")
     assert sprout("outbox").out.splitlines()[1].split() == ["1-bad", "1", "cannot", "be", "read"]
-    assert sprout("outbox", "--to", "sqlite:///other.db").code == 2
+    assert sprout("outbox", "1-bad", "--to", "sqlite:///mlruns/mlflow.db").code == 2
     assert sprout("outbox", "--drop", "1-bad").code == 0
     assert not bad.exists()
 

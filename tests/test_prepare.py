@@ -458,6 +458,11 @@ def test_small_classes_are_left_out(tmp_path):
     assert summary["notes"][-1].endswith(f"{CLASSES[3]} 0, {CLASSES[2]} 2; with test and val 4 examples")
 
 
+def test_too_few_classes_of_that_size(tmp_path):
+    with pytest.raises(UserError, match=r"prepare\.min_class_size=1000: leaves 0 of 4 classes .* lower it"):
+        run(tmp_path, min_class_size=1000)
+
+
 def test_a_signal_does_not_wait_for_the_stores(tmp_path, monkeypatch):
     """A long write ends at the next batch."""
     taken = []

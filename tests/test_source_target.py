@@ -108,3 +108,17 @@ def test_a_listing_that_is_not_valid(
     monkeypatch.setattr(Fixed, "listing", listing)
     with pytest.raises(UserError, match=rf"download\.target=.*Fixed: read\(\) .*{message}.*; see sprout.data.listing"):
         sources.read(settings(f"{__name__}.Fixed"), tmp_path, tmp_path)
+
+
+def test_what_is_missing_in_a_listing_is_unlabelled_or_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.array([[0, 1], [np.nan, 2], [3, np.inf], [4, 5], [6, 7]], np.float32)
+    names = pa.array(list("abcde"), pa.large_string())
+    label, split = pa.array(["x", "y", "x", None, None]), pa.array([None, None, None, None, "test"], pa.string())
+    monkeypatch.setattr(Fixed, "listing", Listing(rows, names, label=label, split=split, filled=[0]))
+    found = sources.read(settings(f"{__name__}.Fixed"), tmp_path, tmp_path)
+    assert found.split is not None
+    assert found.split.to_pylist() == [None, None, None, "unlabelled", "test"]
+    assert found.faults == {2: "a feature is not a finite number", 4: "no label"}
+    monkeypatch.setattr(Fixed, "listing", Listing(rows, names, value=pa.array([1.0, 2, 3, np.nan, 5]), filled=[0, 1]))
+    found = sources.read(settings(f"{__name__}.Fixed"), tmp_path, tmp_path)
+    assert found.faults == {2: "a feature is not a finite number", 3: "the target is not a finite number"}

@@ -247,3 +247,5 @@ def test_choices_survive_optunas_storage() -> None:
     assert distributions(space)["d"] == CategoricalDistribution(["[1, 2]", "x", None])
     for item in ((1, 2), "x", None):
         assert to_settings(space, {"d": stored(item)}) == {"d": item}
+    with pytest.raises(ValueError, match="0 is none of the choices"):
+        to_settings({"e": Choices("choice", (0.0, 0.01))}, {"e": 0})

@@ -87,6 +87,13 @@ def test_artifacts_elsewhere_keep_their_addresses(first: Path, monkeypatch: pyte
     assert client.get_experiment_by_name("disk").artifact_location == "file:///disk/runs"
 
 
+def test_artifacts_of_another_workspace_in_this_store_stay_there(first: Path) -> None:
+    other = (first.parent / "other" / "mlruns" / "artifacts" / "shared").as_uri()
+    (first.parent / "other" / "mlruns" / "artifacts" / "shared").mkdir(parents=True)
+    connect(tracking_uri()).create_experiment("shared", other)
+    assert connect(tracking_uri()).get_experiment_by_name("shared").artifact_location == other
+
+
 @pytest.mark.parametrize("earlier_version", [False, True])
 def test_records_of_a_killed_run_go_to_the_store_beside_them(
     first: Path, monkeypatch: pytest.MonkeyPatch, earlier_version: bool

@@ -29,14 +29,15 @@ def outbox(
         raise UserError("--send, --to and --drop exclude each other; give one")
     if drop and not keys:
         raise UserError("--drop: name the journals, as `sprout outbox` lists them")
+    if to is not None and not keys:
+        raise UserError(f"--to={to}: name the journals that go there, as `sprout outbox` lists them")
     folders = contents.find_journals(keys or [])
     if drop:
         for folder in folders:
             contents.drop(folder)
     elif send or to is not None:
         if to is not None:
-            for folder in folders:
-                contents.redirect(folder, to)
+            contents.redirect(folders, to)
         left = contents.send_now(folders)
         print(f"{len(folders) - len(left)} of {len(folders)} journals sent")
         raise typer.Exit(int(bool(left)))

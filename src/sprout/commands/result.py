@@ -10,8 +10,10 @@ TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 
 def result() -> None:
     """Print the result of the last build. It is the headline of its report."""
+    from sprout.config.workspace import enter_workspace
     from sprout.runtime.errors import UserError
 
+    enter_workspace()
     if not PAGE.is_file():
         raise UserError(f"{PAGE}: not found, so nothing was built here yet; run `dvc repro`")
     title = TITLE.search(PAGE.read_text(encoding="utf-8"))

@@ -16,5 +16,5 @@ class Control:
     labels alone. Without it the student is compared with the teacher, which does not show whether the unlabelled
     examples helped or the further steps did."""
     policies: Annotated[tuple[Policy, ...], Field(min_length=1)]
-    """Its augmentation policies: one control is trained with each, and the best on val is kept. For rows
-    of a table, which have no such views, one is trained without augmentation."""
+    """Its augmentation policies: one control is trained with each, and the best on val is kept. One
+    whose transforms are not for such examples is left out, as `weak` with its shifts is for rows of a table."""

@@ -52,7 +52,7 @@ def make_control(
             role="control",
             name=f"control, {policy}",
         )
-        for policy in policies_for(labelled, control)
+        for policy in policies_for(labelled, control, config)
     }
     if rank() > 0:
         return
@@ -68,9 +68,12 @@ def make_control(
     print(f"control: the best augmentation {where} is {best} ({config.monitor}: {of_each})", file=sys.stderr)
 
 
-def policies_for(labelled: Examples, control: Control) -> list[Policy]:
-    """The policies to try, each once; of rows of a table only `transforms`, which is off for them."""
-    return list(dict.fromkeys(control.policies)) if len(labelled.shape) == 3 else ["transforms"]
+def policies_for(labelled: Examples, control: Control, config: GradientDescent) -> list[Policy]:
+    """The policies to try: those that fit such examples, and of several with the same transforms the first."""
+    images = len(labelled.shape) == 3
+    fitting = [policy for policy in control.policies if not config.policies[policy].unfit(images=images)]
+    first = {config.policies[policy]: policy for policy in reversed(fitting)}
+    return list(dict.fromkeys(first[config.policies[policy]] for policy in fitting)) or ["transforms"]
 
 
 def write_untrained(folder: Path, why: str) -> None:

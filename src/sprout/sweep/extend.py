@@ -19,7 +19,7 @@ from sprout.sweep import trials
 from sprout.sweep.conditions import holds
 from sprout.sweep.results import copy_trainings
 from sprout.sweep.search import Search
-from sprout.sweep.space import distribution, stored
+from sprout.sweep.space import distribution, powers_of_two, stored
 from sprout.sweep.study import DEFINITION, KEY, StudyFolder, refuse_another, stored_study
 
 TAKEN_FROM = "taken_from"
@@ -107,9 +107,11 @@ def fitting(search: Search, space: Space, before: StudyFolder, trial: FrozenTria
                 TAKEN_FROM: f"trial {trial.number} of {before.name}",
             },
         )
-    except ValueError:  # a value is out of its range
+        same = search.settled(params).config == made.config
+    except ValueError:  # a value is out of its range, or none of the choices
         return None
-    return taken if search.settled(params).config == made.config else None
+    powers = powers_of_two(search.space)
+    return taken if same and all(params[path].bit_count() == 1 for path in powers if path in params) else None
 
 
 def value_in(conf: Path, composed: Composed, path: str) -> Any:

@@ -102,7 +102,7 @@ class Search:
 
     def epochs_of(self, params: dict[str, Any]) -> int:
         """Return the epochs of a full training with these params."""
-        return int(params.get(EPOCHS, self.epochs))
+        return int(params.get(EPOCHS, getattr(self.training, "epochs", 1)))
 
     def spec(self, key: InSweep, results: Path, number: int, params: dict[str, Any]) -> TrialSpec:
         """Return what a worker needs to run a trial.

@@ -63,12 +63,18 @@ def to_settings(space: Space, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def setting_of(parameter: Parameter, value: Any) -> Any:
-    """Return the setting of one param; a choice that is a list was stored as text."""
+    """Return the setting of one param; a choice that is a list was stored as text.
+
+    Raises:
+        ValueError: it is no choice; 0 is not 0.0, though Optuna takes the one for the other.
+    """
     if not isinstance(parameter, Choices):
         return value
-    return next(
-        choice for choice in parameter.choices if type(stored(choice)) is type(value) and stored(choice) == value
-    )
+    same = (each for each in parameter.choices if type(stored(each)) is type(value) and stored(each) == value)
+    found = next(same, None)
+    if found is None and not (value is None and None in parameter.choices):
+        raise ValueError(f"{value!r} is none of the choices {list(parameter.choices)}")
+    return found
 
 
 def override(conf: Path, path: str, value: Any) -> str:

@@ -86,7 +86,8 @@ def start_record(info: RunInfo) -> Record:
 def store_of(start: Record) -> str:
     """The URI of the store that a journal is for.
 
-    Journals of earlier versions hold an absolute URI. That of a default store is the place where the workspace was.
+    Journals of earlier versions hold an absolute URI. In a workspace that was
+    moved, that of the default store names the old folder.
     """
     if "store" in start:
         return absolute(start["store"])

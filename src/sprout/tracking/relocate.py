@@ -6,6 +6,8 @@ Python API alike. So the addresses are changed when sprout connects to the store
 """
 
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 FOLDER = "/mlruns/artifacts/"
 """What the addresses of a workspace's artifacts have in common."""
@@ -13,6 +15,8 @@ FOLDER = "/mlruns/artifacts/"
 
 def relocate(file: Path, root: Path) -> None:
     """Let every address of an artifact folder below another workspace's `mlruns/artifacts` be one below `root`.
+
+    One whose folder is there and not below `root` stays: another workspace records into this store.
 
     Args:
         file: a SQLite store in the workspace; the caller holds its lock.
@@ -39,5 +43,12 @@ def relocate(file: Path, root: Path) -> None:
                 address.startswith("file:") & address.contains(FOLDER) & ~address.startswith(here, autoescape=True)
             )
             for row in session.scalars(select(address.class_).where(elsewhere)):
-                moved = here + getattr(row, address.key).rpartition(FOLDER)[2]
-                setattr(row, address.key, moved)
+                found = getattr(row, address.key)
+                moved = here + found.rpartition(FOLDER)[2]
+                if not folder_of(found).exists() or folder_of(moved).exists():
+                    setattr(row, address.key, moved)
+
+
+def folder_of(address: str) -> Path:
+    """The folder of a `file:` address."""
+    return Path(url2pathname(urlsplit(address).path))

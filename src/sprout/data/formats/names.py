@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from sprout.config.formats import Names
-from sprout.data.formats.file_tree import is_document, readable, visible_entries, walk
+from sprout.data.formats.file_tree import is_document, is_text, readable, visible_entries, walk
 from sprout.data.formats.folder_names import split_of, split_of_path
 from sprout.data.formats.labels import class_names, splits_without_labels, with_unlabelled
-from sprout.data.listing import Faults, Files, Listing
+from sprout.data.listing import Faults, Files, Listing, merge_faults
 from sprout.runtime.errors import UserError, listed
 
 PLACES = re.compile(r"(\{label\}|\{split\}|\{group\}|\*)")
@@ -55,7 +55,7 @@ def read(root: Path, _scratch: Path, settings: Names) -> Listing:
         split=with_unlabelled(splits, labels),
         group=groups if "{group}" in settings.pattern else None,
         classes=None if settings.classes is None else list(settings.classes),
-        faults=unknown | split_faults | faults,
+        faults=merge_faults(unknown, split_faults, faults),
         notes=[f"{len(others):,} files are not named so, such as {others[0]}: they have no label"] if others else [],
     )
 
@@ -70,8 +70,8 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def text_at(match: re.Match[str] | None, name: str) -> str | None:
-    """Return what stands in place of a field, None where there is no such field or match."""
-    return match[name] if match and name in match.re.groupindex else None
+    """Return what stands in place of a field, None where there is no such field or match, or no UTF-8."""
+    return match[name] if match and name in match.re.groupindex and is_text(match[name]) else None
 
 
 def splits_of(paths: list[str], given: pa.Array) -> tuple[pa.Array, Faults]:

@@ -157,7 +157,9 @@ def read_member(member: Member, name: str) -> Values:
         if last in TEXT_SUFFIXES:
             return {suffix: data.decode().strip()}
         values = json.loads(data)
-        return {key: as_entry(value) for key, value in values.items() if not isinstance(value, list | dict)}
+        # A key `image` is the name of the file, as a rule; the picture itself is a file of its own.
+        texts = {key: value for key, value in values.items() if key != IMAGE and not isinstance(value, list | dict)}
+        return {key: as_entry(value) for key, value in texts.items()}
     except (UnicodeDecodeError, ValueError, AttributeError) as error:
         what = "text in UTF-8" if last in TEXT_SUFFIXES else "a JSON object"
         raise UserError(f"{name}: {member.name} is not {what} ({one_line(error)}); pack it again") from None

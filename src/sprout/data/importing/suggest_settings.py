@@ -18,8 +18,6 @@ FEW_LABELS = 500
 than 100 examples, by which a student that is 2 percentage points worse is kept in 3 of 10 cases
 (docs/few_labels.md)."""
 FOLDS = 5
-
-
 MAX_UNCHANGED = 96
 """Pixels a side up to which images of one size are not resized."""
 LONGER_SIDE = 64
@@ -27,10 +25,9 @@ LONGER_SIDE = 64
 PIXELS = 250_000_000
 """Pixels that the network processes in a training: minutes on two cores."""
 ROWS = 600_000
-
+"""The same for rows of a table."""
 SMALL = 2_000
 """Training examples below which batches are smaller."""
-
 
 LEARNS = {
     "class": "learns their classes",
@@ -41,9 +38,6 @@ TASK_FILES = {"class": {}, "number": {"/train/task": Regress.name}, None: {"/tra
 """Kind of target → config files of a network's task."""
 CLUSTER_FILES = {"/model": "kmeans", "/train": ScikitLearn.name}
 """Config files for rows of a table without a target."""
-
-
-"""The same for rows of a table."""
 
 
 def suggest_settings(listing: Listing, scan: Scan) -> SuggestedSettings:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from sprout.data.listing import SPLITS, Array, Listing
 from sprout.data.prepare.duplicates import TO_DRAW, source_splits
 from sprout.data.prepare.targets import count_classes, format_counts, known_classes
+from sprout.runtime.errors import UserError
 
 
 def without_small_classes(listing: Listing, usable: Array, smallest: int | None) -> tuple[Listing, Array, list[str]]:
@@ -21,6 +22,9 @@ def without_small_classes(listing: Listing, usable: Array, smallest: int | None)
 
     Returns:
         the listing with the other classes, the rows that remain, and a note for the user where some were left out.
+
+    Raises:
+        UserError: fewer than two classes remain.
     """
     if smallest is None or listing.label is None:
         return listing, usable, []
@@ -32,6 +36,11 @@ def without_small_classes(listing: Listing, usable: Array, smallest: int | None)
     if not small:
         return listing, usable, []
     kept = usable[~np.isin(index[usable], [classes.index(name) for name in small])]
+    if len(small) > len(classes) - 2:
+        raise UserError(
+            f"prepare.min_class_size={smallest}: leaves {len(classes) - len(small)} of {len(classes)} classes "
+            f"({format_counts(small)} examples to learn from), and two are needed; lower it"
+        )
     count = len(usable) - len(kept)
     note = (
         f"left out, as these classes have fewer than prepare.min_class_size={smallest} examples to learn from: "

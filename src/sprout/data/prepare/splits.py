@@ -116,7 +116,7 @@ def find_strata(
         targets: with the classes.
         examples: (N, F) rows of a table; None for images.
         features: (F,) their names.
-        bins: feature → inner edges of its bins.
+        bins: feature → inner edges of its bins; empty entries, which are NaN, are in a bin of their own.
 
     Raises:
         UserError: the examples have no such feature.
@@ -127,5 +127,6 @@ def find_strata(
             known = ", ".join(features) if features else "none, because these are images"
             raise UserError(f"prepare.strata.{name}: no such feature; there are: {known}")
         column = np.asarray(examples[:, list(features or []).index(name)])
-        strata = strata * (len(edges) + 1) + np.digitize(column, sorted(edges))
+        bin_of_each = np.where(np.isnan(column), len(edges) + 1, np.digitize(column, sorted(edges)))
+        strata = strata * (len(edges) + 2) + bin_of_each
     return strata

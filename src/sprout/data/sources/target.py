@@ -1,13 +1,17 @@
 """Source `target`: a class of the user's own."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sprout.config.download import Target
-from sprout.data.listing import SPLITS, Files, Listing
+from sprout.data.formats.labels import rows_without_target, with_unlabelled
+from sprout.data.formats.npy import row_slices
+from sprout.data.listing import SPLITS, Array, Files, Listing, merge_faults, same_fault
 from sprout.runtime.errors import UserError
 from sprout.runtime.user_class import subclass
 
@@ -50,7 +54,35 @@ def read(settings: Target, folder: Path, scratch: Path) -> Listing:
     listing = source_of(settings).read(folder, scratch)
     for problem in problems(listing):
         raise UserError(f"download.target={settings.target}: read() {problem}; see sprout.data.listing.Listing")
-    return listing
+    return completed(listing)
+
+
+def completed(listing: Listing) -> Listing:
+    """The listing with rows without a label in the unlabelled pool, and with faults where something is missing."""
+    faults, split = listing.faults, listing.split
+    if listing.label is not None:
+        split = with_unlabelled(split, listing.label)
+        faults = merge_faults(faults, same_fault(rows_without_target(listing.label, split), "no label"))
+    if listing.value is not None:
+        value = pc.if_else(pc.is_finite(listing.value), listing.value, None)
+        faults = merge_faults(
+            faults, same_fault(rows_without_target(value, split), "the target is not a finite number")
+        )
+    examples = listing.examples
+    if isinstance(examples, np.ndarray) and examples.ndim == 2:
+        wrong = rows_not_finite(examples, listing.filled)
+        faults = merge_faults(faults, same_fault(wrong, "a feature is not a finite number"))
+    return replace(listing, split=split, faults=faults)
+
+
+def rows_not_finite(features: Array, filled: list[int]) -> list[int]:
+    """The rows of (N, F) features with a NaN or an infinite number; NaN in the places `filled` are accepted."""
+    accepted = np.isin(np.arange(features.shape[1]), filled)
+    found: list[int] = []
+    for rows in row_slices(features):
+        fine = np.isfinite(features[rows]) | (accepted & np.isnan(features[rows]))
+        found += (rows.start + np.flatnonzero(~fine.all(axis=1))).tolist()
+    return found
 
 
 def source_of(settings: Target) -> DataSource:
@@ -66,9 +98,10 @@ def problems(listing: object) -> list[str]:
     """Return what is wrong with what a user's source has returned."""
     if not isinstance(listing, Listing):
         return [f"returned {type(listing).__name__}, not a Listing"]
+    if wrong := examples_problem(listing.examples):
+        return [wrong]
     columns = {name: getattr(listing, name) for name in ("origin", "label", "value", "split", "group")}
-    found = [wrong for name, column in columns.items() if (wrong := column_problem(name, column, len(listing)))]
-    return [*found, *([wrong] if (wrong := examples_problem(listing.examples)) else [])]
+    return [wrong for name, column in columns.items() if (wrong := column_problem(name, column, len(listing)))]
 
 
 def column_problem(name: str, column: object, count: int) -> str | None:
@@ -76,7 +109,8 @@ def column_problem(name: str, column: object, count: int) -> str | None:
     if column is None and name != "origin":
         return None
     kind = pa.float64() if name == "value" else pa.string()
-    if not isinstance(column, pa.Array) or column.type != kind:
+    accepted = (kind, pa.large_string()) if name == "origin" else (kind,)
+    if not isinstance(column, pa.Array) or column.type not in accepted:
         given = getattr(column, "type", type(column).__name__)
         return f"has `{name}` of {given}, not a pyarrow array of {kind}"
     if len(column) != count:

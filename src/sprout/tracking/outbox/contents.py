@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -10,6 +10,7 @@ from threading import Event
 from sprout.runtime.errors import UserError, listed
 from sprout.runtime.files import atomic_write
 from sprout.tracking.address import absolute, hide_password, outbox, portable
+from sprout.tracking.connection import connect, reason
 from sprout.tracking.outbox.journal import count_unsent, discard, forget_sent, read_records, try_lock, waiting_journals
 from sprout.tracking.outbox.leftovers import send_leftovers, uri_of
 
@@ -66,20 +67,28 @@ def send_now(folders: Sequence[Path]) -> list[Path]:
     return [folder for folder in folders if folder.exists()]
 
 
-def redirect(folder: Path, uri: str) -> None:
-    """Let a journal be for another store, which gets all of it.
+def redirect(folders: Sequence[Path], uri: str) -> None:
+    """Let journals be for another store, which gets all of them; nothing changes if one cannot go there.
 
     Raises:
-        UserError: a living process uses the journal, or it cannot be read.
+        UserError: the store cannot be used, a living process uses a journal, or one cannot be read.
     """
-    with _held(folder):
-        if not uri_of(folder):
-            raise UserError(f"{folder / 'journal.jsonl'}: cannot be read, so it goes to no store; drop it")
-        first, _, rest = (folder / "journal.jsonl").read_bytes().partition(b"\n")
-        start = {**json.loads(first), "store": portable(absolute(uri))}
-        forget_sent(folder)
-        with atomic_write(folder / "journal.jsonl") as beside:
-            beside.write_bytes(json.dumps(start, ensure_ascii=False).encode() + b"\n" + rest)
+    store = absolute(uri)
+    try:
+        connect(store)
+    except Exception as error:  # MLflow raises many types
+        raise UserError(f"--to={hide_password(uri, uri)}: cannot be used: {reason(error, store)}") from None
+    with ExitStack() as locks:
+        for folder in folders:
+            locks.enter_context(_held(folder))
+            if not uri_of(folder):
+                raise UserError(f"{folder / 'journal.jsonl'}: cannot be read, so it goes to no store; drop it")
+        for folder in folders:
+            first, _, rest = (folder / "journal.jsonl").read_bytes().partition(b"\n")
+            start = {**json.loads(first), "store": portable(store)}
+            forget_sent(folder)
+            with atomic_write(folder / "journal.jsonl") as beside:
+                beside.write_bytes(json.dumps(start, ensure_ascii=False).encode() + b"\n" + rest)
 
 
 def drop(folder: Path) -> None:
