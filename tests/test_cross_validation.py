@@ -96,7 +96,7 @@ def test_a_sweep_needs_a_validation_split(project: Path, sprout: Callable[..., E
     Path("params.yaml").write_text("experiment: digits\noverrides: [prepare.folds=5, prepare.val=null]\n")
     done = sprout("sweep")
     assert done.code == 2
-    assert done.err.startswith("error: prepare.folds=5: a sweep compares trials on a validation split; set prepare")
+    assert done.err.startswith("error: prepare.folds=5: a sweep compares trials on a validation split; to draw one")
 
 
 # A part of a store, and examples without a fold.

@@ -281,3 +281,20 @@ def test_arrays_of_unknown_names_are_not_guessed_at(data: Path, tmp_path: Path) 
 def test_a_path_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file or folder"):
         detect_format(tmp_path / "nothing", tmp_path / "scratch")
+
+
+def test_a_guessed_target_with_a_class_for_every_few_rows_is_asked_about(data: Path, tmp_path: Path) -> None:
+    (data / "t.csv").write_text(table("a,churned,last_call", lambda row: f"{row},{row % 2},2025-07-{row:02}"))
+    with pytest.raises(UserError, match=r"Say so with --target COLUMN; the last one, 'last_call', has \d+ classes"):
+        detect_format(data / "t.csv", tmp_path)
+    assert detect_format(data / "t.csv", tmp_path, Columns("churned")).format.kind == "table"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"%PDF-1.4\n", "not data in a known format"), ("a,b\n1,2\n".encode("utf-16"), "text in UTF-16; save")],
+)
+def test_a_file_that_is_no_table(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "paper").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        detect_format(tmp_path / "paper", tmp_path)

@@ -28,6 +28,7 @@ def check(
         draft = draft_experiment(CONF, "NAME", data)
         if warning := too_many_faults(draft, data, left_out_by_new(data)):
             raise UserError(warning)
+    print(f"splits: {draft.splits}")
     print(f"the model {draft.learns}")
     options = [*columns.options, *([f"--min-class-size={min_class_size}"] if min_class_size else [])]
     print(f"this can be built: {shlex.join(['sprout', 'new', 'NAME', '--from', str(path), *options])}")

@@ -1,5 +1,6 @@
 """`sprout sweep`: search settings of the current experiment on data that the pipeline has prepared."""
 
+import shlex
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,8 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 from rich.table import Table
 
-from sprout.config.compose import compose_config
-from sprout.config.exp_run import exp_run_file
+from sprout.config.compose import Composed, compose_config
+from sprout.config.exp_run import exp_run_file, quoted
 from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
 from sprout.config.workspace import Build, Params, main_workspace
 from sprout.data.store import STORES, open_store
@@ -71,7 +72,7 @@ def sweep(
     """
     composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
     refuse_without_effect(composed, len(params.overrides), "sprout sweep", SECTIONS)
-    refuse_folds(composed.config["prepare"]["folds"])
+    refuse_folds(composed, params)
     refuse_other_data(composed, made_with(), params)
     for store in STORES:
         open_store(Path(store))
@@ -92,17 +93,24 @@ def sweep(
             yield write_experiment(search, study, adopt_as, number)
 
 
-def refuse_folds(folds: int | None) -> None:
+def refuse_folds(composed: Composed, params: Params) -> None:
     """Refuse to search without a validation split.
 
     Raises:
-        UserError: there are folds in its place.
+        UserError: there are folds in its place; the message has the command that draws a split.
     """
-    if folds is not None:
-        raise UserError(
-            f"prepare.folds={folds}: a sweep compares trials on a validation split; set prepare.folds=null and "
-            "prepare.val=0.2, and run `dvc repro prepare`"
-        )
+    folds = composed.config["prepare"]["folds"]
+    if folds is None:
+        return
+    drawn = ["prepare.folds=null", "prepare.val=0.2"]
+    if composed.config["prepare"]["test"] is None:
+        drawn.append("prepare.test=0.2")
+    kept = [line for line in params.overrides if not line.startswith("prepare.folds=")]
+    command = ["dvc", "exp", "run", "-S", f"overrides=[{', '.join(map(quoted, [*kept, *drawn]))}]"]
+    raise UserError(
+        f"prepare.folds={folds}: a sweep compares trials on a validation split; to draw one: "
+        f"{shlex.join([*command, 'augment', 'pretrained'])} (leave prepare.test out if the data has a test split)"
+    )
 
 
 def run(search: Search, study: Study, folder: StudyFolder) -> list[Table | str]:

@@ -23,6 +23,8 @@ from sprout.data.listing import Faults, Files, Listing
 from sprout.runtime.errors import UserError, listed
 from sprout.runtime.progress import track
 
+IN_NO_CLASS = "in no class folder; move it to one, or to `unlabelled`"
+
 
 @dataclass(frozen=True)
 class Branch:
@@ -153,8 +155,8 @@ def refuse_other_meanings(root: Path, names: Collection[str], split: str | None)
     if len(learned) > 1:
         raise UserError(
             f"{root}: {quoted(learned)} lie beside {quoted(set(names) - set(learned))}, so the folders are neither "
-            "splits nor classes; accepted: classes, or splits such as train, val, test and unlabelled with the "
-            "classes in them"
+            "splits nor classes; accepted: classes, or splits such as train, val and test with the classes in them, "
+            "and `unlabelled` for images without one"
         )
     if hold_targets(names):
         raise UserError(
@@ -279,6 +281,6 @@ def unclassified(branches: list[Branch], counts: list[int]) -> Faults:
     start = 0
     for branch, count in zip(branches, counts, strict=True):
         if branch.label is None and branch.split != "unlabelled":
-            faults |= dict.fromkeys(range(start, start + count), "in no class folder")
+            faults |= dict.fromkeys(range(start, start + count), IN_NO_CLASS)
         start += count
     return faults

@@ -122,6 +122,7 @@ def result_lines(draft: Draft, chosen: FileSet) -> list[str]:
         *([f"and {len(left_out) - SHOWN:,} more"] if len(left_out) > SHOWN else []),
         f"data: {SOURCE / draft.name}",
         f"settings: {', '.join(f'conf/{path}' for path in draft.files)}",
+        f"splits: {draft.splits}",
         f"the model {draft.learns}",
         f"build it: {draft.command}",
     ]

@@ -14,10 +14,12 @@ from sprout.data.importing.table_columns import (
     unusable_features,
 )
 from sprout.data.importing.table_sample import Columns, Notes, TableSample
-from sprout.runtime.errors import UserError
+from sprout.runtime.errors import UserError, listed
 
 WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
 """A whole number, also written 1.0."""
+FEW_ROWS = 5
+"""Rows of a class on average, below which a column that nobody has named is not taken as classes."""
 
 
 def features_format(sample: TableSample, file: str, columns: Columns, kind: str | None) -> tuple[Table, Notes]:
@@ -30,13 +32,15 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
         kind: class or number; None judges by the values.
 
     Raises:
-        UserError: no column can be a feature.
+        UserError: no column can be a feature, or it is not clear which one is to be learned.
     """
     split, notes = split_column(sample)
     target, group = columns.target, columns.group
     last = next(name for name in reversed(sample.text) if name not in (split, group))
     learned = target or sample.column_named(LABELS) or last
     number = is_number(sample.table, learned, columns.missing) if kind is None else kind == "number"
+    if learned == last and target is None and not number:
+        refuse_many_classes(sample, file, learned)
     if kind is None and columns.missing is None:
         refuse_negative(sample.values(learned), f"{file}: column {learned!r}", learned)
     rest = [name for name in sample.text if name not in (learned, split, group)]
@@ -63,6 +67,20 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
         classes=None,
     )
     return settings, notes
+
+
+def refuse_many_classes(sample: TableSample, file: str, column: str) -> None:
+    """Ask whether a column is to be learned that was chosen as the last one, and has a class for every few rows.
+
+    Raises:
+        UserError: it has.
+    """
+    count, filled = len(sample.values(column)), len(sample.text[column]) - sample.text[column].null_count
+    if count > MAX_INTEGER_CLASSES and FEW_ROWS * count > filled:
+        raise UserError(
+            f"{file}: which column is to be learned? Say so with --target COLUMN; the last one, {column!r}, has "
+            f"{count} classes in {filled} rows; there are: {listed([repr(name) for name in sample.text], most=12)}"
+        )
 
 
 def whole_numbers_hint(sample: TableSample, column: str, *, number: bool) -> str:

@@ -42,6 +42,8 @@ LIST_SUFFIXES = (".txt", ".json", ".xml", ".mat")
 """Endings of files that may say what images show, and are not read."""
 MAGIC = {b"PAR1": "table", b"\x93NUM": "npy"}
 """The first bytes of some kinds of files."""
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+PDF = b"%PDF"
 FOLDERS = Folders(kind="folders")
 
 
@@ -126,7 +128,9 @@ def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:
     if kind == "npy" or is_idx(path):
         note = f"{path.name} has no labels; if another file beside it has them, name the folder of both"
         return array_format({"train": path.name}), [note]
-    if kind is None:
+    if start[:2] in UTF_16:
+        raise UserError(f"{path}: text in UTF-16; save the table as UTF-8")
+    if kind is None or start[:4] == PDF:
         raise UserError(f"{path}: not data in a known format; accepted: {ACCEPTED}; see {GUIDE}")
     return detect_table(path.parent, path.name, columns)
 

@@ -19,7 +19,7 @@ from sprout.data.importing.check_report import describe_data
 from sprout.data.importing.suggest_settings import suggest_settings
 from sprout.data.importing.suggested import SuggestedSettings
 from sprout.data.importing.user_data import UserData, refuse_unusable
-from sprout.data.listing import Array
+from sprout.data.listing import SPLITS, Array
 from sprout.data.prepare.assignment import assign_splits
 from sprout.data.prepare.targets import UNKNOWN, Targets
 from sprout.runtime.errors import UserError, listed
@@ -63,6 +63,8 @@ class Draft:
     """Path under `conf/` → text; the last one makes it an experiment."""
     command: str
     """The command that builds it."""
+    splits: str
+    """How many examples each split has, those included that are drawn."""
     learns: str
     """What its model does with the examples."""
     max_faulty: float
@@ -87,7 +89,8 @@ def draft_experiment(conf: Path, name: str, data: UserData) -> Draft:
     settings = compose_prepare(conf, name, files)
     assignment = assign_splits(data.listing, data.scan.usable, data.scan.digests, None, settings)
     refuse_untaught(assignment.targets, assignment.rows["train"])
-    return Draft(name, files, command, suggested.learns, settings.max_faulty)
+    splits = ", ".join(f"{split} {len(assignment.rows[split]):,}" for split in SPLITS if len(assignment.rows[split]))
+    return Draft(name, files, command, splits, suggested.learns, settings.max_faulty)
 
 
 def compose_prepare(conf: Path, name: str, files: dict[str, str]) -> Prepare:
