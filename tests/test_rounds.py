@@ -23,6 +23,7 @@ from sprout.evaluate.labellers import labellings
 from sprout.models.card import save_model
 from sprout.models.predictor import load_predictor
 from sprout.runtime.candidates import release_taken
+from sprout.runtime.errors import UserError
 from sprout.runtime.files import write_json
 from sprout.selftraining.round_files import HISTORY, PREDICTIONS, write_none
 from sprout.selftraining.rounds import make_pseudo_labels
@@ -216,6 +217,13 @@ def test_a_teacher_that_dvc_has_not_taken_is_not_trained_again(
     (Path("build/checkpoints/teacher") / steps).mkdir()  # killed before its run was logged
     assert stage() == first
     assert names == ["teacher"] * 2
+    weights = (kept / "model.safetensors").read_bytes()
+    (kept / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    with pytest.raises(UserError, match=rf"{kept}/model.safetensors: damaged or changed: .*; remove the folder"):
+        stage()
+    shutil.rmtree(kept)
+    assert stage() == first
+    assert names == ["teacher"] * 3
     release_taken("pseudo_label")
     assert not kept.exists()
 

@@ -20,8 +20,10 @@ from sprout.engine.checkpoints import checkpoint_folder, only_one, spent_seconds
 from sprout.engine.fingerprint import fingerprint, result_name
 from sprout.engine.plan import FOLDS, Plan, out_of_fold, plan
 from sprout.runtime.candidates import Candidate, candidate_folder, take
+from sprout.runtime.checksums import check_sums
 from sprout.runtime.files import atomic_folder, read_json
 from sprout.runtime.launch import is_rank, rank
+from sprout.runtime.model_folder import CARD, WEIGHTS
 from sprout.runtime.run_context import Log, RunContext
 from sprout.tracking import TRIAL_STATE, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri, trained_on
 from sprout.tracking.trial import Reporter, Trial
@@ -125,9 +127,14 @@ def trained(planned: Plan, tracking: Tracking, build: Build, *, role: str, name:
 
 
 def taken(folder: Path, name: str) -> bool:
-    """Take a finished model and say so; False if it is not there."""
+    """Take a finished model and say so; False if it is not there.
+
+    Raises:
+        UserError: it is damaged.
+    """
     if not take(folder):
         return False
+    check_sums(folder, [CARD, WEIGHTS], "remove the folder, and run the command again to train anew")
     print(f"{name}: was trained before, and is taken from {folder}; to train it again, remove that", file=sys.stderr)
     return True
 
