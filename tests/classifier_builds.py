@@ -14,6 +14,7 @@ from sprout.evaluate.evaluate import Tested, evaluate
 from sprout.evaluate.labellers import Labelling, write_audit
 from sprout.models.predictor import Predictor
 from sprout.report import write_report
+from sprout.runtime.checksums import write_sums
 from sprout.runtime.files import write_json, write_rows
 from sprout.tasks.base import Limits
 
@@ -141,6 +142,7 @@ def make_model(folder: Path, case: Case, *, val_accuracy: float, best_epoch: int
         "parameters": 12345,
     }
     write_json(folder / "model.json", model | {"role": folder.name, "kept": kept})
+    write_sums(folder, ["model.json"])
     scores = {"accuracy": val_accuracy, "error_rate": 1 - val_accuracy, "log_loss": 0.5, "macro_f1": 0.75}
     metrics = {"best_epoch": best_epoch, "epochs": 3, "val": scores | {"calibration_error": 0.125}}
     write_json(folder / "metrics.json", metrics)

@@ -234,6 +234,17 @@ def test_another_card_keeps_the_weights(folder: Path) -> None:
     write_card(folder, replace(CARD, kept="teacher"))
     assert load_card(folder).kept == "teacher"
     load_model(folder)
+    assert [line.split()[1] for line in (folder / "SHA256SUMS").read_text().splitlines()] == [
+        "model.json",
+        "model.safetensors",
+    ]
+
+
+def test_another_card_does_not_hide_damaged_weights(folder: Path) -> None:
+    flip(folder / "model.safetensors", 0.5)
+    write_card(folder, replace(CARD, kept="teacher"))
+    with pytest.raises(UserError, match=r"model\.safetensors: damaged or changed"):
+        load_model(folder)
 
 
 def test_the_card_of_an_unknown_task_is_refused(folder: Path) -> None:

@@ -15,7 +15,6 @@ from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.data.store import label_table, write_store
-from sprout.engine import tracked
 from sprout.engine.tracked import TrainingSections
 from sprout.methods import Supervised
 from sprout.runtime.candidates import Candidate, release_taken
@@ -110,7 +109,7 @@ def test_the_control_with_the_best_policy_on_val_is_kept(workspace: Path, monkey
     assert is_trained(workspace / "control")
     left = [path.name for path in (workspace / "build/candidates/control").iterdir()]
     assert sorted(left) == sorted(
-        ["of another build", *(f"control, {policy}{end}" for policy in ("weak", "strong") for end in ("", ".handed"))]
+        ["of another build", *(f"control, {policy}{end}" for policy in ("weak", "strong") for end in ("", ".users"))]
     )
     release_taken("control")
     assert len(list((workspace / "build/candidates/control").iterdir())) == 5, "kept until DVC has taken the stage"
@@ -138,8 +137,8 @@ def test_the_better_one_on_val_is_handed_on(
     monkeypatch.setattr(student_module, "pool_figures", lambda *_: figures)
     monkeypatch.setattr(student_module, "judged_predictions", lambda model: (np.eye(2), np.arange(2)))
     cards: list[Any] = []
-    monkeypatch.setattr(tracked, "load_card", lambda model: card("classify", (2, 2, 1)))
-    monkeypatch.setattr(tracked, "write_card", lambda folder, written: cards.append(written))
+    monkeypatch.setattr(student_module, "load_card", lambda model: card("classify", (2, 2, 1)))
+    monkeypatch.setattr(student_module, "write_card", lambda folder, written: cards.append(written))
     out, rival = workspace / "out", ("control", workspace / "control")
     make_student(out, Examples([]), sections(), BUILD, None, rival)  # type: ignore[arg-type]
     assert (out / "model.safetensors").read_text() == kept
@@ -149,7 +148,7 @@ def test_the_better_one_on_val_is_handed_on(
     assert [(each.role, each.kept) for each in cards] == [("student", None if kept == "student" else kept)]
     assert sorted(path.name for path in (workspace / "build/candidates/student").iterdir()) == [
         "student",
-        "student.handed",
+        "student.users",
     ]
     release_taken("evaluate")
     assert list((workspace / "build/candidates/student").iterdir()) == []

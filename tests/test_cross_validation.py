@@ -17,8 +17,9 @@ from sprout.data.dataset import Examples
 from sprout.data.description import write_description
 from sprout.data.prepare.folds import assign_folds
 from sprout.data.store import label_table, open_store, write_store
-from sprout.engine import tracked
-from sprout.engine.tracked import TrainingSections, out_of_fold, plan_final, train_tracked
+from sprout.engine import plan, tracked
+from sprout.engine.plan import out_of_fold
+from sprout.engine.tracked import TrainingSections, plan_final, train_tracked
 from sprout.models.predictor import load_predictor
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json, write_json
@@ -230,7 +231,7 @@ def test_out_of_fold_results_are_in_the_order_of_the_labels(workspace: Path, mon
         def examine(self, predictor: Any, store: Any, what: str) -> np.ndarray:
             return np.full((len(store), 2), self.fold, np.float32)
 
-    monkeypatch.setattr(tracked, "load_predictor", Marked)
+    monkeypatch.setattr(plan, "load_predictor", Marked)
     found = out_of_fold([Path(str(fold)) for fold in range(FOLDS)], open_store(Path("data/prepared/train")))
     assert found[:, 0].tolist() == [(row // CLASSES) % FOLDS for row in range(N)]
 

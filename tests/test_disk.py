@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -90,6 +91,49 @@ def test_without_a_better_place_it_is_the_working_folder(
     with pytest.raises(SystemExit), exit_codes():
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert capsys.readouterr().err.startswith(f"error: {tmp_path}: No space left on device; ")
+
+
+def test_what_is_forbidden_beside_the_disk_is_no_error_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """A process of somebody else, a socket: the error names no file, unless the block that writes one does."""
+    with pytest.raises(PermissionError), exit_codes():
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+    with pytest.raises(SystemExit), exit_codes(), naming(Path("out")):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+    assert capsys.readouterr().err.startswith("error: out: Operation not permitted; ")
+
+
+def test_a_folder_that_does_not_fit(tmp_path: Path) -> None:
+    """`shutil.copytree` raises an error without a number, of all that it could not copy."""
+    (tmp_path / "model/folds/0").mkdir(parents=True)
+    (tmp_path / "model/metrics.json").write_text("{}")
+    for folder in ("", "folds/0"):
+        (tmp_path / "model" / folder / "weights").write_bytes(bytes(2 * LIMIT))
+    code = f"with atomic_folder(Path('out')) as folder: shutil.copytree('{tmp_path}/model', folder, dirs_exist_ok=True)"
+    head = HEAD.replace("import resource, sys", "import resource, shutil, sys")
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-c", f"{head}    {code}\n"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: out.tmp-new/")
+    assert "ulimit -f" in line
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[Errno 28] No space left on device: 'model/a' -> 'out/a'", "out/a: No space left on device; "),
+        ("[Errno 28] No space left on device", "out/b: No space left on device; "),
+        ("[Errno 13] Permission denied: 'model/a'", "model/a: Permission denied; "),
+        ("[Errno 2] No such file or directory: 'model/a'", None),
+        ("something else", None),
+    ],
+)
+def test_a_file_that_could_not_be_copied_is_the_place(text: str, line: str | None) -> None:
+    missing = ("model/c", "out/c", "[Errno 2] No such file or directory: 'model/c'")
+    found = disk_error(shutil.Error([missing, ("model/b", "out/b", text)]), Path("out"))
+    assert str(found).startswith(line) if line else found is None
+    assert disk_error(shutil.Error("'a' and 'a' are the same file"), Path("out")) is None
 
 
 def test_the_innermost_place_is_said() -> None:

@@ -100,6 +100,16 @@ def test_a_model_folder(carded: bool) -> None:
         torch.testing.assert_close(network(images), model.network(images))
 
 
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+def test_a_damaged_model_folder_is_refused(name: str) -> None:
+    """Checksums that were written anew beside the copy would hide it."""
+    folder = handmade.save(Path("models/mine"), handmade.model("classify", (6, 6, 1)))
+    (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+    said = refusal("models/mine", digest_of(folder / "model.safetensors"))
+    assert said.startswith(f"{Path('models/mine').resolve() / name}: damaged or changed: ")
+    assert os.listdir("out") == []
+
+
 def test_a_relative_path_is_in_the_main_workspace(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = written("a.pth")
     (workspace / "copy/out").mkdir(parents=True)

@@ -14,10 +14,11 @@ from sprout.config.train import OPTIMIZERS
 from sprout.data.dataset import Examples, TrainingData
 from sprout.data.store import label_table, open_store
 from sprout.engine import fingerprint as module
-from sprout.engine.fingerprint import CODE, OBSERVERS, RESULT, code, fingerprint, result_name
+from sprout.engine.fingerprint import CODE, OBSERVERS, STAGE_OF, code, dependencies, fingerprint, result_name
 from sprout.engine.initial import StartWeights
 from trainings import MLP, SGD, card_of, config_of, data_in, examples
 
+ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
     "config/fields.py": "types of settings; the settings themselves are in the fingerprint",
     "config/tree.py": "as above",
@@ -50,10 +51,14 @@ def name(data: TrainingData) -> Callable[..., str]:
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the code, which is fingerprinted in its place."""
-    shutil.copytree(module.SPROUT, tmp_path / "sprout", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(module, "SPROUT", tmp_path / "sprout")
-    return tmp_path / "sprout"
+    """A copy of the code, which is fingerprinted in its place; the working folder is the copy's project."""
+    project = tmp_path / "project"
+    for name in ("src", "pipelines"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "dvc.yaml", project)
+    monkeypatch.setattr(module, "SPROUT", project / "src/sprout")
+    monkeypatch.chdir(project)
+    return project / "src/sprout"
 
 
 def add_comment(path: Path) -> None:
@@ -71,14 +76,14 @@ class TestCode:
             add_comment(path)
             assert name() == before, path
 
-    @pytest.mark.parametrize("path", RESULT)
-    def test_a_comment_in_what_writes_the_result_changes_the_name_of_the_result_alone(
+    @pytest.mark.parametrize("path", ["engine/fit_estimator.py", "engine/tracked.py", "evaluate/calibration.py"])
+    def test_a_comment_in_what_takes_no_step_but_counts_for_dvc_changes_the_name_of_the_result_alone(
         self, copy: Path, name: Callable[..., str], path: str
     ) -> None:
-        before, result = name(), result_name(name())
+        before, result = name(), result_name(name(), "teacher")
         add_comment(copy / path)
         assert name() == before
-        assert result_name(name()) != result
+        assert result_name(name(), "teacher") != result
 
     @pytest.mark.parametrize(
         "path",
@@ -105,6 +110,40 @@ class TestCode:
         before = name()
         add_comment(copy / path)
         assert name() != before
+
+    @pytest.mark.parametrize(("role", "changed"), [("teacher", False), ("round", True), ("control", False)])
+    def test_the_result_depends_on_the_code_of_its_own_stage(self, copy: Path, role: str, changed: bool) -> None:
+        before = result_name("abc", role)
+        add_comment(copy / "selftraining/rounds.py")
+        for path in (copy / "tracking/run.py", copy / "runtime/progress.py", copy / "report/page.py"):
+            add_comment(path)
+        assert (result_name("abc", role) != before) == changed
+
+    def test_the_result_depends_on_a_module_that_only_dvc_knows(self, copy: Path) -> None:
+        """As one that the user's own network imports."""
+        helper, dvc = copy.parent / "own/helper.py", copy.parents[1] / "dvc.yaml"
+        helper.parent.mkdir()
+        helper.write_text("width = 1\n")
+        dvc.write_text(
+            dvc.read_text().replace("      - pipelines/train.py\n", "      - pipelines/train.py\n      - src/own\n")
+        )
+        before = result_name("abc", "teacher")
+        helper.write_text("width = 2\n")
+        assert result_name("abc", "teacher") != before
+
+    def test_the_result_depends_on_data_by_its_checksums(self, copy: Path) -> None:
+        pretrained = Path("data/pretrained")
+        pretrained.mkdir(parents=True)
+        (pretrained / "SHA256SUMS").write_text("1")
+        before = result_name("abc", "teacher")
+        (pretrained / "model.safetensors").write_text("large, and named by its checksum")
+        assert result_name("abc", "teacher") == before
+        (pretrained / "SHA256SUMS").write_text("2")
+        assert result_name("abc", "teacher") != before
+
+    def test_every_file_of_the_fingerprint_counts_for_the_stages_that_train(self) -> None:
+        for stage in set(STAGE_OF.values()):
+            assert {*map(Path.resolve, code())} - {path.resolve() for path in dependencies(stage)} == set(), stage
 
     def test_it_is_all_that_a_training_imports_but_for_what_changes_no_step(self) -> None:
         """Both ways: a new file belongs to CODE, to OBSERVERS, or, with a reason, to ELSEWHERE."""

@@ -17,6 +17,8 @@ from sprout.report.figures import history_curves
 from sprout.report.formatting import decimal
 from sprout.report.inputs import Model
 from sprout.report.pictures import GALLERY_BYTES, picture, pictures
+from sprout.runtime.checksums import write_sums
+from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json, write_json
 from sprout.tasks import TASKS
 from sprout.tasks.base import Score
@@ -199,7 +201,16 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for role in ("teacher", "student"):
         path = tmp_path / role / "model.json"
         write_json(path, read_json(path) | {"task": "toy"})
+        write_sums(path.parent, ["model.json"])
     return tmp_path
+
+
+@pytest.mark.parametrize("role", ["teacher", "student"])
+def test_a_changed_card_is_refused(toy: Path, role: str) -> None:
+    path = toy / role / "model.json"
+    write_json(path, read_json(path) | {"temperature": 3.0})
+    with pytest.raises(UserError, match=rf"{role}/model\.json: damaged or changed"):
+        task_builds.write_page(toy, GRADIENT_DESCENT, 6)
 
 
 def test_a_task_without_a_page_of_its_own_gets_a_complete_one(toy: Path) -> None:

@@ -1,6 +1,7 @@
 """The stage `pseudo_label`: rounds in which models label the pool, and the files that it writes."""
 
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sprout.evaluate.labellers import labellings
 from sprout.models.card import save_model
 from sprout.models.predictor import load_predictor
 from sprout.runtime.candidates import release_taken
+from sprout.runtime.errors import UserError
 from sprout.runtime.files import write_json
 from sprout.selftraining.round_files import HISTORY, PREDICTIONS, write_none
 from sprout.selftraining.rounds import make_pseudo_labels
@@ -215,8 +217,44 @@ def test_a_teacher_that_dvc_has_not_taken_is_not_trained_again(
     (Path("build/checkpoints/teacher") / steps).mkdir()  # killed before its run was logged
     assert stage() == first
     assert names == ["teacher"] * 2
+    weights = (kept / "model.safetensors").read_bytes()
+    (kept / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    with pytest.raises(UserError, match=rf"{kept}/model.safetensors: damaged or changed: .*; remove the folder"):
+        stage()
+    shutil.rmtree(kept)
+    assert stage() == first
+    assert names == ["teacher"] * 3
     release_taken("pseudo_label")
     assert not kept.exists()
+
+
+def test_a_training_that_an_equal_one_has_ended_while_it_waited_is_not_repeated(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of two queued experiments with the same teacher: the second one has looked before the first one has ended."""
+    trained, real, lock, waits = list[Path](), tracked.train_and_log, tracked.only_one, [True]
+
+    def train(folder: Path, *given: Any) -> None:
+        trained.append(folder)
+        real(folder, *given)
+
+    def wait(checkpoints: Path) -> AbstractContextManager[bool]:
+        if waits:
+            waits.clear()
+            stage(Path("models/of_the_first"))
+        return lock(checkpoints)
+
+    def stage(folder: Path) -> None:
+        tracked.train_teacher(folder, Examples.open("data/prepared/train"), sections(epochs=3), BUILD)
+
+    monkeypatch.setattr(tracked, "train_and_log", train)
+    monkeypatch.setattr(tracked, "only_one", wait)
+    stage(TEACHER)
+    (model,) = trained
+    assert capsys.readouterr().err.count(f"was trained before, and is taken from {model}") == 1
+    weights = {(folder / "model.safetensors").read_bytes() for folder in (TEACHER, Path("models/of_the_first"), model)}
+    assert len(weights) == 1
+    assert not any(path.is_dir() for path in Path("build/checkpoints/teacher").iterdir())
 
 
 def test_rounds_of_the_same_labels_share_a_model(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

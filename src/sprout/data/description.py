@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sprout.runtime.checksums import check_sums, write_sums
+from sprout.runtime.checksums import REMEDY, check_sums, write_sums
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import read_json, write_json
 
 CLASSES, SUMMARY = "classes.json", "summary.json"
-REMEDY = "`dvc repro` makes it again"
 
 
 @dataclass(frozen=True)

@@ -47,16 +47,21 @@ def spent_seconds(folder: Path) -> float:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Lock a training, so that of two equal trainings at the same time the second one waits."""
+def only_one(folder: Path) -> Iterator[bool]:
+    """Lock a training, so that of two equal trainings at the same time the second one waits.
+
+    Yields:
+        Whether the folder was there: an earlier attempt at the training has not ended well.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = folder.with_suffix(".lock")  # beside the folder, which the first training removes
     with FileLock(lock):
+        began = folder.exists()
         folder.mkdir(exist_ok=True)
         for half_written in folder.glob("*.tmp-new"):
             half_written.unlink()
         try:
-            yield
+            yield began
         finally:
             if not folder.exists():
                 lock.unlink(missing_ok=True)  # a waiting process creates a new one

@@ -1,4 +1,4 @@
-"""The fingerprint of a training: a name for everything that its steps depend on, under which its checkpoints are."""
+"""The fingerprint of a training, which names its checkpoints, and the name of its result."""
 
 import hashlib
 import json
@@ -11,9 +11,11 @@ from typing import Any
 
 from sprout.config.model import Target
 from sprout.config.train import GradientDescent, Training
+from sprout.config.workspace import read_yaml
 from sprout.data.dataset import Examples, Measured, TrainingData
 from sprout.engine.initial import StartWeights
 from sprout.models.card import ModelCard
+from sprout.runtime.checksums import SUMS
 
 SPROUT = Path(__file__).parents[1]
 OBSERVERS = (
@@ -44,8 +46,10 @@ CODE = (
     "weights/warm_start.py",
 )
 """Files and folders whose change may change the steps."""
-RESULT = ("engine/result.py", "evaluate/calibration.py", "evaluate/class_metrics.py", "evaluate/significance.py")
-"""Files that change no step, but what is written of a finished training."""
+STAGE_OF = {"teacher": "train", "train": "train", "round": "pseudo_label", "control": "control", "student": "retrain"}
+"""By role of a model the stage of `dvc.yaml` that trains it; `sprout train` depends on what the stage `train` does."""
+MADE = ("data/", "models/")
+"""Where what earlier stages have made is, large files beside records with their checksums."""
 OBSERVING = ("checkpoint_minutes", "log_steps")
 """Settings that change no step."""
 LIBRARIES = ("numpy", "pytorch-lightning", "scikit-learn", "torch", "torchvision")
@@ -75,12 +79,31 @@ def fingerprint(training: Training, card: ModelCard, start: StartWeights | None,
     return digest.hexdigest()[:16]
 
 
-def result_name(fingerprint: str) -> str:
-    """The name of the result of a training: of its fingerprint, and of the code that measures and writes it."""
+def result_name(fingerprint: str, role: str) -> str:
+    """The name of the result of a training: of its fingerprint, and of all files that its stage depends on.
+
+    When DVC runs a stage because a dependency has changed, no result from before has the name that is asked for.
+
+    Args:
+        fingerprint: of the training.
+        role: of the model: teacher, round, control, student or train.
+    """
     digest = hashlib.sha256(fingerprint.encode())
-    for path in RESULT:
-        digest.update((SPROUT / path).read_bytes())
+    for path in dependencies(STAGE_OF[role]):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+def dependencies(stage: str) -> Iterator[Path]:
+    """The files that a stage depends on by `dvc.yaml`; of what earlier stages have made, those with checksums."""
+    project = SPROUT.parents[1]
+    for dep in read_yaml(project / "dvc.yaml")["stages"][stage]["deps"]:
+        made = dep.startswith(MADE)
+        path = Path(dep) if made else project / dep
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
+            counts = file.name == SUMS or file.suffix == ".json" if made else "__pycache__" not in file.parts
+            if counts and file.is_file():
+                yield file
 
 
 def add_examples(digest: Any, examples: Examples, columns: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 """Plan a training: find its examples, its model card and its initial weights, and check that they fit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,19 +10,21 @@ from sprout.config.model import Model
 from sprout.config.train import Fitting, GradientDescent, Training, learned_task
 from sprout.data.dataset import Examples, Measured, TrainingData
 from sprout.data.description import describe
-from sprout.data.store import Array, open_store
+from sprout.data.store import Array, Store, open_store
 from sprout.engine.checks import check_examples, check_machine, check_settings
 from sprout.engine.dry_run import dry_run
 from sprout.engine.initial import StartWeights, initial_card
-from sprout.models.card import REMEDY, ModelCard
-from sprout.runtime.checksums import check_sums, sha256
+from sprout.models.card import ModelCard
+from sprout.models.predictor import load_predictor
+from sprout.runtime.checksums import REMEDY, check_sums, sha256
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
+from sprout.runtime.model_folder import WEIGHTS
 from sprout.runtime.progress import waiting
 from sprout.runtime.run_context import RunContext
 from sprout.tasks.base import Task
 
-WEIGHTS = Path("data/pretrained")
+PRETRAINED = Path("data/pretrained")
 """The output of the stage `pretrained`."""
 TEACHER = Path("models/teacher")
 FOLDS = "folds"
@@ -123,7 +126,7 @@ def start_weights(section: str, training: Training, fold: int | None) -> StartWe
         return teacher_weights(f"{section}.start=teacher", TEACHER if fold is None else TEACHER / FOLDS / str(fold))
     if isinstance(training, GradientDescent) and training.start == "scratch":
         return None
-    path = WEIGHTS / "pretrained.json"
+    path = PRETRAINED / "pretrained.json"
     if not path.is_file():
         raise UserError(f"{path}: not found; `dvc repro pretrained` makes it")
     record = read_json(path)
@@ -140,11 +143,11 @@ def pretrained_weights(checksum: str) -> StartWeights:
     Raises:
         UserError: they are missing, or differ from the checksum that it recorded.
     """
-    path = WEIGHTS / "model.safetensors"
+    path = PRETRAINED / WEIGHTS
     found = sha256(path) if path.is_file() else "no file"
     if found != checksum:
         raise UserError(f"{path}: expected SHA-256 {checksum}, found {found}; run `dvc repro pretrained`")
-    return StartWeights(WEIGHTS, checksum)
+    return StartWeights(PRETRAINED, checksum)
 
 
 def teacher_weights(key: str, teacher: Path) -> StartWeights:
@@ -153,8 +156,25 @@ def teacher_weights(key: str, teacher: Path) -> StartWeights:
     Raises:
         UserError: the stage `train` has not run, or its weights are damaged.
     """
-    path = teacher / "model.safetensors"
+    path = teacher / WEIGHTS
     if not path.is_file():
         raise UserError(f"{path}: not found, and {key} starts from it; `dvc repro train` makes it")
     check_sums(teacher, [path.name], REMEDY)
     return StartWeights(teacher, sha256(path), key, head=True)
+
+
+def out_of_fold(models: Sequence[Path], train: Store) -> Array:
+    """The results of `Task.examine` for all training examples, each from the model that has not learned from it.
+
+    Args:
+        models: of each fold in turn.
+        train: the training split.
+    """
+    folds, parts = train.columns("fold")["fold"].to_numpy(), []
+    for fold, folder in enumerate(models):
+        predictor, rows = load_predictor(folder), np.flatnonzero(folds == fold)
+        parts.append((rows, predictor.task.examine(predictor, train.part(rows), f"fold {fold + 1}")))
+    found = np.empty((len(train), *parts[0][1].shape[1:]), np.float32)
+    for rows, examined in parts:
+        found[rows] = examined
+    return found

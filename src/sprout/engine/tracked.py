@@ -3,7 +3,6 @@
 import shutil
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,15 +15,15 @@ from sprout.config.tree import leaves
 from sprout.config.workspace import Build, choice, section
 from sprout.data.dataset import Examples
 from sprout.data.description import describe
-from sprout.data.store import STORES, Array, Store, open_store
+from sprout.data.store import STORES, open_store
 from sprout.engine.checkpoints import checkpoint_folder, only_one, spent_seconds
 from sprout.engine.fingerprint import fingerprint, result_name
-from sprout.engine.plan import FOLDS, Plan, plan
-from sprout.models.card import load_card, write_card
-from sprout.models.predictor import load_predictor
-from sprout.runtime.candidates import Candidate, candidate_folder
+from sprout.engine.plan import FOLDS, Plan, out_of_fold, plan
+from sprout.runtime.candidates import Candidate, candidate_folder, take
+from sprout.runtime.checksums import check_sums
 from sprout.runtime.files import atomic_folder, read_json
-from sprout.runtime.launch import rank
+from sprout.runtime.launch import is_rank, rank
+from sprout.runtime.model_folder import CARD, WEIGHTS
 from sprout.runtime.run_context import Log, RunContext
 from sprout.tracking import TRIAL_STATE, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri, trained_on
 from sprout.tracking.trial import Reporter, Trial
@@ -119,12 +118,25 @@ def train_candidate(examples: Examples, sections: TrainingSections, build: Build
 def trained(planned: Plan, tracking: Tracking, build: Build, *, role: str, name: str) -> Path:
     """The folder of a planned training among the candidates; it is trained unless it is there."""
     steps = fingerprint_of(planned)
-    folder, checkpoints = candidate_folder(role) / result_name(steps), checkpoint_folder(role) / steps
-    if not folder.is_dir() or checkpoints.exists():  # which are removed when the result is logged
-        train_planned(folder, planned, tracking, build, role=role, name=name)
-    elif rank() == 0:
-        print(f"{name}: was trained before, and is taken from {folder}", file=sys.stderr)
+    folder = candidate_folder(role) / result_name(steps, planned.card.role)
+    checkpoints = checkpoint_folder(role) / steps
+    # The checkpoints are removed when the result is logged.
+    if checkpoints.exists() or not (folder.is_dir() if rank() > 0 else taken(folder, name)):
+        train_planned(folder, planned, tracking, build, role=role, name=name, candidate=True)
     return folder
+
+
+def taken(folder: Path, name: str) -> bool:
+    """Take a finished model and say so; False if it is not there.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    if not take(folder):
+        return False
+    check_sums(folder, [CARD, WEIGHTS], "remove the folder, and run the command again to train anew")
+    print(f"{name}: was trained before, and is taken from {folder}; to train it again, remove that", file=sys.stderr)
+    return True
 
 
 def plan_final(examples: Examples, sections: TrainingSections, build: Build, *, role: str, name: str) -> Plan:
@@ -147,23 +159,6 @@ def plan_final(examples: Examples, sections: TrainingSections, build: Build, *, 
     return replace(planned, folds=tuple(models))
 
 
-def out_of_fold(models: Sequence[Path], train: Store) -> Array:
-    """The results of `Task.examine` for all training examples, each from the model that has not learned from it.
-
-    Args:
-        models: of each fold in turn.
-        train: the training split.
-    """
-    folds, parts = train.columns("fold")["fold"].to_numpy(), []
-    for fold, folder in enumerate(models):
-        predictor, rows = load_predictor(folder), np.flatnonzero(folds == fold)
-        parts.append((rows, predictor.task.examine(predictor, train.part(rows), f"fold {fold + 1}")))
-    found = np.empty((len(train), *parts[0][1].shape[1:]), np.float32)
-    for rows, examined in parts:
-        found[rows] = examined
-    return found
-
-
 def train_planned(
     folder: Path,
     planned: Plan,
@@ -173,18 +168,28 @@ def train_planned(
     role: str,
     name: str | None = None,
     trial: Trial | None = None,
+    candidate: bool = False,
 ) -> None:
-    """`train_tracked`, for a training that has been planned; `name` is that of the run."""
+    """`train_tracked`, for a training that has been planned; `name` is that of the run.
+
+    A candidate is for a stage to choose; one that an equal training has made while this one waited for it is taken.
+    """
     checkpoints = (trial.checkpoints if trial else checkpoint_folder(role)) / fingerprint_of(planned)
     if rank() > 0:
         planned.run(folder, RunContext(name or role, checkpoints))
         return
     data, git = data_hashes(Path.cwd(), trained_on(planned.card.role)), git_state(Path.cwd())
-    with only_one(checkpoints):
+    with only_one(checkpoints) as began:
+        # Several ranks cannot turn back: the others have begun.
+        if candidate and not began and not is_rank() and taken(folder, name or role):
+            shutil.rmtree(checkpoints)
+            return
         info = RunInfo(build, role, tracking_uri(), data, git, name=name)
         with tracked_run(placed(info, planned.card.role, trial), waits=trial is None) as run:
             context = RunContext(name or role, checkpoints, reporter(run, trial, planned.training))
             train_and_log(folder, planned, context, run)
+            if candidate:
+                take(folder)
             if trial:
                 trial.keep(folder)
                 run.set_tags({TRIAL_STATE: "COMPLETE"})
@@ -237,10 +242,3 @@ def train_beside(folder: Path, build: Build, role: str, trial: Trial | None = No
         Pruned: the sweep has ended the trial.
     """
     train_tracked(folder, Examples.open(*STORES), TrainingSections.of(build, "train"), build, role=role, trial=trial)
-
-
-def hand_on(model: Path, student: Path, kept: str | None) -> None:
-    """Copy a model folder as the student; `kept` names another model that takes the student's place."""
-    with atomic_folder(student) as folder:
-        shutil.copytree(model, folder, dirs_exist_ok=True)
-        write_card(folder, replace(load_card(model), role="student", kept=kept))

@@ -6,13 +6,12 @@ from pathlib import Path
 from torch import Tensor
 
 from sprout.models.architecture import Architecture, architecture_from_dict
-from sprout.runtime.checksums import check_sums, write_sums
+from sprout.runtime.checksums import REMEDY, renew_sum, write_sums
 from sprout.runtime.errors import UserError, one_line
-from sprout.runtime.files import read_json, write_json
+from sprout.runtime.files import write_json
+from sprout.runtime.model_folder import CARD, WEIGHTS, read_card
 from sprout.weights.tensor_file import save_tensors
 
-CARD, WEIGHTS = "model.json", "model.safetensors"
-REMEDY = "`dvc repro` makes it again"
 OUT_OF_FOLD = "out_of_fold.npy"
 """The file of a model folder with what cross-validation gives for each training example, as `Task.examine` does."""
 
@@ -54,13 +53,14 @@ class ModelCard:
 def save_model(folder: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
     """Write both files into an existing folder, and their checksums."""
     save_tensors(folder / WEIGHTS, weights)
-    write_card(folder, card)
+    write_json(folder / CARD, asdict(card))
+    write_sums(folder, [CARD, WEIGHTS])
 
 
 def write_card(folder: Path, card: ModelCard) -> None:
-    """Write `model.json` beside the weights, and the checksums of both."""
+    """Write another `model.json` beside the weights, and its checksum; the one that the weights had stays theirs."""
     write_json(folder / CARD, asdict(card))
-    write_sums(folder, [CARD, WEIGHTS])
+    renew_sum(folder, CARD)
 
 
 def load_card(folder: Path) -> ModelCard:
@@ -69,12 +69,8 @@ def load_card(folder: Path) -> ModelCard:
     Raises:
         UserError: there is none, or it is damaged.
     """
-    path = folder / CARD
-    if not path.exists():
-        raise UserError(f"{path}: no trained model here; `dvc repro` makes one")
-    check_sums(folder, [CARD], REMEDY)
+    values = read_card(folder)
     try:
-        values = read_json(path)
         return ModelCard(**values | {"architecture": architecture_from_dict(values["architecture"])})
     except (ValueError, TypeError, KeyError, UserError) as error:
-        raise UserError(f"{path}: damaged ({one_line(error)}); {REMEDY}") from None
+        raise UserError(f"{folder / CARD}: damaged ({one_line(error)}); {REMEDY}") from None

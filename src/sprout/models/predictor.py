@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from sprout.data.store import Array, Store
 from sprout.models.build import build_network
-from sprout.models.card import REMEDY, WEIGHTS, ModelCard, load_card
+from sprout.models.card import ModelCard, load_card
 from sprout.models.normalise import Normalise, network_shape
-from sprout.runtime.checksums import check_sums
+from sprout.runtime.checksums import REMEDY, check_sums
 from sprout.runtime.errors import UserError, one_line
+from sprout.runtime.model_folder import WEIGHTS
 from sprout.runtime.progress import track
 from sprout.tasks import task_named
 from sprout.tasks.base import Task

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from sprout.data.store import Array, class_indices, read_labels
 from sprout.evaluate.tested_on import CROSS_VALIDATION, tested_on
 from sprout.runtime.files import read_json, read_rows
+from sprout.runtime.model_folder import CARD, read_card
 from sprout.tasks.scores import Metrics
 
 SPLITS = ("train", "val", "unlabelled", "test")
@@ -103,8 +104,9 @@ def read_inputs(
 
     Raises:
         FileNotFoundError: a stage has not written a file; the error names it.
+        UserError: a model card is missing or damaged.
     """
-    kept = read_json(models["student"] / "model.json")["kept"]
+    kept = read_card(models["student"])["kept"]
     shown = {role: folder for role, folder in models.items() if not (kept and role == "student")}
     tables = {split: read_labels(prepared / split) for split in SPLITS}
     metrics = read_json(evaluation / "metrics.json")
@@ -114,7 +116,7 @@ def read_inputs(
         summary=read_json(prepared / "summary.json"),
         labels={split: class_indices(table) for split, table in tables.items()},
         targets={split: known(table, target) for split, table in tables.items()},
-        models={role: read_model(folder) for role, folder in shown.items() if (folder / "model.json").exists()},
+        models={role: read_model(folder) for role, folder in shown.items() if (folder / CARD).exists()},
         kept=kept,
         gate=read_if_there(models["student"] / "gate.json"),
         pool=read_if_there(models["student"] / "pool.json"),
@@ -138,7 +140,7 @@ def read_model(folder: Path) -> Model:
     rows = read_rows(folder / "history.csv")
     columns = list(rows[0]) if rows else []
     history = {column: np.array([to_float(row[column]) for row in rows]) for column in columns}
-    return Model(folder, read_json(folder / "model.json"), read_json(folder / "metrics.json"), history)
+    return Model(folder, read_card(folder), read_json(folder / "metrics.json"), history)
 
 
 def to_float(text: str) -> float:

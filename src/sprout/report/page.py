@@ -10,7 +10,8 @@ from markupsafe import Markup
 from sprout.report import figures, formatting, tables
 from sprout.report.inputs import SPLITS, Inputs, read_inputs
 from sprout.report.pool_notes import pool_notes
-from sprout.runtime.files import atomic_write, read_json
+from sprout.runtime.files import atomic_write
+from sprout.runtime.model_folder import read_card
 from sprout.tasks import task_named
 from sprout.tasks.base import Task
 
@@ -53,9 +54,9 @@ def write_report(
 
     Raises:
         FileNotFoundError: an earlier stage has not written a file.
-        UserError: a store that examples are taken from is damaged.
+        UserError: a model card, or a store that examples are taken from, is damaged.
     """
-    task = task_named(read_json(models["teacher"] / "model.json")["task"])
+    task = task_named(read_card(models["teacher"])["task"])
     inputs = read_inputs(prepared, pseudo_labels, models, evaluation, target=task.column or "label")
     template, of_task = _environment().get_template("page.html.j2"), _task(task, inputs, prepared, examples)
     page = template.render(

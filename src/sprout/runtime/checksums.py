@@ -8,6 +8,8 @@ from pathlib import Path
 from sprout.runtime.errors import UserError
 
 SUMS = "SHA256SUMS"
+REMEDY = "`dvc repro` makes it again"
+"""What helps against damage of what a stage has written."""
 VERIFIED = Path("build/verified")
 """An empty file for each check of large files, named by what they were when they passed it."""
 
@@ -16,6 +18,13 @@ def write_sums(folder: Path, names: Sequence[str]) -> None:
     """Write the SHA-256 of these files of a folder into its `SHA256SUMS`, which `sha256sum --check` reads."""
     lines = [f"{sha256(folder / name)}  {name}\n" for name in names]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def renew_sum(folder: Path, name: str) -> None:
+    """Write the SHA-256 of this file of a folder into its `SHA256SUMS`; those of other files stay as they are."""
+    path = folder / SUMS
+    recorded = (read_sums(path) if path.is_file() else {}) | {name: sha256(folder / name)}
+    path.write_text("".join(f"{each}  {other}\n" for other, each in recorded.items()), encoding="utf-8")
 
 
 def check_sums(folder: Path, names: Sequence[str], remedy: str) -> None:

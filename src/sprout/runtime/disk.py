@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,10 @@ REMEDIES = {
 """What helps, by the number of the error."""
 NUMBER = re.compile(r"\(os error (\d+)\)")
 """As Rust's libraries write it."""
+COPYING = re.compile(r"\[Errno (\d+)\] [^:]*(?:: '([^']*)')?(?: -> '([^']*)')?")
+"""An error of the system as text: its number, and the files that it names. `shutil.copytree` collects these."""
+RIGHTS = (errno.EACCES, errno.EPERM)
+"""Errors not of the disk alone: a socket or a process may be forbidden, too."""
 CUT = re.compile(r"\d+ requested and \d+ written")
 """As numpy says that not all of an array was written."""
 
@@ -44,21 +49,34 @@ def naming(path: Path) -> Iterator[None]:
         raise found from error
 
 
-def disk_error(error: Exception, path: Path) -> DiskError | None:
+def disk_error(error: Exception, path: Path | None) -> DiskError | None:
     """The error of the disk as one line; None for any other error.
 
     Args:
         error: of the system, or of a library that wraps it.
-        path: where it happened, unless the error itself names a file.
+        path: where it happened, unless the error itself names a file; None where that is not known.
     """
     if isinstance(error, DiskError):
         return error
+    if isinstance(error, shutil.Error):
+        return next(filter(None, (disk_error(each, path) for each in copy_errors(error))), None)
     reason = reason_of(error)
-    if reason is None:
-        return None
     # The second name is where a file should have gone.
     place = getattr(error, "filename2", None) or getattr(error, "filename", None) or path
-    return DiskError(f"{os.fspath(place)}: {reason}, then run the command again")
+    if reason is None or (place is None and isinstance(error, OSError) and error.errno in RIGHTS):
+        return None
+    return DiskError(f"{os.fspath(place or Path.cwd())}: {reason}, then run the command again")
+
+
+def copy_errors(error: shutil.Error) -> list[OSError]:
+    """The errors of single files in copying a folder, of which `shutil` keeps the text."""
+    errors = []
+    for _, target, text in error.args[0] if isinstance(error.args[0], list) else []:
+        if found := COPYING.match(str(text)):
+            number, *names = found.groups()
+            source, other = names if names[0] else (os.fspath(target), None)
+            errors.append(OSError(int(number), os.strerror(int(number)), source, None, other))
+    return errors
 
 
 def reason_of(error: Exception) -> str | None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -55,7 +54,7 @@ def exit_codes() -> Iterator[None]:
         if has_lost_others(error):
             print(f"process {rank()}: has lost the connection to another process", file=sys.stderr)
             sys.exit(1)
-        found = disk_error(error, Path.cwd())
+        found = disk_error(error, None)
         if found is None:
             raise
         print("error:", one_line(found), file=sys.stderr)

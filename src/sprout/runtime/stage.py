@@ -17,7 +17,7 @@ from sprout.runtime.signals import die_with_parent, exit_codes
 
 LOCK = Path("build/stage.lock")
 WRITTEN = ("build", "build/downloads", "data", "models", "reports")
-"""Where stages write, each file and folder at once."""
+"""Where stages write files and folders, each replaced as a whole."""
 USERS = ("source.tmp-new", "source.tmp-old")
 """What `sprout new` writes beside the stages, in `data/`."""
 

@@ -16,6 +16,7 @@ from sprout.methods.base import Policy
 from sprout.models.card import OUT_OF_FOLD
 from sprout.runtime.files import atomic_folder, read_json, read_rows, write_json
 from sprout.runtime.launch import rank
+from sprout.runtime.model_folder import CARD
 
 RECORD = "control.json"
 MEASURED = {"val_loss": "log_loss", "val_accuracy": "accuracy"}
@@ -85,7 +86,7 @@ def write_untrained(folder: Path, why: str) -> None:
 
 def is_trained(folder: Path) -> bool:
     """Whether the folder of the stage holds a model."""
-    return (folder / "model.json").exists()
+    return (folder / CARD).exists()
 
 
 def best_value(model: Path, monitor: str) -> float:

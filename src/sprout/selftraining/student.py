@@ -1,7 +1,8 @@
 """The student: trained on what the unlabelled examples give, and handed on unless its rival is better on val."""
 
+import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.data.store import Array, Store, class_indices
 from sprout.engine.plan import TEACHER
-from sprout.engine.tracked import PREPARED, TrainingSections, hand_on, train_candidate
+from sprout.engine.tracked import PREPARED, TrainingSections, train_candidate
 from sprout.evaluate.judged import judged_by
+from sprout.models.card import load_card, write_card
 from sprout.models.predictor import load_predictor
 from sprout.report.pool_notes import pool_notes
-from sprout.runtime.files import write_json
+from sprout.runtime.files import atomic_folder, write_json
 from sprout.runtime.launch import rank
 from sprout.selftraining.gate import WORSE, Verdict, judge
 from sprout.selftraining.pool_figures import pool_figures
@@ -62,6 +64,13 @@ def make_student(
     write_json(folder / GATE, asdict(verdict))
     write_json(folder / POOL, figures)
     candidate.hand_over("retrain")
+
+
+def hand_on(model: Path, student: Path, kept: str | None) -> None:
+    """Copy a model folder as the student; `kept` names another model that takes the student's place."""
+    with atomic_folder(student) as folder:
+        shutil.copytree(model, folder, dirs_exist_ok=True)
+        write_card(folder, replace(load_card(model), role="student", kept=kept))
 
 
 def right(model: Path) -> Array:

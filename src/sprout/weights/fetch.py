@@ -9,9 +9,10 @@ from sprout.config.pretrained import TORCHVISION
 from sprout.config.workspace import main_workspace
 from sprout.data.manifest import checksums
 from sprout.data.sources.transfer import UnreachableError, fetch_file, redact
-from sprout.runtime.checksums import write_sums
+from sprout.runtime.checksums import check_sums, write_sums
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import write_json
+from sprout.runtime.model_folder import CARD, WEIGHTS
 from sprout.weights.published import build_network, cached_file, published_weights
 from sprout.weights.tensor_file import load_tensors, save_tensors
 
@@ -30,15 +31,17 @@ def fetch_pretrained(source: str, folder: Path, partial: Path, *, sha256: str | 
     Raises:
         UserError: the weights cannot be fetched, or are not the expected ones.
     """
-    weights = folder / "model.safetensors"
+    weights = folder / WEIGHTS
     if source.startswith(TORCHVISION):
         fetch_published(weights, source)
     else:
         file, card = model_files(source)
+        if card is not None:
+            check_sums(card.parent, [CARD, WEIGHTS], "take the model folder anew from where it was trained")
         fetch_weights(weights, partial, file, redact(source), sha256)
         if card is not None:
-            shutil.copyfile(card, folder / "model.json")
-            write_sums(folder, ["model.json", "model.safetensors"])
+            shutil.copyfile(card, folder / CARD)
+            write_sums(folder, [CARD, WEIGHTS])
     (found,) = checksums([weights])
     write_json(folder / "pretrained.json", {"source": redact(source), "sha256": sha256, "weights": found})
 
@@ -56,11 +59,9 @@ def model_files(source: str) -> tuple[str, Path | None]:
     else:
         path = main_workspace() / Path(source).expanduser()
         if path.is_dir():
-            weights, card = path / "model.safetensors", path / "model.json"
+            weights, card = path / WEIGHTS, path / CARD
             if not weights.is_file():
-                raise UserError(
-                    f"pretrained.source={source}: no model.safetensors in it; give a model folder, or a file"
-                )
+                raise UserError(f"pretrained.source={source}: no {WEIGHTS} in it; give a model folder, or a file")
             return str(weights), card if card.is_file() else None
         file = str(path)
     if not file.partition("?")[0].endswith(SUFFIXES):

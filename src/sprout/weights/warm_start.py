@@ -6,6 +6,7 @@ from torch import nn
 
 from sprout.models.features import last_dense
 from sprout.runtime.errors import UserError
+from sprout.runtime.model_folder import WEIGHTS
 from sprout.weights.tensor_file import load_tensors
 
 COUNTER = ".num_batches_tracked"
@@ -38,7 +39,7 @@ def load_pretrained(network: nn.Module, folder: Path, *, head: bool = False, key
     Raises:
         UserError: there are no weights, or they are those of another network.
     """
-    path = folder / "model.safetensors"
+    path = folder / WEIGHTS
     weights = load_tensors(path, f"{path} (run `dvc repro pretrained`)")
     state, skipped = network.state_dict(), None if head else f"{head_of(network)}."
     if not any(name in state for name in weights):
