@@ -298,3 +298,10 @@ def test_a_file_that_is_no_table(tmp_path: Path, content: bytes, message: str) -
     (tmp_path / "paper").write_bytes(content)
     with pytest.raises(UserError, match=message):
         detect_format(tmp_path / "paper", tmp_path)
+
+
+def test_a_folder_of_text_files_has_no_data(tmp_path: Path) -> None:
+    for name in ("0.txt", "1.txt"):
+        (tmp_path / name).write_text("a note\n")
+    with pytest.raises(UserError, match=r"no data here, only 0\.txt, 1\.txt; accepted: "):
+        detect_format(tmp_path, tmp_path)

@@ -175,6 +175,8 @@ def refuse_other_lists(root: Path, entries: list[Entry], *, classes: bool) -> No
         UserError: there is one.
     """
     lists = [entry.name for entry in entries if entry.is_file() and Path(entry.name.lower()).suffix in LIST_SUFFIXES]
+    if lists and all(entry.is_file() and is_document(entry.name) for entry in entries):
+        raise UserError(f"{root}: no data here, only {listed(lists)}; accepted: {ACCEPTED}; see {GUIDE}")
     lists = [name for name in lists if not Path(name.lower()).stem.startswith(("readme", "license"))]
     if lists and not classes:
         raise UserError(
