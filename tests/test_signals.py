@@ -160,6 +160,19 @@ def test_a_second_signal_after_an_ignored_one_still_lets_it_save() -> None:
     assert process.returncode == 143
 
 
+def test_a_signal_during_the_exit_ends_it_without_a_traceback() -> None:
+    process = start(
+        "import atexit\n"
+        "atexit.register(lambda: (print('exits', flush=True), time.sleep(30)))\n"
+        "with exit_codes():\n    pass\n"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "exits\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=SECONDS)[1] == ""
+    assert process.returncode == -signal.SIGTERM
+
+
 def test_any_other_ignored_exception_is_said_as_before() -> None:
     code = (
         "with exit_codes():\n    class Bad:\n"

@@ -65,6 +65,9 @@ def exit_codes() -> Iterator[None]:
         sys.exit(128 + killed.signum)
     finally:
         sys.unraisablehook = hook
+        for signum in ENDING:  # from here on the process only exits, where an exception would be a traceback
+            if signal.getsignal(signum) == raise_killed:
+                signal.signal(signum, signal.SIG_DFL)
 
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
