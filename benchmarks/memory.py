@@ -21,7 +21,7 @@ from benchmarks.training import compose, make_training, open_data, random_data, 
 from benchmarks.workspace import PROJECT, child_environment
 from sprout.runtime.run_context import log_nothing
 
-GOAL = 300.0  # MiB
+GOAL = 150.0  # MiB
 SHAPE = (32, 32, 3)
 VAL = 1000
 BATCH = 8192

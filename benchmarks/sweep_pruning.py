@@ -16,9 +16,9 @@ from optuna.trial import FrozenTrial
 from benchmarks.paired import parser, positive
 from benchmarks.sweeps import FASHION, run_sweep, workspace
 
-GOAL = 0.25
-WITHIN = 0.003
-"""Accepted difference of the best values: 0.3 points."""
+GOAL = 0.20
+WITHIN = 0.002
+"""Accepted difference of the best values: 0.2 points."""
 PRUNERS = ["successive_halving", "hyperband", "median"]
 KEPT = (1, 2, 3, 4, 6)
 WORKERS = 2

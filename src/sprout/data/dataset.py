@@ -36,6 +36,12 @@ class Examples:
             if target is None
             else joined([table[target].to_numpy() for _, table in self.tables], TARGETS[target])
         )
+        if len(self.tables) == 1:
+            # Of millions of rows, the same numbers twice in memory would count.
+            store, table = self.tables[0]
+            self.tables = [(store, sharing(sharing(table, "row", self.rows), target, self.targets))]
+            del known, table
+            pa.default_memory_pool().release_unused()
 
     @classmethod
     def of(cls, *stores: Store, target: str | None = None) -> "Examples":
@@ -146,6 +152,13 @@ def rows_with_target(table: pa.Table, target: str | None) -> pa.Table:
     return table.filter(table[target].is_valid()) if target and table[target].null_count else table
 
 
+def sharing(table: pa.Table, name: str | None, values: Array) -> pa.Table:
+    """The table with these values in place of an equal column of the same type, which need no further memory."""
+    if name is None or table.schema.field(name).type != pa.from_numpy_dtype(values.dtype):
+        return table
+    return table.set_column(table.column_names.index(name), name, pa.array(values))
+
+
 def outside(store: Store, table: pa.Table, fold: int) -> Array:
     """Whether each row of a table is not in this fold: (n,) bool; also true of rows that are in none."""
     of_rows: Array = column_of(store, table, "fold") != fold
@@ -174,5 +187,7 @@ def column_of(store: Store, table: pa.Table, name: str) -> Array:
 
 
 def joined(columns: list[Array], dtype: type) -> Array:
-    """Concatenate arrays; an empty list gives an empty array."""
+    """Concatenate arrays; an empty list gives an empty array. A single one is only copied if it is read-only."""
+    if len(columns) == 1:
+        return np.require(columns[0], dtype, ["W"])
     return np.concatenate([np.zeros(0, dtype), *columns], dtype=dtype)

@@ -105,6 +105,7 @@ class Batches:
         if self.seed is None:
             return np.arange(len(self.examples))
         if self.last_order is None or self.last_order[0] != epoch:
+            self.last_order = None  # not two of them in memory
             self.last_order = epoch, np.random.default_rng([self.seed, epoch]).permutation(len(self.examples))
         return self.last_order[1]
 
