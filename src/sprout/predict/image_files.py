@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sprout.data.formats.file_tree import is_folder, link_fault, visible_entries
 from sprout.data.formats.folders import loose_files
-from sprout.data.importing.detect_format import TABLE_SUFFIXES
+from sprout.data.formats.text_table import TABLE_SUFFIXES
 from sprout.runtime.errors import UserError, printable
 
 MAX_PIXELS = 100_000_000

@@ -201,7 +201,7 @@ def refuse_another(folder: StudyFolder, definition: dict[str, Any], current: dic
         only_space = all(key.startswith("sweep.space.") for key in differ)
         extend = ", or by --extend with its finished trials that fit" if only_space else ""
         raise UserError(
-            f"sweep {folder.name}: has another definition: {shown}{more}; to go on with it or adopt from it, repeat "
+            f"sweep {folder.name}: has another definition: {shown}{more}; to resume it or adopt from it, repeat "
             f"the overrides that it was started with; else start a new study by --fresh{extend}, or give it another "
             "name by sweep.name=…"
         )

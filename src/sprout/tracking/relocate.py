@@ -1,8 +1,8 @@
 """A workspace that was moved or copied: its store finds the artifacts where they are now.
 
-MLflow keeps the absolute address of each artifact folder. A relative one would depend on the working folder of whoever
-reads it, and `mlflow-artifacts:` needs a server: only an absolute one is read by `mlflow ui`, by `sprout ui` and by the
-Python API alike. So the addresses are changed when sprout connects to the store.
+MLflow keeps the absolute address of each artifact folder. A relative one would depend on the working directory of the
+process that reads it, and `mlflow-artifacts:` needs a server: only an absolute one is read by `mlflow ui`, `sprout ui`
+and the Python API alike. So the addresses are changed when sprout connects to the store.
 """
 
 from pathlib import Path

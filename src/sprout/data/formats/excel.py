@@ -1,44 +1,20 @@
 """A sheet of Excel as a table of text; openpyxl, which the extra `excel` installs, reads it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date, time
 from pathlib import Path
-from typing import ClassVar
 
 import pyarrow as pa
 
+from sprout.data.formats.memory_table import MemoryTable
 from sprout.runtime.errors import UserError, one_line
 
 EXCEL_SUFFIXES = (".xlsx", ".xlsm", ".xls")
-ROWS = 65_536
-"""Rows of a batch."""
 Row = tuple[object, ...]
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """The only sheet of a file, read at once; its first row names the columns."""
-
-    name: str
-    """For messages."""
-    table: pa.Table
-    images: ClassVar[tuple[str, ...]] = ()
-    """There are none."""
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of the columns."""
-        names: list[str] = self.table.column_names
-        return names
-
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield these columns as text, null where a cell is empty."""
-        yield from self.table.select(columns).to_batches(ROWS)
-
-
-def open_sheet(path: Path, name: str) -> Sheet:
-    """Read the only sheet of a file.
+def open_sheet(path: Path, name: str) -> MemoryTable:
+    """Read the only sheet of a file; its first row names the columns.
 
     Args:
         path: the file.
@@ -58,7 +34,7 @@ def open_sheet(path: Path, name: str) -> Sheet:
     if twice := sorted({column for column in columns if columns.count(column) > 1}):
         raise UserError(f"{name}: has column {', '.join(map(repr, twice))} twice; give each another name")
     values = [[row[place] for row in body] for place in range(width)]
-    return Sheet(name, pa.table([pa.array(column, pa.string()) for column in values], names=columns))
+    return MemoryTable(name, pa.table([pa.array(column, pa.string()) for column in values], names=columns))
 
 
 def rows_of(path: Path, name: str) -> Iterator[Row]:

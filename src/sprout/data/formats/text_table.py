@@ -4,15 +4,15 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from sprout.data.formats.csv_file import NO_ROWS, CsvFile, open_csv
-from sprout.data.formats.excel import EXCEL_SUFFIXES, Sheet, open_sheet
+from sprout.data.formats.excel import EXCEL_SUFFIXES, open_sheet
 from sprout.data.formats.file_tree import locate
+from sprout.data.formats.memory_table import ROWS, MemoryTable
 from sprout.data.formats.values import as_text
 from sprout.data.formats.web_dataset import Shard, is_shard_name, open_shard
 from sprout.runtime.errors import UserError, one_line
@@ -21,8 +21,8 @@ from sprout.runtime.progress import track
 MAGIC = b"PAR1"
 """How a Parquet file begins."""
 JSON_SUFFIXES = (".jsonl", ".ndjson")
-ROWS = 65_536
-"""Rows of a batch."""
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", *JSON_SUFFIXES, *EXCEL_SUFFIXES)
+"""Endings of the names of tables; not of a WebDataset's archives."""
 IMAGE_ROWS = 256
 """Rows of a batch with images in it."""
 SHOWN = 20
@@ -56,40 +56,19 @@ class ParquetFile:
             raise UserError(f"{self.name}: damaged ({one_line(error)}); write it again") from None
 
 
-@dataclass(frozen=True)
-class JsonLines:
-    """A file with a JSON object of the same keys in each line, as Hugging Face's metadata.jsonl; it is read at once."""
-
-    name: str
-    """For messages."""
-    table: pa.Table
-    images: ClassVar[tuple[str, ...]] = ()
-    """There are none."""
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of the columns."""
-        names: list[str] = self.table.column_names
-        return names
-
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield these columns with their types."""
-        yield from self.table.select(columns).to_batches(ROWS)
-
-
-def read_json_lines(path: Path, name: str) -> pa.Table:
-    """Read a file of JSON objects.
+def open_json_lines(path: Path, name: str) -> MemoryTable:
+    """Read a file with a JSON object of the same keys in each line, as Hugging Face's metadata.jsonl.
 
     Raises:
         UserError: it is not that.
     """
     try:
-        return pj.read_json(path)
+        return MemoryTable(name, pj.read_json(path))
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{name}: not a JSON object in each line ({one_line(error)})") from None
 
 
-TextTable = CsvFile | ParquetFile | JsonLines | Sheet | Shard
+TextTable = CsvFile | ParquetFile | MemoryTable | Shard
 
 
 def open_table(root: Path, file: str) -> TextTable:
@@ -108,7 +87,7 @@ def open_table(root: Path, file: str) -> TextTable:
     if not is_parquet and path.suffix.lower() in (".parquet", ".pq"):
         raise UserError(f"{file}: not a Parquet file; write it again, or rename it to .csv if it is one")
     if path.suffix.lower() in JSON_SUFFIXES:
-        return JsonLines(file, read_json_lines(path, file))
+        return open_json_lines(path, file)
     if not is_parquet:
         return open_csv(path, file)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from sprout.config.formats import Folders, Format, Names, Paths
+from sprout.config.formats import Folders, Format, Names
 from sprout.config.formats import Table as TableFormat
 from sprout.config.validate import explain
 from sprout.data.formats import is_unpacked, unpack_single
@@ -20,20 +20,17 @@ from sprout.data.formats.folder_names import splits_of
 from sprout.data.formats.folders import has_classes, top_entries
 from sprout.data.formats.idx import is_idx
 from sprout.data.formats.names import likely_pattern
-from sprout.data.formats.text_table import JSON_SUFFIXES
 from sprout.data.formats.web_dataset import is_shard
 from sprout.data.hub_cache import snapshot_of
 from sprout.data.importing.detect_arrays import array_format, detect_arrays
-from sprout.data.importing.detect_pixels import detect_train_test_pair
 from sprout.data.importing.detect_shards import find_shards
+from sprout.data.importing.detect_table_folder import detect_tables, is_table, tables_in
 from sprout.data.importing.detect_tables import detect_table
-from sprout.data.importing.table_sample import UNSAID, Columns
+from sprout.data.importing.table_sample import GUIDE, UNSAID, Columns
 from sprout.runtime.errors import UserError, listed
 
 SAMPLE_FILES = 100_000
 """Files by whose names a pattern is looked for."""
-GUIDE = "docs/your_own_data.md"
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", *JSON_SUFFIXES, *EXCEL_SUFFIXES)
 ACCEPTED = (
     "class folders, a table of paths, of pixels or of features (CSV, Parquet, Excel), arrays (.npz, .npy, idx, .mat), "
     "or an archive of them"
@@ -184,75 +181,6 @@ def refuse_other_lists(root: Path, entries: list[Entry], *, classes: bool) -> No
             f"their labels are in there, write them as a table path,label, see {GUIDE}. To learn without labels, name "
             "a folder of images alone"
         )
-
-
-def is_table(name: str) -> bool:
-    """Whether a file is a table that may say something of the examples, judging by its name."""
-    path = Path(name.lower())
-    return path.suffix in TABLE_SUFFIXES and "submission" not in path.stem
-
-
-def tables_in(root: Path, folders: list[Entry]) -> list[str]:
-    """Return the tables in these folders; `*` stands for the folder of those that several have."""
-    found: dict[str, list[Path]] = {}
-    for folder in folders:
-        for entry in visible_entries(folder.path):
-            if entry.is_file() and is_text(entry.name) and is_table(entry.name):
-                found.setdefault(entry.name, []).append(Path(entry.path).relative_to(root))
-    return [str(paths[0] if len(paths) == 1 else paths[0].parent.parent / "*" / name) for name, paths in found.items()]
-
-
-def detect_tables(
-    root: Path, tables: list[str], columns: Columns, folders: Folders | None, *, images: bool
-) -> tuple[Format, list[str]]:
-    """Detect the format of a folder with tables at its top level, or in its folders.
-
-    Args:
-        root: the folder.
-        tables: relative to it.
-        columns: what the user says of their columns.
-        folders: the format of the folders beside the tables, if they name classes.
-        images: whether there are other files than tables.
-
-    Raises:
-        UserError: it is not clear which table to read, or what it says of the images.
-    """
-    if pair := detect_train_test_pair(root, tables):
-        return pair
-    if not images and len(tables) == 1:
-        return detect_table(root, tables[0], columns)
-    labelled = tables_with_labels(root, tables, columns)
-    if len(labelled) == 1:
-        ((chosen, (detected, notes)),) = labelled.items()
-        rest = [name for name in tables if name != chosen]
-        return detected, [*notes, *([f"not read: {listed(rest)}"] if rest else [])]
-    if folders and not labelled:
-        return folders, [f"{listed(tables)}: not read; to use a table: --from {root / tables[0]}"]
-    if labelled or not images:
-        raise UserError(
-            f"{root}: several tables ({listed([*(labelled or tables)])}); name the one to read, or join them into one "
-            f"with a column `split`; see {GUIDE}"
-        )
-    if len(tables) == 1:
-        detect_table(root, tables[0], columns)  # to say what is wrong with it
-    raise UserError(
-        f"{root}: the images are in no class folders, and no column of {listed(tables)} names them and another their "
-        f"labels; write a table path,label, see {GUIDE}. To learn without labels, name a folder of images without a "
-        "table"
-    )
-
-
-def tables_with_labels(root: Path, tables: list[str], columns: Columns) -> dict[str, tuple[Format, list[str]]]:
-    """Return the formats of those tables that name images and their labels."""
-    found: dict[str, tuple[Format, list[str]]] = {}
-    for table in tables:
-        try:
-            detected, notes = detect_table(root, table, columns)
-        except UserError:  # it is about something else than the images
-            continue
-        if isinstance(detected, Paths) and detected.label:
-            found[table] = detected, notes
-    return found
 
 
 def arrays_of_folder(root: Path, files: list[Path]) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,8 @@ from sprout.data.formats.text_table import TextTable
 from sprout.data.formats.values import as_text, trimmed
 from sprout.runtime.errors import UserError
 
+GUIDE = "docs/your_own_data.md"
+"""Where the data that is understood is described."""
 SAMPLE_ROWS = 1000
 Notes = list[str]
 """What was chosen, for the user."""
