@@ -232,7 +232,7 @@ def test_a_name_that_is_not_utf8(tmp_path: Path, name: bytes) -> None:
         (["cat/1.png"], ["dog"], "no files in the class folder 'dog' ('dog' 0, 'cat' 1)"),
         (["cat/1.png"], ["dog/deep"], "no files in the class folder 'dog'"),
         (["train/cat/1.png"], ["train/dog", "test/dog"], "no files in the class folder 'dog'"),
-        (["train/cat/1.png", "test/cat/1.png", "docs/a.txt"], [], "'test', 'train' lie beside 'docs'"),
+        (["train/cat/1.png", "test/cat/1.png", "old/a.png"], [], "'test', 'train' lie beside 'old'"),
         (["train/1.png", "test/1.png"], [], "images lie in 'test', 'train', and no folder in there names a class"),
         (["train/1.png", "test1/1.png", "README.md"], [], "To learn without labels, put all images into one folder"),
         (

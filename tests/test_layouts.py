@@ -185,6 +185,53 @@ def flowers(root: Path) -> Found:
     return labelled(paths)
 
 
+def food(root: Path) -> Found:
+    paths = [f"images/{name}/{n}.jpg" for name in BREEDS for n in (1, 2)]
+    images(root, *paths)
+    text(root, "meta/train.txt", "beagle/1", "pug/1")
+    text(root, "meta/classes.txt", *BREEDS)
+    return {path: (path.split("/")[1], None) for path in paths}
+
+
+def caffe(root: Path) -> Found:
+    names = numbered("images/my cat {}.jpg", 6)
+    images(root, *names)
+    text(root, "labels.txt", *(f"{name} {n % 3}" for n, name in enumerate(names)))
+    text(root, "classes.txt", *BREEDS)
+    return labelled(names)
+
+
+def lists_of_splits(root: Path) -> Found:
+    found: Found = {}
+    for part, start in (("train", 0), ("val", 6), ("test", 9)):
+        names = numbered("JPEGImages/{}.JPEG", 6 if part == "train" else 3, start)
+        images(root, *names)
+        text(root, f"lists/{part}.txt", *(f"{name}\t{n % 3}" for n, name in enumerate(names)))
+        found |= labelled(names, part)
+    text(root, "lists/classes.txt", *(f"{n}: {name}" for n, name in enumerate(BREEDS)))
+    return found
+
+
+def tables_of_splits(root: Path) -> Found:
+    found: Found = {}
+    for part, start in (("train", 0), ("valid", 6), ("test", 9)):
+        names = numbered("all/{}.png", 3, start)
+        images(root, *names)
+        text(root, f"birds_{part}.csv", "file,label", *(f"{n},{b}" for n, b in zip(names, BREEDS, strict=True)))
+        found |= labelled(names, {"valid": "val"}.get(part, part))
+    text(root, "about.csv", "what,who", "birds,me")
+    return found
+
+
+def competition(root: Path) -> Found:
+    train, test = numbered("images/{}.png", 6), numbered("images/{}.png", 3, 6)
+    images(root, *train, *test)
+    text(root, "train.csv", "id,species", *(f"{n},{BREEDS[n % 3]}" for n in range(6)))
+    text(root, "test.csv", "id", "6", "7", "8")
+    text(root, "sample_submission.csv", "id,species", "6,pug")
+    return labelled(train, "train") | dict.fromkeys(test, (None, "unlabelled"))
+
+
 def hospitals(root: Path) -> Found:
     paths = [f"{place}/{name}/1.jpg" for place in ("north", "south") for name in BREEDS]
     images(root, *paths)
@@ -200,7 +247,7 @@ def splits_in_classes(root: Path) -> Found:
 LAYOUTS: tuple[Callable[[Path], Found], ...] = (
     *(brain_tumours, intel_scenes, dog_breeds, cassava_leaves, roboflow, hugging_face, hugging_face_lines),
     *(pandas_index, plant_pathology, seedlings, skin_lesions, birds, celebrities, few_labels, flowers, hospitals),
-    splits_in_classes,
+    *(splits_in_classes, food, caffe, lists_of_splits, tables_of_splits, competition),
 )
 
 
@@ -680,8 +727,8 @@ def asked() -> Iterator[tuple[str, list[str], dict[str, list[str]], str]]:
     yield "multi_label", pictures, {"train.csv": ["filename,tags", *tags]}, "names several classes of an image"
     columns = [f"{path},{n},{n % 2}.5" for n, path in enumerate(pictures)]
     yield "two_columns", pictures, {"a.csv": ["file,weight,width", *columns]}, "which column is the label?"
-    lines = [f"{path} {n % 2}" for n, path in enumerate(pictures)]
-    yield "caffe", pictures, {"labels.txt": lines}, "what lies beside them is not read: labels.txt"
+    lines = [f"{n} {Path(path).stem}" for n, path in enumerate(pictures)]
+    yield "numbers", pictures, {"labels.txt": lines}, "what lies beside them is not read: labels.txt"
     rows = [f"{path},cat" for path in pictures]
     yield "no_header", pictures, {"t.csv": rows}, "its first line is a row (images/0.jpg, cat)"
     yield "other_table", pictures, {"t.csv": ["a,b", "1,2"]}, "no column of t.csv names them"

@@ -20,6 +20,17 @@ Classes = Annotated[tuple[Name, ...], AfterValidator(check_classes)]
 """Class names."""
 
 
+def check_files(files: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Check that at least one file is named."""
+    if not files:
+        raise ValueError("should name at least one file")
+    return files
+
+
+Files = Annotated[Name | tuple[Name, ...], AfterValidator(check_files)]
+"""A table; `*` stands for any name. Or several, such as train.csv and test.csv, which are read one after another."""
+
+
 @dataclass(frozen=True, config=STRICT)
 class Folders:
     kind: Literal["folders"]
@@ -29,9 +40,11 @@ class Folders:
 @dataclass(frozen=True, config=STRICT)
 class Paths:
     kind: Literal["paths"]
-    """A table with one row per image: CSV, Parquet, JSON lines, or the tar archives of a WebDataset."""
-    file: Name
-    """The table; `*` stands for any name, such as `*/metadata.csv` for a table in each folder, or `data/*.parquet`."""
+    """A table with one row per image: CSV, Parquet, JSON lines, a list `path label` without a header, or the archives
+    of a WebDataset."""
+    file: Files
+    """The table; `*` stands for any name, such as `*/metadata.csv` for a table in each folder, or `data/*.parquet`. Or
+    several tables, which may lack the column of labels."""
     path: Name
     """The column with the image's path, relative to the table's folder; or with a name, with or without its suffix,
     that only one image has; or with the bytes of the image's file (Parquet, WebDataset)."""
@@ -43,8 +56,9 @@ class Paths:
     split: Name | None
     """The column with train, val, test or unlabelled; rows without an entry are drawn. null if there is none."""
     folder_splits: bool
-    """Whether an image without an entry there is in the split that a folder of its path names, such as test/1.png; or
-    the name of the table that holds it, such as train-00000-of-00002.parquet."""
+    """Whether an image without an entry there is in the split that its table names, if there are several, such as
+    test.csv; or that a folder of its path names, such as test/1.png; or the name of the table that holds it, such as
+    train-00000-of-00002.parquet."""
     group: Name | None
     """The column whose equal values stay in one split, such as a person; null if there is none."""
     unlisted: Literal["ignored", "unlabelled"]
@@ -97,8 +111,9 @@ class Arrays:
 class Table:
     kind: Literal["table"]
     """A CSV or Parquet file with one row per example and its features in columns."""
-    file: Name
-    """The table."""
+    file: Files
+    """The table; or several with the same columns, whose names tell the splits if there is no column of them. They may
+    lack the target."""
     target: Name | None
     """The column to predict; null if there is none."""
     number: bool

@@ -11,7 +11,7 @@ from sprout.data.hub_cache import link_boundary
 from sprout.runtime.errors import UserError
 
 SHOWN = 8
-IGNORED = ("__macosx", "thumbs.db", "desktop.ini")
+IGNORED = ("__macosx", "thumbs.db", "desktop.ini", "_success")
 DOCUMENTS = {
     *(".csv", ".htm", ".html", ".json", ".jsonl", ".md", ".parquet", ".pdf", ".tsv", ".txt", ".xls", ".xlsx", ".xml"),
     *(".yaml", ".yml"),

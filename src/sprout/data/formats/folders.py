@@ -4,6 +4,7 @@ import os
 import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,10 @@ def find_layout(root: Path) -> Layout:
     Raises:
         UserError: they are neither classes nor splits, or splits without classes.
     """
-    notes: list[str] = []
-    top = unwrapped(top_entries(root))
+    present = top_entries(root)
+    about = [entry for entry in present if is_folder(entry) and holds_documents(entry)]
+    notes = [f"folder {readable(entry.name)!r} is left out: it holds nothing but documents" for entry in about]
+    top = unwrapped([entry for entry in present if entry not in about])
     branches = [each for each in branches_of(root, top, None, notes) if each.entries]
     # Without a class, several branches are splits or parts.
     if all(each.label is None for each in branches) and sum(each.split != "unlabelled" for each in branches) > 1:
@@ -107,7 +110,8 @@ def has_classes(root: Path) -> bool:
     Raises:
         UserError: they are neither classes nor splits.
     """
-    return any(branch.label is not None for branch in branches_of(root, unwrapped(top_entries(root)), None, []))
+    top = [entry for entry in top_entries(root) if not (is_folder(entry) and holds_documents(entry))]
+    return any(branch.label is not None for branch in branches_of(root, unwrapped(top), None, []))
 
 
 def branches_of(root: Path, entries: list[Entry], split: str | None, notes: list[str]) -> list[Branch]:
@@ -203,6 +207,15 @@ def top_entries(root: Path) -> list[Entry]:
     while len(entries) == 1 and is_folder(entries[0]) and split_of(entries[0].name) is None:
         entries = visible_entries(entries[0].path)
     return entries
+
+
+def holds_documents(folder: Entry) -> bool:
+    """Whether there is something in a folder, and nothing but documents, such as lists of the images elsewhere."""
+    with os.scandir(folder.path) as inside:
+        first = next(inside, None)
+        return first is not None and all(
+            entry.is_file(follow_symlinks=False) and is_document(entry.name) for entry in chain([first], inside)
+        )
 
 
 def class_branches(entries: list[Entry], split: str | None) -> list[Branch]:

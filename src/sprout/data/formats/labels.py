@@ -80,6 +80,14 @@ def splits_without_labels(splits: pa.Array, labels: pa.Array) -> list[str]:
     return [split for split in ("val", "test") if split in present and split not in labelled and labelled]
 
 
+def with_secret_splits(splits: pa.Array, labels: pa.Array) -> tuple[pa.Array, list[str]]:
+    """Return unlabelled in place of val and test where none of their rows has a label; and notes of it."""
+    secret = splits_without_labels(splits, labels)
+    if secret:
+        splits = pc.if_else(pc.is_in(splits, pa.array(secret)), "unlabelled", splits)
+    return splits, [f"{split}: no row has a label; they become the unlabelled examples" for split in secret]
+
+
 def rows_without_target(targets: pa.Array, splits: pa.Array | None) -> Array:
     """Return the rows that lack a label or a number and are not in the split unlabelled: (n,) int64."""
     missing = np.asarray(targets.is_null())

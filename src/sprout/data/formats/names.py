@@ -10,7 +10,7 @@ import pyarrow as pa
 from sprout.config.formats import Names
 from sprout.data.formats.file_tree import is_document, is_text, readable, visible_entries, walk
 from sprout.data.formats.folder_names import split_of, split_of_path
-from sprout.data.formats.labels import class_names, splits_without_labels, with_unlabelled
+from sprout.data.formats.labels import class_names, with_secret_splits, with_unlabelled
 from sprout.data.listing import Faults, Files, Listing, merge_faults
 from sprout.runtime.errors import UserError, listed
 
@@ -44,8 +44,7 @@ def read(root: Path, _scratch: Path, settings: Names) -> Listing:
         pa.array([text_at(match, name) for match in matches], pa.string()) for name in ("label", "split", "group")
     )
     splits, split_faults = splits_of(paths, given)
-    secret = splits_without_labels(splits, labels)
-    splits = pa.array(["unlabelled" if split in secret else split for split in splits.to_pylist()], pa.string())
+    splits, notes = with_secret_splits(splits, labels)
     known, unknown = class_names(labels, settings.classes)
     faults = {row: fault for row, (_, fault) in enumerate(files) if fault}
     return Listing(
@@ -56,8 +55,13 @@ def read(root: Path, _scratch: Path, settings: Names) -> Listing:
         group=groups if "{group}" in settings.pattern else None,
         classes=None if settings.classes is None else list(settings.classes),
         faults=merge_faults(unknown, split_faults, faults),
-        notes=[f"{len(others):,} files are not named so, such as {others[0]}: they have no label"] if others else [],
+        notes=[*notes, *others_notes(others)],
     )
+
+
+def others_notes(others: list[str]) -> list[str]:
+    """Return how many files do not match, and what becomes of them."""
+    return [f"{len(others):,} files are not named so, such as {others[0]}: they have no label"] if others else []
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

@@ -13,16 +13,17 @@ from sprout.config.formats import Paths
 from sprout.data.formats.embedded_images import write_images
 from sprout.data.formats.file_tree import Finder, is_document, readable, visible_entries, walk
 from sprout.data.formats.folder_names import shared_words, split_of, split_of_path, table_stem
+from sprout.data.formats.joined_table import open_tables
 from sprout.data.formats.labels import (
     class_names,
     one_hot_labels,
     rows_without_target,
     split_names,
-    splits_without_labels,
     target_text,
+    with_secret_splits,
     with_unlabelled,
 )
-from sprout.data.formats.text_table import TextTable, open_table, require_columns, text_columns
+from sprout.data.formats.text_table import TextTable, require_columns, text_columns
 from sprout.data.formats.values import row_names, trimmed
 from sprout.data.listing import Faults, Files, Listing, add_faults, merge_faults, same_fault
 from sprout.runtime.errors import UserError
@@ -63,14 +64,15 @@ def read(root: Path, scratch: Path, settings: Paths) -> Listing:
     Raises:
         UserError: there is no such table, or it lacks a column.
     """
-    tables = [open_table(root, file) for file in table_files(root, settings.file)]
-    images = scratch / "images" if settings.path in tables[0].images else None
+    table = open_tables(root, settings.file)
+    images = scratch / "images" if settings.path in table.images else None
     if images is None:
-        rows = joined([read_table(root, table, settings) for table in tables])
+        parts = zip(table.tables, table.splits(), strict=True)
+        rows = joined([read_table(root, part, settings, split) for part, split in parts])
     else:
-        rows = joined(read_images(tables, settings, images))
+        rows = joined(read_images(table.tables, settings, images))
     if not rows.files:
-        raise UserError(f"{settings.file}: no rows; add some")
+        raise UserError(f"{table.name}: no rows; add some")
     given, label_faults = labels_of(rows, settings)
     labels, unknown = (None, {}) if given is None else class_names(given, settings.classes)
     splits, split_faults, notes = splits_of_rows(rows, settings, given)
@@ -99,28 +101,22 @@ def read(root: Path, scratch: Path, settings: Paths) -> Listing:
     )
 
 
-def table_files(root: Path, pattern: str) -> list[str]:
-    """Return the tables that a name stands for.
+def read_table(root: Path, table: TextTable, settings: Paths, split: str | None) -> Rows:
+    """Read the rows of one table, and find their files.
 
-    Raises:
-        UserError: there is none.
+    Args:
+        root: the data folder.
+        table: the table.
+        settings: which columns are what.
+        split: what the table's name stands for; None leaves it to the folders of the images.
     """
-    if "*" not in pattern:
-        return [pattern]
-    found = sorted(str(path.relative_to(root)) for path in root.glob(pattern) if path.is_file())
-    if not found:
-        raise UserError(f"{pattern}: no such file in a folder of {root} (download.format.file)")
-    return found
-
-
-def read_table(root: Path, table: TextTable, settings: Paths) -> Rows:
-    """Read the rows of one table, and find their files."""
-    used = used_columns(table, settings)
-    text = text_columns(table, [settings.path, *used])
+    used = used_columns(table, settings, without_labels=split is not None)
+    present = [name for name in used if name in table.columns]
+    text = text_columns(table, [settings.path, *present])
     paths = text[settings.path]
     files, faults = find_all(Finder(root, str(Path(table.name).parent)), paths)
-    columns = {name: trimmed(text[name]) for name in used}
-    splits = pa.array(map(split_of_path, files), pa.string())
+    columns = {name: trimmed(text[name]) if name in text else pa.nulls(len(paths), pa.string()) for name in used}
+    splits = pa.array([split or split_of_path(file) for file in files], pa.string())
     return Rows(paths, columns, files, row_names(table.name, len(paths)), splits, faults)
 
 
@@ -138,14 +134,20 @@ def read_images(tables: Sequence[TextTable], settings: Paths, folder: Path) -> I
         yield Rows(pa.nulls(count, pa.string()), columns, found.files, names, splits, found.faults)
 
 
-def used_columns(table: TextTable, settings: Paths) -> list[str]:
+def used_columns(table: TextTable, settings: Paths, *, without_labels: bool = False) -> list[str]:
     """Return the columns that the settings name, apart from that of the images.
+
+    Args:
+        table: the table.
+        settings: which columns are what.
+        without_labels: whether the table may lack the labels.
 
     Raises:
         UserError: the table lacks one.
     """
     labels = label_columns(settings)
-    require_columns(table, settings.path, *labels, settings.split, settings.group)
+    needed = [name for name in labels if not (without_labels and set(labels).isdisjoint(table.columns))]
+    require_columns(table, settings.path, *needed, settings.split, settings.group)
     return [name for name in (*labels, settings.split, settings.group) if name is not None]
 
 
@@ -185,10 +187,9 @@ def splits_of_rows(rows: Rows, settings: Paths, labels: pa.Array | None) -> tupl
         splits = rows.splits if splits is None else pc.coalesce(splits, rows.splits)
     if labels is None:
         return splits, faults, []
-    secret = splits_without_labels(splits, labels) if splits is not None and settings.split is None else []
-    if secret:
-        splits = pc.if_else(pc.is_in(splits, pa.array(secret)), "unlabelled", splits)
-    notes = [f"{split}: none of its images has a label; they become the unlabelled images" for split in secret]
+    notes: list[str] = []
+    if splits is not None and settings.split is None:
+        splits, notes = with_secret_splits(splits, labels)
     return with_unlabelled(splits, labels), faults, notes
 
 

@@ -1,16 +1,25 @@
 """Format `table`: one row per example with its features, and a target that is a class or a number."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from sprout.config.formats import Table
 from sprout.data.formats.feature_columns import Feature, entries_of, find_features
-from sprout.data.formats.labels import class_names, rows_without_target, split_names, target_text, with_unlabelled
+from sprout.data.formats.joined_table import JoinedTable, open_tables
+from sprout.data.formats.labels import (
+    class_names,
+    rows_without_target,
+    split_names,
+    target_text,
+    with_secret_splits,
+    with_unlabelled,
+)
 from sprout.data.formats.npy import allocate
-from sprout.data.formats.text_table import TextTable, open_table, require_columns, text_columns
+from sprout.data.formats.text_table import require_columns, text_columns
 from sprout.data.formats.values import floats, row_names, trimmed
 from sprout.data.listing import Array, Faults, Listing, add_faults, merge_faults, same_fault
 from sprout.runtime.errors import UserError, listed
@@ -27,42 +36,93 @@ def read(root: Path, scratch: Path, settings: Table) -> Listing:
     Raises:
         UserError: there is no such table, it lacks a column, or a column cannot be a feature.
     """
-    table = open_table(root, settings.file)
+    table = open_tables(root, settings.file)
     others = [name for name in (settings.target, settings.split, settings.group) if name is not None]
-    require_columns(table, *others, *(settings.columns or []))
-    features, rows = find_features(
-        table, feature_columns(table, others, settings.columns), fill=settings.empty == "median"
-    )
+    columns = feature_columns(table, others, settings.columns)
+    for number, part in enumerate(table.tables):
+        require_columns(part, *columns, *(name for name in others if number == 0 or name != settings.target))
+    features, rows = find_features(table, columns, fill=settings.empty == "median")
     examples, faults = encode(table, features, rows, scratch / "features.npy")
     text = {name: trimmed(column) for name, column in text_columns(table, others).items()} if others else {}
-    splits, split_faults = (None, {}) if settings.split is None else split_names(text[settings.split])
-    labels = values = None
-    target_faults: Faults = {}
-    if settings.target is not None:
-        targets = target_text(text[settings.target], settings.missing)
-        splits = splits if settings.number else with_unlabelled(splits, targets)
-        missing = same_fault(rows_without_target(targets, splits), f"no target in column {settings.target!r}")
-        if settings.number:
-            values, wrong = numbers(targets, settings.target)
-        else:
-            labels, wrong = class_names(targets, settings.classes)
-        target_faults = merge_faults(missing, wrong)
+    lengths = table.lengths() if len(table.tables) > 1 else [rows]
+    splits, split_faults = splits_of_rows(table, lengths, settings, text)
+    learned = learn_nothing(splits) if settings.target is None else targets_of(settings, text[settings.target], splits)
     return Listing(
         examples,
-        row_names(settings.file, rows),
-        label=labels,
-        value=values,
-        split=splits,
+        pa.concat_arrays([row_names(part.name, count) for part, count in zip(table.tables, lengths, strict=True)]),
+        label=learned.label,
+        value=learned.value,
+        split=learned.split,
         group=None if settings.group is None else text[settings.group],
-        classes=None if settings.classes is None or labels is None else list(settings.classes),
+        classes=None if settings.classes is None or learned.label is None else list(settings.classes),
         features=[name for feature in features for name in feature.names],
         filled=filled_places(features),
-        faults=merge_faults(faults, target_faults, split_faults),
-        notes=note_empty(features),
+        faults=merge_faults(faults, learned.faults, split_faults),
+        notes=[*note_empty(features), *learned.notes],
     )
 
 
-def feature_columns(table: TextTable, others: Sequence[str], columns: Sequence[str] | None) -> list[str]:
+class Learned(NamedTuple):
+    """What is to be learned of N rows."""
+
+    label: pa.Array | None
+    """(N,) string: class names."""
+    value: pa.Array | None
+    """(N,) float64: numbers."""
+    split: pa.Array | None
+    """(N,) string."""
+    faults: Faults
+    notes: list[str]
+
+
+def learn_nothing(splits: pa.Array | None) -> Learned:
+    """Return that there is no target."""
+    return Learned(None, None, splits, {}, [])
+
+
+def targets_of(settings: Table, texts: pa.Array, splits: pa.Array | None) -> Learned:
+    """Return the targets of the rows.
+
+    Args:
+        settings: what the target is.
+        texts: (N,) string, trimmed.
+        splits: (N,) string; of classes, rows without one become unlabelled examples.
+    """
+    targets, notes = target_text(texts, settings.missing), list[str]()
+    if settings.number:
+        labels, (values, wrong) = None, numbers(targets, str(settings.target))
+    else:
+        values, (labels, wrong) = None, class_names(targets, settings.classes)
+        if splits is not None and settings.split is None:
+            splits, notes = with_secret_splits(splits, targets)
+        splits = with_unlabelled(splits, targets)
+    missing = same_fault(rows_without_target(targets, splits), f"no target in column {settings.target!r}")
+    return Learned(labels, values, splits, merge_faults(missing, wrong), notes)
+
+
+def splits_of_rows(
+    table: JoinedTable, lengths: Sequence[int], settings: Table, text: Mapping[str, pa.Array]
+) -> tuple[pa.Array | None, Faults]:
+    """Return the split of each row, null where it is to be drawn, None where all are; and the faults.
+
+    Args:
+        table: one or several tables, whose names may tell the splits.
+        lengths: rows of each.
+        settings: the column of splits, if there is one.
+        text: the columns that are no features.
+    """
+    if settings.split is not None:
+        return split_names(text[settings.split])
+    named = table.splits()
+    if not any(named):
+        return None, {}
+    parts = [
+        pa.array([split], pa.string()).take(pa.array([0] * rows)) for split, rows in zip(named, lengths, strict=True)
+    ]
+    return pa.concat_arrays(parts), {}
+
+
+def feature_columns(table: JoinedTable, others: Sequence[str], columns: Sequence[str] | None) -> list[str]:
     """Return the columns that are features.
 
     Args:
@@ -85,7 +145,7 @@ def feature_columns(table: TextTable, others: Sequence[str], columns: Sequence[s
     return chosen
 
 
-def encode(table: TextTable, features: list[Feature], rows: int, path: Path) -> tuple[Array, Faults]:
+def encode(table: JoinedTable, features: list[Feature], rows: int, path: Path) -> tuple[Array, Faults]:
     """Return all features, (rows, F) float32, zeros where there is a fault; and the faults."""
     examples = allocate(path, (rows, sum(len(feature.names) for feature in features)), np.float32)
     faults: Faults = {}

@@ -1,20 +1,22 @@
-"""A table in CSV, Parquet, JSON lines, Excel or a WebDataset: a row per example, its columns, and rows in batches."""
+"""A table in CSV, Parquet, JSON lines, Excel, a list or a WebDataset: a row per example, its columns, in batches."""
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from sprout.data.formats.csv_file import NO_ROWS, CsvFile, open_csv
+from sprout.data.formats.csv_file import NO_ROWS, open_csv
 from sprout.data.formats.excel import EXCEL_SUFFIXES, open_sheet
 from sprout.data.formats.file_tree import locate
 from sprout.data.formats.memory_table import ROWS, MemoryTable
+from sprout.data.formats.path_list import is_path_list, open_path_list
 from sprout.data.formats.values import as_text
-from sprout.data.formats.web_dataset import Shard, is_shard_name, open_shard
+from sprout.data.formats.web_dataset import is_shard_name, open_shard
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.progress import track
 
@@ -68,7 +70,23 @@ def open_json_lines(path: Path, name: str) -> MemoryTable:
         raise UserError(f"{name}: not a JSON object in each line ({one_line(error)})") from None
 
 
-TextTable = CsvFile | ParquetFile | MemoryTable | Shard
+class TextTable(Protocol):
+    """A table of any of these kinds, or several of them as one."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Columns with the bytes of image files."""
+
+    def batches(self, columns: Sequence[str], /) -> Iterator[pa.RecordBatch]:
+        """Yield these columns, null where a cell is empty."""
 
 
 def open_table(root: Path, file: str) -> TextTable:
@@ -82,6 +100,8 @@ def open_table(root: Path, file: str) -> TextTable:
         return open_sheet(path, file)
     if is_shard_name(file):
         return open_shard(path, file)
+    if is_path_list(path):
+        return open_path_list(path, file)
     with path.open("rb") as start:
         is_parquet = start.read(4) == MAGIC
     if not is_parquet and path.suffix.lower() in (".parquet", ".pq"):

@@ -3,6 +3,7 @@
 import re
 
 from sprout.config.formats import Table
+from sprout.data.formats.joined_table import described
 from sprout.data.formats.labels import NO_LABEL
 from sprout.data.formats.pixel_file import LABELS
 from sprout.data.importing.table_columns import (
@@ -22,19 +23,21 @@ FEW_ROWS = 5
 """Rows of a class on average, below which a column that nobody has named is not taken as classes."""
 
 
-def features_format(sample: TableSample, file: str, columns: Columns, kind: str | None) -> tuple[Table, Notes]:
+def features_format(
+    sample: TableSample, files: str | tuple[str, ...], columns: Columns, kind: str | None
+) -> tuple[Table, Notes]:
     """Return the settings of the format `table`.
 
     Args:
         sample: the table.
-        file: its name.
+        files: its name, or those of several.
         columns: those that are known.
         kind: class or number; None judges by the values.
 
     Raises:
         UserError: no column can be a feature, or it is not clear which one is to be learned.
     """
-    split, notes = split_column(sample)
+    file, (split, notes) = described(files), split_column(sample)
     target, group = columns.target, columns.group
     last = next(name for name in reversed(sample.text) if name not in (split, group))
     learned = target or sample.column_named(LABELS) or last
@@ -56,7 +59,7 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
     notes += left_out_notes(left_out)
     settings = Table(
         kind="table",
-        file=file,
+        file=files,
         target=learned,
         number=number,
         missing=columns.missing,

@@ -24,7 +24,7 @@ from sprout.data.formats.web_dataset import is_shard
 from sprout.data.hub_cache import snapshot_of
 from sprout.data.importing.detect_arrays import array_format, detect_arrays
 from sprout.data.importing.detect_shards import find_shards
-from sprout.data.importing.detect_table_folder import detect_tables, is_table, tables_in
+from sprout.data.importing.detect_table_folder import detect_tables, tables_among, tables_in
 from sprout.data.importing.detect_tables import detect_table
 from sprout.data.importing.table_sample import GUIDE, UNSAID, Columns
 from sprout.runtime.errors import UserError, listed
@@ -139,7 +139,7 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
     entries = top_entries(root)
     files = [Path(entry.path).relative_to(root) for entry in entries if entry.is_file() and is_text(entry.name)]
     folders = [entry for entry in entries if is_folder(entry)]
-    tables = [str(file) for file in files if is_table(file.name)]
+    tables = [str(Path(entry.path).relative_to(root)) for entry in tables_among(entries) if is_text(entry.name)]
     arrays = [file for file in files if is_array_file(file.name)]
     images = any(file.name.lower().endswith(IMAGE_SUFFIXES) for file in files)
     if arrays and not folders and not tables and not images:

@@ -1,9 +1,12 @@
 """Which column of a table of image files has which role."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from sprout.config.formats import Paths
-from sprout.data.formats.text_table import ParquetFile
+from sprout.data.formats.joined_table import described
+from sprout.data.formats.labels import NO_LABEL
+from sprout.data.importing.class_list import class_list
 from sprout.data.importing.table_columns import (
     LABEL_COLUMNS,
     MINUS_ONE,
@@ -18,12 +21,15 @@ from sprout.data.importing.table_sample import Columns, Notes, TableSample
 from sprout.runtime.errors import UserError, listed
 
 
-def paths_format(sample: TableSample, file: str, path: str, columns: Columns, kind: str | None) -> tuple[Paths, Notes]:
+def paths_format(
+    sample: TableSample, root: Path, files: str | tuple[str, ...], path: str, columns: Columns, kind: str | None
+) -> tuple[Paths, Notes]:
     """Return the settings of the format `paths`.
 
     Args:
         sample: the table.
-        file: its name.
+        root: the data's folder.
+        files: its name, or those of several.
         path: the column of the images.
         columns: those that are known.
         kind: class, where the user says that the values of the target are classes.
@@ -31,20 +37,22 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
     Raises:
         UserError: it is not clear which column is the label.
     """
-    split, notes = split_column(sample)
+    file, (split, notes) = described(files), split_column(sample)
     group = columns.group
     rest = [name for name in sample.text if name not in (path, split, group) and name.lower() not in ROW_COLUMNS]
     label = columns.target or label_column(sample, file, rest)
-    names = sample.table.classes if isinstance(sample.table, ParquetFile) else {}
-    classes = names.get(label) if isinstance(label, str) else None
+    classes = sample.table.classes.get(label) if isinstance(label, str) else None
     # With named classes, Hugging Face writes -1 where an example has none.
     missing = columns.missing or (MINUS_ONE if classes else None)
     if isinstance(label, str) and kind is None and missing is None:
         refuse_negative(sample.values(label), f"{file}: column {label!r}", label)
+    if isinstance(label, str) and kind is None and classes is None:
+        named = named_classes(sample, root, label, missing)
+        classes, notes = named[0], [*named[1], *notes]
     notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
     settings = Paths(
         kind="paths",
-        file=file,
+        file=files,
         path=path,
         label=label,
         missing=missing,
@@ -55,6 +63,16 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
         classes=classes,
     )
     return settings, notes
+
+
+def named_classes(
+    sample: TableSample, root: Path, label: str, missing: str | None
+) -> tuple[tuple[str, ...] | None, Notes]:
+    """Return the names of numbered classes, if a list of them lies beside the table; and a note of it."""
+    labels = [value for value in sample.values(label) if value not in (*NO_LABEL, missing)]
+    folder = root / Path(sample.table.tables[0].name).parent
+    found = class_list([root, folder], labels)
+    return (None, []) if found is None else (found[1], [f"class names: {found[0]}"])
 
 
 def label_column(sample: TableSample, file: str, columns: Sequence[str]) -> str | tuple[str, ...] | None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from sprout.config.formats import Pixels
 from sprout.data.formats.csv_file import CsvFile
+from sprout.data.formats.joined_table import open_tables
 from sprout.data.formats.pixel_file import LABELS
-from sprout.data.formats.text_table import open_table
 from sprout.data.formats.values import bytes_of
 from sprout.data.importing.table_sample import Notes, TableSample, read_sample
 from sprout.runtime.errors import UserError
@@ -27,7 +27,7 @@ def detect_train_test_pair(root: Path, files: list[str]) -> tuple[Pixels, Notes]
     roles = {role: [file for file in files if role in Path(file).stem.lower()] for role in ("train", "test")}
     if len(files) != 2 or any(len(named) != 1 for named in roles.values()):
         return None
-    train, test = (read_sample(open_table(root, roles[role][0])) for role in ("train", "test"))
+    train, test = (read_sample(open_tables(root, roles[role][0])) for role in ("train", "test"))
     if train.table.columns != test.table.columns or not has_pixels(train):
         return None
     return pixels_format(train, roles["train"][0], roles["test"][0])
@@ -35,7 +35,7 @@ def detect_train_test_pair(root: Path, files: list[str]) -> tuple[Pixels, Notes]
 
 def has_pixels(sample: TableSample) -> bool:
     """Whether it is one of the two common tables of pixels, see `config.formats.Pixels`; a few rows may be faulty."""
-    if not isinstance(sample.table, CsvFile):
+    if not isinstance(sample.table.tables[0], CsvFile):
         return False
     if {"emotion", "pixels"} <= {name.lower() for name in sample.text}:
         return True

@@ -1,24 +1,32 @@
 """Which of the tables in a folder is read, and what it says of the files beside it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sprout.config.formats import Folders, Format, Paths
 from sprout.data.formats.file_tree import Entry, is_text, visible_entries
+from sprout.data.formats.path_list import LIST_SUFFIX, is_path_list
 from sprout.data.formats.text_table import TABLE_SUFFIXES
 from sprout.data.importing.detect_pixels import detect_train_test_pair
 from sprout.data.importing.detect_tables import detect_table
+from sprout.data.importing.split_tables import SplitTables, detect_split_tables, find_split_tables
 from sprout.data.importing.table_sample import GUIDE, Columns
 from sprout.runtime.errors import UserError, listed
 
+MAX_LISTS = 20
+"""With more texts in a folder, each describes an image."""
+Tables = str | SplitTables
+"""A table, or several that are one data set."""
+
 
 def detect_tables(
-    root: Path, tables: list[str], columns: Columns, folders: Folders | None, *, images: bool
+    root: Path, names: list[str], columns: Columns, folders: Folders | None, *, images: bool
 ) -> tuple[Format, list[str]]:
     """Detect the format of a folder with tables at its top level, or in its folders.
 
     Args:
         root: the folder.
-        tables: relative to it.
+        names: of the tables, relative to it.
         columns: what the user says of their columns.
         folders: the format of the folders beside the tables, if they name classes.
         images: whether there are other files than tables.
@@ -26,37 +34,49 @@ def detect_tables(
     Raises:
         UserError: it is not clear which table to read, or what it says of the images.
     """
-    if pair := detect_train_test_pair(root, tables):
+    if pair := detect_train_test_pair(root, names):
         return pair
+    several = find_split_tables(root, names)
+    tables: list[Tables] = [name for name in names if several is None or name not in several.files]
+    tables += [] if several is None else [several]
     if not images and len(tables) == 1:
-        return detect_table(root, tables[0], columns)
+        return detect(root, tables[0], columns)
     labelled = tables_with_labels(root, tables, columns)
     if len(labelled) == 1:
         ((chosen, (detected, notes)),) = labelled.items()
-        rest = [name for name in tables if name != chosen]
+        rest = [name for name in names if name not in (chosen.files if isinstance(chosen, SplitTables) else [chosen])]
         return detected, [*notes, *([f"not read: {listed(rest)}"] if rest else [])]
     if folders and not labelled:
-        return folders, [f"{listed(tables)}: not read; to use a table: --from {root / tables[0]}"]
+        return folders, [f"{listed(names)}: not read; to use a table: --from {root / names[0]}"]
     if labelled or not images:
         raise UserError(
-            f"{root}: several tables ({listed([*(labelled or tables)])}); name the one to read, or join them into one "
+            f"{root}: several tables ({listed(names)}); name the one to read, or join them into one "
             f"with a column `split`; see {GUIDE}"
         )
     if len(tables) == 1:
-        detect_table(root, tables[0], columns)  # to say what is wrong with it
+        detect(root, tables[0], columns)  # to say what is wrong with it
     raise UserError(
-        f"{root}: the images are in no class folders, and no column of {listed(tables)} names them and another their "
+        f"{root}: the images are in no class folders, and no column of {listed(names)} names them and another their "
         f"labels; write a table path,label, see {GUIDE}. To learn without labels, name a folder of images without a "
         "table"
     )
 
 
-def tables_with_labels(root: Path, tables: list[str], columns: Columns) -> dict[str, tuple[Format, list[str]]]:
+def detect(root: Path, tables: Tables, columns: Columns) -> tuple[Format, list[str]]:
+    """Detect the format of a table, or of several."""
+    if isinstance(tables, SplitTables):
+        return detect_split_tables(root, tables, columns)
+    return detect_table(root, tables, columns)
+
+
+def tables_with_labels(
+    root: Path, tables: Sequence[Tables], columns: Columns
+) -> dict[Tables, tuple[Format, list[str]]]:
     """Return the formats of those tables that name images and their labels."""
-    found: dict[str, tuple[Format, list[str]]] = {}
+    found: dict[Tables, tuple[Format, list[str]]] = {}
     for table in tables:
         try:
-            detected, notes = detect_table(root, table, columns)
+            detected, notes = detect(root, table, columns)
         except UserError:  # it is about something else than the images
             continue
         if isinstance(detected, Paths) and detected.label:
@@ -68,10 +88,18 @@ def tables_in(root: Path, folders: list[Entry]) -> list[str]:
     """Return the tables in these folders; `*` stands for the folder of those that several have."""
     found: dict[str, list[Path]] = {}
     for folder in folders:
-        for entry in visible_entries(folder.path):
-            if entry.is_file() and is_text(entry.name) and is_table(entry.name):
+        for entry in tables_among(visible_entries(folder.path)):
+            if is_text(entry.name):
                 found.setdefault(entry.name, []).append(Path(entry.path).relative_to(root))
     return [str(paths[0] if len(paths) == 1 else paths[0].parent.parent / "*" / name) for name, paths in found.items()]
+
+
+def tables_among(entries: list[Entry]) -> list[Entry]:
+    """Return those of the entries of a folder that are tables, or lists of images if they are few."""
+    files = [entry for entry in entries if entry.is_file()]
+    texts = [entry for entry in files if entry.name.lower().endswith(LIST_SUFFIX)]
+    lists = {entry.name for entry in texts if is_path_list(Path(entry.path))} if len(texts) <= MAX_LISTS else set()
+    return [entry for entry in files if is_table(entry.name) or entry.name in lists]
 
 
 def is_table(name: str) -> bool:

@@ -4,10 +4,9 @@ from pathlib import Path
 
 from sprout.config.formats import Paths, Pixels, Table
 from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Finder
+from sprout.data.formats.joined_table import described, open_tables
 from sprout.data.formats.labels import NUMBER
-from sprout.data.formats.paths import table_files
 from sprout.data.formats.pixel_file import LABELS
-from sprout.data.formats.text_table import open_table
 from sprout.data.importing.detect_feature_table import features_format
 from sprout.data.importing.detect_image_table import paths_format
 from sprout.data.importing.detect_pixels import has_pixels, pixels_format
@@ -16,34 +15,36 @@ from sprout.data.importing.table_sample import UNSAID, Columns, Notes, TableSamp
 from sprout.runtime.errors import UserError
 
 
-def detect_table(root: Path, file: str, columns: Columns = UNSAID) -> tuple[Paths | Pixels | Table, Notes]:
-    """Detect the format of one table.
+def detect_table(
+    root: Path, files: str | tuple[str, ...], columns: Columns = UNSAID
+) -> tuple[Paths | Pixels | Table, Notes]:
+    """Detect the format of one table, or of several that are read one after another.
 
     Args:
         root: the data's folder.
-        file: the table, relative to it; `*` stands for any folder.
+        files: the table, relative to it; `*` stands for any folder. Or several tables.
         columns: what the user says of its columns.
 
     Raises:
         UserError: it is not a table, has no such column, or names images that do not exist.
     """
-    first = table_files(root, file)[0]
-    sample = read_sample(open_table(root, first))
+    sample, file = read_sample(open_tables(root, files)), described(files)
+    first = sample.table.tables[0].name
     target, kind = split_target(columns.target, sample, file)
     refuse_data_as_header(sample, root, first)
-    if has_pixels(sample) and target is None:
+    if isinstance(files, str) and has_pixels(sample) and target is None:
         if label := sample.column_named([*LABELS, "emotion"]):
             refuse_negative(sample.values(label), f"{file}: column {label!r}", None)
         return pixels_format(sample, file, None)
     path = path_column(sample, root, first)
     group = group_column(sample, columns.group, path)
     if path is None:
-        return features_format(sample, file, Columns(target, group, columns.missing), kind)
+        return features_format(sample, files, Columns(target, group, columns.missing), kind)
     if kind == "number":
         raise UserError(
             f"{' '.join(columns.options)}: the rows of {file} are images, of which only classes are learned"
         )
-    return paths_format(sample, file, path, Columns(target, group, columns.missing), kind)
+    return paths_format(sample, root, files, path, Columns(target, group, columns.missing), kind)
 
 
 def split_target(target: str | None, sample: TableSample, file: str) -> tuple[str | None, str | None]:

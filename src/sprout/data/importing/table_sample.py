@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from sprout.data.formats.file_tree import IMAGE_SUFFIXES
-from sprout.data.formats.text_table import TextTable
+from sprout.data.formats.joined_table import JoinedTable
 from sprout.data.formats.values import as_text, trimmed
 from sprout.runtime.errors import UserError
 
@@ -44,7 +44,7 @@ UNSAID = Columns()
 class TableSample:
     """The first rows of a table, as text; columns of images are left out."""
 
-    table: TextTable
+    table: JoinedTable
     text: dict[str, pa.Array]
     """Column → its first rows: (n,) string, null where a cell is empty."""
 
@@ -67,7 +67,7 @@ class TableSample:
         return len(self.values(column)) == len(self.text[column])
 
 
-def read_sample(table: TextTable) -> TableSample:
+def read_sample(table: JoinedTable) -> TableSample:
     """Read the first rows of a table.
 
     Raises:

@@ -1,0 +1,84 @@
+"""Tables side by side that are one data set: train.csv beside test.csv, or the parts of a table."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from sprout.config.formats import Format, Table
+from sprout.data.formats.folder_names import SPLIT_WORDS, are_parts, shared_words, split_of, table_stem, words_of
+from sprout.data.formats.joined_table import open_tables
+from sprout.data.formats.text_table import open_table
+from sprout.data.importing.detect_pixels import has_pixels
+from sprout.data.importing.detect_tables import detect_table
+from sprout.data.importing.table_sample import Columns, read_sample
+from sprout.runtime.errors import UserError, listed
+
+TRAIN_FIRST = ("train", "val", "test", "unlabelled")
+
+
+class SplitTables(NamedTuple):
+    """Tables that are read one after another."""
+
+    files: tuple[str, ...]
+    """Relative to the data's folder; the first one has all columns."""
+    target: str | None
+    """The column that only some of them have: the label or number to learn."""
+
+
+def find_split_tables(root: Path, names: list[str]) -> SplitTables | None:
+    """Return those of these tables that are splits or parts of one; None if there are none.
+
+    They lie in one folder, have the same ending and the same columns; some may lack one of them.
+    """
+    files = ordered(names)
+    if len(files) < 2:
+        return None
+    try:
+        columns = [open_table(root, file).columns for file in files]
+    except UserError:  # it is said where such a table is needed
+        return None
+    lacking = {frozenset(columns[0]) - set(each) for each in columns} - {frozenset()}
+    if any(set(each) - set(columns[0]) for each in columns) or len(lacking) > 1:
+        return None
+    missing = [name for each in lacking for name in each]
+    return SplitTables(tuple(files), missing[0] if missing else None) if len(missing) <= 1 else None
+
+
+def ordered(names: list[str]) -> list[str]:
+    """Return the tables whose names are splits, those of train first, or parts; none if there are no such names."""
+    alike = [name for name in names if "*" not in name and place_of(name) == place_of(names[0])]
+    stems = {name: table_stem(name) for name in alike}
+    shared = shared_words([stem for stem in stems.values() if SPLIT_WORDS.keys() & set(words_of(stem))])
+    splits = {name: split for name, stem in stems.items() if (split := split_of(stem, shared)) is not None}
+    if "train" in splits.values():
+        return sorted(splits, key=lambda name: (TRAIN_FIRST.index(splits[name]), name))
+    distinct = set(stems.values())
+    return sorted(stems) if len(distinct) == 1 or are_parts(distinct) else []
+
+
+def place_of(name: str) -> tuple[Path, str]:
+    """Return the folder of a table and the ending of its name."""
+    return Path(name).parent, Path(name).suffix.lower()
+
+
+def detect_split_tables(root: Path, tables: SplitTables, columns: Columns) -> tuple[Format, list[str]]:
+    """Detect the format of tables that are one data set; the column that some lack is the target.
+
+    Raises:
+        UserError: as for `detect_table`.
+    """
+    train, *others = tables.files
+    alone = f"not read: {listed(others)}"
+    if has_pixels(read_sample(open_tables(root, train))):
+        detected, notes = detect_table(root, train, columns)
+        return detected, [*notes, alone]
+    target = tables.target
+    if target is None:
+        return detect_table(root, tables.files, columns)
+    if columns.target is not None and columns.target.rpartition("=")[0] != target != columns.target:
+        detected, notes = detect_table(root, train, columns)
+        return detected, [*notes, alone]
+    columns = columns._replace(target=columns.target or target)
+    detected, notes = detect_table(root, train, columns)
+    if isinstance(detected, Table) and detected.number:
+        return detected, [*notes, f"{alone}, without {target!r}"]
+    return detect_table(root, tables.files, columns)
