@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from classifier_builds import ANIMALS, Case, make, pool_labels, write_page
-from html_page import Reader, decoded, self_contained
+from html_page import Reader, decoded, linked, sections, self_contained
 from sprout.data.store import open_store
 from sprout.evaluate.audit import Labels, by_epoch, in_short
 from sprout.evaluate.labellers import Labelling, write_audit
@@ -141,10 +141,13 @@ def test_a_kept_teacher_is_reported(tmp_path: Path) -> None:
 
 
 def test_an_empty_pool_is_reported(tmp_path: Path) -> None:
+    """There is no section on pseudo-labels, and no link to one."""
     case = Case(kept="teacher", accepted=0, pool=0)
     page = write_page(make(tmp_path, case), case)
-    assert page.count("The unlabelled pool is empty") == 2
-    assert "Precision" not in of_labels(page)
+    assert page.count("The unlabelled pool is empty, so there were no pseudo-labels to learn from.") == 1
+    of_task = ["confusions", "classes", "reliability", "mistakes"]
+    assert sections(page) == linked(page) == ["built", "scores", "training", *of_task, "configuration"]
+    assert ">Pseudo-labels<" not in page
 
 
 def test_a_worse_student_is_reported_as_worse(tmp_path: Path) -> None:

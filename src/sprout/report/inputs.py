@@ -69,6 +69,11 @@ class Inputs:
         return "train" if self.crossed else "test"
 
     @property
+    def has_pool(self) -> bool:
+        """Whether there are unlabelled examples."""
+        return len(self.labels["unlabelled"]) > 0
+
+    @property
     def judged(self) -> str:
         """What models are chosen by."""
         return "cross-validation" if self.summary["folds"] else "val"

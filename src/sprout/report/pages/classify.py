@@ -50,13 +50,19 @@ def page(inputs: Inputs, prepared: Path, examples: int) -> Fields:
     """See `report.pages`."""
     return {
         "template": "pages/classify.html.j2",
-        "contents": CONTENTS,
+        "contents": contents(inputs),
         **_result(inputs),
         **_judgement(inputs),
         **pseudo_label_fields(inputs, prepared / "unlabelled", examples),
         "drawable": are_pictures(inputs.summary),
         "mistakes_shown": mistakes_gallery(inputs, prepared / inputs.tested_split, examples),
     }
+
+
+def contents(inputs: Inputs) -> dict[str, str]:
+    """The sections of the page by anchor; without an unlabelled pool there is none on pseudo-labels."""
+    left_out = () if inputs.has_pool else ("pseudo-labels",)
+    return {anchor: title for anchor, title in CONTENTS.items() if anchor not in left_out}
 
 
 def _result(inputs: Inputs) -> Fields:

@@ -82,8 +82,6 @@ def read_pool(path: Path) -> dict[str, Labels]:
 
 def why_no_labels(inputs: Inputs) -> str:
     """Why no labeller is audited, in a sentence or two."""
-    if not len(inputs.labels["unlabelled"]):
-        return "The unlabelled pool is empty: there were no pseudo-labels to accept."
     if inputs.gate and inputs.kept:
         return (
             "No prediction became a label: the student learned from the unlabelled examples directly. "
