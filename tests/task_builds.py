@@ -86,14 +86,13 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
     write_rows(root / "pseudo_labels" / "rounds.csv", ["round"], [])
     (root / "evaluation").mkdir()
     models = {"teacher": predictor, "student": kept}
-    evaluate(root / "evaluation", models, examine_on(models, test), Limits(bins=5, examples=wanted), {})
+    evaluate(root / "evaluation", models, examine_on(models, test), Limits(bins=5, examples=wanted), {}, "teacher")
 
 
 def write_page(root: Path, training: dict[str, Any], wanted: int) -> str:
     folders = {name: root / name for name in ("prepared", "pseudo_labels", "evaluation")}
-    models = {role: root / role for role in ("teacher", "control", "student")}
     write_report(
-        root / "index.html", config=config(training), build="3f9a1c7e", examples=wanted, models=models, **folders
+        root / "index.html", config=config(training), build="3f9a1c7e", examples=wanted, models=root, **folders
     )
     return (root / "index.html").read_text(encoding="utf-8")
 
