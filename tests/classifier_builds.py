@@ -90,12 +90,12 @@ def make(root: Path, case: Case) -> Path:
     quarantined = [{"origin": origin, "reason": reason} for origin, reason in case.quarantined]
     write_rows(root / "prepared" / "quarantine.csv", ["origin", "reason"], quarantined)
     make_pseudo_labels(root / "pseudo_labels", case)
-    make_model(root / "teacher", case, val_accuracy=0.8, best_epoch=2, kept=None)
-    make_model(root / "student", case, val_accuracy=0.9, best_epoch=1, kept=case.kept)
+    make_model(root / "teacher", case, val_accuracy=0.8, best_epoch=3, kept=None)
+    make_model(root / "student", case, val_accuracy=0.9, best_epoch=2, kept=case.kept)
     if case.has_student and case.kept:
-        make_model(root / "student" / NOT_KEPT, case, val_accuracy=0.7, best_epoch=1, kept=None)
+        make_model(root / "student" / NOT_KEPT, case, val_accuracy=0.7, best_epoch=2, kept=None)
     if case.control_wrong is not None:
-        make_model(root / "control", case, val_accuracy=0.85, best_epoch=0, kept=None)
+        make_model(root / "control", case, val_accuracy=0.85, best_epoch=1, kept=None)
     make_evaluation(root / "evaluation", case, open_store(root / "prepared" / "test"))
     return root
 
@@ -158,7 +158,7 @@ def make_model(folder: Path, case: Case, *, val_accuracy: float, best_epoch: int
     write_json(folder / "metrics.json", metrics)
     history = [
         {
-            "epoch": e,
+            "epoch": e + 1,
             "lr": 0.002,
             "train_loss": 2 - e,
             "train_accuracy": 0.5,

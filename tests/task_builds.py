@@ -76,7 +76,7 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
     kept = Predictor(predictor.network, replace(predictor.card, kept="teacher"))
     for role, one in (("teacher", predictor), ("student", kept)):
         folder = save(root / role, one)
-        epochs = {"epochs": len(history), "best_epoch": 0} if history else {}
+        epochs = {"epochs": len(history), "best_epoch": 1} if history else {}
         write_json(
             folder / "metrics.json",
             epochs | {"val": one.task.metrics(one.task.examine(one, val, "val"), one.card, val, 5)},
@@ -116,7 +116,7 @@ def page_of(
         stores[split] = examples(n, shape, seed), classes, values if task == "regress" else None
     make_prepared(root / "prepared", stores, ["ant", "bee", "cat"] if labels else [])
     error = {"train_mae": 1.0, "val_mae": 2.0} if task == "regress" else {}
-    epochs = [{"epoch": e, "lr": 0.01, "train_loss": 2.0 - e, "val_loss": 2.0, **error} for e in range(2)]
+    epochs = [{"epoch": e + 1, "lr": 0.01, "train_loss": 2.0 - e, "val_loss": 2.0, **error} for e in range(2)]
     made = model(task, shape, classes=["ant", "bee", "cat"] if labels else [], **changes)
     make_models(root, made, epochs if training is GRADIENT_DESCENT else [], wanted)
     return write_page(root, training, wanted)

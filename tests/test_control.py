@@ -85,9 +85,9 @@ def candidates(monkeypatch: pytest.MonkeyPatch, module: Any, values: dict[str, f
         folder = Path("build/candidates") / role / name
         folder.mkdir(parents=True)
         metric = "val_loss"
-        rows = [{"epoch": 0, metric: values[name] + 1}, {"epoch": 1, metric: values[name]}]
+        rows = [{"epoch": 1, metric: values[name] + 1}, {"epoch": 2, metric: values[name]}]
         write_rows(folder / "history.csv", ["epoch", metric], rows)
-        write_json(folder / "metrics.json", {"best_epoch": 1})
+        write_json(folder / "metrics.json", {"best_epoch": 2})
         (folder / "model.safetensors").write_text(name)
         return Candidate(folder, ())
 
@@ -132,7 +132,7 @@ def test_the_better_one_on_val_is_handed_on(
     candidates(monkeypatch, student_module, {"student": 0.4})
     (workspace / "control").mkdir()
     (workspace / "control/model.safetensors").write_text("control")
-    write_json(workspace / "control/metrics.json", {"best_epoch": 0})
+    write_json(workspace / "control/metrics.json", {"best_epoch": 1})
     right = {"student": student, "control": [1, 1, 0]}
     monkeypatch.setattr(student_module, "right", lambda model: np.array(right[model.name], bool))
     figures = PoolFigures(["a", "b"], 100, 0.1, [0.5, 0.5], [0.5, 0.5], 3, 0.9, 0.9, 0.1)
@@ -150,7 +150,7 @@ def test_the_better_one_on_val_is_handed_on(
     assert (own / "model.safetensors").read_text() == "student", "it is measured, whichever is handed on"
     assert (own == out) == (kept == "student")
     assert read_json(out / "metrics.json") == (
-        {"best_epoch": 1} if own == out else {"handed_on": kept, "best_epoch": 0}
+        {"best_epoch": 2} if own == out else {"handed_on": kept, "best_epoch": 1}
     )
     assert read_json(out / "pool.json") == asdict(figures)
     assert "only 10% of the student's predictions" in capsys.readouterr().err

@@ -25,7 +25,7 @@ class Model:
     card: dict[str, Any]
     """`model.json`, as JSON: the typed card would need torch."""
     training: dict[str, Any]
-    """`metrics.json`: `val`, the metrics on val, and of a training in epochs `epochs` and `best_epoch`."""
+    """`metrics.json`: `val`, the metrics on val, and of a training in epochs `epochs` and `best_epoch`, from 1."""
     history: dict[str, Array]
     """By column of `history.csv` a value for each epoch, (epochs,) float; empty without epochs."""
 
