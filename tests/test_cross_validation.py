@@ -95,8 +95,10 @@ def test_settings_that_need_a_validation_split_are_refused(project: Path, overri
 
 def test_a_sweep_needs_a_validation_split(project: Path, sprout: Callable[..., Ended]) -> None:
     Path("params.yaml").write_text("experiment: digits\noverrides: [prepare.folds=5, prepare.val=null]\n")
-    done = sprout("sweep")
+    done = sprout("sweep", "sweep.trials=3")
     assert done.code == 2
+    command = """dvc exp run -S 'overrides=["prepare.folds=null", "prepare.val=0.2"]' augment pretrained"""
+    assert f"to draw one: {command} (" in done.err, "without the settings of the sweep"
     assert done.err.startswith("error: prepare.folds=5: a sweep compares trials on a validation split; to draw one")
 
 
