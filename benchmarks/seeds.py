@@ -65,10 +65,14 @@ def trained(folder: Path) -> list[str]:
 
 
 def read_metrics(folder: Path, role: str, split: str) -> Metrics:
-    """Return the metrics of one model, as the stages wrote them; each name begins with the split."""
+    """Return the metrics of one model, as the stages wrote them; each name begins with the split.
+
+    Those of the student are of what is handed on as the student, which may be its rival.
+    """
     known = {"val": read_json(folder / "models" / role / "metrics.json")["val"]}
     if split == "test":
-        known["test"] = read_json(folder / "reports/evaluation/metrics.json")["test"][role]
+        evaluated = read_json(folder / "reports/evaluation/metrics.json")
+        known["test"] = evaluated["test"][evaluated["handed_on"] if role == "student" else role]
     return {
         f"{prefix}_{name}": value
         for prefix, metrics in known.items()

@@ -91,7 +91,8 @@ def build(data: Images, seed: int, overrides: Sequence[str], *, foreign: bool) -
         cost(["sprout", "new", EXPERIMENT, "--from", str(Path(scratch, "images"))], folder, env)
         write_params(folder, EXPERIMENT, overrides, seed)
         took = cost(["dvc", "repro", "evaluate"], folder, env)
-        stated = read_json(folder / "reports/evaluation/metrics.json")["cross_validation"]["student"]["error_rate"]
+        evaluated = read_json(folder / "reports/evaluation/metrics.json")
+        stated = evaluated["cross_validation"][evaluated["handed_on"]]["error_rate"]
         interval = cross_validated_interval(round(stated * LABELLED), LABELLED)
         true = {role: true_error(folder / "models" / role, held, labels) for role in ROLES}
         kept = read_json(folder / "models/student/gate.json")["kept"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib.util import cache_from_source
 from pathlib import Path
 
-from sprout.config.made_with import STAGES
+from sprout.config.exp_run import STAGES
 
 PROJECT = Path(__file__).resolve().parent.parent
 

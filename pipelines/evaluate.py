@@ -12,6 +12,7 @@ from sprout.evaluate.labellers import labellings, write_audit
 from sprout.evaluate.record import track_evaluation
 from sprout.models.predictor import load_predictor, use_threads
 from sprout.runtime.files import atomic_folder
+from sprout.runtime.model_folder import own_models, read_card
 from sprout.runtime.stage import run_stage
 from sprout.tasks.base import Limits
 
@@ -19,15 +20,14 @@ from sprout.tasks.base import Limits
 def main() -> None:
     build, prepared, out = read_build(), Path("data/prepared"), Path("reports/evaluation")
     use_threads(read_training(build, "train").threads)
-    folders = {role: Path("models") / role for role in ("teacher", "control", "student")}
-    trained = {role: folder for role, folder in folders.items() if (folder / "model.json").exists()}
+    trained, kept = own_models(Path("models")), read_card(Path("models/student"))["kept"]
     models = {role: load_predictor(folder) for role, folder in trained.items()}
     labels = labellings(models, trained, prepared, Path("data/pseudo_labels"), read_training(build, "retrain"))
     limits = Limits(section(build, "evaluate", Evaluate).bins, section(build, "report", Report).examples)
     with atomic_folder(out) as folder, atomic_folder(Path("reports/curves")) as curves:
         tested = examine(models, open_store(prepared / "test"), trained, prepared)
-        evaluate(folder, models, tested, limits, write_audit(folder, labels, models["teacher"].classes))
-        write_curves(curves, {role: model / "history.csv" for role, model in folders.items()})
+        evaluate(folder, models, tested, limits, write_audit(folder, labels, models["teacher"].classes), kept)
+        write_curves(curves, trained)
     track_evaluation(build, out)
 
 

@@ -16,7 +16,7 @@ def main() -> None:
         build=build.name,
         prepared=Path("data/prepared"),
         pseudo_labels=Path("data/pseudo_labels"),
-        models={role: Path("models") / role for role in ("teacher", "control", "student")},
+        models=Path("models"),
         evaluation=Path("reports/evaluation"),
         examples=section(build, "report", Report).examples,
     )

@@ -16,6 +16,7 @@ from sprout.models.predictor import Predictor
 from sprout.report import write_report
 from sprout.runtime.checksums import write_sums
 from sprout.runtime.files import write_json, write_rows
+from sprout.runtime.model_folder import NOT_KEPT
 from sprout.tasks.base import Limits
 
 ANIMALS = ["cat", "dog", "emu"]
@@ -59,17 +60,23 @@ class Case:
     """Examples of the pool whose label is wrong, the first ones."""
     labellers: tuple[str, ...] = ("teacher",)
     """Teacher, student, or none."""
+    student: bool | None = None
+    """Whether one was trained; None: unless the teacher has its place."""
     notes: list[str] = field(default_factory=list)
     quarantined: list[tuple[str, str]] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=lambda: dict(CONFIG))
+
+    @property
+    def has_student(self) -> bool:
+        """Whether a student was trained."""
+        return self.kept != "teacher" if self.student is None else self.student
 
 
 def write_page(root: Path, case: Case, examples: int = 6) -> str:
     """Write and return the page of a workspace that `make` has made."""
     out = root / "reports" / "index.html"
     folders = {name: root / name for name in ("prepared", "pseudo_labels", "evaluation")}
-    models = {role: root / role for role in ("teacher", "control", "student")}
-    write_report(out, config=case.config, build="3f9a1c7e", examples=examples, models=models, **folders)
+    write_report(out, config=case.config, build="3f9a1c7e", examples=examples, models=root, **folders)
     return out.read_text(encoding="utf-8")
 
 
@@ -83,10 +90,12 @@ def make(root: Path, case: Case) -> Path:
     quarantined = [{"origin": origin, "reason": reason} for origin, reason in case.quarantined]
     write_rows(root / "prepared" / "quarantine.csv", ["origin", "reason"], quarantined)
     make_pseudo_labels(root / "pseudo_labels", case)
-    make_model(root / "teacher", case, val_accuracy=0.8, best_epoch=2, kept=None)
-    make_model(root / "student", case, val_accuracy=0.9, best_epoch=1, kept=case.kept)
+    make_model(root / "teacher", case, val_accuracy=0.8, best_epoch=3, kept=None)
+    make_model(root / "student", case, val_accuracy=0.9, best_epoch=2, kept=case.kept)
+    if case.has_student and case.kept:
+        make_model(root / "student" / NOT_KEPT, case, val_accuracy=0.7, best_epoch=2, kept=None)
     if case.control_wrong is not None:
-        make_model(root / "control", case, val_accuracy=0.85, best_epoch=0, kept=None)
+        make_model(root / "control", case, val_accuracy=0.85, best_epoch=1, kept=None)
     make_evaluation(root / "evaluation", case, open_store(root / "prepared" / "test"))
     return root
 
@@ -134,6 +143,7 @@ def make_pseudo_labels(folder: Path, case: Case) -> None:
 
 def make_model(folder: Path, case: Case, *, val_accuracy: float, best_epoch: int, kept: str | None) -> None:
     folder.mkdir()
+    role = folder.parent.name if folder.name == NOT_KEPT else folder.name
     model = {
         "task": "classify",
         "architecture": CONFIG["model"],
@@ -141,14 +151,14 @@ def make_model(folder: Path, case: Case, *, val_accuracy: float, best_epoch: int
         "temperature": 1.25,
         "parameters": 12345,
     }
-    write_json(folder / "model.json", model | {"role": folder.name, "kept": kept})
+    write_json(folder / "model.json", model | {"role": role, "kept": kept})
     write_sums(folder, ["model.json"])
     scores = {"accuracy": val_accuracy, "error_rate": 1 - val_accuracy, "log_loss": 0.5, "macro_f1": 0.75}
     metrics = {"best_epoch": best_epoch, "epochs": 3, "val": scores | {"calibration_error": 0.125}}
     write_json(folder / "metrics.json", metrics)
     history = [
         {
-            "epoch": e,
+            "epoch": e + 1,
             "lr": 0.002,
             "train_loss": 2 - e,
             "train_accuracy": 0.5,
@@ -166,14 +176,14 @@ def make_evaluation(folder: Path, case: Case, test: Store) -> None:
     wrong = {"teacher": case.teacher_wrong}
     if case.control_wrong is not None:
         wrong["control"] = case.control_wrong
-    wrong["student"] = wrong[case.kept] if case.kept else case.student_wrong
+    wrong["student"] = case.student_wrong if case.has_student else wrong["teacher"]
     probabilities = {model: guesses(labels, case, n) for model, n in wrong.items()}
     labelling = Labelling(pool_labels(case), labels_of(np.arange(20), case, 20, 2, 20))
     audited = write_audit(folder, dict.fromkeys(case.labellers, labelling) if case.pool else {}, case.classes)
     of_both = card("classify", case.shape, classes=case.classes, temperature=1.0)
     models = dict.fromkeys(probabilities, Predictor(Identity(), of_both))
     logits = {model: np.log(p) for model, p in probabilities.items()}
-    evaluate(folder, models, Tested("test", test, logits), Limits(bins=5, examples=0), audited)
+    evaluate(folder, models, Tested("test", test, logits), Limits(bins=5, examples=0), audited, case.kept)
 
 
 def pool_labels(case: Case) -> Labels:

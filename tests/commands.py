@@ -17,7 +17,7 @@ class Ended(NamedTuple):
 
 def params_after(command: str) -> Params:
     """What `params.yaml` holds once the shell and DVC have read the command."""
-    words = shlex.split(command)
+    words = [word for word in shlex.split(command) if word not in ("augment", "pretrained")]  # stages
     assert words[:3] == ["dvc", "exp", "run"]
     assert words[3::2] == ["-S"] * (len(words[3:]) // 2)
     for path, changes in to_path_overrides(words[4::2]).items():

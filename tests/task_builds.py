@@ -76,7 +76,7 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
     kept = Predictor(predictor.network, replace(predictor.card, kept="teacher"))
     for role, one in (("teacher", predictor), ("student", kept)):
         folder = save(root / role, one)
-        epochs = {"epochs": len(history), "best_epoch": 0} if history else {}
+        epochs = {"epochs": len(history), "best_epoch": 1} if history else {}
         write_json(
             folder / "metrics.json",
             epochs | {"val": one.task.metrics(one.task.examine(one, val, "val"), one.card, val, 5)},
@@ -86,14 +86,13 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
     write_rows(root / "pseudo_labels" / "rounds.csv", ["round"], [])
     (root / "evaluation").mkdir()
     models = {"teacher": predictor, "student": kept}
-    evaluate(root / "evaluation", models, examine_on(models, test), Limits(bins=5, examples=wanted), {})
+    evaluate(root / "evaluation", models, examine_on(models, test), Limits(bins=5, examples=wanted), {}, "teacher")
 
 
 def write_page(root: Path, training: dict[str, Any], wanted: int) -> str:
     folders = {name: root / name for name in ("prepared", "pseudo_labels", "evaluation")}
-    models = {role: root / role for role in ("teacher", "control", "student")}
     write_report(
-        root / "index.html", config=config(training), build="3f9a1c7e", examples=wanted, models=models, **folders
+        root / "index.html", config=config(training), build="3f9a1c7e", examples=wanted, models=root, **folders
     )
     return (root / "index.html").read_text(encoding="utf-8")
 
@@ -117,7 +116,7 @@ def page_of(
         stores[split] = examples(n, shape, seed), classes, values if task == "regress" else None
     make_prepared(root / "prepared", stores, ["ant", "bee", "cat"] if labels else [])
     error = {"train_mae": 1.0, "val_mae": 2.0} if task == "regress" else {}
-    epochs = [{"epoch": e, "lr": 0.01, "train_loss": 2.0 - e, "val_loss": 2.0, **error} for e in range(2)]
+    epochs = [{"epoch": e + 1, "lr": 0.01, "train_loss": 2.0 - e, "val_loss": 2.0, **error} for e in range(2)]
     made = model(task, shape, classes=["ant", "bee", "cat"] if labels else [], **changes)
     make_models(root, made, epochs if training is GRADIENT_DESCENT else [], wanted)
     return write_page(root, training, wanted)

@@ -12,8 +12,8 @@ from dvc.utils.serialize import dump_yaml
 from commands import params_after
 from sprout.commands.train import TAKES, train_once
 from sprout.config.compose import compose_config
-from sprout.config.exp_run import exp_run
-from sprout.config.made_with import STAGES, made_with, refuse_other_data, refuse_without_effect
+from sprout.config.exp_run import STAGES, rebuild_data
+from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
 from sprout.config.sections import SECTIONS
 from sprout.config.workspace import Build, Params
 from sprout.runtime.errors import UserError
@@ -77,7 +77,7 @@ def test_other_data_is_refused_before_anything_is_read(project: Path, overrides:
     assert "\n" not in str(raised.value)
 
 
-OTHER = r"^prepare\.labels=50: the data on disk was made with 100; to rebuild it: dvc exp run$"
+OTHER = r"^prepare\.labels=50: the data on disk was made with 100; to rebuild it: dvc exp run augment pretrained$"
 
 
 def test_data_made_before_an_edit_of_params_is_refused(project: Path) -> None:
@@ -252,14 +252,28 @@ QUOTING = [
 def test_the_named_command_builds_what_was_asked(
     project: Path, experiment: str, given: list[str], overrides: list[str]
 ) -> None:
-    """The shell's and DVC's own reading of the command lead to the same config."""
+    """The shell's and DVC's own reading of the command lead to the same data."""
     params, _ = workspace(experiment, given)
     wanted = compose_config(CONF, experiment, [*given, *overrides])
-    then = params_after(exp_run(wanted, params))
-    assert compose_config(CONF, then.experiment, then.overrides).config == wanted.config
+    then = params_after(rebuild_data(wanted, params))
+    found = compose_config(CONF, then.experiment, then.overrides)
+    assert {stage: found.config[stage] for stage in STAGES} == {stage: wanted.config[stage] for stage in STAGES}
 
 
 def test_the_command_reads_as_the_documentation_writes_it(project: Path) -> None:
     params, _ = workspace()
-    composed = compose_config(CONF, "digits", ["experiment=fashion_mnist", "train.lr=0.01"])
-    assert exp_run(composed, params) == "dvc exp run -S experiment=fashion_mnist -S 'overrides=[\"train.lr=0.01\"]'"
+    composed = compose_config(CONF, "digits", ["experiment=fashion_mnist", "prepare.labels=50"])
+    options = "-S experiment=fashion_mnist -S 'overrides=[\"prepare.labels=50\"]'"
+    assert rebuild_data(composed, params) == f"dvc exp run {options} augment pretrained"
+
+
+def test_the_command_keeps_what_params_hold_and_takes_only_what_changes_the_data(project: Path) -> None:
+    """Settings of the training of a side command would stay in `params.yaml`, and would change each later build."""
+    params, _ = workspace("digits", ["retrain.epochs=3"])
+    given = ["model=mlp", "train.lr=0.003", "augment=none", "train/transforms@train.strong=rows", "prepare.labels=50"]
+    composed = compose_config(CONF, "digits", ["retrain.epochs=3", *given])
+    options = '-S \'overrides=["retrain.epochs=3", "augment=none", "prepare.labels=50"]\''
+    assert rebuild_data(composed, params) == f"dvc exp run {options} augment pretrained"
+    with pytest.raises(UserError) as raised:
+        refuse_other_data(composed, made_with(), params)
+    assert str(raised.value).endswith(f"to rebuild it: dvc exp run {options} augment pretrained")

@@ -19,6 +19,7 @@ from sprout.engine.tracked import TrainingSections
 from sprout.methods import Supervised
 from sprout.runtime.candidates import Candidate, release_taken
 from sprout.runtime.files import read_json, write_json, write_rows
+from sprout.runtime.model_folder import own_models
 from sprout.selftraining import control as control_module
 from sprout.selftraining import student as student_module
 from sprout.selftraining.control import (
@@ -84,9 +85,9 @@ def candidates(monkeypatch: pytest.MonkeyPatch, module: Any, values: dict[str, f
         folder = Path("build/candidates") / role / name
         folder.mkdir(parents=True)
         metric = "val_loss"
-        rows = [{"epoch": 0, metric: values[name] + 1}, {"epoch": 1, metric: values[name]}]
+        rows = [{"epoch": 1, metric: values[name] + 1}, {"epoch": 2, metric: values[name]}]
         write_rows(folder / "history.csv", ["epoch", metric], rows)
-        write_json(folder / "metrics.json", {"best_epoch": 1})
+        write_json(folder / "metrics.json", {"best_epoch": 2})
         (folder / "model.safetensors").write_text(name)
         return Candidate(folder, ())
 
@@ -131,6 +132,7 @@ def test_the_better_one_on_val_is_handed_on(
     candidates(monkeypatch, student_module, {"student": 0.4})
     (workspace / "control").mkdir()
     (workspace / "control/model.safetensors").write_text("control")
+    write_json(workspace / "control/metrics.json", {"best_epoch": 1})
     right = {"student": student, "control": [1, 1, 0]}
     monkeypatch.setattr(student_module, "right", lambda model: np.array(right[model.name], bool))
     figures = PoolFigures(["a", "b"], 100, 0.1, [0.5, 0.5], [0.5, 0.5], 3, 0.9, 0.9, 0.1)
@@ -139,10 +141,17 @@ def test_the_better_one_on_val_is_handed_on(
     cards: list[Any] = []
     monkeypatch.setattr(student_module, "load_card", lambda model: card("classify", (2, 2, 1)))
     monkeypatch.setattr(student_module, "write_card", lambda folder, written: cards.append(written))
-    out, rival = workspace / "out", ("control", workspace / "control")
+    out, rival = workspace / "student", ("control", workspace / "control")
     make_student(out, Examples([]), sections(), BUILD, None, rival)  # type: ignore[arg-type]
     assert (out / "model.safetensors").read_text() == kept
     assert read_json(out / "gate.json")["kept"] == kept
+    (out / "model.json").touch()
+    own = own_models(workspace)["student"]
+    assert (own / "model.safetensors").read_text() == "student", "it is measured, whichever is handed on"
+    assert (own == out) == (kept == "student")
+    assert read_json(out / "metrics.json") == (
+        {"best_epoch": 2} if own == out else {"handed_on": kept, "best_epoch": 1}
+    )
     assert read_json(out / "pool.json") == asdict(figures)
     assert "only 10% of the student's predictions" in capsys.readouterr().err
     assert [(each.role, each.kept) for each in cards] == [("student", None if kept == "student" else kept)]

@@ -95,8 +95,10 @@ def test_settings_that_need_a_validation_split_are_refused(project: Path, overri
 
 def test_a_sweep_needs_a_validation_split(project: Path, sprout: Callable[..., Ended]) -> None:
     Path("params.yaml").write_text("experiment: digits\noverrides: [prepare.folds=5, prepare.val=null]\n")
-    done = sprout("sweep")
+    done = sprout("sweep", "sweep.trials=3")
     assert done.code == 2
+    command = """dvc exp run -S 'overrides=["prepare.folds=null", "prepare.val=0.2"]' augment pretrained"""
+    assert f"to draw one: {command} (" in done.err, "without the settings of the sweep"
     assert done.err.startswith("error: prepare.folds=5: a sweep compares trials on a validation split; to draw one")
 
 
@@ -177,7 +179,7 @@ def test_each_label_is_predicted_by_the_model_without_its_fold(workspace: Path) 
     wrong = int((found.argmax(1) != np.arange(N) % CLASSES).sum())
     metrics = read_json(Path("models/teacher/metrics.json"))
     assert metrics["val"]["error_rate"] == pytest.approx(wrong / N)
-    assert (metrics["epochs"], metrics["best_epoch"]) == (12, 11), "without a validation split the last epoch is kept"
+    assert (metrics["epochs"], metrics["best_epoch"]) == (12, 12), "without a validation split the last epoch is kept"
     assert list(Path("build/candidates/fold").iterdir()) == []
 
 

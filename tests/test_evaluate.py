@@ -58,10 +58,10 @@ def made(folder: Path) -> Path:
 @pytest.mark.parametrize("task", TASKS)
 def test_each_task_is_measured_and_written_its_own_way(tmp_path: Path, split: Store, task: str) -> None:
     folder, models = made(tmp_path / "evaluation"), models_of(task)
-    found = evaluate(folder, models, examine_on(models, split), LIMITS, QUALITY)
+    found = evaluate(folder, models, examine_on(models, split), LIMITS, QUALITY, None)
     assert files(folder) == FILES[task]
     assert read_json(folder / "metrics.json") == found
-    assert found["pseudo_labels"] == QUALITY
+    assert (found["pseudo_labels"], found["handed_on"]) == (QUALITY, "student")
     examined = {role: each.task.examine(each, split, "test") for role, each in models.items()}
     for role, each in models.items():
         assert found["test"][role] == each.task.metrics(examined[role], each.card, split, LIMITS.bins)
@@ -81,8 +81,8 @@ def test_without_test_examples_cross_validation_measures(tmp_path: Path, split: 
     split.folder.rename(made(tmp_path / "prepared") / "train")
     nothing = split.part(np.arange(0))
     tested = examine(models, nothing, folders, tmp_path / "prepared")
-    found = evaluate(made(tmp_path / "evaluation"), models, tested, LIMITS, QUALITY)
-    assert set(found) == {"cross_validation", "pseudo_labels"}
+    found = evaluate(made(tmp_path / "evaluation"), models, tested, LIMITS, QUALITY, None)
+    assert set(found) == {"cross_validation", "pseudo_labels", "handed_on"}
     for role, each in models.items():
         metrics = each.task.metrics(examined[role], each.card, open_store(tmp_path / "prepared/train"), LIMITS.bins)
         assert found["cross_validation"][role] == metrics
@@ -97,7 +97,7 @@ def test_with_test_examples_they_measure(tmp_path: Path, split: Store) -> None:
 def test_a_kept_teacher_is_computed_once(tmp_path: Path, split: Store) -> None:
     models = models_of("cluster", kept="teacher")
     models["student"].network.register_forward_hook(lambda *_: pytest.fail("computed again"))
-    found = evaluate(made(tmp_path / "evaluation"), models, examine_on(models, split), LIMITS, QUALITY)["test"]
+    found = evaluate(made(tmp_path / "evaluation"), models, examine_on(models, split), LIMITS, QUALITY, None)["test"]
     assert found["student"] == found["teacher"]
 
 
@@ -108,7 +108,7 @@ def test_the_same_models_give_the_same_bytes(
     models, folders = models_of(task), [tmp_path / "a", tmp_path / "b"]
     for number, folder in enumerate(folders):
         monkeypatch.setattr("time.time", lambda number=number: 1e9 + 1e5 * number)
-        evaluate(made(folder), models, examine_on(models, split), LIMITS, QUALITY)
+        evaluate(made(folder), models, examine_on(models, split), LIMITS, QUALITY, None)
     for name in files(folders[0]):
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
@@ -118,18 +118,20 @@ def test_the_same_models_give_the_same_bytes(
 
 def test_each_metric_has_a_file_with_both_models(tmp_path: Path) -> None:
     columns = "epoch,lr,train_loss,val_loss,train_mae,val_mae\n"
-    (tmp_path / "teacher.csv").write_text(columns + "0,0.1,9,3,9,4.5\n1,0.1,9,2,9,\n")
-    (tmp_path / "student.csv").write_text(columns + "0,0.1,9,inf,9,5\n1,0.1,9,1,9,4\n2,0.1,9,0.5,9,3\n")
-    write_curves(made(tmp_path / "curves"), {role: tmp_path / f"{role}.csv" for role in ("teacher", "student")})
+    (made(tmp_path / "teacher") / "history.csv").write_text(columns + "0,0.1,9,3,9,4.5\n1,0.1,9,2,9,\n")
+    (made(tmp_path / "student") / "history.csv").write_text(
+        columns + "0,0.1,9,inf,9,5\n1,0.1,9,1,9,4\n2,0.1,9,0.5,9,3\n"
+    )
+    write_curves(made(tmp_path / "curves"), {role: tmp_path / role for role in ("teacher", "student")})
     assert files(tmp_path / "curves") == {"val_loss.json", "val_mae.json"}
     loss, mae = (read_json(tmp_path / "curves" / name) for name in ("val_loss.json", "val_mae.json"))
-    assert [tuple(row.values()) for row in loss] == [(0, 3.0, None), (1, 2.0, 1.0), (2, None, 0.5)]
-    assert mae[1] == {"epoch": 1, "teacher": None, "student": 4.0}
-    assert read_curves(tmp_path / "student.csv")["val_loss"] == {1: 1.0, 2: 0.5}
+    assert [tuple(row.values()) for row in loss] == [(0, 3.0, None, None), (1, 2.0, None, 1.0), (2, None, None, 0.5)]
+    assert mae[1] == {"epoch": 1, "teacher": None, "control": None, "student": 4.0}
+    assert read_curves(tmp_path / "student" / "history.csv")["val_loss"] == {1: 1.0, 2: 0.5}
 
 
 def test_a_model_without_epochs_has_an_empty_curve(tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_text("epoch,lr,train_loss,val_loss\n")
-    write_curves(made(tmp_path / "curves"), dict.fromkeys(("teacher", "student"), tmp_path / "history.csv"))
+    write_curves(made(tmp_path / "curves"), dict.fromkeys(("teacher", "student"), tmp_path))
     assert files(tmp_path / "curves") == {"val_loss.json"}
     assert read_json(tmp_path / "curves" / "val_loss.json") == []

@@ -22,7 +22,7 @@ def data(tmp_path: Path) -> TrainingData:
 def test_it_learns_and_keeps_the_best_epoch(data: TrainingData, tmp_path: Path) -> None:
     found = train(data, tmp_path / "c")
     losses = [row["val_loss"] for row in found.history]
-    assert [row["epoch"] for row in found.history] == list(range(6))
+    assert [row["epoch"] for row in found.history] == list(range(1, 7)), "counted from 1"
     assert found.best_epoch == int(np.argmin(losses))
     assert found.history[-1]["val_accuracy"] > 0.9
     network = network_of()
@@ -52,7 +52,7 @@ def test_a_training_that_an_error_ended_goes_on_to_the_same_bits(data: TrainingD
     resumed = train(data, tmp_path / "c", log=lambda metrics, step: told.append((step, metrics)))
     assert same(resumed, train(data, tmp_path / "undisturbed"))
     # Epochs 0 to 2 are told again, for the new run; steps only from epoch 3 on.
-    assert [step for step, metrics in told if "val_loss" in metrics] == list(range(6))
+    assert [step for step, metrics in told if "val_loss" in metrics] == list(range(1, 7)), "counted from 1"
     assert min(step for step, metrics in told if "step_loss" in metrics) >= 3 * 4
 
 
@@ -115,5 +115,5 @@ def test_lightning_is_not_asked_to_pickle(data: TrainingData, tmp_path: Path) ->
     """What lies in a checkpoint loads with `weights_only=True`: no object of ours is in it."""
     train(data, tmp_path / "c")
     found = torch.load(sorted((tmp_path / "c").glob("step-*.ckpt"))[-1], weights_only=True)
-    assert found["progress"]["history"][-1]["epoch"] == 5
+    assert found["progress"]["history"][-1]["epoch"] == 6
     assert "pytorch_lightning" in sys.modules

@@ -78,7 +78,7 @@ def test_a_long_epoch_says_its_steps_until_it_ends(capsys: pytest.CaptureFixture
     lines.start(steps=300, done=0)
     lines.step(42)
     assert wait_for(capsys, 2)[1] == "student: step 42/300"
-    lines.epoch({"epoch": 0, "val_loss": 0.5})
+    lines.epoch({"epoch": 1, "val_loss": 0.5})
     assert "student: epoch 1/3  val_loss 0.5000" in wait_for(capsys, 1)
     lines.close()
     capsys.readouterr()
@@ -90,7 +90,7 @@ def test_a_quiet_training_says_nothing(capsys: pytest.CaptureFixture[str], impat
     lines = EpochLines("student", epochs=3, quiet=True)
     lines.start(steps=300, done=0)
     time.sleep(0.2)
-    lines.epoch({"epoch": 2, "val_loss": 0.5})
+    lines.epoch({"epoch": 3, "val_loss": 0.5})
     lines.close()
     assert capsys.readouterr().err == ""
 

@@ -148,12 +148,12 @@ def test_many_large_pictures_stay_within_the_budget() -> None:
 
 
 def test_curves_mark_the_best_epoch_and_accept_a_single_one() -> None:
-    one = {"epoch": [0.0], "train_loss": [1.0], "val_loss": [float("nan")]}
-    short = Model(Path(), {}, {"best_epoch": 0}, {key: np.array(value) for key, value in one.items()})
+    one = {"epoch": [1.0], "train_loss": [1.0], "val_loss": [float("nan")]}
+    short = Model(Path(), {}, {"best_epoch": 1}, {key: np.array(value) for key, value in one.items()})
     assert "Epoch</text>" in history_curves({"teacher": short}, "loss", "Loss")
-    three = {"epoch": [0, 1, 2], "train_loss": [3, 2, 1], "val_loss": [3, 1, 2]}
+    three = {"epoch": [1, 2, 3], "train_loss": [3, 2, 1], "val_loss": [3, 1, 2]}
     history = {key: np.array(value, float) for key, value in three.items()}
-    marked = history_curves({"student": Model(Path(), {}, {"best_epoch": 1}, history)}, "loss", "Loss")
+    marked = history_curves({"student": Model(Path(), {}, {"best_epoch": 2}, history)}, "loss", "Loss")
     assert len(re.findall(r"<use [^>]*var\(--student\)", marked)) == 1
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from classifier_builds import ANIMALS, Case, make, pool_labels, write_page
-from html_page import Reader, decoded, self_contained
+from html_page import Reader, decoded, linked, sections, self_contained
 from sprout.data.store import open_store
 from sprout.evaluate.audit import Labels, by_epoch, in_short
 from sprout.evaluate.labellers import Labelling, write_audit
@@ -75,20 +75,48 @@ def test_a_control_stands_between_teacher_and_student(tmp_path: Path) -> None:
     assert ["Accuracy", "80.0%", "84.0%", "90.0%", "+6.0 pts", "better"] in Reader(page).rows
 
 
-def test_a_control_that_is_kept_is_the_last_model(tmp_path: Path) -> None:
-    case = Case(teacher_wrong=10, control_wrong=8, kept="control")
+@pytest.fixture
+def control_kept(tmp_path: Path) -> str:
+    """The page of a build whose student lost against the control."""
+    case = Case(teacher_wrong=10, control_wrong=8, student_wrong=9, kept="control")
     verdict = {"rival": "control", "kept": "control", "examples": 20, "wins": 1, "losses": 3, "passes_worse": 0.6}
     verdict |= {"noun": "val examples", "student_error": 0.25, "rival_error": 0.15}
     write_json(make(tmp_path, case) / "student/gate.json", verdict)
-    page = write_page(tmp_path, case)
-    assert (
-        "only the student is right on 1 and only the control on 3 (errors 25.0% and 15.0%): the control is kept" in page
+    return write_page(tmp_path, case)
+
+
+def test_where_the_control_is_handed_on_the_page_says_so(control_kept: str) -> None:
+    errors = "20.0% → 16.0% → 18.0%, the control's 95% interval 8.3% to 28.5%"
+    headline = f"<h1>Test error {errors} (teacher → control → student; the control is handed on)</h1>"
+    assert headline in control_kept.replace("&#39;", "'")
+    assert "against as many steps on labels alone, made the model worse: the error rose by 2.0" in control_kept
+    assert "The control, which was better on val, is handed on." in control_kept
+    verdict = (
+        "only the student is right on 1 and only the control on 3 (errors 25.0% and 15.0%): the control is handed on"
     )
-    assert "would be kept in 60.0% of cases" in page
-    assert "<h1>Test error 20.0% → 16.0%, 95% interval 8.3% to 28.5% (teacher → control)</h1>" in page
-    assert "The student was worse than the control, which is kept" in page
-    assert "was better on val than the student, whose place it takes" in page
-    assert "The student that learned from them is not kept; the control is." in of_labels(page)
+    assert verdict in control_kept
+    assert "would be handed on in 60.0% of cases" in control_kept
+    assert "is handed on in its place, as <code>models/student</code>" in control_kept
+    assert "The student that learned from them is not handed on; the control is." in of_labels(control_kept)
+
+
+def test_a_student_that_is_not_handed_on_has_its_own_figures(control_kept: str) -> None:
+    rows = Reader(control_kept).rows
+    assert ["Metric", "Teacher", "Control, handed on", "Student", "Difference", "Verdict"] in rows
+    assert ["Accuracy", "80.0%", "85.0%", "70.0%", "−15.0 pts", "worse"] in rows, "on val"
+    assert ["Accuracy", "80.0%", "84.0%", "82.0%", "−2.0 pts", "worse"] in rows, "on test"
+    assert ["Epoch whose weights are kept", "3", "1", "2"] in rows
+    assert "The control gets 8 of 50 test examples wrong." in control_kept
+    assert "of the control's 8 mistakes" in control_kept.replace("&#39;", "'")
+
+
+def test_a_teacher_that_won_against_the_student_is_shown(tmp_path: Path) -> None:
+    case = Case(teacher_wrong=5, student_wrong=9, kept="teacher", student=True)
+    page = write_page(make(tmp_path, case), case)
+    assert "(teacher → student; the teacher is handed on)</h1>" in page
+    assert ["Accuracy", "90.0%", "82.0%", "−8.0 pts", "worse"] in Reader(page).rows
+    assert "The teacher gets 5 of 50 test examples wrong." in page
+    assert "teacher too" not in page
 
 
 def test_cross_validation_is_called_so(tmp_path: Path) -> None:
@@ -141,10 +169,13 @@ def test_a_kept_teacher_is_reported(tmp_path: Path) -> None:
 
 
 def test_an_empty_pool_is_reported(tmp_path: Path) -> None:
+    """There is no section on pseudo-labels, and no link to one."""
     case = Case(kept="teacher", accepted=0, pool=0)
     page = write_page(make(tmp_path, case), case)
-    assert page.count("The unlabelled pool is empty") == 2
-    assert "Precision" not in of_labels(page)
+    assert page.count("The unlabelled pool is empty, so there were no pseudo-labels to learn from.") == 1
+    of_task = ["confusions", "classes", "reliability", "mistakes"]
+    assert sections(page) == linked(page) == ["built", "scores", "training", *of_task, "configuration"]
+    assert ">Pseudo-labels<" not in page
 
 
 def test_a_worse_student_is_reported_as_worse(tmp_path: Path) -> None:
@@ -336,12 +367,12 @@ def write_audit_of(root: Path, found: dict[str, Labels], case: Case) -> None:
     write_rows(root / "pseudo_labels" / "rounds.csv", columns, [row | {"mean_confidence": 0.95} for row in rounds])
 
 
-def test_a_student_that_is_not_kept_has_no_labels(tmp_path: Path) -> None:
+def test_without_labels_the_page_says_why(tmp_path: Path) -> None:
     case = Case(control_wrong=8, kept="control", labellers=())
     verdict = {"rival": "control", "kept": "control", "examples": 20, "wins": 1, "losses": 3, "passes_worse": 0.6}
     verdict |= {"noun": "val examples", "student_error": 0.25, "rival_error": 0.15}
     write_json(make(tmp_path, case) / "student/gate.json", verdict)
-    assert "The control is kept in its place, so there is no student" in of_labels(write_page(tmp_path, case))
+    assert "learned from the unlabelled examples without labels for them" in of_labels(write_page(tmp_path, case))
     write_json(tmp_path / "student/gate.json", None)
     assert "No prediction became a label, and no student was trained." in of_labels(write_page(tmp_path, case))
 

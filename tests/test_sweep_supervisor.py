@@ -38,7 +38,8 @@ class Stage:
         self.channel, self.results = channel, results
 
     def epoch(self, epoch: int, value: float) -> str | None:
-        send(self.channel, {"event": "epoch", "epoch": epoch, "row": {"val_loss": 1.0, "val_accuracy": value}})
+        """Report an epoch, counted from 0 here."""
+        send(self.channel, {"event": "epoch", "epoch": epoch + 1, "row": {"val_loss": 1.0, "val_accuracy": value}})
         answer = receive(self.channel)
         return answer and answer["decision"]
 

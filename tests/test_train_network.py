@@ -70,7 +70,10 @@ def test_metrics_on_val_are_those_of_its_labelled_examples(model: Path) -> None:
 def test_the_history_has_a_row_for_each_epoch(model: Path) -> None:
     head, *rows = (model / "history.csv").read_text().splitlines()
     assert head == "epoch,lr,train_loss,train_accuracy,val_loss,val_accuracy"
-    assert [row.split(",")[0] for row in rows] == [str(epoch) for epoch in range(12)]
+    assert [row.split(",")[0] for row in rows] == [str(epoch) for epoch in range(1, 13)], "counted from 1"
+    losses = [float(row.split(",")[4]) for row in rows]
+    best = read_json(model / "metrics.json")["best_epoch"]
+    assert (losses[best - 1], best) == (min(losses), 12 - losses[::-1].index(min(losses)))
 
 
 def test_the_same_seed_gives_the_same_files(model: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def reporter(
 
     def report(row: dict[str, float], epoch: int) -> Decision:
         reported.append(row)
-        return decisions[epoch]
+        return decisions[epoch - 1]
 
     run = Noted()
     trial = Trial(InSweep("key", "name"), "trial 0", {}, checkpoints, report, lambda model: None)
@@ -48,10 +48,10 @@ def reporter(
 @pytest.mark.parametrize(("monitor", "worth"), [("val_loss", [0.5, 0.7, 0.7]), ("val_accuracy", [0.5, 0.7, 0.8])])
 def test_the_row_of_the_best_epoch_is_reported(tmp_path: Path, monitor: str, worth: list[float]) -> None:
     reporting, run, reported = reporter(tmp_path / "c", ["continue"] * 3, monitor)
-    for epoch, row in enumerate(ROWS):
+    for epoch, row in enumerate(ROWS, 1):
         reporting.log(row, epoch)
     assert [row["val_accuracy"] for row in reported] == worth
-    assert run.metrics == [0, 1, 2]
+    assert run.metrics == [1, 2, 3]
 
 
 def test_steps_are_not_reported(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_steps_are_not_reported(tmp_path: Path) -> None:
 def test_a_pruned_trial_ends_and_leaves_no_checkpoint(tmp_path: Path) -> None:
     reporting, run, _ = reporter(tmp_path / "c", ["prune"])
     with pytest.raises(Pruned, match="after epoch 1"):
-        reporting.log(ROWS[0], 0)
-    assert run.metrics == [0]
+        reporting.log(ROWS[0], 1)
+    assert run.metrics == [1]
     assert run.tags == {"sprout.trial_state": "PRUNED"}
     assert not (tmp_path / "c").exists()

@@ -17,7 +17,16 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from sprout.config import sections
 from sprout.config.cross_checks import check_folds, check_together
-from sprout.config.overrides import choices, explained, hydra_line, input_line, key_of, parse_override, picks_file
+from sprout.config.overrides import (
+    choices,
+    explained,
+    hydra_line,
+    input_line,
+    key_of,
+    of_experiment,
+    parse_override,
+    picks_file,
+)
 from sprout.config.tree import MISSING, leaves, lookup, merge
 from sprout.config.validate import close, written
 from sprout.runtime.errors import UserError, one_line
@@ -116,6 +125,8 @@ def explain_errors(
     try:
         return check_composed(experiment, tree, lines, overrides)
     except UserError as error:
+        if (unfit := of_experiment(error, conf, experiment, overrides)) is not None:
+            raise unfit from None
         raise explained(error, conf, overrides, lambda: merged_files(conf, lines)) from None
 
 

@@ -133,7 +133,8 @@ def check_unfreezing(section: str, training: GradientDescent) -> None:
     unfreeze, epochs = training.unfreeze, training.epochs
     if unfreeze is not None and max(unfreeze.epochs) >= epochs:
         allowed = f"up to {epochs - 1}, or " if epochs > 1 else ""
+        last = f"{max(unfreeze.epochs)} epochs"
         raise UserError(
-            f"{section}.unfreeze.epochs={list(unfreeze.epochs)}: the training has {epochs} epochs, counted from 0; "
-            f"accepted: {allowed}more {section}.epochs"
+            f"{section}.unfreeze.epochs={list(unfreeze.epochs)}: no epoch is left after {last}, as the training has "
+            f"{epochs}; accepted: {allowed}more {section}.epochs"
         )

@@ -7,15 +7,12 @@ from typing import Any
 from dvc.utils.serialize import ParseError, load_yaml
 
 from sprout.config.compose import Composed
-from sprout.config.exp_run import exp_run
-from sprout.config.overrides import key_of
+from sprout.config.exp_run import STAGES, rebuild_data, section_of
 from sprout.config.tree import leaves
 from sprout.config.validate import written
 from sprout.config.workspace import BUILD, Params
 from sprout.runtime.errors import UserError, one_line
 
-STAGES = ("download", "prepare", "augment", "pretrained")
-"""The stages that make the data of a training."""
 LOCK = Path("dvc.lock")
 
 
@@ -89,8 +86,7 @@ def refuse_without_effect(composed: Composed, first: int, command: str, takes: S
         UserError: there is one; the message names the sections that the command reads.
     """
     for override in composed.overrides[first:]:
-        key = key_of(override).split("@")[-1].replace("/", ".")
-        if key.split(".")[0] not in (*takes, *STAGES, "experiment"):
+        if section_of(override) not in (*takes, *STAGES, "experiment"):
             raise UserError(
                 f"{override.input_line}: has no effect; {command} takes overrides of {', '.join(takes)}, and experiment"
             )
@@ -109,5 +105,5 @@ def refuse_other_data(composed: Composed, made: dict[str, dict[str, Any]], param
             if now.get(key) != before.get(key):
                 raise UserError(
                     f"{key}={written(now.get(key))}: the data on disk was made with {written(before.get(key))}; "
-                    f"to rebuild it: {exp_run(composed, params)}"
+                    f"to rebuild it: {rebuild_data(composed, params)}"
                 )

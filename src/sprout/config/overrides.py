@@ -1,13 +1,15 @@
 """Overrides in Hydra's grammar: parsed, checked, and what was meant by one that does not work."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from sprout.config.validate import written
+from sprout.config.tree import lookup
+from sprout.config.validate import UnknownKeyError, written
+from sprout.config.workspace import read_yaml
 from sprout.runtime.errors import UserError
 
 MergedFiles = list[tuple[str, str]]
@@ -98,6 +100,41 @@ def explained(
                 value = override.value() if override.value() in names else "NAME"
                 return UserError(f"{text}: {key} is a section; write {chosen}={value}; there are {', '.join(names)}")
     return error
+
+
+def of_experiment(error: UserError, conf: Path, experiment: str, overrides: Sequence[Override]) -> UserError | None:
+    """Return what is said where the experiment's file sets keys that the choice of an override does not have.
+
+    None where it is something else.
+
+    Args:
+        error: of the composed config.
+        conf: the folder of config groups.
+        experiment: the name of its file.
+        overrides: those of the config.
+    """
+    if not isinstance(error, UnknownKeyError):
+        return None
+    section, file = error.key.rpartition(".")[0], conf / "experiment" / f"{experiment}.yaml"
+    chosen = [
+        o for o in overrides if picks_file(conf, o) and covers(key_of(o).split("@")[-1].replace("/", "."), section)
+    ]
+    values = lookup(read_yaml(file), section)
+    given = [f"{section}.{key}" for key in values if key not in error.known] if isinstance(values, Mapping) else []
+    if not chosen or error.key not in given:
+        return None
+    text, choice = input_line(chosen[-1]), chosen[-1].value()
+    return UserError(
+        f"{text}: {file} sets {', '.join(given)}, which {choice} does not have; to leave "
+        f"{'it' if len(given) == 1 else 'them'} out, add the override{'s' if len(given) > 1 else ''} "
+        f"{', '.join(f'~{key}' for key in given)}, or write an experiment of your own; accepted: "
+        f"{', '.join(f'{section}.{key}' for key in error.known)}"
+    )
+
+
+def covers(package: str, section: str) -> bool:
+    """Return whether a section is that of a package, or lies in it."""
+    return f"{section}.".startswith(f"{package}.")
 
 
 def group_of(key: str, files: MergedFiles) -> tuple[str | None, str]:

@@ -95,8 +95,8 @@ class Schedule:
 @dataclass(frozen=True, config=STRICT)
 class Unfreeze:
     epochs: Annotated[tuple[Count, ...], Field(min_length=1)]
-    """Only the head is trained at first. At each of these epochs, counted from 0, the next group of layers joins it,
-    deepest first (Howard and Ruder, 2018). There are as many groups as epochs."""
+    """Only the head is trained at first. After so many epochs each, the next group of layers joins it, deepest first
+    (Howard and Ruder, 2018). There are as many groups as numbers."""
     lr_multipliers: tuple[Annotated[Positive, Field(le=1)], ...]
     """The learning rate of each group, as a fraction of the head's."""
 

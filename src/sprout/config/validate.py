@@ -27,6 +27,15 @@ WORDS = {
 """Pydantic's words for types and the words of a config."""
 
 
+class UnknownKeyError(UserError):
+    """A section has a key that its dataclass does not have."""
+
+    def __init__(self, message: str, key: str, known: list[str]) -> None:
+        """Take the message, the dotted key, and the keys that there are in its place."""
+        super().__init__(message)
+        self.key, self.known = key, known
+
+
 def section(name: str, values: Any, kind: type[T]) -> T:
     """Check the values of one section against its dataclass.
 
@@ -39,7 +48,8 @@ def section(name: str, values: Any, kind: type[T]) -> T:
         # Only in JSON mode does strict validation accept a list for a tuple.
         return TypeAdapter(kind).validate_json(json.dumps(values))
     except ValidationError as error:
-        raise UserError(explain(name, error, kind)) from None
+        message, unknown = explain(name, error, kind), unknown_key(name, error, kind)
+        raise (UnknownKeyError(message, *unknown) if unknown else UserError(message)) from None
     except TypeError:
         raise UserError(
             f"{name}={values!r}: only strings, numbers, true, false, null, lists and sections are accepted"
@@ -59,6 +69,15 @@ def choice(name: str, values: Any, key: str, kinds: Mapping[str, type[T]]) -> T:
         near = close(str(chosen), kinds)
         raise UserError(f"{name}.{key}={written(chosen)}: unknown{near}; accepted: {', '.join(kinds)}")
     return section(name, values, kinds[chosen])
+
+
+def unknown_key(name: str, error: ValidationError, kind: type) -> tuple[str, list[str]] | None:
+    """Return the first unknown key, dotted, and the keys that there are in its place; None where all are known."""
+    for each in error.errors(include_url=False):
+        if each["type"] in UNKNOWN_KEY:
+            where = ".".join([name, *map(str, config_path(each["loc"]))])
+            return where, keys(dataclass_at(kind, each["loc"][:-1]))
+    return None
 
 
 def explain(name: str, error: ValidationError, kind: type) -> str:

@@ -47,7 +47,7 @@ class Fitted:
     weights: dict[str, Tensor]
     """The network's state at the best epoch, on the CPU."""
     history: list[Row]
-    """One row per epoch: epoch, lr, and the loss and the metric of the task on train and val."""
+    """One row per epoch: epoch (from 1), lr, and the loss and the metric of the task on train and val."""
     best_epoch: int
     arrays: dict[str, Array]
     """What the method leaves beside the model, see `Learner.arrays`."""

@@ -206,10 +206,10 @@ class Loop:
         return torch.tensor([*found["sums"].tolist(), host.num_valid], dtype=torch.float64)
 
     def row(self, validated: list[float] | None) -> Row:
-        """The row of history of the running epoch; `validated` are the sums on val, None without such a split."""
+        """The row of history of the running epoch, from 1; `validated` are the sums on val, or None."""
         progress, name = self.progress, self.config.task.epoch_metric
         trained = self.sync.total(torch.tensor(progress.sums, dtype=torch.float64))
-        row: Row = {"epoch": progress.epoch, "lr": self.lr(progress.step - 1)}
+        row: Row = {"epoch": progress.epoch + 1, "lr": self.lr(progress.step - 1)}
         sums = [("train", trained), *([("val", validated)] if validated else [])]
         for split, (loss, metric, *logged, count) in sums:
             row[f"{split}_loss"] = loss / count

@@ -36,8 +36,8 @@ def write_result(
         network: trained, in evaluation mode, on the CPU.
         card: the model.
         measured: what the model is calibrated and measured by.
-        history: a row for each epoch.
-        best_epoch: the epoch of the weights.
+        history: a row for each epoch, counted from 1.
+        best_epoch: the epoch of the weights, counted from 0; what people read counts from 1.
         name: of the training, for the terminal.
     """
     crossed = measured.examined is not None
@@ -52,6 +52,7 @@ def write_result(
     save_model(folder, network.state_dict(), card)
     task.write_details(folder, network, card, examined, val)
     write_rows(folder / "history.csv", list(history[0]) if history else HISTORY, history)
-    write_json(folder / "metrics.json", {"epochs": len(history), "best_epoch": best_epoch, "val": metrics})
-    epochs = f"{len(history)} epochs, the weights of epoch {best_epoch + 1}, " if history else ""
+    best = best_epoch + 1 if history else None
+    write_json(folder / "metrics.json", {"epochs": len(history), "best_epoch": best, "val": metrics})
+    epochs = f"{len(history)} epochs, the weights of epoch {best}, " if history else ""
     print(f"{name}: {epochs}{task.summary(metrics, len(val), crossed=crossed)} on {len(val):,} {measured.noun}")

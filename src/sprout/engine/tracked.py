@@ -215,7 +215,7 @@ def train_and_log(folder: Path, planned: Plan, context: RunContext, run: Run) ->
     run.log_metrics({"training_seconds": earlier + time.monotonic() - began})
     metrics = read_json(folder / "metrics.json")
     known = {key: value for key, value in leaves(metrics, "") if value is not None}
-    run.log_metrics(known, step=max(0, metrics["epochs"] - 1))
+    run.log_metrics(known, step=metrics["epochs"])
 
 
 def reporter(run: Run, trial: Trial | None, config: Training) -> Log:

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sprout.runtime.files import write_json
+from sprout.runtime.model_folder import ROLES
 
 Curve = dict[int, float]
 """A metric by epoch."""
 
 
-def write_curves(folder: Path, histories: Mapping[str, Path]) -> None:
+def write_curves(folder: Path, models: Mapping[str, Path]) -> None:
     """Write a file for each metric on val, such as `val_loss.json`: rows of `epoch` and the metric of each model.
 
     Without a validation split the metrics are those on train.
@@ -25,9 +26,9 @@ def write_curves(folder: Path, histories: Mapping[str, Path]) -> None:
 
     Args:
         folder: an empty one.
-        histories: each model's `history.csv`.
+        models: the model folder of each that was trained.
     """
-    curves = {role: read_curves(path) if path.exists() else {} for role, path in histories.items()}
+    curves = {role: read_curves(models[role] / "history.csv") if role in models else {} for role in ROLES}
     for metric in sorted({metric for each in curves.values() for metric in each}):
         of_role = {role: each.get(metric, {}) for role, each in curves.items()}
         epochs = sorted({epoch for curve in of_role.values() for epoch in curve})

@@ -15,7 +15,7 @@ from sprout.runtime.files import write_json
 from sprout.tasks.base import Limits
 
 Models = Mapping[str, Predictor]
-"""Teacher, control if there is one, and student, of one task."""
+"""Teacher, control if there is one, and student, of one task; where no student was trained, a copy of the teacher."""
 
 
 class Tested(NamedTuple):
@@ -53,7 +53,12 @@ def examine_on(models: Models, test: Store) -> Tested:
 
 
 def evaluate(
-    folder: Path, models: Models, tested: Tested, limits: Limits, pseudo_labels: dict[str, Any]
+    folder: Path,
+    models: Models,
+    tested: Tested,
+    limits: Limits,
+    pseudo_labels: dict[str, Any],
+    kept: str | None,
 ) -> dict[str, Any]:
     """Write the metrics, the predictions and whatever else the task has; return the metrics.
 
@@ -63,12 +68,13 @@ def evaluate(
         tested: what they give for examples that they have not learned from.
         limits: bins of the calibration curve, and images that are kept for the report.
         pseudo_labels: by labeller what is known of the labels that it gave the pool, see `in_short`.
+        kept: the model that is handed on in the student's place; None for the student itself.
     """
     found = {
         role: model.task.metrics(tested.examined[role], model.card, tested.store, limits.bins)
         for role, model in models.items()
     }
-    metrics = {tested.split: found, "pseudo_labels": pseudo_labels}
+    metrics = {tested.split: found, "pseudo_labels": pseudo_labels, "handed_on": kept or "student"}
     write_json(folder / "metrics.json", metrics)
     table = models["student"].task.write_evaluation(folder, models, tested.store, tested.examined, limits)
     pq.write_table(table, folder / "predictions.parquet", compression="zstd")

@@ -2,7 +2,7 @@
 
 The labeller of each round of pseudo-labels did, the first of which is the teacher; and the student, where its method
 learned from the pool itself. The labeller of such a training changes from step to step: what is audited is the last
-one, the student that is kept.
+one, the student.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ def labellings(
     """The labels of each round, and those of the student, by labeller; without those who gave none.
 
     Args:
-        models: the student, or what is kept in its place, among others.
+        models: the student itself among others, or a copy of the teacher where none was trained.
         folders: the model folder of each.
         prepared: folder of the stage `prepare`.
         pseudo_labels: folder of the stage `pseudo_label`.
@@ -111,7 +111,7 @@ def recorded(table: pa.Table, name: str, split: str, true: Array) -> Labels:
 
 
 def of_student(student: Predictor, model: Path, examples: Unlabelled, retrain: Training) -> Labelling | None:
-    """What the student that is kept would label; None where another model is kept, or its method labels nothing.
+    """What the student would label; None where none was trained, or its method labels nothing.
 
     The confidence is not calibrated, as in training. Unlike there it is that of the examples as they are, and it is
     not aligned to the shares of the classes.

@@ -6,8 +6,10 @@ from sprout.config.workspace import Build
 from sprout.evaluate.tested_on import tested_on
 from sprout.models.card import load_card
 from sprout.runtime.files import read_json, read_rows
+from sprout.runtime.model_folder import own_models
 from sprout.tracking import (
     BUILD,
+    HANDED_ON,
     RunInfo,
     data_hashes,
     git_state,
@@ -28,15 +30,14 @@ def track_evaluation(build: Build, evaluation: Path) -> None:
         evaluation: the folder that the stage has written.
     """
     uri, here, git = tracking_uri(), Path.cwd(), git_state(Path.cwd())
-    kept = load_card(Path("models/student")).kept
     metrics = read_json(evaluation / "metrics.json")
     split = tested_on(metrics)
-    for role in metrics[split]:
-        if kept and role == "student":
+    for role, folder in own_models(Path("models")).items():
+        if load_card(folder).kept:  # the student is a copy
             continue
         info = RunInfo(build, role, uri, data_hashes(here, trained_on(role)), git)
-        record_restored(info, Path("models") / role)
-    data, tags = data_hashes(here, EVALUATED_ON), {"sprout.kept": kept} if kept else {}
+        record_restored(info, folder)
+    data, tags = data_hashes(here, EVALUATED_ON), {HANDED_ON: metrics["handed_on"]}
     with tracked_run(RunInfo(build, BUILD, uri, data, git, tags)) as run:
         for role in metrics[split]:
             run.log_metrics({f"{split}_{key}_{role}": value for key, value in metrics[split][role].items()})

@@ -43,13 +43,13 @@ def history_curves(models: Mapping[str, Model], column: str, label: str, *, perc
 
 
 def _history(axes: Axes, name: str, model: Model, column: str) -> None:
-    epoch, colour = model.history["epoch"] + 1, COLOURS[name]
+    epoch, colour = model.history["epoch"], COLOURS[name]
     train, val = model.history[f"train_{column}"], model.history.get(f"val_{column}")
     single = "." if len(epoch) == 1 else ""
     axes.plot(epoch, train, color=colour, linestyle=(0, (3, 2)), linewidth=1.1, marker=single)
     if val is not None:
         axes.plot(epoch, val, color=colour, marker=single)
-    kept, shown = epoch == model.training["best_epoch"] + 1, train if val is None else val
+    kept, shown = epoch == model.training["best_epoch"], train if val is None else val
     axes.plot(epoch[kept], shown[kept], color=colour, marker=MARKERS[name], markersize=6, linestyle="")
 
 

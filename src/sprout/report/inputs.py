@@ -1,6 +1,5 @@
 """What the earlier stages wrote, read once and unchanged; the report computes from nothing else."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 from sprout.data.store import Array, class_indices, read_labels
 from sprout.evaluate.tested_on import CROSS_VALIDATION, tested_on
 from sprout.runtime.files import read_json, read_rows
-from sprout.runtime.model_folder import CARD, read_card
+from sprout.runtime.model_folder import own_models, read_card
 from sprout.tasks.scores import Metrics
 
 SPLITS = ("train", "val", "unlabelled", "test")
@@ -26,7 +25,7 @@ class Model:
     card: dict[str, Any]
     """`model.json`, as JSON: the typed card would need torch."""
     training: dict[str, Any]
-    """`metrics.json`: `val`, the metrics on val, and of a training in epochs `epochs` and `best_epoch`."""
+    """`metrics.json`: `val`, the metrics on val, and of a training in epochs `epochs` and `best_epoch`, from 1."""
     history: dict[str, Array]
     """By column of `history.csv` a value for each epoch, (epochs,) float; empty without epochs."""
 
@@ -43,9 +42,9 @@ class Inputs:
     targets: dict[str, int]
     """For each split how many examples have a known target, or where the task needs none, a known class."""
     models: dict[str, Model]
-    """The teacher, the control if there is one, and the student where it is a model of its own."""
+    """The teacher, the control if there is one, and the student if one was trained, also where it is not handed on."""
     kept: str | None
-    """The model that has taken the student's place, teacher or control; None for the student itself."""
+    """The model that is handed on in the student's place, teacher or control; None for the student itself."""
     gate: dict[str, Any] | None
     """What val says of the student and its rival, `gate.json`; None where no student was trained."""
     pool: dict[str, Any] | None
@@ -69,6 +68,11 @@ class Inputs:
         return "train" if self.crossed else "test"
 
     @property
+    def has_pool(self) -> bool:
+        """Whether there are unlabelled examples."""
+        return len(self.labels["unlabelled"]) > 0
+
+    @property
     def judged(self) -> str:
         """What models are chosen by."""
         return "cross-validation" if self.summary["folds"] else "val"
@@ -85,20 +89,18 @@ class Inputs:
 
     @property
     def rival(self) -> str | None:
-        """The model that the one shown is compared with: the one before it; None where there is no other."""
-        before = list(self.models)[: list(self.models).index(self.shown)]
-        return before[-1] if before else None
+        """The model that the last one is compared with: the one before it; None where there is no other."""
+        *_, before, _ = (None, *self.models)
+        return before
 
 
-def read_inputs(
-    prepared: Path, pseudo_labels: Path, models: Mapping[str, Path], evaluation: Path, target: str
-) -> Inputs:
+def read_inputs(prepared: Path, pseudo_labels: Path, models: Path, evaluation: Path, target: str) -> Inputs:
     """Read the folders of the stages.
 
     Args:
         prepared: of the stage `prepare`.
         pseudo_labels: of the stage `pseudo_label`.
-        models: the model folders of teacher, control and student; one without a model is left out.
+        models: the folder with the model folders of teacher, control and student.
         evaluation: of the stage `evaluate`.
         target: the column of the label tables whose known values are counted.
 
@@ -106,8 +108,8 @@ def read_inputs(
         FileNotFoundError: a stage has not written a file; the error names it.
         UserError: a model card is missing or damaged.
     """
-    kept = read_card(models["student"])["kept"]
-    shown = {role: folder for role, folder in models.items() if not (kept and role == "student")}
+    kept = read_card(models / "student")["kept"]
+    trained = {role: folder for role, folder in own_models(models).items() if not read_card(folder)["kept"]}
     tables = {split: read_labels(prepared / split) for split in SPLITS}
     metrics = read_json(evaluation / "metrics.json")
     split = tested_on(metrics)
@@ -116,10 +118,10 @@ def read_inputs(
         summary=read_json(prepared / "summary.json"),
         labels={split: class_indices(table) for split, table in tables.items()},
         targets={split: known(table, target) for split, table in tables.items()},
-        models={role: read_model(folder) for role, folder in shown.items() if (folder / CARD).exists()},
+        models={role: read_model(folder) for role, folder in trained.items()},
         kept=kept,
-        gate=read_if_there(models["student"] / "gate.json"),
-        pool=read_if_there(models["student"] / "pool.json"),
+        gate=read_if_there(models / "student" / "gate.json"),
+        pool=read_if_there(models / "student" / "pool.json"),
         test=metrics[split],
         crossed=split == CROSS_VALIDATION,
         pseudo_labels=metrics["pseudo_labels"],

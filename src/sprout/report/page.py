@@ -36,7 +36,7 @@ def write_report(
     build: str,
     prepared: Path,
     pseudo_labels: Path,
-    models: Mapping[str, Path],
+    models: Path,
     evaluation: Path,
     examples: int,
 ) -> str:
@@ -48,7 +48,7 @@ def write_report(
         build: hash of the build, as in the name of its runs.
         prepared: folder of the stage `prepare`; the stores `unlabelled` and `test` hold the examples shown.
         pseudo_labels: folder of the stage `pseudo_label`.
-        models: the model folders of teacher, control and student; that of the control may hold no model.
+        models: folder of the models; that of the control may hold no model.
         evaluation: folder of the stage `evaluate`.
         examples: shown in each gallery; 0 for none.
 
@@ -56,7 +56,7 @@ def write_report(
         FileNotFoundError: an earlier stage has not written a file.
         UserError: a model card, or a store that examples are taken from, is damaged.
     """
-    task = task_named(read_card(models["teacher"])["task"])
+    task = task_named(read_card(models / "teacher")["task"])
     inputs = read_inputs(prepared, pseudo_labels, models, evaluation, target=task.column or "label")
     template, of_task = _environment().get_template("page.html.j2"), _task(task, inputs, prepared, examples)
     page = template.render(
@@ -98,6 +98,7 @@ def _run(task: type[Task], inputs: Inputs, config: Mapping[str, Any], build: str
         "single": len(inputs.models) == 1,
         "gate": inputs.gate,
         "shown": inputs.shown,
+        "kept": inputs.kept,
         "has_pseudo_labels": task.has_pseudo_labels,
     }
 

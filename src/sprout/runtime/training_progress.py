@@ -48,7 +48,7 @@ class EpochLines:
         """Show an epoch's metrics on val, or without a validation split on train."""
         shown = [key for key in row if key.startswith("val_")] or [key for key in row if key.startswith("train_")]
         line = "  ".join(f"{key} {decimals(row[key])}" for key in shown)
-        epoch = int(row["epoch"]) + 1
+        epoch = int(row["epoch"])
         if self.progress and self.task is not None:
             self.progress.update(self.task, note=f"epoch {epoch}/{self.epochs}  {line}")
         elif self.heartbeat and (time.monotonic() - self.last_time > SECONDS or epoch == self.epochs):

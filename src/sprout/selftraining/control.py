@@ -94,7 +94,7 @@ def best_value(model: Path, monitor: str) -> float:
     metrics = read_json(model / "metrics.json")
     if (model / OUT_OF_FOLD).exists():
         return float(metrics["val"][MEASURED[monitor]])
-    return float(read_rows(model / "history.csv")[metrics["best_epoch"]][monitor])
+    return float(read_rows(model / "history.csv")[metrics["best_epoch"] - 1][monitor])
 
 
 def why_untrained(sections: TrainingSections, control: Control, pseudo_labels: int, pool: int) -> str | None:

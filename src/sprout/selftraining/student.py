@@ -16,8 +16,9 @@ from sprout.evaluate.judged import judged_by
 from sprout.models.card import load_card, write_card
 from sprout.models.predictor import load_predictor
 from sprout.report.pool_notes import pool_notes
-from sprout.runtime.files import atomic_folder, write_json
+from sprout.runtime.files import atomic_folder, read_json, write_json
 from sprout.runtime.launch import rank
+from sprout.runtime.model_folder import NOT_KEPT
 from sprout.selftraining.gate import WORSE, Verdict, judge
 from sprout.selftraining.pool_figures import pool_figures
 
@@ -60,17 +61,31 @@ def make_student(
     figures = asdict(pool_figures(trained, TEACHER, examples.with_target("label"), pool, on_val))
     for note in pool_notes(figures):
         print(f"retrain: {note}", file=sys.stderr)
-    hand_on(*((trained, folder, None) if verdict.kept == "student" else (model, folder, name)))
+    if verdict.kept == "student":
+        hand_on(trained, folder, None)
+    else:
+        hand_on(model, folder, name, trained)
     write_json(folder / GATE, asdict(verdict))
     write_json(folder / POOL, figures)
     candidate.hand_over("retrain")
 
 
-def hand_on(model: Path, student: Path, kept: str | None) -> None:
-    """Copy a model folder as the student; `kept` names another model that takes the student's place."""
+def hand_on(model: Path, student: Path, kept: str | None, not_kept: Path | None = None) -> None:
+    """Copy a model folder as the student.
+
+    Args:
+        model: what is handed on.
+        student: the output of the stage.
+        kept: the model that takes the student's place; None for the student itself.
+        not_kept: the student itself, where it has been trained and another model takes its place.
+    """
     with atomic_folder(student) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)
         write_card(folder, replace(load_card(model), role="student", kept=kept))
+        if kept:
+            write_json(folder / "metrics.json", {"handed_on": kept, **read_json(model / "metrics.json")})
+        if not_kept:
+            shutil.copytree(not_kept, folder / NOT_KEPT)
 
 
 def right(model: Path) -> Array:

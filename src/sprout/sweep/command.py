@@ -1,6 +1,5 @@
 """`sprout sweep`: search settings of the current experiment on data that the pipeline has prepared."""
 
-import shlex
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from optuna.trial import TrialState
 from rich.table import Table
 
 from sprout.config.compose import Composed, compose_config
-from sprout.config.exp_run import exp_run_file, quoted
+from sprout.config.exp_run import exp_run_file, rebuild_data
 from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
 from sprout.config.workspace import Build, Params, main_workspace
 from sprout.data.store import STORES, open_store
@@ -102,14 +101,12 @@ def refuse_folds(composed: Composed, params: Params) -> None:
     folds = composed.config["prepare"]["folds"]
     if folds is None:
         return
-    drawn = ["prepare.folds=null", "prepare.val=0.2"]
+    drawn = {"prepare.folds": "null", "prepare.val": "0.2"}
     if composed.config["prepare"]["test"] is None:
-        drawn.append("prepare.test=0.2")
-    kept = [line for line in params.overrides if not line.startswith("prepare.folds=")]
-    command = ["dvc", "exp", "run", "-S", f"overrides=[{', '.join(map(quoted, [*kept, *drawn]))}]"]
+        drawn["prepare.test"] = "0.2"
     raise UserError(
         f"prepare.folds={folds}: a sweep compares trials on a validation split; to draw one: "
-        f"{shlex.join([*command, 'augment', 'pretrained'])} (leave prepare.test out if the data has a test split)"
+        f"{rebuild_data(composed, params, drawn)} (leave prepare.test out if the data has a test split)"
     )
 
 

@@ -52,7 +52,8 @@ def values_of(folder: Path, metrics: list[str]) -> list[float]:
     written = read_json(folder / "metrics.json")
     known = {f"val_{name}": value for name, value in written["val"].items()}
     if rows := read_rows(folder / "history.csv"):
-        known |= {name: float(value) for name, value in rows[written["best_epoch"]].items() if name.startswith("val_")}
+        best = rows[written["best_epoch"] - 1]
+        known |= {name: float(value) for name, value in best.items() if name.startswith("val_")}
     known[PARAMETERS] = load_card(folder).parameters
     if empty := [metric for metric in metrics if known.get(metric) is None]:
         raise UserError(f"sweep.objective: metric={empty[0]}: has no value on this val split; choose another")

@@ -153,7 +153,7 @@ class Supervisor:
 
     def decide(self, trial: Trial, message: Message) -> "Decision":
         """Record the metrics of an epoch; return whether the trial continues."""
-        epochs, last = message["epoch"] + 1, self.plan.epochs(trial.params)
+        epochs, last = message["epoch"], self.plan.epochs(trial.params)
         self.board.epoch(trial, epochs, last, message["row"])
         if self.plan.metric not in message["row"]:
             return "continue"

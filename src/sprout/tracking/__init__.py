@@ -10,11 +10,12 @@ from sprout.tracking.describe import InSweep, RunInfo
 from sprout.tracking.lineage import GitState, data_hashes, git_state, trained_on
 from sprout.tracking.outbox.sender import all_sent
 from sprout.tracking.run import Run, record_restored, tracked_run
-from sprout.tracking.tags import BUILD, TRIAL_STATE
+from sprout.tracking.tags import BUILD, HANDED_ON, TRIAL_STATE
 from sprout.tracking.ui import serve_ui
 
 __all__ = [
     "BUILD",
+    "HANDED_ON",
     "TRIAL_STATE",
     "GitState",
     "InSweep",

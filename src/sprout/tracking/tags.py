@@ -27,6 +27,8 @@ REASON = "sprout.reason"
 """Why a run failed or was killed, in one line."""
 EVALUATED = "sprout.evaluated"
 """On a build's run: an evaluation of it has finished."""
+HANDED_ON = "sprout.handed_on"
+"""On a build's run: which of its models is in `models/student`: student, or the control or teacher in its place."""
 LAST_END = "sprout.last_end"
 """On a build's run: when the last of its runs ended, in ms, and the build's status since."""
 

@@ -13,7 +13,7 @@ from sprout.tracking import TRIAL_STATE, InSweep, Run
 Decision = Literal["continue", "prune"]
 Report = Callable[[Row, int], Decision]
 """Takes the history's row of the best epoch so far, whose weights the model would have if it ended now, and the epoch
-(from 0); returns what becomes of the trial."""
+(from 1); returns what becomes of the trial."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Reporter:
         if self.trial.report(self.best, step) == "prune":
             self.run.set_tags({TRIAL_STATE: "PRUNED"})
             shutil.rmtree(self.trial.checkpoints)
-            raise Pruned(f"after epoch {step + 1}")
+            raise Pruned(f"after epoch {step}")
 
     def is_better(self, value: float, best: float) -> bool:
         """Whether a value of the monitored metric is better than the best one."""

@@ -28,15 +28,11 @@ CONTENTS = {
     "pseudo-labels": "Pseudo-labels",
     "mistakes": "Most confident mistakes",
 }
-KEPT_CONTROL = (
-    "The student was worse than the control, which is kept. Against the teacher, the control's further steps on labels"
-)
 LEARNED_FROM = {
     ("student", "control"): "Learning from unlabelled examples, against as many steps on labels alone,",
     ("student", "teacher"): "Learning from unlabelled examples, and in further steps,",
-    ("control", "teacher"): KEPT_CONTROL,
 }
-"""What the model shown has done that its rival has not."""
+"""What the student has done that its rival has not."""
 CROSSED = (
     "Each label is predicted by a model that has not learned from its fold; the model that is handed on has learned "
     "from all labels, and is a little better as a rule. The same predictions have chosen between the models."
@@ -50,13 +46,19 @@ def page(inputs: Inputs, prepared: Path, examples: int) -> Fields:
     """See `report.pages`."""
     return {
         "template": "pages/classify.html.j2",
-        "contents": CONTENTS,
+        "contents": contents(inputs),
         **_result(inputs),
         **_judgement(inputs),
         **pseudo_label_fields(inputs, prepared / "unlabelled", examples),
         "drawable": are_pictures(inputs.summary),
         "mistakes_shown": mistakes_gallery(inputs, prepared / inputs.tested_split, examples),
     }
+
+
+def contents(inputs: Inputs) -> dict[str, str]:
+    """The sections of the page by anchor; without an unlabelled pool there is none on pseudo-labels."""
+    left_out = () if inputs.has_pool else ("pseudo-labels",)
+    return {anchor: title for anchor, title in CONTENTS.items() if anchor not in left_out}
 
 
 def _result(inputs: Inputs) -> Fields:
@@ -87,7 +89,7 @@ def _judgement(inputs: Inputs) -> Fields:
         "wide": len(inputs.classes) > figures.FEW,
         "confused": most_confused(matrix),
         "mistakes": int((actual != predicted).sum()),
-        "per_class": per_class(read_rows(inputs.evaluation_folder / "per_class.csv"), roles),
+        "per_class": per_class(read_rows(inputs.evaluation_folder / "per_class.csv"), roles, inputs.shown),
         "reliability": {when: figures.reliability(bins, roles, when) for when in ("before", "after")},
         "calibration_errors": calibration_errors(inputs),
     }
@@ -106,13 +108,22 @@ class Outcome:
     intervals: dict[str, tuple[float, float]]
     """95% confidence interval of each one's accuracy; empty without test examples."""
     corrected: int
-    """Examples that only the model shown gets right, of it and its rival."""
+    """Examples that only the last model gets right, of it and its rival."""
     broken: int
     """Examples that only its rival gets right."""
     rival: str | None = None
-    """The model that the one shown is compared with."""
+    """The model that the last one is compared with."""
+    kept: str | None = None
+    """The model that is handed on in the student's place; None for the student itself."""
+    judged: str = "on val"
+    """Where the one that is handed on was chosen."""
     folds: int | None = None
     """Of the cross-validation that the counts are from; None for test examples."""
+
+    @property
+    def shown(self) -> str:
+        """The model that is handed on."""
+        return self.kept or list(self.errors)[-1]
 
     @property
     def examples(self) -> str:
@@ -133,22 +144,26 @@ def count_outcome(inputs: Inputs) -> Outcome:
     errors = {role: float((~right[role]).mean()) for role in inputs.models if total}
     interval = cross_validated_interval if inputs.crossed else wilson_interval
     intervals = {role: interval(int(right[role].sum()), total) for role in inputs.models if total}
-    shown, rival = right[inputs.shown], right[inputs.rival or inputs.shown]
-    corrected, broken = int((shown & ~rival).sum()), int((rival & ~shown).sum())
+    last = right[list(right)[-1]]
+    rival = right[inputs.rival] if inputs.rival else last
+    corrected, broken = int((last & ~rival).sum()), int((rival & ~last).sum())
     folds = inputs.summary["folds"] if inputs.crossed else None
-    return Outcome(total, errors, intervals, corrected, broken, inputs.rival, folds)
+    judged = "in cross-validation" if inputs.summary["folds"] else "on val"
+    return Outcome(total, errors, intervals, corrected, broken, inputs.rival, inputs.kept, judged, folds)
 
 
 def headline(outcome: Outcome, digits: int) -> str:
-    """The result in one line, with the interval of the last model's error where the examples are few."""
+    """The result in one line; where the examples are few, with the interval of the error of the model handed on."""
     if not outcome.total:
         return "A classifier, without test examples to measure it on"
     errors = " → ".join(percent(error, digits) for error in outcome.errors.values())
-    what, of = "Cross-validated error" if outcome.folds else "Test error", list(outcome.errors)
-    low, high = (percent(bound, digits) for bound in outcome.error_interval(of[-1]))
-    sure = f", 95% interval {low} to {high}" if outcome.total < FINE_TEST_SPLIT else ""
+    what, handed_on = "Cross-validated error" if outcome.folds else "Test error", outcome.shown
+    low, high = (percent(bound, digits) for bound in outcome.error_interval(handed_on))
+    whose = f"the {handed_on}'s " if outcome.kept and outcome.rival else ""
+    sure = f", {whose}95% interval {low} to {high}" if outcome.total < FINE_TEST_SPLIT else ""
     of_folds = f", {outcome.total:,} labels in {outcome.folds} folds" if outcome.folds else ""
-    models = "the student is the teacher" if outcome.rival is None else " → ".join(of)
+    of = " → ".join(outcome.errors) + (f"; the {handed_on} is handed on" if outcome.kept else "")
+    models = "the student is the teacher" if outcome.rival is None else of
     return f"{what} {errors}{sure}{of_folds} ({models})"
 
 
@@ -158,18 +173,19 @@ def explanation(outcome: Outcome, digits: int, pool: int, accepted: int) -> str:
         return "The test split has no labelled example."
     if outcome.rival is None:
         return f"{_why_no_student(pool, accepted)} The student is therefore the teacher: this page shows one model."
-    shown = list(outcome.errors)[-1]
-    gain = outcome.errors[outcome.rival] - outcome.errors[shown]
+    last = list(outcome.errors)[-1]
+    gain = outcome.errors[outcome.rival] - outcome.errors[last]
     examples = outcome.examples
     size = f"{100 * abs(gain):.{digits}f} percentage points on {examples}"
-    what = LEARNED_FROM[shown, outcome.rival]
+    what = LEARNED_FROM[last, outcome.rival]
     if abs(gain) < 1e-9:
         result = f"{what} did not change the error on {examples}."
     elif gain > 0:
         result = f"{what} lowered the error by {size}."
     else:
         result = f"{what} made the model worse: the error rose by {size}."
-    return f"{result} {_significance(outcome, shown, outcome.rival)}"
+    better = f" The {outcome.kept}, which was better {outcome.judged}, is handed on." if outcome.kept else ""
+    return f"{result} {_significance(outcome, last, outcome.rival)}{better}"
 
 
 def _why_no_student(pool: int, accepted: int) -> str:
@@ -180,7 +196,7 @@ def _why_no_student(pool: int, accepted: int) -> str:
     return "The retrained model was not kept."
 
 
-def _significance(outcome: Outcome, shown: str, rival: str) -> str:
+def _significance(outcome: Outcome, last: str, rival: str) -> str:
     """Whether the difference between the two models may be chance."""
     if outcome.corrected + outcome.broken == 0:
         return "Both models are right and wrong on the same examples."
@@ -188,7 +204,7 @@ def _significance(outcome: Outcome, shown: str, rival: str) -> str:
     often, value = ("less than 0.1%", "p < 0.001") if p < 0.001 else (percent(p), f"p = {decimal(p)}")
     judged = "so chance is an unlikely explanation" if p < SIGNIFICANCE_LEVEL else "so it may be chance"
     return (
-        f"The {shown} corrects {plural(outcome.corrected, 'mistake')} of the {rival}'s and makes "
+        f"The {last} corrects {plural(outcome.corrected, 'mistake')} of the {rival}'s and makes "
         f"{plural(outcome.broken, 'new one')}. Two equally good models would differ at least this much in {often} of "
         f"cases (McNemar's exact test, {value}), {judged}."
     )
@@ -226,10 +242,10 @@ def most_confused(matrix: Array, wanted: int = 10) -> list[tuple[int, int, int, 
     return [(i, j, int(wrong[i, j]), float(wrong[i, j] / matrix[i].sum())) for i, j in pairs if wrong[i, j]]
 
 
-def per_class(rows: Sequence[Mapping[str, str]], roles: Sequence[str]) -> list[dict[str, Any]]:
+def per_class(rows: Sequence[Mapping[str, str]], roles: Sequence[str], shown: str) -> list[dict[str, Any]]:
     """One row per class with precision, recall and F1 of each model, lists in the order of `roles`.
 
-    The lowest F1 of the last model comes first; classes without test examples come last.
+    The lowest F1 of the model shown comes first; classes without test examples come last.
     """
     table: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -238,7 +254,10 @@ def per_class(rows: Sequence[Mapping[str, str]], roles: Sequence[str]) -> list[d
             entry = table.setdefault(row["class"], {"class": row["class"], "support": int(row["support"]), **empty})
             for score in SCORES:
                 entry[score][roles.index(row["model"])] = to_float(row[score])
-    return sorted(table.values(), key=lambda row: (row["support"] == 0, float(np.nan_to_num(row["f1"][-1], nan=2.0))))
+    place = roles.index(shown)
+    return sorted(
+        table.values(), key=lambda row: (row["support"] == 0, float(np.nan_to_num(row["f1"][place], nan=2.0)))
+    )
 
 
 def calibration_errors(inputs: Inputs) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ class Mistake:
     predicted: str
     confidence: float
     teacher: str | None
-    """The teacher's prediction, where the student is another model."""
+    """The teacher's prediction, where another model is shown."""
 
 
 def mistakes_gallery(inputs: Inputs, test: Path, wanted: int) -> list[Mistake]:
@@ -38,7 +38,7 @@ def mistakes_gallery(inputs: Inputs, test: Path, wanted: int) -> list[Mistake]:
             actual=named["label"][i],
             predicted=named[inputs.shown][i],
             confidence=float(confidence[chosen[i]]),
-            teacher=named["teacher"][i] if inputs.rival else None,
+            teacher=named["teacher"][i] if inputs.shown != "teacher" else None,
         )
         for i, (picture, origin) in enumerate(shown)
     ]
