@@ -30,7 +30,7 @@ def runs(project: Path, name: str) -> tuple[Any, list[Any]]:
     client = client_of(project)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     found = client.search_runs(experiments, max_results=1000)
-    (sweep,) = [each for each in found if each.info.run_name == name]
+    (sweep,) = [each for each in found if each.info.run_name == f"sweep {name}"]
     return sweep, [each for each in found if each.data.tags.get("mlflow.parentRunId") == sweep.info.run_id]
 
 

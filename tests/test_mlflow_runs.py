@@ -52,7 +52,7 @@ def test_build_does_not_wait_for_a_dead_process(root, evaluated, status):
     with track(make_build(1), "train", uri, nested=False):
         pass
     assert builds_status(uri) == "SCHEDULED"
-    connect(uri).set_tag(waiting_build.info.run_id, "sprout.process_created", "0.0")
+    connect(uri).set_tag(waiting_build.info.run_id, "mlflow.sprout.process_created", "0.0")
     with track(make_build(1), "train", uri, nested=False):
         pass
     (parent,) = runs_of(uri, role="build")
@@ -90,11 +90,11 @@ def test_dead_runs_become_killed(root):
     me = psutil.Process()
 
     def running(pid, created, **other):
-        owner = {**machine_tags(), "sprout.pid": str(pid), "sprout.process_created": repr(created)}
+        owner = {**machine_tags(), "mlflow.sprout.pid": str(pid), "mlflow.sprout.process_created": repr(created)}
         tags = {
             **owner,
             **{f"sprout.{key}": value for key, value in other.items()},
-            "sprout.key": "gone",
+            "mlflow.sprout.key": "gone",
             "sprout.role": "train",
         }
         return client.create_run(experiment, tags=tags).info.run_id

@@ -13,6 +13,7 @@ from sprout.runtime.errors import UserError
 from sprout.tracking import all_sent, serve_ui, tracking_uri
 from sprout.tracking.connection import connect, store_lock
 from sprout.tracking.outbox.sender import PATIENCE, senders
+from sprout.tracking.tags import PID
 from tracked_runs import (
     LONG,
     SCRIPT,
@@ -146,7 +147,7 @@ def test_run_killed_by_the_system_is_finished_by_the_next_start(root):
     assert {run.info.status for run in runs_of(uri)} == {"RUNNING"}
     with track(make_build(), "teacher", uri):
         pass
-    killed = {run.data.tags["sprout.role"]: run for run in runs_of(uri, pid=process.pid)}
+    killed = {run.data.tags["sprout.role"]: run for run in runs_of(uri) if run.data.tags[PID] == str(process.pid)}
     assert {role: run.info.status for role, run in killed.items()} == {"build": "KILLED", "teacher": "KILLED"}
     assert points(uri, killed["teacher"], "loss") == [(1, 1.0)]
     assert not journal.exists()

@@ -50,8 +50,8 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     assert set(runs) == {"teacher", "build"} | ({"student"} if kept != "teacher" else set())
     for role, run in runs.items():
         assert run.info.status == "FINISHED"
-        assert (run.data.tags["sprout.git.commit"], run.data.tags["sprout.git.dirty"]) == ("c0ffee", "true")
-        assert {path for path in paths if f"sprout.data.{path}" in run.data.tags} >= set(read[role])
+        assert (run.data.tags["mlflow.source.git.commit"], run.data.tags["sprout.git.dirty"]) == ("c0ffee", "true")
+        assert {path for path in paths if f"mlflow.sprout.data.{path}" in run.data.tags} >= set(read[role])
     names = {role: {each.dataset.name for each in run.inputs.dataset_inputs} for role, run in runs.items()}
     assert names["teacher"] == set(paths[:2])
     assert names["build"] >= set(read["build"])

@@ -32,7 +32,7 @@ def test_a_sweep_and_the_experiment_of_its_winner(prepared: Path) -> None:
     assert sweep.info.status == "FINISHED"
     assert sweep.data.params["sweep.trials"] == "6"
     assert sweep.data.metrics["best_val_accuracy"] == study.best_value
-    assert {f"trial {trial.number}" for trial in study.trials} == {each.info.run_name for each in trials}
+    assert {f"sweep {NAME} #{trial.number}" for trial in study.trials} == {each.info.run_name for each in trials}
     for trial in study.trials:
         (tracked,) = [each for each in trials if each.data.tags["sprout.trial"] == str(trial.number)]
         assert tracked.data.tags["sprout.trial_state"] == trial.state.name
@@ -61,7 +61,7 @@ def test_a_trial_on_two_devices_with_two_seeds(prepared: Path) -> None:
     done = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
     _, trials = runs(prepared, "digits-two")
     assert done
-    names = {f"trial {trial.number}, seed {seed}" for trial in done for seed in range(2)}
+    names = {f"sweep digits-two #{trial.number} seed {seed}" for trial in done for seed in range(2)}
     assert names <= {each.info.run_name for each in trials}
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from sprout.runtime.errors import UserError
 from sprout.tracking import GitState, RunInfo, record_restored, tracking_uri
 from sprout.tracking.connection import connect
+from sprout.tracking.describe import title
 from tracked_runs import (
     DIGEST,
     LONG,
@@ -58,15 +60,15 @@ def test_run_carries_its_origin_and_metrics(root, capfd):
         assert each.data.params["train.widths"] == "[8, 16]"
         assert each.data.params["train.warm"] == "null"
         assert each.data.tags["sprout.build"] == build.name
-        assert each.data.tags["sprout.git.commit"] == "c0ffee"
+        assert each.data.tags["mlflow.source.git.commit"] == "c0ffee"
         assert each.data.tags["sprout.git.dirty"] == "true"
-        assert each.data.tags["sprout.data.data/prepared"] == DIGEST
+        assert each.data.tags["mlflow.sprout.data.data/prepared"] == DIGEST
         (read,) = each.inputs.dataset_inputs
         assert (read.dataset.name, read.dataset.digest) == ("data/prepared", DIGEST)
         assert {"config.yaml", "git.diff"} <= artifacts(uri, each)
-    assert teacher.data.tags["sprout.pid"] == str(os.getpid())
-    assert parent.data.tags["sprout.pid"] == str(os.getppid())  # which would start the next stage
-    assert parent.info.run_name == build.name
+    assert teacher.data.tags["mlflow.sprout.pid"] == str(os.getpid())
+    assert parent.data.tags["mlflow.sprout.pid"] == str(os.getppid())  # which would start the next stage
+    assert parent.info.run_name == "digits"
     assert teacher.info.run_name == "teacher"
     assert teacher.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert teacher.data.tags["who"] == "me"
@@ -100,11 +102,31 @@ def test_status_says_how_the_run_ended(root, error, status, builds, reason):
     assert teacher.data.tags.get("sprout.reason") == reason
 
 
-def test_run_of_its_own_has_no_parent(root):
-    with track(make_build(), "train", tracking_uri(), nested=False):
+def test_a_build_is_named_by_what_params_yaml_changes(root, monkeypatch):
+    monkeypatch.chdir(root)
+    (root / "params.yaml").write_text("experiment: digits\noverrides: [train.lr=0.1]\n")
+    with track(make_build(), "build", tracking_uri()):
         pass
-    (run,) = runs_of(tracking_uri(), build=make_build().name)
-    assert (run.info.run_name, run.info.status) == ("train", "FINISHED")
+    (run,) = runs_of(tracking_uri(), role="build")
+    assert run.info.run_name == "digits train.lr=0.1"
+    shown = {name for name in run.data.tags if not name.startswith("mlflow.")}
+    assert shown == {"sprout.build", "sprout.role", "sprout.host"}
+
+
+def test_a_long_name_is_cut_and_another_experiment_has_no_overrides(root, monkeypatch):
+    monkeypatch.chdir(root)
+    build = replace(make_build(), overrides=("x" * 200,))
+    assert title(build) == f"digits {'x' * 143}…"
+    (root / "params.yaml").write_text("experiment: another\noverrides: [train.lr=0.1]\n")
+    assert title(make_build()) == "digits"
+
+
+def test_run_of_its_own_has_no_parent(root):
+    build = replace(make_build(), overrides=("train.lr=0.1", "augment=none"))
+    with track(build, "train", tracking_uri(), nested=False):
+        pass
+    (run,) = runs_of(tracking_uri(), build=build.name)
+    assert (run.info.run_name, run.info.status) == ("train digits train.lr=0.1 augment=none", "FINISHED")
     assert "mlflow.parentRunId" not in run.data.tags
 
 
@@ -163,7 +185,7 @@ def test_restored_stage_is_recorded_once(root):
         record_restored(RunInfo(build, "teacher", uri, {"data/prepared": DIGEST}, GitState("c0ffee", "")), folder)
     (teacher,), (parent,) = runs_of(uri, role="teacher"), runs_of(uri, role="build")
     assert (teacher.info.status, parent.info.status) == ("FINISHED", "SCHEDULED")
-    assert teacher.data.tags["sprout.git.commit"] == "c0ffee"
+    assert teacher.data.tags["mlflow.source.git.commit"] == "c0ffee"
     assert [each.dataset.digest for each in teacher.inputs.dataset_inputs] == [DIGEST]
     assert teacher.data.tags["sprout.restored"] == "true"
     assert "sprout.restored" not in parent.data.tags

@@ -44,7 +44,7 @@ def train_once(conf: Path, params: "Params", overrides: Sequence[str]) -> None:
     composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
     refuse_without_effect(composed, len(params.overrides), "sprout train", TAKES)
     refuse_other_data(composed, made_with(), params)
-    build = Build(composed.text, composed.config)
+    build = Build(composed.text, composed.config, (*params.overrides, *overrides))
     for folder in STORES:
         open_store(Path(folder))  # fail before anything heavy is imported
     if not started_as_ranks(*read_training(build, "train").processes):

@@ -25,6 +25,8 @@ class Build:
     """The content of `build/config.yaml`."""
     config: dict[str, Any]
     """The same as nested dictionaries."""
+    overrides: tuple[str, ...] | None = None
+    """Those that it was composed with; None: those in `params.yaml`. Runs are named by them."""
 
     @property
     def name(self) -> str:

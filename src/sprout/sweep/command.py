@@ -112,7 +112,7 @@ def refuse_folds(composed: Composed, params: Params) -> None:
 
 def run(search: Search, study: Study, folder: StudyFolder) -> list[Table | str]:
     """Run the missing trials of a study, as one MLflow run; return its summary."""
-    key = InSweep(study.user_attrs[KEY], folder.name)
+    key = InSweep(study.user_attrs[KEY], f"sweep {folder.name}")
     build = Build(search.composed.text, search.composed.whole)
     with readable(folder):
         interrupted = trials.recover(study, folder.results)

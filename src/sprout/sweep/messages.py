@@ -64,7 +64,7 @@ class TrialSpec:
                 raise TrainingFailedError(f"an objective is NaN or infinite: {named}")
             keep_training(Path(self.results), self.builds[index], values)
 
-        name = f"trial {self.number}" + (f", seed {index}" if len(self.builds) > 1 else "")
+        name = f"{self.sweep.name} #{self.number}" + (f" seed {index}" if len(self.builds) > 1 else "")
         checkpoints = checkpoints_of(Path(self.results), self.builds[index])
         return Trial(self.sweep, name, {"sprout.trial": str(self.number)}, checkpoints, report, keep)
 

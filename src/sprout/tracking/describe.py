@@ -1,5 +1,6 @@
 """What describes a run: its build, lineage and tags, and how MLflow stores them."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,11 +11,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sprout.config.tree import leaves
-from sprout.config.workspace import Build
+from sprout.config.workspace import Build, read_params
+from sprout.runtime.errors import UserError
 from sprout.tracking.address import DEFAULT, SQLITE, absolute, portable
 from sprout.tracking.lineage import GitState
 from sprout.tracking.outbox.journal import Record
-from sprout.tracking.tags import SWEEP_TAG, builder_tags, owner_tags
+from sprout.tracking.tags import DATA, DIRTY, SWEEP_TAG, builder_tags, owner_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,6 +27,8 @@ MAX_KEY = 250
 MAX_PARAM = 6000
 """Characters; MLflow refuses longer ones."""
 CUT = " … (cut; whole in config.yaml)"
+MAX_NAME = 150
+"""Characters of a run's name; MLflow's page shows fewer."""
 BATCH = 100
 """Params or tags in one request, MLflow's limit."""
 
@@ -70,8 +74,9 @@ def start_record(info: RunInfo) -> Record:
         "time": now(),
         "experiment": os.environ.get(EXPERIMENT_NAME) or info.build.experiment,
         "build": info.build.name,
+        "title": title(info.build),
         "role": info.role,
-        "name": info.name or info.role,
+        "name": info.name or (f"{info.role} {title(info.build)}" if not info.nested else info.role),
         "nested": info.nested,
         "sweep": asdict(info.sweep) if info.sweep else None,
         "params": params_of(info.build.config),
@@ -81,6 +86,17 @@ def start_record(info: RunInfo) -> Record:
         "builder": builder_tags(),
         "data": dict(info.data),
     }
+
+
+def title(build: Build) -> str:
+    """What is built, in words: the experiment, and the overrides that differ from its file."""
+    overrides = build.overrides
+    if overrides is None:
+        with contextlib.suppress(UserError):
+            params = read_params()
+            overrides = tuple(params.overrides) if params.experiment == build.experiment else None
+    text = " ".join([build.experiment, *(overrides or ())])
+    return text if len(text) <= MAX_NAME else f"{text[:MAX_NAME]}…"
 
 
 def store_of(start: Record) -> str:
@@ -122,11 +138,11 @@ def legal_key(text: str) -> str:
 
 def lineage_tags(git: GitState | None, data: Mapping[str, str]) -> dict[str, str]:
     """The tags that name the code and the data of a run."""
-    tags = {f"sprout.data.{legal_key(path)}": digest for path, digest in data.items()}
+    tags = {f"{DATA}{legal_key(path)}": digest for path, digest in data.items()}
     tags |= {"mlflow.source.name": os.path.basename(sys.argv[0]), "mlflow.source.type": "LOCAL"}
     if git and git.commit:
-        tags |= {"mlflow.source.git.commit": git.commit, "sprout.git.commit": git.commit}
-        tags |= {"sprout.git.dirty": "true" if git.diff else "false"}
+        tags |= {"mlflow.source.git.commit": git.commit}
+        tags |= {DIRTY: "true" if git.diff else "false"}
     return tags
 
 

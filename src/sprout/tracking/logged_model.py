@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sprout
 from sprout.tasks import task_named
 from sprout.tracking.outbox.journal import Record
+from sprout.tracking.tags import KEY
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,8 +28,8 @@ def log_model(client: "MlflowClient", experiment: str, run_id: str, journal: Pat
     """
     from mlflow.entities import LoggedModelOutput
 
-    key = {"sprout.key": record["key"]}
-    for found in client.search_logged_models([experiment], f"tags.`sprout.key` = '{record['key']}'"):
+    key = {KEY: record["key"]}
+    for found in client.search_logged_models([experiment], f"tags.`{KEY}` = '{record['key']}'"):
         if found.status == "READY":
             return
         client.delete_logged_model(found.model_id)  # an upload that was interrupted

@@ -16,8 +16,10 @@ from sprout.tracking.tags import (
     BUILD,
     BUILD_TAG,
     EVALUATED,
+    KEY,
     LAST_END,
     REASON,
+    ROLE,
     SWEEP,
     SWEEP_TAG,
     is_owner_alive,
@@ -47,7 +49,7 @@ def find(
 def create(client: "MlflowClient", experiment: str, start: Record, tags: dict[str, str], name: str) -> str:
     """The id of a new run for a record, with the tags by which it is found again."""
     say_deleted(client, experiment, tags, name)
-    tags = {**tags, "sprout.key": start["key"], **start["owner"]}
+    tags = {**tags, KEY: start["key"], **start["owner"]}
     return str(client.create_run(experiment, start["time"], tags, name).info.run_id)
 
 
@@ -60,15 +62,15 @@ def say_deleted(client: "MlflowClient", experiment: str, tags: dict[str, str], n
 
 def find_or_create_build(client: "MlflowClient", experiment: str, start: Record) -> str:
     """The id of the run of the record's build."""
-    tags = {BUILD_TAG: start["build"], "sprout.role": BUILD}
+    tags = {BUILD_TAG: start["build"], ROLE: BUILD}
     if found := find(client, experiment, tags):
         return str(found[0].info.run_id)
-    return create(client, experiment, start, tags, start["build"])
+    return create(client, experiment, start, tags, str(start.get("title", start["build"])))
 
 
 def find_or_create(client: "MlflowClient", experiment: str, start: Record, parent: str | None) -> str:
     """The id of the record's own run, which its key names."""
-    tags = {"sprout.key": start["key"], "sprout.role": start["role"]}
+    tags = {KEY: start["key"], ROLE: start["role"]}
     if found := find(client, experiment, tags):
         return str(found[0].info.run_id)
     tags |= {BUILD_TAG: start["build"], **start["owner"]}
@@ -81,7 +83,7 @@ def open_in_sweep(client: "MlflowClient", experiment: str, start: Record) -> str
 
     The journal that arrives first creates the sweep's run: after an outage of the store that may be a trial's.
     """
-    tags = {SWEEP_TAG: start["sweep"]["key"], "sprout.role": SWEEP}
+    tags = {SWEEP_TAG: start["sweep"]["key"], ROLE: SWEEP}
     if found := find(client, experiment, tags):
         sweep = str(found[0].info.run_id)
     else:
@@ -94,7 +96,7 @@ def open_in_sweep(client: "MlflowClient", experiment: str, start: Record) -> str
 
 def _find_or_create_trial(client: "MlflowClient", experiment: str, start: Record, sweep: str) -> str:
     """The id of a trial's run; a trial that resumes has the same."""
-    tags = {SWEEP_TAG: start["sweep"]["key"], "sprout.role": start["role"], "mlflow.runName": start["name"]}
+    tags = {SWEEP_TAG: start["sweep"]["key"], ROLE: start["role"], "mlflow.runName": start["name"]}
     if found := find(client, experiment, tags):
         return str(found[0].info.run_id)
     say_deleted(client, experiment, tags, start["name"])
@@ -108,7 +110,7 @@ def ended_after(client: "MlflowClient", run: str, time: int) -> bool:
 
 def reopen(client: "MlflowClient", run: str, start: Record) -> None:
     """Mark a run as running, owned by the process of the record."""
-    set_tags(client, run, {**start["owner"], "sprout.key": start["key"]})
+    set_tags(client, run, {**start["owner"], KEY: start["key"]})
     client.update_run(run, "RUNNING")
     if REASON in client.get_run(run).data.tags:
         client.delete_tag(run, REASON)
@@ -161,7 +163,7 @@ def end_orphans(client: "MlflowClient", outbox: Path) -> None:
         for status in ("RUNNING", WAITING):
             for run in find(client, str(experiment.experiment_id), machine_tags(), status):
                 tags = run.data.tags
-                if not is_owner_alive(tags) and not (outbox / tags["sprout.key"]).exists():
+                if not is_owner_alive(tags) and not (outbox / tags[KEY]).exists():
                     _end_orphan(client, run)
 
 
@@ -171,7 +173,7 @@ def _end_orphan(client: "MlflowClient", run: "MlflowRun") -> None:
         settle(client, run.info.experiment_id, run.info.run_id, "FINISHED", now())
         return
     client.set_tag(run.info.run_id, REASON, "the build ended before its evaluation" if waited else "the process died")
-    build = run.info.run_id if tags["sprout.role"] == BUILD else tags.get("mlflow.parentRunId")
+    build = run.info.run_id if tags[ROLE] == BUILD else tags.get("mlflow.parentRunId")
     if SWEEP_TAG in tags:  # the status of a sweep does not follow from its trials'
         build = None
     if run.info.run_id != build:

@@ -19,7 +19,7 @@ from sprout.tracking.connection import load_mlflow
 from sprout.tracking.describe import EXPERIMENT_NAME, RunInfo, flatten, legal_key, now, start_record
 from sprout.tracking.outbox.journal import Journal, Record
 from sprout.tracking.outbox.sender import Sender
-from sprout.tracking.tags import BUILD_TAG, RESTORED
+from sprout.tracking.tags import BUILD_TAG, RESTORED, ROLE
 
 
 class Run:
@@ -124,7 +124,7 @@ def tracked_run(info: RunInfo, *, waits: bool = True) -> Iterator[Run]:
     if number := os.environ.get("MLFLOW_EXPERIMENT_ID"):
         print(f"sprout: MLFLOW_EXPERIMENT_ID={number}: is ignored; set {EXPERIMENT_NAME}", file=sys.stderr, flush=True)
     journal = Journal(outbox())
-    run = Run(journal, info.role, {BUILD_TAG: info.build.name, "sprout.role": info.role})
+    run = Run(journal, info.role, {BUILD_TAG: info.build.name, ROLE: info.role})
     sender = Sender(journal, info.uri, waits)
     if run._start(start_record(info)):
         sender.start()

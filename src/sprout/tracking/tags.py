@@ -15,9 +15,20 @@ BUILD = "build"
 SWEEP = "sweep"
 """The role of a sweep's own run."""
 
+HIDDEN = "mlflow.sprout."
+"""How the tags begin that only programs read: MLflow's page shows no tag that begins with `mlflow.`."""
+ROLE = "sprout.role"
+"""What a run is to its build: build, teacher, control, student, train, sweep, trial and so on."""
+KEY = HIDDEN + "key"
+"""The key of the journal that a run or a logged model comes from."""
+DATA = HIDDEN + "data."
+"""Followed by a path that the run reads: DVC's hash of it."""
+PID, PROCESS_CREATED = HIDDEN + "pid", HIDDEN + "process_created"
+"""The process that a run belongs to."""
+HOST, MACHINE = "sprout.host", HIDDEN + "machine"
 BUILD_TAG = "sprout.build"
 """The name of the build, on each of its runs."""
-SWEEP_TAG = "sprout.sweep"
+SWEEP_TAG = HIDDEN + "sweep"
 """The key of the sweep, on its own run and its trials'."""
 TRIAL_STATE = "sprout.trial_state"
 """On a trial's run: COMPLETE or PRUNED; absent where it failed."""
@@ -25,11 +36,13 @@ RESTORED = "sprout.restored"
 """On a run that was not trained here: DVC restored its result from the cache."""
 REASON = "sprout.reason"
 """Why a run failed or was killed, in one line."""
-EVALUATED = "sprout.evaluated"
+EVALUATED = HIDDEN + "evaluated"
 """On a build's run: an evaluation of it has finished."""
 HANDED_ON = "sprout.handed_on"
 """On a build's run: which of its models is in `models/student`: student, or the control or teacher in its place."""
-LAST_END = "sprout.last_end"
+DIRTY = "sprout.git.dirty"
+"""Whether the code differed from the commit; the artifact git.diff says how."""
+LAST_END = HIDDEN + "last_end"
 """On a build's run: when the last of its runs ended, in ms, and the build's status since."""
 
 MACHINE_ID = Path("/etc/machine-id")
@@ -39,7 +52,7 @@ def machine_tags() -> dict[str, str]:
     """The tags that name this machine; its host name alone may not be unique among those that share a server."""
     known = MACHINE_ID.is_file()
     machine = MACHINE_ID.read_text(encoding="utf-8").strip() if known else f"{uuid.getnode():012x}"
-    return {"sprout.host": socket.gethostname(), "sprout.machine": machine}
+    return {HOST: socket.gethostname(), MACHINE: machine}
 
 
 def owner_tags() -> dict[str, str]:
@@ -62,8 +75,8 @@ def builder_tags() -> dict[str, str]:
 def is_owner_alive(tags: Mapping[str, str]) -> bool:
     """Whether the process of this machine that these tags name still runs."""
     try:
-        process = psutil.Process(int(tags["sprout.pid"]))
-        same: bool = abs(process.create_time() - float(tags["sprout.process_created"])) < 1.0
+        process = psutil.Process(int(tags[PID]))
+        same: bool = abs(process.create_time() - float(tags[PROCESS_CREATED])) < 1.0
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
@@ -71,4 +84,4 @@ def is_owner_alive(tags: Mapping[str, str]) -> bool:
 
 def _process_tags(process: psutil.Process) -> dict[str, str]:
     # The system reuses process ids; id and creation time together are unique.
-    return machine_tags() | {"sprout.pid": str(process.pid), "sprout.process_created": repr(process.create_time())}
+    return machine_tags() | {PID: str(process.pid), PROCESS_CREATED: repr(process.create_time())}

@@ -24,7 +24,7 @@ from sprout.tracking.mlflow_runs import (
     settle,
 )
 from sprout.tracking.outbox.journal import Record, forget_sent, mark_sent, read_records, sent_bytes
-from sprout.tracking.tags import BUILD, REASON, RESTORED
+from sprout.tracking.tags import BUILD, KEY, REASON, RESTORED, ROLE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -61,7 +61,7 @@ def open_run(client: "MlflowClient", uri: str, folder: Path) -> OpenRun | None:
         DeletedError: the experiment is deleted, or the run that has taken a part of the journal.
     """
     start, _ = next(read_records(folder, 0))
-    key = {"sprout.key": start["key"]}
+    key = {KEY: start["key"]}
     with store_lock(uri):
         experiment = experiment_id(client, uri, start["experiment"])
         if deleted := find(client, experiment, key, deleted=True):
@@ -87,8 +87,8 @@ def open_run(client: "MlflowClient", uri: str, folder: Path) -> OpenRun | None:
 
 def _has_other(client: "MlflowClient", experiment: str, build: str, start: Record) -> bool:
     """Whether the build has another run of this role that is finished or running."""
-    tags = {"mlflow.parentRunId": build, "sprout.role": start["role"]}
-    others = (run for run in find(client, experiment, tags) if run.data.tags["sprout.key"] != start["key"])
+    tags = {"mlflow.parentRunId": build, ROLE: start["role"]}
+    others = (run for run in find(client, experiment, tags) if run.data.tags[KEY] != start["key"])
     return any(run.info.status in ("FINISHED", "RUNNING") for run in others)
 
 
