@@ -1,5 +1,6 @@
 """Commands of DVC in a fresh clone, whose `dvc.lock` names outputs that nobody can pull."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ def test_a_stage_is_built_by_its_name(clone: Path, tmp_path: Path, command: str)
     assert "failed to load" not in printed
     listed = run(folder, "dvc", "exp", "list", "--name-only").split()
     assert bool(listed) is command.startswith("exp")
+
+
+def test_a_build_in_a_copy_asks_for_files_that_git_does_not_know(clone: Path, tmp_path: Path) -> None:
+    folder = copy_workspace(clone, tmp_path / "clone")
+    shutil.copy(folder / "conf/experiment/digits.yaml", folder / "conf/experiment/own.yaml")
+    command = "dvc exp run --temp -S experiment=own compose"
+    said = run(folder, *command.split(), code=255)
+    assert 'experiment="own": unknown here, as this is a copy of the workspace without conf/experiment/own.yaml' in said
+    git(folder, "add", "conf/experiment/own.yaml")
+    run(folder, *command.split())
 
 
 def test_builds_are_compared_as_far_as_there_are_any(clone: Path) -> None:

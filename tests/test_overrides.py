@@ -1,5 +1,6 @@
 """Overrides that choose another file for a section than the experiment's, which sets keys of its own."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,29 @@ def test_a_single_key_of_a_subsection(experiment: str) -> None:
         UserError, match=r"sets train\.task\.label_smoothing, which regress does not have; .* leave it "
     ):
         compose_config(CONF, experiment, ["train/task=regress"])
+
+
+@pytest.mark.parametrize(
+    ("file", "override", "said"),
+    [
+        ("experiment/mine.yaml", "experiment=mine", 'experiment="mine": unknown here, as'),
+        ("model/mine.yaml", "model=mine", 'model="mine": no such choice here, as'),
+    ],
+)
+def test_in_a_copy_a_file_that_git_does_not_know_is_named(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, override: str, said: str
+) -> None:
+    copy = tmp_path / ".dvc/tmp/exps/copy"
+    shutil.copytree(CONF, copy / "conf")
+    (CONF / file).write_text("")
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    monkeypatch.chdir(copy)
+    with pytest.raises(UserError) as raised:
+        compose_config(CONF, "digits", [override])
+    assert str(raised.value).startswith(f"{said} this is a copy of the workspace without conf/{file}: ")
+    assert f"run `git add conf/{file}`" in str(raised.value)
+    with pytest.raises(UserError, match=r"(unknown|no such choice).*; accepted: .*"):
+        compose_config(CONF, "digits", [override.replace("mine", "nobodys")])
 
 
 @pytest.mark.parametrize(

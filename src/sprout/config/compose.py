@@ -29,6 +29,7 @@ from sprout.config.overrides import (
 )
 from sprout.config.tree import MISSING, leaves, lookup, merge
 from sprout.config.validate import close, written
+from sprout.config.workspace import left_behind
 from sprout.runtime.errors import UserError, one_line
 
 COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, TypeError)
@@ -89,7 +90,9 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
     chosen = [o.value() for o in parsed if key_of(o) == "experiment"]
     name, known = (chosen or [experiment])[-1], experiments(conf)
     if name not in known:
-        raise UserError(f"experiment={written(name)}: unknown{close(str(name), known)}; accepted: {', '.join(known)}")
+        why = left_behind(conf / "experiment" / f"{name}.yaml")
+        more = why or f"{close(str(name), known)}; accepted: {', '.join(known)}"
+        raise UserError(f"experiment={written(name)}: unknown{more}")
     experiment = str(name)
     rest = [o for o in parsed if key_of(o) != "experiment"]
     lines = [f"experiment={experiment}", *(hydra_line(conf, o) for o in rest)]

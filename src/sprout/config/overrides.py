@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 
 from sprout.config.tree import lookup
 from sprout.config.validate import UnknownKeyError, written
-from sprout.config.workspace import read_yaml
+from sprout.config.workspace import left_behind, read_yaml
 from sprout.runtime.errors import UserError
 
 MergedFiles = list[tuple[str, str]]
@@ -70,7 +70,9 @@ def hydra_line(conf: Path, override: Override) -> str:
     if picks_file(conf, override):
         names = choices(conf, override.key_or_group)
         if override.value() not in names and not override.is_delete():
-            raise UserError(f"{key}={written(override.value())}: no such choice; accepted: {', '.join(names)}")
+            more = left_behind(conf / override.key_or_group / f"{override.value()}.yaml")
+            more = more or f"; accepted: {', '.join(names)}"
+            raise UserError(f"{key}={written(override.value())}: no such choice{more}")
         return text
     if "/" in override.key_or_group and not (conf / override.key_or_group).is_dir():
         dotted = f"{override.key_or_group.replace('/', '.')}={written(override.value())}"

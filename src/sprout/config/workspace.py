@@ -63,6 +63,22 @@ def main_workspace() -> Path:
     return Path(os.environ.get("DVC_ROOT") or find_workspace(here) or here).resolve()
 
 
+def left_behind(file: Path) -> str:
+    """Return why a file is missing in a copy of the workspace, in which DVC builds; else an empty string.
+
+    Args:
+        file: relative to the workspace.
+    """
+    main = main_workspace()
+    if main == Path.cwd().resolve() or file.is_absolute() or file.exists() or not (main / file).is_file():
+        return ""
+    return (
+        f" here, as this is a copy of the workspace without {file}: `dvc exp run --temp` and `--queue` build in one, "
+        f"which gets only files that git knows; run `git add {file}`, and the same for other new files that it needs, "
+        "then the command again"
+    )
+
+
 def enter_workspace() -> Path:
     """Make the nearest workspace, here or above, the working folder.
 
