@@ -9,7 +9,6 @@ from sprout.data.store import open_store
 from sprout.evaluate.curves import write_curves
 from sprout.evaluate.evaluate import evaluate, examine
 from sprout.evaluate.labellers import labellings, write_audit
-from sprout.evaluate.record import track_evaluation
 from sprout.models.predictor import load_predictor, use_threads
 from sprout.runtime.files import atomic_folder
 from sprout.runtime.model_folder import own_models, read_card
@@ -28,7 +27,6 @@ def main() -> None:
         tested = examine(models, open_store(prepared / "test"), trained, prepared)
         evaluate(folder, models, tested, limits, write_audit(folder, labels, models["teacher"].classes), kept)
         write_curves(curves, trained)
-    track_evaluation(build, out)
 
 
 if __name__ == "__main__":

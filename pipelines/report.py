@@ -5,22 +5,25 @@ from pathlib import Path
 from sprout.config.results import Report
 from sprout.config.workspace import read_build, section
 from sprout.report import write_report
+from sprout.report.record import track_build
 from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
     build = read_build()
+    page, evaluation = Path("reports/index.html"), Path("reports/evaluation")
     headline = write_report(
-        Path("reports/index.html"),
+        page,
         config=build.config,
         build=build.name,
         prepared=Path("data/prepared"),
         pseudo_labels=Path("data/pseudo_labels"),
         models=Path("models"),
-        evaluation=Path("reports/evaluation"),
+        evaluation=evaluation,
         examples=section(build, "report", Report).examples,
     )
-    print(f"{headline}; reports/index.html")
+    track_build(build, evaluation, page, headline)
+    print(f"{headline}; {page}")
 
 
 if __name__ == "__main__":

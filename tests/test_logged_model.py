@@ -11,7 +11,7 @@ import pytest
 
 from handmade import model, save
 from imports import closure
-from sprout.tracking import tracking_uri
+from sprout.tracking import Measured, tracking_uri
 from sprout.tracking.connection import connect
 from sprout.tracking.logged_model import REQUIREMENTS
 from tracked_runs import LONG, make_build, runs_of, start_process, track
@@ -37,15 +37,21 @@ ROWS = np.random.default_rng(0).normal(0.5, 0.25, (3, 5)).astype(np.float32)
 def test_logged_model_predicts_where_sprout_is_not_installed(root, task, examples, kind, takes, gives):
     made = model(task, examples.shape[1:])
     folder, uri = save(root / "teacher", made), tracking_uri()
-    with track(make_build(), "teacher", uri) as run:
+    with track(make_build(), "teacher", uri, {"data/prepared": "0123456789abcdef.dir"}) as run:
         run.log_model(folder, examples)
+        run.log_metrics({"val_loss": 0.5}, of=Measured("teacher", "data/prepared"))
+        run.log_metrics({"seconds": 3})
     (teacher,) = runs_of(uri, role="teacher")
     (logged,) = connect(uri).search_logged_models([teacher.info.experiment_id])
-    assert (logged.name, logged.status, logged.source_run_id) == ("teacher", "READY", teacher.info.run_id)
+    assert (logged.name, logged.status, logged.source_run_id) == ("digits-teacher", "READY", teacher.info.run_id)
     assert logged.model_type == kind
     assert json.loads(logged.tags["sprout.classes"]) == ["a", "b", "c"]
     assert [each.model_id for each in teacher.outputs.model_outputs] == [logged.model_id]
     place = Path(urllib.request.url2pathname(logged.artifact_location.removeprefix("file://")))
+    assert len([path for path in place.rglob("*") if path.is_file()]) <= 14
+    (metric,) = connect(uri).get_logged_model(logged.model_id).metrics
+    found = (metric.key, metric.value, metric.dataset_name, metric.dataset_digest, metric.run_id)
+    assert found == ("val_loss", 0.5, "prepared", "0123456789ab", teacher.info.run_id)
     assert [path for path in place.rglob("*") if path.suffix in {".pkl", ".pickle", ".pt", ".pth"}] == []
 
     np.save(root / "examples.npy", examples)

@@ -57,7 +57,7 @@ def test_build_does_not_wait_for_a_dead_process(root, evaluated, status):
         pass
     (parent,) = runs_of(uri, role="build")
     assert parent.info.status == status
-    assert parent.data.tags.get("sprout.reason") == (None if evaluated else "the build ended before its evaluation")
+    assert parent.data.tags.get("sprout.reason") == (None if evaluated else "the build ended before its report")
     with track(build, "student", uri):
         pass
     assert builds_status(uri) == "SCHEDULED"

@@ -113,7 +113,7 @@ def test_runs_tell_what_was_built_from_what(built: Path) -> None:
     lock = yaml.safe_load((built / "dvc.lock").read_text())["stages"]["prepare"]["outs"][0]["md5"]
     assert {d.dataset.name: d.dataset.digest for d in teacher.inputs.dataset_inputs}["data/prepared"] == lock
     test = metrics(built)["test"]
-    assert found["build"].data.metrics["test_error_rate_student"] == pytest.approx(test["student"]["error_rate"])
+    assert found["build"].data.metrics["student/test_error_rate"] == pytest.approx(test["student"]["error_rate"])
 
 
 def test_dvc_shows_metrics_curves_and_settings(built: Path) -> None:

@@ -1,14 +1,13 @@
-"""The evaluation's metrics, on the build's own run in MLflow."""
+"""What a build has found, on its own run in MLflow."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from sprout.evaluate.record import track_evaluation
+from sprout.report.record import track_build
 from sprout.tracking import GitState, tracking_uri
-from tracked_runs import make_build, runs_of
+from tracked_runs import artifacts, make_build, runs_of
 
 
 @pytest.mark.parametrize(
@@ -27,7 +26,9 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
         (root / "models" / folder).mkdir(parents=True)
         (root / "models" / folder / "model.json").touch()
         (root / "models" / folder / "history.csv").write_text("epoch,train_loss\n" + history)
-        (root / "models" / folder / "metrics.json").write_text(json.dumps({"val": {"accuracy": accuracy, "nmi": None}}))
+        (root / "models" / folder / "metrics.json").write_text(
+            json.dumps({"epochs": 9, "val": {"accuracy": accuracy, "nmi": None}})
+        )
     (root / "evaluation").mkdir()
     found = {
         "test": {role: {"accuracy": value, "r2": None} for role, value in (("teacher", 0.7), ("student", 0.65))},
@@ -39,11 +40,10 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     (root / "evaluation" / "labels_by_epoch.csv").write_text("epoch,measure,share,low,high,hits,total\n" + rows)
     copied = {"models/student": kept}
     monkeypatch.chdir(root)
-    monkeypatch.setattr(
-        "sprout.evaluate.record.load_card", lambda folder: SimpleNamespace(kept=copied.get(str(folder)))
-    )
-    monkeypatch.setattr("sprout.evaluate.record.git_state", lambda folder: GitState("c0ffee", "--- a\n"))
-    track_evaluation(make_build(), root / "evaluation")
+    monkeypatch.setattr("sprout.report.record.read_card", lambda folder: {"kept": copied.get(str(folder))})
+    monkeypatch.setattr("sprout.report.record.git_state", lambda folder: GitState("c0ffee", "--- a\n"))
+    (root / "index.html").write_text("<p>")
+    track_build(make_build(), root / "evaluation", root / "index.html", "test error 5%")
 
     runs = {run.data.tags["sprout.role"]: run for run in runs_of(tracking_uri())}
     read = {"teacher": paths[:2], "student": paths[:4], "build": [paths[0], *paths[2:]]}
@@ -53,13 +53,21 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
         assert (run.data.tags["mlflow.source.git.commit"], run.data.tags["sprout.git.dirty"]) == ("c0ffee", "true")
         assert {path for path in paths if f"mlflow.sprout.data.{path}" in run.data.tags} >= set(read[role])
     names = {role: {each.dataset.name for each in run.inputs.dataset_inputs} for role, run in runs.items()}
-    assert names["teacher"] == set(paths[:2])
-    assert names["build"] >= set(read["build"])
-    assert names.get("student", set(paths[:4])) == set(paths[:4])
-    of_labels = {"pseudo_labels_accepted_teacher": 9, "pseudo_labels_precision_estimated_teacher": 0.9}
-    of_labels |= {"labels_coverage_student": 1.0}  # of the last epoch; there is no precision without truth
-    assert runs["build"].data.metrics == {"test_accuracy_teacher": 0.7, "test_accuracy_student": 0.65} | of_labels
+    assert names["teacher"] == {"prepared", "augmented"}
+    assert names["build"] == {"prepared", "augmented", "pseudo_labels"}
+    assert names.get("student", names["build"]) == {"prepared", "augmented", "pseudo_labels"}
+    expected = {"pool/accepted_teacher": 9, "pool/precision_estimated_teacher": 0.9}
+    expected |= {"epoch/pool_coverage": 1.0}  # of the last epoch; there is no precision without truth
+    expected |= {"teacher/test_accuracy": 0.7, "student/test_accuracy": 0.65, "teacher/val_accuracy": 0.8}
+    expected |= {"student/val_accuracy": 0.6 if kept == "control" else 0.8}
+    assert runs["build"].data.metrics == expected
+    note = runs["build"].data.tags["mlflow.note.content"]
+    run_id, experiment = runs["build"].info.run_id, runs["build"].info.experiment_id
+    page = f"#/experiments/{experiment}/runs/{run_id}/artifacts/report/index.html"
+    assert note == f"test error 5%\n\n[report/index.html]({page})"
+    assert "report/index.html" in artifacts(tracking_uri(), runs["build"], "report")
     assert runs["build"].data.tags["sprout.handed_on"] == (kept or "student")
     if kept == "control":
-        assert runs["student"].data.metrics == {"val.accuracy": 0.6, "train_loss": 0.9}
-    assert runs["teacher"].data.metrics == {"val.accuracy": 0.8} | ({"train_loss": 0.9} if history else {})
+        assert runs["student"].data.metrics == {"epochs": 9, "val_accuracy": 0.6, "epoch/train_loss": 0.9}
+    curve = {"epoch/train_loss": 0.9} if history else {}
+    assert runs["teacher"].data.metrics == {"epochs": 9, "val_accuracy": 0.8} | curve

@@ -98,7 +98,7 @@ def test_a_stage_depends_on_the_sections_that_it_reads(name: str) -> None:
             read |= {section or asked for section in sections}
     params = next(entry["build/config.yaml"] for entry in STAGES[name]["params"] if "build/config.yaml" in entry)
     if params is None:
-        assert "config=build.config" in text or "track_evaluation(build" in text
+        assert "config=build.config" in text or "track_build(build" in text
     else:
         assert read == {key.split(".")[0] for key in params}
 

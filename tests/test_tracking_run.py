@@ -64,7 +64,7 @@ def test_run_carries_its_origin_and_metrics(root, capfd):
         assert each.data.tags["sprout.git.dirty"] == "true"
         assert each.data.tags["mlflow.sprout.data.data/prepared"] == DIGEST
         (read,) = each.inputs.dataset_inputs
-        assert (read.dataset.name, read.dataset.digest) == ("data/prepared", DIGEST)
+        assert (read.dataset.name, read.dataset.digest) == ("prepared", DIGEST[:12])
         assert {"config.yaml", "git.diff"} <= artifacts(uri, each)
     assert teacher.data.tags["mlflow.sprout.pid"] == str(os.getpid())
     assert parent.data.tags["mlflow.sprout.pid"] == str(os.getppid())  # which would start the next stage
@@ -180,22 +180,36 @@ def test_restored_stage_is_recorded_once(root):
     folder, build, uri = root / "teacher", make_build(), tracking_uri()
     folder.mkdir()
     (folder / "history.csv").write_text("epoch,train_loss,val_loss\n1,0.9,\n2,0.5,0.6\n")
-    (folder / "metrics.json").write_text(json.dumps({"val_accuracy": 0.8, "time": {"epochs": 2}}))
+    (folder / "metrics.json").write_text(
+        json.dumps({"epochs": 2, "best_epoch": 1, "val": {"accuracy": 0.8, "mae": None}})
+    )
     for _ in range(2):
         record_restored(RunInfo(build, "teacher", uri, {"data/prepared": DIGEST}, GitState("c0ffee", "")), folder)
     (teacher,), (parent,) = runs_of(uri, role="teacher"), runs_of(uri, role="build")
     assert (teacher.info.status, parent.info.status) == ("FINISHED", "SCHEDULED")
     assert teacher.data.tags["mlflow.source.git.commit"] == "c0ffee"
-    assert [each.dataset.digest for each in teacher.inputs.dataset_inputs] == [DIGEST]
+    assert [each.dataset.digest for each in teacher.inputs.dataset_inputs] == [DIGEST[:12]]
     assert teacher.data.tags["sprout.restored"] == "true"
     assert "sprout.restored" not in parent.data.tags
     assert teacher.data.params["train.lr"] == "0.1"
-    assert points(uri, teacher, "train_loss") == [(1, 0.9), (2, 0.5)]
-    assert points(uri, teacher, "val_loss") == [(2, 0.6)]
-    assert points(uri, teacher, "time.epochs") == [(2, 2.0)]
+    assert points(uri, teacher, "epoch/train_loss") == [(1, 0.9), (2, 0.5)]
+    assert points(uri, teacher, "epoch/val_loss") == [(2, 0.6)]
+    results = {name: value for name, value in teacher.data.metrics.items() if "/" not in name}
+    assert results == {"epochs": 2.0, "best_epoch": 1.0, "val_accuracy": 0.8}
     (folder / "history.csv").unlink()
     with pytest.raises(UserError, match=r"history\.csv.*missing.*student.*dvc checkout"):
         record_restored(RunInfo(build, "student", uri), folder)
+
+
+def test_curves_have_other_names_than_results(root):
+    with track(make_build(), "teacher", tracking_uri()) as run:
+        run.log_curves({"step_loss": 0.7, "step_kept_share": 0.1}, step=40)
+        run.log_curves({"val_accuracy": 0.5}, step=1)
+        run.log_metrics({"val_accuracy": 0.8})
+    (teacher,) = runs_of(tracking_uri(), role="teacher")
+    assert points(tracking_uri(), teacher, "step/loss") == [(40, 0.7)]
+    assert points(tracking_uri(), teacher, "epoch/val_accuracy") == [(1, 0.5)]
+    assert points(tracking_uri(), teacher, "val_accuracy") == [(0, 0.8)]
 
 
 def test_mlflows_own_variable_names_the_experiment(root, monkeypatch, capfd):

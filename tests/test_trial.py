@@ -23,7 +23,7 @@ class Noted:
         self.metrics: list[int] = []
         self.tags: dict[str, str] = {}
 
-    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+    def log_curves(self, metrics: dict[str, float], step: int) -> None:
         self.metrics.append(step)
 
     def set_tags(self, tags: dict[str, str]) -> None:

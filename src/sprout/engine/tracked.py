@@ -11,7 +11,6 @@ import numpy as np
 from sprout.config.model import MODELS, Model
 from sprout.config.results import Tracking
 from sprout.config.train import GradientDescent, Training, read_training
-from sprout.config.tree import leaves
 from sprout.config.workspace import Build, choice, section
 from sprout.data.dataset import Examples
 from sprout.data.description import describe
@@ -21,11 +20,22 @@ from sprout.engine.fingerprint import fingerprint, result_name
 from sprout.engine.plan import FOLDS, Plan, out_of_fold, plan
 from sprout.runtime.candidates import Candidate, candidate_folder, take
 from sprout.runtime.checksums import check_sums
-from sprout.runtime.files import atomic_folder, read_json
+from sprout.runtime.files import atomic_folder
 from sprout.runtime.launch import is_rank, rank
 from sprout.runtime.model_folder import CARD, WEIGHTS
 from sprout.runtime.run_context import Log, RunContext
-from sprout.tracking import TRIAL_STATE, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri, trained_on
+from sprout.tracking import (
+    TRIAL_STATE,
+    Measured,
+    Run,
+    RunInfo,
+    data_hashes,
+    git_state,
+    log_results,
+    tracked_run,
+    tracking_uri,
+    trained_on,
+)
 from sprout.tracking.trial import Reporter, Trial
 
 PREPARED = Path("data/prepared")
@@ -187,7 +197,7 @@ def train_planned(
         info = RunInfo(build, role, tracking_uri(), data, git, name=name)
         with tracked_run(placed(info, planned.card.role, trial), waits=trial is None) as run:
             context = RunContext(name or role, checkpoints, reporter(run, trial, planned.training))
-            train_and_log(folder, planned, context, run)
+            seconds = train_timed(folder, planned, context)
             if candidate:
                 take(folder)
             if trial:
@@ -195,6 +205,8 @@ def train_planned(
                 run.set_tags({TRIAL_STATE: "COMPLETE"})
             if tracking.log_model:
                 run.log_model(folder, planned.data.train.take(np.arange(1)))
+            run.log_metrics({"training_seconds": seconds})
+            log_results(run, folder, Measured(role, str(PREPARED)) if tracking.log_model else None)
         # Only after the result is in place and logged: a process that is killed before resumes from here.
         shutil.rmtree(checkpoints)
 
@@ -204,24 +216,21 @@ def fingerprint_of(planned: Plan) -> str:
     return fingerprint(planned.training, planned.card, planned.start, planned.data)
 
 
-def train_and_log(folder: Path, planned: Plan, context: RunContext, run: Run) -> None:
-    """Train, and log the duration, that of interrupted attempts included, and the metrics on val."""
+def train_timed(folder: Path, planned: Plan, context: RunContext) -> float:
+    """Train, and return the seconds that it took, interrupted attempts included."""
     began, earlier = time.monotonic(), spent_seconds(context.checkpoints)
     with atomic_folder(folder) as beside:
         planned.run(beside, context)
         if planned.card.role == "teacher":  # from which students of the same folds start
             for number, fold in enumerate(planned.folds):
                 shutil.copytree(fold, beside / FOLDS / str(number))
-    run.log_metrics({"training_seconds": earlier + time.monotonic() - began})
-    metrics = read_json(folder / "metrics.json")
-    known = {key: value for key, value in leaves(metrics, "") if value is not None}
-    run.log_metrics(known, step=metrics["epochs"])
+    return earlier + time.monotonic() - began
 
 
 def reporter(run: Run, trial: Trial | None, config: Training) -> Log:
     """Where metrics are logged: the run, or the trial, which also reports them to its sweep."""
     if trial is None:
-        return run.log_metrics
+        return run.log_curves
     if not isinstance(config, GradientDescent):
         return Reporter(run, trial, None).log
     return Reporter(run, trial, config.monitor, less_is_better=config.less_is_better).log

@@ -9,7 +9,7 @@ from sprout.tracking.address import tracking_uri
 from sprout.tracking.describe import InSweep, RunInfo
 from sprout.tracking.lineage import GitState, data_hashes, git_state, trained_on
 from sprout.tracking.outbox.sender import all_sent
-from sprout.tracking.run import Run, record_restored, tracked_run
+from sprout.tracking.run import Measured, Run, log_results, record_restored, tracked_run
 from sprout.tracking.tags import BUILD, HANDED_ON, TRIAL_STATE
 from sprout.tracking.ui import serve_ui
 
@@ -19,11 +19,13 @@ __all__ = [
     "TRIAL_STATE",
     "GitState",
     "InSweep",
+    "Measured",
     "Run",
     "RunInfo",
     "all_sent",
     "data_hashes",
     "git_state",
+    "log_results",
     "record_restored",
     "serve_ui",
     "tracked_run",

@@ -27,6 +27,7 @@ MAX_KEY = 250
 MAX_PARAM = 6000
 """Characters; MLflow refuses longer ones."""
 CUT = " … (cut; whole in config.yaml)"
+DATA_FOLDER = "data/"
 MAX_NAME = 150
 """Characters of a run's name; MLflow's page shows fewer."""
 BATCH = 100
@@ -160,12 +161,18 @@ def describe(client: "MlflowClient", run_id: str, start: Record, tags: Mapping[s
 
 
 def _log_data(client: "MlflowClient", run_id: str, data: dict[str, str]) -> None:
-    """Log the data as MLflow's dataset inputs: the path is the name, DVC's hash (36 characters) the digest."""
+    """Log the data as MLflow's dataset inputs; the models that a run reads are in its tags alone."""
     from mlflow.entities import Dataset, DatasetInput
 
     inputs = [
-        DatasetInput(Dataset(path, digest, source_type="local", source=json.dumps({"uri": path})))
+        DatasetInput(Dataset(*dataset_of(path, digest), source_type="local", source=json.dumps({"uri": path})))
         for path, digest in data.items()
+        if path.startswith(DATA_FOLDER)
     ]
     if inputs:
         client.log_inputs(run_id, inputs)
+
+
+def dataset_of(path: str, digest: str) -> tuple[str, str]:
+    """Name and digest of data as MLflow's page shows them: the path below `data/`, and 12 digits of DVC's hash."""
+    return path.removeprefix(DATA_FOLDER), digest[:12] or "unknown"

@@ -1,10 +1,13 @@
 """A model folder as an MLflow logged model that loads without unpickling."""
 
 import json
+import re
+import shutil
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import sprout
 from sprout.tasks import task_named
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = ("numpy", "pyarrow", "pydantic", "rich", "safetensors", "torch", "torchvision")
 """The packages that `sprout.models.predictor` imports."""
+CODE_SUFFIXES = (".py", ".j2", ".css")
+"""Endings of the files of the package."""
 SERVING = Path(__file__).with_name("serving.py")
 
 
@@ -36,17 +41,19 @@ def log_model(client: "MlflowClient", experiment: str, run_id: str, journal: Pat
     info = json.loads((journal / record["file"] / "model.json").read_text(encoding="utf-8"))
     tags = {**key, **record["tags"], "sprout.classes": json.dumps(info["classes"], ensure_ascii=False)}
     kind = task_named(info["task"]).mlflow_type
-    model = client.create_logged_model(experiment, record["name"], run_id, tags, model_type=kind)
+    name = "-".join([client.get_experiment(experiment).name, record["name"]])
+    model = client.create_logged_model(experiment, legal_name(name), run_id, tags, model_type=kind)
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "model"
-        _write(target, journal / record["file"], journal / record["example"], info, model.model_id, run_id)
+        folder = Path(shutil.copytree(journal / record["file"], Path(scratch) / "weights"))
+        _write(target, folder, journal / record["example"], info, model.model_id, run_id)
         client.log_model_artifacts(model.model_id, str(target))
     client.finalize_logged_model(model.model_id, "READY")
 
 
 def _write(target: Path, folder: Path, example: Path, info: dict[str, Any], model_id: str, run_id: str) -> None:
-    """Write MLflow's folder of the model: the code, the model folder, its signature and requirements."""
+    """Write MLflow's folder of the model: the code as one file, the model folder, its signature and requirements."""
     import numpy as np
     from mlflow.models import Model
     from mlflow.pyfunc import save_model
@@ -55,14 +62,32 @@ def _write(target: Path, folder: Path, example: Path, info: dict[str, Any], mode
     save_model(
         target,
         python_model=SERVING,
-        artifacts={"model": str(folder)},
-        code_paths=[str(Path(sprout.__file__).parent)],
+        artifacts={"model": str(folder), "code": str(zipped_code(folder.with_name("sprout.zip")))},
         signature=_signature(info, str(examples.dtype)),
         input_example=examples,
         pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
         mlflow_model=Model(run_id=run_id, model_uuid=model_id, model_id=model_id),
         metadata={"classes": info["classes"]},
     )
+
+
+def zipped_code(path: Path) -> Path:
+    """Write the package `sprout` as an archive that Python imports from; the same code gives the same bytes.
+
+    MLflow's `code_paths` would make it some 300 files of each logged model.
+    """
+    package = Path(sprout.__file__).parent
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for file in sorted(package.rglob("*")):
+            if file.is_file() and file.suffix in CODE_SUFFIXES:
+                name = file.relative_to(package.parent).as_posix()
+                archive.writestr(ZipInfo(name), file.read_bytes(), ZIP_DEFLATED)
+    return path
+
+
+def legal_name(text: str) -> str:
+    """The nearest name that MLflow accepts for a logged model: other characters become `_`."""
+    return re.sub(r"[/:.%\"']", "_", text)
 
 
 def _signature(info: dict[str, Any], dtype: str) -> "ModelSignature":

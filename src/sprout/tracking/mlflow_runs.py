@@ -172,7 +172,7 @@ def _end_orphan(client: "MlflowClient", run: "MlflowRun") -> None:
     if waited and EVALUATED in tags:  # DVC skipped the evaluation, as an earlier one is still valid
         settle(client, run.info.experiment_id, run.info.run_id, "FINISHED", now())
         return
-    client.set_tag(run.info.run_id, REASON, "the build ended before its evaluation" if waited else "the process died")
+    client.set_tag(run.info.run_id, REASON, "the build ended before its report" if waited else "the process died")
     build = run.info.run_id if tags[ROLE] == BUILD else tags.get("mlflow.parentRunId")
     if SWEEP_TAG in tags:  # the status of a sweep does not follow from its trials'
         build = None

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import SupportsFloat
+from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 
@@ -16,10 +16,21 @@ from sprout.runtime.files import read_json, read_rows
 from sprout.runtime.progress import waiting
 from sprout.tracking.address import outbox
 from sprout.tracking.connection import load_mlflow
-from sprout.tracking.describe import EXPERIMENT_NAME, RunInfo, flatten, legal_key, now, start_record
+from sprout.tracking.describe import EXPERIMENT_NAME, RunInfo, legal_key, now, start_record
 from sprout.tracking.outbox.journal import Journal, Record
 from sprout.tracking.outbox.sender import Sender
 from sprout.tracking.tags import BUILD_TAG, RESTORED, ROLE
+
+Metrics = Mapping[str, SupportsFloat | None]
+
+
+class Measured(NamedTuple):
+    """What a figure was measured of."""
+
+    role: str
+    """Of the logged model of the same build."""
+    data: str
+    """The path of the data."""
 
 
 class Run:
@@ -32,13 +43,39 @@ class Run:
         self._journal, self._role, self._tags = journal, role, dict(tags)
         self._breaking, self._broken = threading.Lock(), False
 
-    def log_metrics(self, metrics: Mapping[str, SupportsFloat | None], step: int = 0) -> None:
-        """Log the metrics of one step, such as an epoch; None is left out.
+    def log_metrics(self, metrics: Metrics, step: int = 0, of: Measured | None = None) -> None:
+        """Log figures; None is left out.
 
         Characters that MLflow refuses in a name become `_`.
+
+        Args:
+            metrics: name → value.
+            step: MLflow's page draws a figure of step 0 as a bar, others as a curve.
+            of: the logged model and the data that they belong to, which MLflow then links.
         """
         values = {legal_key(name): float(value) for name, value in metrics.items() if value is not None}
-        self._write(lambda: {"op": "metrics", "time": now(), "step": step, "values": values})
+        link = {} if of is None else {"of": of._asdict()}
+        self._write(lambda: {"op": "metrics", "time": now(), "step": step, "values": values, **link})
+
+    def log_curves(self, metrics: Metrics, step: int) -> None:
+        """Log a point of each curve, of an epoch, or of an optimizer step where the name begins with `step_`.
+
+        They are named `epoch/…` and `step/…`, so that no figure of the finished model has the name of a curve.
+        """
+        named = {
+            name.replace("step_", "step/", 1) if name.startswith("step_") else f"epoch/{name}": value
+            for name, value in metrics.items()
+        }
+        self.log_metrics(named, step)
+
+    def describe(self, text: str, page: str | None = None) -> None:
+        """Set the run's description, in Markdown, which MLflow's page shows first.
+
+        Args:
+            text: begins with what matters, as a list of runs shows its first words.
+            page: an artifact to link to.
+        """
+        self._write(lambda: {"op": "describe", "text": text, "page": page})
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags on the run; an existing tag gets the new value."""
@@ -171,14 +208,19 @@ def record_restored(info: RunInfo, folder: Path) -> None:
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}: missing, so the {info.role} cannot be recorded; run `dvc checkout`")
     with tracked_run(replace(info, tags={**info.tags, RESTORED: "true"})) as run:
-        last = _log_history(run, folder / "history.csv")
-        run.log_metrics(flatten(read_json(folder / "metrics.json")), step=last)
+        _log_history(run, folder / "history.csv")
+        log_results(run, folder)
 
 
-def _log_history(run: Run, path: Path) -> int:
-    """Log the metrics of each epoch, and return the last epoch's number."""
-    last = 0
+def log_results(run: Run, folder: Path, of: Measured | None = None) -> None:
+    """Log what a finished model has on val: `val_accuracy` and the like, of the weights that were kept."""
+    metrics = read_json(folder / "metrics.json")
+    run.log_metrics({name: value for name, value in metrics.items() if name != "val"})
+    run.log_metrics({f"val_{name}": value for name, value in metrics["val"].items()}, of=of)
+
+
+def _log_history(run: Run, path: Path) -> None:
+    """Log the metrics of each epoch."""
     for row in read_rows(path):
-        last = int(row.pop("epoch"))
-        run.log_metrics({name: float(value) for name, value in row.items() if value}, step=last)
-    return last
+        epoch = int(row.pop("epoch"))
+        run.log_curves({name: float(value) for name, value in row.items() if value}, step=epoch)

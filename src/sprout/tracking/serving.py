@@ -1,5 +1,6 @@
 """The code that serves a logged model: MLflow copies it beside the model ("models from code"), without a pickle."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ class Model(PythonModel):  # type: ignore[misc]
     """Predictions for a batch of examples."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the model folder that was logged."""
+        """Load the model folder that was logged, by the code that was logged with it."""
+        sys.path.insert(0, context.artifacts["code"])
         from sprout.models.predictor import load_predictor
 
         self.predictor = load_predictor(Path(context.artifacts["model"]))

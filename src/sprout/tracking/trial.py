@@ -53,7 +53,7 @@ class Reporter:
         Raises:
             Pruned: the sweep has pruned the trial; its checkpoints are removed.
         """
-        self.run.log_metrics(metrics, step)
+        self.run.log_curves(metrics, step)
         if self.monitor not in metrics:
             return
         if self.best is None or self.is_better(metrics[self.monitor], self.best[self.monitor]):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -24,13 +23,11 @@ from sprout.tracking.mlflow_runs import (
     settle,
 )
 from sprout.tracking.outbox.journal import Record, forget_sent, mark_sent, read_records, sent_bytes
+from sprout.tracking.outbox.metrics import BATCH, send_metrics
 from sprout.tracking.tags import BUILD, KEY, REASON, RESTORED, ROLE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-BATCH = 1000
-"""Metrics in one request, MLflow's limit."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +125,13 @@ def end_run(client: "MlflowClient", run: OpenRun, record: Record) -> None:
 
 
 def _grouped(records: Iterator[tuple[Record, int]]) -> Iterator[tuple[list[Record], int]]:
-    """Consecutive metric records in batches, all other records alone; each with the offset behind it."""
+    """Consecutive metric records of the same model in batches, all others alone; each with the offset behind it."""
     group: list[Record] = []
     behind = size = 0
     for record, offset in records:
         count = len(record.get("values", ()))
-        if group and not (group[0]["op"] == record["op"] == "metrics" and size + count <= BATCH):
+        alike = bool(group) and group[0]["op"] == record["op"] == "metrics" and group[0].get("of") == record.get("of")
+        if group and not (alike and size + count <= BATCH):
             yield group, behind
             group, size = [], 0
         group.append(record)
@@ -148,7 +146,10 @@ def _send_group(client: "MlflowClient", folder: Path, run: OpenRun, records: lis
         case "start":
             pass  # open_run has sent it
         case "metrics":
-            _send_metrics(client, run.run_id, records)
+            send_metrics(client, run.experiment_id, run.run_id, records)
+        case "describe":
+            text = linked(record, run.experiment_id, run.run_id)
+            client.set_tag(run.run_id, "mlflow.note.content", text)
         case "tags":
             set_tags(client, run.run_id, record["values"])
         case "artifact":
@@ -160,13 +161,7 @@ def _send_group(client: "MlflowClient", folder: Path, run: OpenRun, records: lis
             end_run(client, run, record)
 
 
-def _send_metrics(client: "MlflowClient", run_id: str, records: list[Record]) -> None:
-    from mlflow.entities import Metric
-
-    metrics = (
-        Metric(name, value, record["time"], record["step"])
-        for record in records
-        for name, value in record["values"].items()
-    )
-    while batch := list(islice(metrics, BATCH)):
-        client.log_batch(run_id, metrics=batch)
+def linked(record: Record, experiment: str, run: str) -> str:
+    """The text of a description, with a link to the artifact that it names."""
+    text, page = str(record["text"]), record["page"]
+    return f"{text}\n\n[{page}](#/experiments/{experiment}/runs/{run}/artifacts/{page})" if page else text

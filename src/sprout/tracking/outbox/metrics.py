@@ -1,0 +1,42 @@
+"""Sends metrics to MLflow, with the logged model and the data that they were measured of."""
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from sprout.tracking.describe import dataset_of
+from sprout.tracking.outbox.journal import Record
+from sprout.tracking.tags import BUILD_TAG, DATA, ROLE
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+BATCH = 1000
+"""Metrics in one request, MLflow's limit."""
+
+
+def send_metrics(client: "MlflowClient", experiment: str, run_id: str, records: list[Record]) -> None:
+    """Send the records of metrics that were measured of the same model, in batches."""
+    from mlflow.entities import Metric
+
+    link = links(client, experiment, run_id, records[0]["of"]) if "of" in records[0] else {}
+    metrics = (
+        Metric(name, value, record["time"], record["step"], **link)
+        for record in records
+        for name, value in record["values"].items()
+    )
+    while batch := list(islice(metrics, BATCH)):
+        client.log_batch(run_id, metrics=batch)
+
+
+def links(client: "MlflowClient", experiment: str, run_id: str, of: Record) -> dict[str, Any]:
+    """What links a metric to the newest logged model of the same build, and to the data; nothing where none is."""
+    tags = client.get_run(run_id).data.tags
+    wanted = f"tags.`{BUILD_TAG}` = '{tags[BUILD_TAG]}' and tags.`{ROLE}` = '{of['role']}'"
+    newest = [{"field_name": "creation_time", "ascending": False}]
+    found = [
+        each for each in client.search_logged_models([experiment], wanted, order_by=newest) if each.status == "READY"
+    ]
+    if not found:
+        return {}
+    name, digest = dataset_of(of["data"], tags.get(DATA + of["data"], ""))
+    return {"model_id": found[0].model_id, "run_id": run_id, "dataset_name": name, "dataset_digest": digest}
