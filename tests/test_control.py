@@ -96,13 +96,13 @@ def candidates(monkeypatch: pytest.MonkeyPatch, module: Any, values: dict[str, f
 
 
 def test_the_control_with_the_best_policy_on_val_is_kept(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = candidates(monkeypatch, control_module, {"control, weak": 0.5, "control, strong": 0.3})
+    asked = candidates(monkeypatch, control_module, {"control weak": 0.5, "control strong": 0.3})
     (workspace / "build/candidates/control/of another build").mkdir(parents=True)
     labelled = examples(workspace / "train", 0, 20)
     of_student = sections(strong=STILL | {"erase": 0.3})
     make_control(workspace / "control", labelled, 0, of_student, Control(True, ("weak", "strong", "weak")), BUILD)
     assert [each.training.method for each in asked] == [Supervised.by("weak"), Supervised.by("strong")]  # type: ignore[union-attr]
-    assert (workspace / "control/model.safetensors").read_text() == "control, strong"
+    assert (workspace / "control/model.safetensors").read_text() == "control strong"
     record = {"policy": "strong", "val_loss": {"weak": 0.5, "strong": 0.3}}
     assert read_json(workspace / "control/control.json") == record
     assert not is_trained(workspace / "control")
@@ -110,7 +110,7 @@ def test_the_control_with_the_best_policy_on_val_is_kept(workspace: Path, monkey
     assert is_trained(workspace / "control")
     left = [path.name for path in (workspace / "build/candidates/control").iterdir()]
     assert sorted(left) == sorted(
-        ["of another build", *(f"control, {policy}{end}" for policy in ("weak", "strong") for end in ("", ".users"))]
+        ["of another build", *(f"control {policy}{end}" for policy in ("weak", "strong") for end in ("", ".users"))]
     )
     release_taken("control")
     assert len(list((workspace / "build/candidates/control").iterdir())) == 5, "kept until DVC has taken the stage"

@@ -203,7 +203,7 @@ def test_a_fold_that_is_done_is_not_trained_again(workspace: Path, monkeypatch: 
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             train_tracked(Path("model"), labelled(), sections(epochs=1), BUILD, role="teacher")
-    assert names == [*(f"teacher, fold {fold} of {FOLDS}" for fold in (1, 2, 3)), None, None]
+    assert names == [*(f"teacher fold {fold} of {FOLDS}" for fold in (1, 2, 3)), None, None]
 
 
 def test_a_student_starts_from_the_teacher_of_its_fold(workspace: Path) -> None:

@@ -162,7 +162,7 @@ def plan_final(examples: Examples, sections: TrainingSections, build: Build, *, 
     models = []
     for fold in range(folds):
         planned = plan(examples, PREPARED, sections.training, sections.model, role, fold=fold)
-        named = f"{name}, fold {fold + 1} of {folds}"
+        named = f"{name} fold {fold + 1} of {folds}"
         models.append(trained(planned, tracking, build, role=FOLD, name=named))
     results = out_of_fold(models, open_store(PREPARED / "train"))
     planned = plan(examples, PREPARED, sections.training, sections.model, role, out_of_fold=results)

@@ -23,6 +23,8 @@ from sprout.tracking import (
 
 EVALUATED_ON = ("data/prepared", "data/pseudo_labels", "models/teacher", "models/control", "models/student")
 MODELS = Path("models")
+FIRST = "error_rate"
+"""The metric of a model that matters most; of tasks without it, their first."""
 OF_POOL = ("accepted", "coverage", "precision_estimated", "precision_measured")
 """What is logged of the labels that unlabelled examples got."""
 
@@ -44,26 +46,33 @@ def track_build(build: Build, evaluation: Path, page: Path, headline: str) -> No
             record_restored(RunInfo(build, role, uri, data_hashes(here, trained_on(role)), git), folder)
     data, tags = data_hashes(here, EVALUATED_ON), {HANDED_ON: metrics["handed_on"]}
     with tracked_run(RunInfo(build, BUILD, uri, data, git, tags)) as run:
-        log_figures(run, metrics, folders)
+        columns = log_figures(run, metrics, folders)
         for row in read_rows(evaluation / "labels_by_epoch.csv"):
             if row["share"]:
                 run.log_curves({f"pool_{row['measure']}": float(row["share"])}, step=int(row["epoch"]))
-        run.describe(headline, "report/index.html")
+        run.describe(headline, "report/index.html", columns)
         run.log_artifact(page, "report")
         for path in sorted(evaluation.iterdir()):
             run.log_artifact(path, "evaluation")
 
 
-def log_figures(run: Run, metrics: dict[str, Any], folders: dict[str, Path]) -> None:
+def log_figures(run: Run, metrics: dict[str, Any], folders: dict[str, Path]) -> list[str]:
     """Log what each model has on the examples that it is tested on and on val, and the labels that the pool got.
 
     The first part of a name is the model or `pool`, under which MLflow's page groups its charts.
+
+    Returns:
+        the metrics that matter most.
     """
-    split = tested_on(metrics)
+    split, columns = tested_on(metrics), list[str]()
     for role, found in metrics[split].items():
         measured = Measured(role, "data/prepared")
         run.log_metrics({f"{role}/{split}_{key}": value for key, value in found.items()}, of=measured)
         on_val = read_json(folders[role] / "metrics.json")["val"]
         run.log_metrics({f"{role}/val_{key}": value for key, value in on_val.items()})
+        first = FIRST if FIRST in found else next(iter(found))
+        columns += [f"{role}/{split}_{first}", f"{role}/val_{first}"]
     for role, found in metrics["pseudo_labels"].items():
         run.log_metrics({f"pool/{key}_{role}": found[key] for key in OF_POOL if key in found})
+        columns += [f"pool/{key}_{role}" for key in OF_POOL if found.get(key) is not None]
+    return columns

@@ -51,7 +51,7 @@ def make_control(
             replace(sections, training=control_settings(config, policy, steps), tracking=tracking),
             build,
             role="control",
-            name=f"control, {policy}",
+            name=f"control {policy}",
         )
         for policy in policies_for(labelled, control, config)
     }

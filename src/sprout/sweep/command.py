@@ -13,7 +13,7 @@ from typing import Literal
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.study import Study, StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
 from sprout.config.compose import Composed, compose_config
@@ -197,7 +197,7 @@ def first_ctrl_c_stops(supervisor: Supervisor) -> Iterator[None]:
 
 
 def log(tracked: Run, study: Study, metrics: list[str], pictures: list[Path]) -> None:
-    """Log the pictures, the best value after each trial and the numbers of trials to the sweep's run."""
+    """Log the pictures, the best value after each trial and the numbers of trials to the sweep's run; describe it."""
     for picture in pictures:
         tracked.log_artifact(picture, "pictures")
     done = trials.done(study)
@@ -206,8 +206,21 @@ def log(tracked: Run, study: Study, metrics: list[str], pictures: list[Path]) ->
         better = max if study.direction == StudyDirection.MAXIMIZE else min
         best_so_far = accumulate((trial.values[0] for trial in complete), better)
         for trial, best in zip(complete, best_so_far, strict=True):
-            tracked.log_metrics({f"best_{metrics[0]}": best}, step=trial.number)
+            tracked.log_metrics({f"trial/best_{metrics[0]}": best}, step=trial.number)
+        tracked.log_metrics({f"best_{metrics[0]}": each.values[0] for each in trials.best(study)})
+    tracked.describe("\n\n".join(described(trial, metrics) for trial in trials.best(study)) or "no trial is complete")
     tracked.log_metrics({"trials": len(done), "pruned": len(done) - len(complete)})
+
+
+def values_of_trial(trial: FrozenTrial, metrics: list[str]) -> str:
+    """Return the values of a trial with their names."""
+    return ", ".join(f"{metric} {value:.5g}" for metric, value in zip(metrics, trial.values, strict=True))
+
+
+def described(trial: FrozenTrial, metrics: list[str]) -> str:
+    """Return value, number and settings of a trial in one line."""
+    settings = " ".join(f"{key}={value}" for key, value in trial.params.items())
+    return f"best {values_of_trial(trial, metrics)}, trial {trial.number}: {settings}"
 
 
 def write_experiment(search: Search, study: Study, name: str, number: int | None) -> str:
@@ -217,7 +230,7 @@ def write_experiment(search: Search, study: Study, name: str, number: int | None
         UserError: there is no winner, or several, or the trial is not complete.
     """
     trial = winner(study, number)
-    values = ", ".join(f"{metric} {value:.5g}" for metric, value in zip(search.metrics, trial.values, strict=True))
+    values = values_of_trial(trial, search.metrics)
     path = adopt(
         search.conf,
         name,

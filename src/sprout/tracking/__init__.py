@@ -6,7 +6,7 @@ is tracked. A run writes to a journal on disk (`outbox/journal.py`), which is se
 """
 
 from sprout.tracking.address import tracking_uri
-from sprout.tracking.describe import InSweep, RunInfo
+from sprout.tracking.describe import InSweep, RunInfo, experiment_name
 from sprout.tracking.lineage import GitState, data_hashes, git_state, trained_on
 from sprout.tracking.outbox.sender import all_sent
 from sprout.tracking.run import Measured, Run, log_results, record_restored, tracked_run
@@ -24,6 +24,7 @@ __all__ = [
     "RunInfo",
     "all_sent",
     "data_hashes",
+    "experiment_name",
     "git_state",
     "log_results",
     "record_restored",

@@ -73,7 +73,7 @@ def start_record(info: RunInfo) -> Record:
     return {
         "store": portable(info.uri),
         "time": now(),
-        "experiment": os.environ.get(EXPERIMENT_NAME) or info.build.experiment,
+        "experiment": experiment_name(info.build.experiment),
         "build": info.build.name,
         "title": title(info.build),
         "role": info.role,
@@ -87,6 +87,16 @@ def start_record(info: RunInfo) -> Record:
         "builder": builder_tags(),
         "data": dict(info.data),
     }
+
+
+def experiment_name(built: str | None = None) -> str | None:
+    """The name of the MLflow experiment of what is built; None stands for the experiment of `params.yaml`."""
+    if named := os.environ.get(EXPERIMENT_NAME):
+        return named
+    if built is None:
+        with contextlib.suppress(UserError):
+            return read_params().experiment
+    return built
 
 
 def title(build: Build) -> str:

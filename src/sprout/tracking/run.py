@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, SupportsFloat
@@ -68,14 +68,15 @@ class Run:
         }
         self.log_metrics(named, step)
 
-    def describe(self, text: str, page: str | None = None) -> None:
+    def describe(self, text: str, page: str | None = None, columns: Sequence[str] = ()) -> None:
         """Set the run's description, in Markdown, which MLflow's page shows first.
 
         Args:
             text: begins with what matters, as a list of runs shows its first words.
             page: an artifact to link to.
+            columns: metrics that the list of the experiment's runs shows from now on.
         """
-        self._write(lambda: {"op": "describe", "text": text, "page": page})
+        self._write(lambda: {"op": "describe", "text": text, "page": page, "columns": list(columns)})
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags on the run; an existing tag gets the new value."""

@@ -2,59 +2,134 @@
 
 import os
 import socket
+import subprocess
 import sys
+import time
+import urllib.request
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from sprout.runtime.errors import UserError
-from sprout.tracking.address import artifact_root, hide_password, is_server, sqlite_file
+from sprout.runtime.progress import waiting
+from sprout.tracking.address import artifact_root, hide_password, is_server
 from sprout.tracking.connection import ENVIRONMENT, connect, reason
 from sprout.tracking.last_run import warn_if_forgotten
+from sprout.tracking.reading.find import find_run
+from sprout.tracking.views import WORKFLOW, run_address, runs_address
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 HOST = "127.0.0.1"
-SERVER = {
-    **ENVIRONMENT,
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    "PYTHONWARNINGS": "ignore::DeprecationWarning",
-}
+SERVER = {**ENVIRONMENT, "MLFLOW_LOGGING_LEVEL": "ERROR", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 """The server's settings, without the seven processes of its job runners, which sprout does not use; those that the user
 has set stay."""
+APP = "sprout"
+"""The name of `ui_app.py` among the entry points of the package."""
+PATIENCE = 120.0
+"""Seconds that the server may take to answer for the first time."""
+PAUSE = 0.2
+SHOWN = 20
+"""Last lines of the server's output that are shown if it fails."""
 
 
-def serve_ui(uri: str, port: int) -> None:
-    """Replace this process by `mlflow server` on the store, reachable from this machine only.
+def serve_ui(uri: str, port: int, experiment: str | None = None, run: str | None = None) -> int:
+    """Run `mlflow server` on the store, reachable from this machine only, until it ends; return its exit code.
+
+    Args:
+        uri: the store. A server has a page of its own, whose address is printed.
+        port: where the page is to be.
+        experiment: the name of the MLflow experiment whose runs the printed address opens, if there is one.
+        run: an id, its beginning, or a name: the run that it opens instead.
 
     Raises:
-        UserError: the port is taken, or `uri` is a server, which has a page of its own.
+        UserError: the port is taken, the store cannot be used, there is no such run, or the server does not start.
     """
     if is_server(uri):
-        raise UserError(f"MLFLOW_TRACKING_URI={hide_password(uri, uri)}: is a server; open it in a browser")
-    _check_free(port)
+        print(f"{hide_password(uri, uri).rstrip('/')}/{place(reach(uri), experiment, run)}")
+        return 0
+    check_free(port)
     environment = {**SERVER, **os.environ}  # before connecting, which sets variables of its own
-    _prepare(uri)
-    options = {"--host": HOST, "--port": str(port), "--backend-store-uri": uri, "--workers": "1"}
-    options["--uvicorn-opts"] = "--log-level warning"
+    client = reach(uri)
+    warn_if_forgotten(client, uri)
+    address = f"http://{HOST}:{port}/{place(client, experiment, run)}"
+    with TemporaryDirectory() as folder:
+        log = Path(folder, "server.log")
+        server = start(uri, port, environment, log)
+        try:
+            with waiting("starting MLflow's server"):
+                wait_until_healthy(server, port, log)
+            print(f"{address}\nthe runs of {hide_password(uri, uri)}; Ctrl-C ends the page", flush=True)
+            return server.wait()
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def place(client: "MlflowClient", experiment: str | None, run: str | None) -> str:
+    """Return what the page opens: a run, an experiment's runs, or the list of experiments.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    if run is not None:
+        found = find_run(client, run)
+        return run_address(found.info.experiment_id, found.info.run_id)
+    known = None if experiment is None else client.get_experiment_by_name(experiment)
+    return f"#/experiments?{WORKFLOW}" if known is None else runs_address(known.experiment_id)
+
+
+def start(uri: str, port: int, environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start the server, whose output goes to a file: little of it is for the user."""
+    options = {"--host": HOST, "--port": str(port), "--workers": "1", "--app-name": APP}
+    options |= {"--backend-store-uri": uri, "--registry-store-uri": uri}
     options["--artifacts-destination"] = str(artifact_root())
     options["--default-artifact-root"] = artifact_root().as_uri()  # of experiments that are created in the page
     command = [sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)]
-    print(f"the runs of {hide_password(uri, uri)} will be at http://{HOST}:{port} soon; Ctrl-C ends it", flush=True)
-    os.execve(sys.executable, command, environment)  # noqa: S606
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
 
 
-def _prepare(uri: str) -> None:
-    """Create a SQLite store that does not exist, and bring the addresses of its artifacts up to date.
+def wait_until_healthy(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    """Wait until the server answers.
+
+    Raises:
+        UserError: it has ended, or does not answer in time.
+    """
+    end = time.monotonic() + PATIENCE
+    while server.poll() is None and time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(PAUSE)
+    said = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN:])
+    print(said, file=sys.stderr)
+    why = f"does not answer after {PATIENCE:g} seconds" if server.poll() is None else "has ended"
+    raise UserError(f"MLflow's server {why}; its last lines are above")
+
+
+def reach(uri: str) -> "MlflowClient":
+    """Connect to the store: one of SQLite is created if need be, and the addresses of its artifacts are up to date.
 
     Raises:
         UserError: it cannot be used.
     """
-    if sqlite_file(uri) is None:
-        return
     try:
-        warn_if_forgotten(connect(uri), uri)
+        return connect(uri)
     except Exception as error:  # MLflow raises many types
-        raise UserError(f"the tracking store {uri}: cannot be used: {reason(error, uri)}") from error
+        raise UserError(
+            f"the tracking store {hide_password(uri, uri)}: cannot be used: {reason(error, uri)}"
+        ) from error
 
 
-def _check_free(port: int) -> None:
+def check_free(port: int) -> None:
+    """Check that nobody listens on a port.
+
+    Raises:
+        UserError: somebody does.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

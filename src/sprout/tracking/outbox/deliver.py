@@ -25,6 +25,7 @@ from sprout.tracking.mlflow_runs import (
 from sprout.tracking.outbox.journal import Record, forget_sent, mark_sent, read_records, sent_bytes
 from sprout.tracking.outbox.metrics import BATCH, send_metrics
 from sprout.tracking.tags import BUILD, KEY, REASON, RESTORED, ROLE
+from sprout.tracking.views import save_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -150,6 +151,8 @@ def _send_group(client: "MlflowClient", folder: Path, run: OpenRun, records: lis
         case "describe":
             text = linked(record, run.experiment_id, run.run_id)
             client.set_tag(run.run_id, "mlflow.note.content", text)
+            if record["columns"]:
+                save_view(client, run.experiment_id, record["columns"])
         case "tags":
             set_tags(client, run.run_id, record["values"])
         case "artifact":

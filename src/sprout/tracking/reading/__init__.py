@@ -1,0 +1,1 @@
+"""Reading what was tracked: finding runs, and what they were made from."""
