@@ -8,7 +8,7 @@ import pytest
 
 from sprout.tracking import BUILD, tracking_uri
 from sprout.tracking.connection import connect
-from sprout.tracking.tags import machine_tags
+from sprout.tracking.tags import BUILD, HOST, MACHINE, machine_tags
 from tracked_runs import DIGEST, builds_status, make_build, raise_os_error, runs_of, track, wait_for
 
 
@@ -25,7 +25,7 @@ def test_build_has_the_status_of_what_ended_last(root):
     (parent,) = runs_of(uri, build=build.name, role="build")
     assert parent.info.status == "FINISHED"
     assert parent.data.metrics == {"test_accuracy": 0.9}
-    assert [each.dataset.name for each in parent.inputs.dataset_inputs] == ["data/pseudo_labels"]
+    assert [each.dataset.name for each in parent.inputs.dataset_inputs] == ["pseudo_labels"]
     assert len(runs_of(uri, build=build.name)) == 3
 
 
@@ -93,7 +93,7 @@ def test_dead_runs_become_killed(root):
         owner = {**machine_tags(), "mlflow.sprout.pid": str(pid), "mlflow.sprout.process_created": repr(created)}
         tags = {
             **owner,
-            **{f"sprout.{key}": value for key, value in other.items()},
+            **other,
             "mlflow.sprout.key": "gone",
             "sprout.role": "train",
         }
@@ -101,7 +101,7 @@ def test_dead_runs_become_killed(root):
 
     alive = running(me.pid, me.create_time())
     again = running(me.pid, me.create_time() - 100)  # the pid has been given to another process
-    elsewhere = [running(me.pid, 0.0, host="another-host"), running(me.pid, 0.0, machine="of the same name")]
+    elsewhere = [running(me.pid, 0.0, **{name: "another"}) for name in (HOST, MACHINE)]
     with track(make_build(), "teacher", uri):
         pass
     assert client.get_run(again).info.status == "KILLED"

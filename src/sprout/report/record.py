@@ -16,6 +16,7 @@ from sprout.tracking import (
     data_hashes,
     git_state,
     record_restored,
+    rounded,
     tracked_run,
     tracking_uri,
     trained_on,
@@ -67,12 +68,12 @@ def log_figures(run: Run, metrics: dict[str, Any], folders: dict[str, Path]) -> 
     split, columns = tested_on(metrics), list[str]()
     for role, found in metrics[split].items():
         measured = Measured(role, "data/prepared")
-        run.log_metrics({f"{role}/{split}_{key}": value for key, value in found.items()}, of=measured)
+        run.log_metrics({f"{role}/{split}_{key}": rounded(value) for key, value in found.items()}, of=measured)
         on_val = read_json(folders[role] / "metrics.json")["val"]
-        run.log_metrics({f"{role}/val_{key}": value for key, value in on_val.items()})
+        run.log_metrics({f"{role}/val_{key}": rounded(value) for key, value in on_val.items()})
         first = FIRST if FIRST in found else next(iter(found))
         columns += [f"{role}/{split}_{first}", f"{role}/val_{first}"]
     for role, found in metrics["pseudo_labels"].items():
-        run.log_metrics({f"pool/{key}_{role}": found[key] for key in OF_POOL if key in found})
+        run.log_metrics({f"pool/{key}_{role}": rounded(found[key]) for key in OF_POOL if key in found})
         columns += [f"pool/{key}_{role}" for key in OF_POOL if found.get(key) is not None]
     return columns

@@ -6,7 +6,7 @@ This is the only module that sets or reads these variables. An engine for severa
 | variable | set by | meaning for the process that reads it |
 |---|---|---|
 | PARENT_PID | `dvc.yaml` for a stage, `start_worker` | end when this process has ended (`signals.die_with_parent`) |
-| STAGE_PID | `run_ranks` | the process that started the ranks: end when it has ended |
+| STAGE_PID | `run_ranks`, `start_server` | the process that started the launcher of this one: end when it has ended |
 | TORCH_CPP_LOG_LEVEL | `run_ranks`, unless it is set | what the C++ part of torch prints |
 | RANK_ERROR | `run_ranks` | the file that takes the message of a `UserError` |
 | RANK, WORLD_SIZE | torchrun | this process is one rank of a training on several devices |
@@ -24,7 +24,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -169,6 +169,19 @@ def run_ranks(devices: int, command: Sequence[str]) -> int:
         if message.exists():
             raise UserError(message.read_text(encoding="utf-8"))
     return code
+
+
+def start_server(command: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a server whose processes end with this one, if they call `signals.die_with_parent`.
+
+    Args:
+        command: its program and arguments.
+        environment: its variables.
+        log: the file that takes its output.
+    """
+    protocol = {"STAGE_PID": str(os.getpid()), "PYTHONPATH": python_path()}
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env={**environment, **protocol}, stdout=output, stderr=subprocess.STDOUT)
 
 
 def start_worker(module: str, socket: int, log: Path, gpus: Sequence[str] | None) -> subprocess.Popen[bytes]:

@@ -1,6 +1,7 @@
 """What describes a run: its build, lineage and tags, and how MLflow stores them."""
 
 import contextlib
+import getpass
 import json
 import os
 import re
@@ -150,11 +151,20 @@ def legal_key(text: str) -> str:
 def lineage_tags(git: GitState | None, data: Mapping[str, str]) -> dict[str, str]:
     """The tags that name the code and the data of a run."""
     tags = {f"{DATA}{legal_key(path)}": digest for path, digest in data.items()}
+    tags |= {"mlflow.user": user()}
     tags |= {"mlflow.source.name": os.path.basename(sys.argv[0]), "mlflow.source.type": "LOCAL"}
     if git and git.commit:
         tags |= {"mlflow.source.git.commit": git.commit}
         tags |= {DIRTY: "true" if git.diff else "false"}
     return tags
+
+
+def user() -> str:
+    """The name of who runs this, as the system knows it; empty where it does not."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container whose user has no entry
+        return ""
 
 
 def describe(client: "MlflowClient", run_id: str, start: Record, tags: Mapping[str, str]) -> None:

@@ -217,7 +217,12 @@ def log_results(run: Run, folder: Path, of: Measured | None = None) -> None:
     """Log what a finished model has on val: `val_accuracy` and the like, of the weights that were kept."""
     metrics = read_json(folder / "metrics.json")
     run.log_metrics({name: value for name, value in metrics.items() if name != "val"})
-    run.log_metrics({f"val_{name}": value for name, value in metrics["val"].items()}, of=of)
+    run.log_metrics({f"val_{name}": rounded(value) for name, value in metrics["val"].items()}, of=of)
+
+
+def rounded(value: float | None) -> float | None:
+    """A figure for a list of runs, with five digits; the files have it in full."""
+    return None if value is None else float(f"{value:.5g}")
 
 
 def _log_history(run: Run, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -11,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from sprout.runtime.errors import UserError
+from sprout.runtime.launch import start_server
 from sprout.runtime.progress import waiting
 from sprout.tracking.address import artifact_root, hide_password, is_server
 from sprout.tracking.connection import ENVIRONMENT, connect, reason
@@ -19,6 +19,8 @@ from sprout.tracking.reading.find import find_run
 from sprout.tracking.views import WORKFLOW, run_address, runs_address
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from mlflow import MlflowClient
 
 HOST = "127.0.0.1"
@@ -80,18 +82,17 @@ def place(client: "MlflowClient", experiment: str | None, run: str | None) -> st
     return f"#/experiments?{WORKFLOW}" if known is None else runs_address(known.experiment_id)
 
 
-def start(uri: str, port: int, environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+def start(uri: str, port: int, environment: dict[str, str], log: Path) -> "Popen[bytes]":
     """Start the server, whose output goes to a file: little of it is for the user."""
     options = {"--host": HOST, "--port": str(port), "--workers": "1", "--app-name": APP}
     options |= {"--backend-store-uri": uri, "--registry-store-uri": uri}
     options["--artifacts-destination"] = str(artifact_root())
     options["--default-artifact-root"] = artifact_root().as_uri()  # of experiments that are created in the page
     command = [sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)]
-    with log.open("wb") as output:
-        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    return start_server(command, environment, log)
 
 
-def wait_until_healthy(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def wait_until_healthy(server: "Popen[bytes]", port: int, log: Path) -> None:
     """Wait until the server answers.
 
     Raises:

@@ -5,12 +5,15 @@ page sets this and the assistant's panel, unless the browser has a choice of its
 """
 
 import json
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow.server
 from mlflow.server.fastapi_app import app as mlflow_app
+
+from sprout.runtime.signals import die_with_parent
 
 Message = dict[str, Any]
 PAGE = Path(mlflow.server.__file__).parent / "js" / "build" / "index.html"
@@ -42,3 +45,4 @@ class App:
 
 
 app = App()
+die_with_parent(parent=os.getppid())

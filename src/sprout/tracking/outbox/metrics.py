@@ -29,8 +29,14 @@ def send_metrics(client: "MlflowClient", experiment: str, run_id: str, records: 
 
 
 def links(client: "MlflowClient", experiment: str, run_id: str, of: Record) -> dict[str, Any]:
-    """What links a metric to the newest logged model of the same build, and to the data; nothing where none is."""
-    tags = client.get_run(run_id).data.tags
+    """What links a metric to the newest logged model of the same build, and to the data; nothing where none is.
+
+    The run is linked to the model as well, also that of the build.
+    """
+    from mlflow.entities import LoggedModelOutput
+
+    run = client.get_run(run_id)
+    tags, linked = run.data.tags, {each.model_id for each in run.outputs.model_outputs} if run.outputs else set()
     wanted = f"tags.`{BUILD_TAG}` = '{tags[BUILD_TAG]}' and tags.`{ROLE}` = '{of['role']}'"
     newest = [{"field_name": "creation_time", "ascending": False}]
     found = [
@@ -38,5 +44,7 @@ def links(client: "MlflowClient", experiment: str, run_id: str, of: Record) -> d
     ]
     if not found:
         return {}
+    if found[0].model_id not in linked:
+        client.log_outputs(run_id, [LoggedModelOutput(found[0].model_id, step=0)])
     name, digest = dataset_of(of["data"], tags.get(DATA + of["data"], ""))
     return {"model_id": found[0].model_id, "run_id": run_id, "dataset_name": name, "dataset_digest": digest}
