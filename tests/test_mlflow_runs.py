@@ -8,7 +8,7 @@ import pytest
 
 from sprout.tracking import BUILD, tracking_uri
 from sprout.tracking.connection import connect
-from sprout.tracking.tags import BUILD, HOST, MACHINE, machine_tags
+from sprout.tracking.tags import HOST, MACHINE, machine_tags
 from tracked_runs import DIGEST, builds_status, make_build, raise_os_error, runs_of, track, wait_for
 
 

@@ -30,6 +30,8 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
             json.dumps({"epochs": 9, "val": {"accuracy": accuracy, "nmi": None}})
         )
     (root / "evaluation").mkdir()
+    (root / "data/prepared").mkdir(parents=True)
+    (root / "data/prepared/summary.json").write_text("{}")
     found = {
         "test": {role: {"accuracy": value, "r2": None} for role, value in (("teacher", 0.7), ("student", 0.65))},
         "handed_on": kept or "student",

@@ -12,6 +12,8 @@ from sprout.commands.new import new
 from sprout.commands.outbox import outbox
 from sprout.commands.predict import predict
 from sprout.commands.result import result
+from sprout.commands.runs import runs
+from sprout.commands.show import show
 from sprout.commands.summary import summary
 from sprout.commands.sweep import sweep
 from sprout.commands.train import train
@@ -26,7 +28,7 @@ app = typer.Typer(
 )
 
 # Each command imports what it needs when it runs, so that `--help` and shell completion answer at once.
-for command in (config, experiments, train, sweep, summary, result, check, new, predict, ui, outbox):
+for command in (config, experiments, train, sweep, summary, result, check, new, predict, runs, show, ui, outbox):
     app.command()(command)
 
 

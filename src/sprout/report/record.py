@@ -26,6 +26,7 @@ EVALUATED_ON = ("data/prepared", "data/pseudo_labels", "models/teacher", "models
 MODELS = Path("models")
 FIRST = "error_rate"
 """The metric of a model that matters most; of tasks without it, their first."""
+SUMMARY = Path("data/prepared/summary.json")
 OF_POOL = ("accepted", "coverage", "precision_estimated", "precision_measured")
 """What is logged of the labels that unlabelled examples got."""
 
@@ -53,6 +54,7 @@ def track_build(build: Build, evaluation: Path, page: Path, headline: str) -> No
                 run.log_curves({f"pool_{row['measure']}": float(row["share"])}, step=int(row["epoch"]))
         run.describe(headline, "report/index.html", columns)
         run.log_artifact(page, "report")
+        run.log_artifact(SUMMARY, "data")
         for path in sorted(evaluation.iterdir()):
             run.log_artifact(path, "evaluation")
 

@@ -17,7 +17,7 @@ from sprout.runtime.errors import UserError
 from sprout.tracking.address import DEFAULT, SQLITE, absolute, portable
 from sprout.tracking.lineage import GitState
 from sprout.tracking.outbox.journal import Record
-from sprout.tracking.tags import DATA, DIRTY, SWEEP_TAG, builder_tags, owner_tags
+from sprout.tracking.tags import DATA, DIRTY, OVERRIDES, SWEEP_TAG, builder_tags, owner_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -82,7 +82,7 @@ def start_record(info: RunInfo) -> Record:
         "nested": info.nested,
         "sweep": asdict(info.sweep) if info.sweep else None,
         "params": params_of(info.build.config),
-        "origin": lineage_tags(info.git, info.data),
+        "origin": lineage_tags(info.git, info.data) | {OVERRIDES: json.dumps(overrides_of(info.build))},
         "tags": {legal_key(key): value for key, value in tags.items()},
         "owner": owner_tags(),
         "builder": builder_tags(),
@@ -100,14 +100,19 @@ def experiment_name(built: str | None = None) -> str | None:
     return built
 
 
+def overrides_of(build: Build) -> list[str]:
+    """The overrides that a build was composed with: its own, else those in `params.yaml`."""
+    if build.overrides is not None:
+        return list(build.overrides)
+    with contextlib.suppress(UserError):
+        params = read_params()
+        return params.overrides if params.experiment == build.experiment else []
+    return []
+
+
 def title(build: Build) -> str:
     """What is built, in words: the experiment, and the overrides that differ from its file."""
-    overrides = build.overrides
-    if overrides is None:
-        with contextlib.suppress(UserError):
-            params = read_params()
-            overrides = tuple(params.overrides) if params.experiment == build.experiment else None
-    text = " ".join([build.experiment, *(overrides or ())])
+    text = " ".join([build.experiment, *overrides_of(build)])
     return text if len(text) <= MAX_NAME else f"{text[:MAX_NAME]}…"
 
 

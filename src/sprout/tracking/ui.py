@@ -13,9 +13,10 @@ from sprout.runtime.errors import UserError
 from sprout.runtime.launch import start_server
 from sprout.runtime.progress import waiting
 from sprout.tracking.address import artifact_root, hide_password, is_server
-from sprout.tracking.connection import ENVIRONMENT, connect, reason
+from sprout.tracking.connection import ENVIRONMENT
 from sprout.tracking.last_run import warn_if_forgotten
 from sprout.tracking.reading.find import find_run
+from sprout.tracking.reading.store import open_store
 from sprout.tracking.views import WORKFLOW, run_address, runs_address
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ def serve_ui(uri: str, port: int, experiment: str | None = None, run: str | None
         UserError: the port is taken, the store cannot be used, there is no such run, or the server does not start.
     """
     if is_server(uri):
-        print(f"{hide_password(uri, uri).rstrip('/')}/{place(reach(uri), experiment, run)}")
+        print(f"{hide_password(uri, uri).rstrip('/')}/{place(open_store(uri), experiment, run)}")
         return 0
     check_free(port)
     environment = {**SERVER, **os.environ}  # before connecting, which sets variables of its own
-    client = reach(uri)
+    client = open_store(uri)
     warn_if_forgotten(client, uri)
     address = f"http://{HOST}:{port}/{place(client, experiment, run)}"
     with TemporaryDirectory() as folder:
@@ -109,20 +110,6 @@ def wait_until_healthy(server: "Popen[bytes]", port: int, log: Path) -> None:
     print(said, file=sys.stderr)
     why = f"does not answer after {PATIENCE:g} seconds" if server.poll() is None else "has ended"
     raise UserError(f"MLflow's server {why}; its last lines are above")
-
-
-def reach(uri: str) -> "MlflowClient":
-    """Connect to the store: one of SQLite is created if need be, and the addresses of its artifacts are up to date.
-
-    Raises:
-        UserError: it cannot be used.
-    """
-    try:
-        return connect(uri)
-    except Exception as error:  # MLflow raises many types
-        raise UserError(
-            f"the tracking store {hide_password(uri, uri)}: cannot be used: {reason(error, uri)}"
-        ) from error
 
 
 def check_free(port: int) -> None:

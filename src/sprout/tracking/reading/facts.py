@@ -1,0 +1,102 @@
+"""All that is known of one run: code, settings, data, labels, machine, time and figures."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from sprout.runtime.files import read_json
+from sprout.tracking.reading.found import NEWEST, Found, described
+from sprout.tracking.tags import BUILD, BUILD_TAG, DATA, DIRTY, HANDED_ON, HOST, OVERRIDES, REASON, ROLE
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+CHILDREN = 1000
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a run."""
+
+    run: Found
+    commit: str | None
+    dirty: bool
+    """Whether the code differed from the commit; the artifact git.diff has the difference."""
+    overrides: list[str]
+    """What differed from the experiment's file."""
+    settings: dict[str, str]
+    """All settings, with dotted keys."""
+    data: dict[str, str]
+    """Path that was read → DVC's hash of it."""
+    splits: dict[str, dict[str, int]]
+    """Split → its examples, and how many of them have a label; of a build that has ended."""
+    labels: dict[str, dict[str, Any]]
+    """Model → what is known of the labels that it gave unlabelled examples."""
+    handed_on: str | None
+    """Which model the build hands on."""
+    user: str
+    host: str
+    reason: str | None
+    """Why it failed or was killed."""
+    children: list[Found]
+    """The trainings of a build, the trials of a sweep, oldest first."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def facts_of(client: "MlflowClient", run: "Run") -> Facts:
+    """Read what is known of a run; splits and labels are those of its build."""
+    tags = run.data.tags
+    names = {each.experiment_id: each.name for each in client.search_experiments()}
+    build = build_of(client, run)
+    summary = artifact(client, build, "data/summary.json") or {"splits": {}}
+    evaluation = artifact(client, build, "evaluation/metrics.json") or {"pseudo_labels": {}}
+    return Facts(
+        run=described(run, names),
+        commit=tags.get("mlflow.source.git.commit"),
+        dirty=tags.get(DIRTY) == "true",
+        overrides=json.loads(tags.get(OVERRIDES, "[]")),
+        settings=dict(run.data.params),
+        data={key.removeprefix(DATA): value for key, value in tags.items() if key.startswith(DATA)},
+        splits={
+            name: {"examples": split["examples"], "labelled": split["labelled"]}
+            for name, split in summary["splits"].items()
+        },
+        labels=evaluation["pseudo_labels"],
+        handed_on=tags.get(HANDED_ON),
+        user=tags.get("mlflow.user", ""),
+        host=tags.get(HOST, ""),
+        reason=tags.get(REASON),
+        children=[described(each, names) for each in children_of(client, run)],
+    )
+
+
+def build_of(client: "MlflowClient", run: "Run") -> "Run":
+    """Return the run of the build that a run belongs to; the run itself if there is none."""
+    tags = run.data.tags
+    if tags.get(ROLE) == BUILD or BUILD_TAG not in tags:
+        return run
+    search = f"tags.`{ROLE}` = '{BUILD}' and tags.`{BUILD_TAG}` = '{tags[BUILD_TAG]}'"
+    found = client.search_runs([run.info.experiment_id], search, order_by=list(NEWEST), max_results=1)
+    return found[0] if found else run
+
+
+def children_of(client: "MlflowClient", run: "Run") -> "list[Run]":
+    """Return the runs that lie under a run, oldest first."""
+    search = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    found = client.search_runs([run.info.experiment_id], search, order_by=list(NEWEST), max_results=CHILDREN)
+    return list(found)[::-1]
+
+
+def artifact(client: "MlflowClient", run: "Run", path: str) -> Any:
+    """Return the content of a JSON file that a run has logged; None if it has not."""
+    folder = path.rpartition("/")[0]
+    if path not in {each.path for each in client.list_artifacts(run.info.run_id, folder)}:
+        return None
+    with TemporaryDirectory() as scratch:
+        return read_json(Path(client.download_artifacts(run.info.run_id, path, scratch)))
