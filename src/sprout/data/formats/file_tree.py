@@ -11,12 +11,17 @@ from sprout.data.hub_cache import link_boundary
 from sprout.runtime.errors import UserError
 
 SHOWN = 8
-IGNORED = ("__macosx", "thumbs.db", "desktop.ini")
+IGNORED = {
+    *("__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "__pycache__", "lost+found"),
+    *("@eadir", "$recycle.bin", "system volume information"),
+}
+"""What systems, file managers and network drives leave in folders, in lower case."""
 DOCUMENTS = {
     *(".csv", ".htm", ".html", ".json", ".jsonl", ".md", ".parquet", ".pdf", ".tsv", ".txt", ".xls", ".xlsx", ".xml"),
-    *(".yaml", ".yml"),
+    *(".yaml", ".yml", ".cache", ".doc", ".docx", ".ipynb", ".log", ".m", ".mat", ".names", ".npy", ".npz", ".py"),
+    *(".rst", ".sh", ".toml", ".url"),
 }
-"""Endings of files that describe the images beside them."""
+"""Endings of files that describe the images beside them, or were computed from them."""
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".pgm", ".ppm"),
 )
@@ -52,12 +57,16 @@ def visible_entries(folder: str) -> list[Entry]:
     Raises:
         UserError: the folder cannot be read.
     """
+    return sorted(unsorted_entries(folder), key=lambda entry: os.fsencode(entry.name))
+
+
+def unsorted_entries(folder: str) -> Iterator[Entry]:
+    """Yield what `visible_entries` returns, as the system lists it; errors as there."""
     try:
         with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in IGNORED]
+            yield from (entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in IGNORED)
     except OSError as error:
         raise UserError(f"{readable(folder)}: this folder cannot be read ({error.strerror})") from None
-    return sorted(visible, key=lambda entry: os.fsencode(entry.name))
 
 
 def is_folder(entry: Entry) -> bool:
@@ -73,7 +82,21 @@ def is_text(name: str) -> bool:
 def is_document(name: str) -> bool:
     """Whether a file describes the images beside it, judging by its name."""
     stem, suffix = os.path.splitext(name.lower())
-    return suffix in DOCUMENTS or (not suffix and stem in ("license", "readme", "copying"))
+    return suffix in DOCUMENTS or (not suffix and stem in ("license", "readme", "copying", "index"))
+
+
+def holds_documents_alone(folder: str) -> bool:
+    """Whether there are files in a folder, at any depth, and all of them are documents."""
+    found, folders = False, [folder]
+    while folders:
+        for entry in unsorted_entries(folders.pop()):
+            if is_folder(entry):
+                folders.append(entry.path)
+            elif not is_document(entry.name):
+                return False
+            else:
+                found = True
+    return found
 
 
 def readable(path: str) -> str:

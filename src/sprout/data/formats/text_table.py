@@ -21,7 +21,7 @@ from sprout.runtime.progress import track
 MAGIC = b"PAR1"
 """How a Parquet file begins."""
 JSON_SUFFIXES = (".jsonl", ".ndjson")
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", *JSON_SUFFIXES, *EXCEL_SUFFIXES)
+TABLE_SUFFIXES = (".csv", ".tsv", ".data", ".parquet", ".pq", *JSON_SUFFIXES, *EXCEL_SUFFIXES)
 """Endings of the names of tables; not of a WebDataset's archives."""
 IMAGE_ROWS = 256
 """Rows of a batch with images in it."""

@@ -16,8 +16,9 @@ from sprout.data.formats.archive import unpack
 from sprout.data.formats.array_file import SEVERAL, array_names, is_array_file
 from sprout.data.formats.excel import EXCEL_SUFFIXES
 from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Entry, is_document, is_folder, is_text, visible_entries, walk
+from sprout.data.formats.folder_contents import top_entries
+from sprout.data.formats.folder_layout import has_classes
 from sprout.data.formats.folder_names import splits_of
-from sprout.data.formats.folders import has_classes, top_entries
 from sprout.data.formats.idx import is_idx
 from sprout.data.formats.names import likely_pattern
 from sprout.data.formats.web_dataset import is_shard
@@ -27,6 +28,7 @@ from sprout.data.importing.detect_shards import find_shards
 from sprout.data.importing.detect_table_folder import detect_tables, is_table, tables_in
 from sprout.data.importing.detect_tables import detect_table
 from sprout.data.importing.table_sample import GUIDE, UNSAID, Columns
+from sprout.data.importing.unread import LISTS, list_notes, refuse_unread, refuse_unread_file
 from sprout.runtime.errors import UserError, listed
 
 SAMPLE_FILES = 100_000
@@ -35,8 +37,6 @@ ACCEPTED = (
     "class folders, a table of paths, of pixels or of features (CSV, Parquet, Excel), arrays (.npz, .npy, idx, .mat), "
     "or an archive of them"
 )
-LIST_SUFFIXES = (".txt", ".json", ".xml", ".mat")
-"""Endings of files that may say what images show, and are not read."""
 MAGIC = {b"PAR1": "table", b"\x93NUM": "npy"}
 """The first bytes of some kinds of files."""
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -116,6 +116,7 @@ def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:
     """Detect the format of a single file, by its content."""
     with path.open("rb") as file:
         start = file.read(4096)
+    refuse_unread_file(path)
     if path.suffix in SEVERAL:
         arrays = {name: f"{path.name}:{name}" for name in array_names(path)}
         return detect_arrays(path.parent, path.name, arrays, columns)
@@ -148,13 +149,20 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
         return detect_table(root, shards, columns)
     classes = has_classes(root)
     if classes and columns == UNSAID and (not tables or splits_of([entry.name for entry in folders])):
-        return FOLDERS, [f"{file} is not read: the folders define labels and splits" for file in tables]
+        refuse_unread(root)
+        unread = [f"{file} is not read: the folders define labels and splits" for file in tables]
+        return FOLDERS, [*unread, *list_notes(root)]
     tables = tables or tables_in(root, folders)
     if not tables:
         refuse_other_lists(root, entries, classes=classes)
-        return FOLDERS, [] if classes else pattern_notes(root)
+        refuse_unread(root)
+        return FOLDERS, list_notes(root) if classes else pattern_notes(root)
     images = bool(folders) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
-    return detect_tables(root, tables, columns, FOLDERS if classes else None, images=images)
+    try:
+        return detect_tables(root, tables, columns, FOLDERS if classes else None, images=images)
+    except UserError:
+        refuse_unread(root)  # which says more than that a table names none of these files
+        raise
 
 
 def pattern_notes(root: Path) -> list[str]:
@@ -171,7 +179,7 @@ def refuse_other_lists(root: Path, entries: list[Entry], *, classes: bool) -> No
     Raises:
         UserError: there is one.
     """
-    lists = [entry.name for entry in entries if entry.is_file() and Path(entry.name.lower()).suffix in LIST_SUFFIXES]
+    lists = [entry.name for entry in entries if entry.is_file() and Path(entry.name.lower()).suffix in LISTS]
     if lists and all(entry.is_file() and is_document(entry.name) for entry in entries):
         raise UserError(f"{root}: no data here, only {listed(lists)}; accepted: {ACCEPTED}; see {GUIDE}")
     lists = [name for name in lists if not Path(name.lower()).stem.startswith(("readme", "license"))]

@@ -1,0 +1,167 @@
+"""What the folders of a data set mean: classes, splits, parts of it, or documents."""
+
+import os
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sprout.data.formats.file_tree import Entry, is_folder, is_text, visible_entries
+from sprout.data.formats.folder_contents import (
+    are_classes,
+    contents,
+    has_files,
+    inner_notes,
+    loose_files,
+    quoted,
+    refuse_inner_splits,
+    refuse_other_meanings,
+    refuse_some_splits,
+    subfolders,
+    top_entries,
+    unwrapped,
+)
+from sprout.data.formats.folder_names import are_parts, are_targets, hold_targets, split_of, splits_of
+from sprout.runtime.errors import UserError
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Folders and files that share a split and a label."""
+
+    entries: list[Entry]
+    split: str | None
+    label: str | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the folders of a data set mean."""
+
+    branches: list[Branch]
+    notes: list[str] = field(default_factory=list)
+    """What could have been meant differently, for the user."""
+
+
+def find_layout(root: Path) -> Layout:
+    """Return what the folders of a data set mean.
+
+    Raises:
+        UserError: they are neither classes nor splits, or splits without classes.
+    """
+    notes: list[str] = []
+    top = unwrapped(top_entries(root))
+    branches = [each for each in branches_of(root, top, None, notes) if each.entries]
+    # Without a class, several branches are splits or parts.
+    if all(each.label is None for each in branches) and sum(each.split != "unlabelled" for each in branches) > 1:
+        raise UserError(
+            f"{root}: images lie in {quoted(entry.name for entry in top if is_folder(entry))}, and no folder in there "
+            "names a class; move the images of each class to a folder of its own in them, write a table "
+            "path,label,split, or, if the names of the images tell their classes, say how by --pattern, such as "
+            "--pattern '{label}.*.jpg'. To learn without labels, put all images into one folder"
+        )
+    entries = visible_entries(os.fspath(root))
+    only = [entry.name for entry in entries if is_folder(entry)]
+    if len(only) == 1 and not loose_files(entries) and all(each.label is None for each in branches):
+        notes.append(f"the only folder, {only[0]!r}, is no class, as a classifier needs two; the images have no label")
+    return with_pool(Layout(branches, notes))
+
+
+def has_classes(root: Path) -> bool:
+    """Whether the folders of a data set name classes.
+
+    Raises:
+        UserError: they are neither classes nor splits.
+    """
+    return any(branch.label is not None for branch in branches_of(root, unwrapped(top_entries(root)), None, []))
+
+
+def branches_of(root: Path, entries: list[Entry], split: str | None, notes: list[str]) -> list[Branch]:
+    """Return the branches of a folder with these entries, which is in this split; None is not known yet."""
+    folders = {entry.name: entry for entry in entries if is_folder(entry)}
+    loose = Branch(loose_files(entries), split, None)
+    splits = splits_of(folders)
+    if splits and (split is None or set(splits.values()) == {"train", "unlabelled"}):
+        return [loose, *(each for name in folders for each in of_split(root, folders[name], splits[name], notes))]
+    if are_parts(folders):
+        insides = [unwrapped(contents(folder.path), in_split=True) for folder in folders.values()]
+        return [loose, *(each for inside in insides for each in branches_of(root, inside, split, notes))]
+    refuse_other_meanings(root, folders, split)
+    inside = {name: subfolders(folder.path) for name, folder in folders.items()}
+    refuse_inner_splits(root, inside)
+    inner = {name: entries for name, entries in inside.items() if not has_files(folders[name].path, entries)}
+    names = Counter(entry.name for entries in inside.values() for entry in entries)
+    if hold_targets(names):
+        return [loose, *(without_targets(folders[name], inside[name], split, notes) for name in folders)]
+    everywhere = len(folders) > 1 and len(inner) == len(folders)
+    if everywhere and split is None and (splits := splits_of(names)) and min(names.values()) == len(folders):
+        return [loose, *(each for folder in folders.values() for each in of_class(folder, splits))]
+    if everywhere and are_classes(names):
+        refuse_some_splits(root, folders)
+        notes.append(
+            f"folders {quoted(folders)} hold the same folders, such as {quoted(names)}, which are taken as the "
+            "classes. If the outer ones are the classes: --pattern '{label}/*/*'. If they are patients, places or the "
+            "like, whose images belong into one split: --pattern '{group}/{label}/*'. If they are versions of the same "
+            "images, name one of them"
+        )
+        return [loose, *(each for folder in folders.values() for each in class_branches(contents(folder.path), split))]
+    notes += inner_notes(inside)
+    return class_branches(entries, split)
+
+
+def of_split(root: Path, folder: Entry, split: str, notes: list[str]) -> list[Branch]:
+    """Return the branches of a folder that is a split."""
+    if split == "unlabelled":
+        return [Branch([folder], split, None)]
+    return branches_of(root, unwrapped(contents(folder.path), in_split=True), split, notes)
+
+
+def of_class(folder: Entry, splits: dict[str, str]) -> list[Branch]:
+    """Return the branches of a class folder that holds splits."""
+    entries, label = contents(folder.path), class_of(folder)
+    inside = [Branch([entry], splits[entry.name], label) for entry in entries if is_folder(entry)]
+    return [Branch(loose_files(entries), None, label), *inside]
+
+
+def without_targets(folder: Entry, inside: list[Entry], split: str | None, notes: list[str]) -> Branch:
+    """Return the branch of a class folder that holds images and their masks or the like, without the latter."""
+    targets = [entry.name for entry in inside if are_targets(entry.name)]
+    note = f"{quoted(targets)} in the class folders: not read, as only classes are learned"
+    notes += [note] if targets and note not in notes else []
+    return Branch([entry for entry in contents(folder.path) if entry.name not in targets], split, class_of(folder))
+
+
+def class_branches(entries: list[Entry], split: str | None) -> list[Branch]:
+    """Return a branch for each class folder, for the unlabelled folder, and for files outside of folders."""
+    branches = [Branch(loose_files(entries), split, None)]
+    for entry in filter(is_folder, entries):
+        if split in (None, "train") and split_of(entry.name) == "unlabelled":
+            branches.append(Branch([entry], "unlabelled", None))
+        else:
+            branches.append(Branch([entry], split, class_of(entry)))
+    return branches
+
+
+def class_of(folder: Entry) -> str | None:
+    """Return the class that a folder names; one whose name is not readable is a fault, not a class."""
+    return unicodedata.normalize("NFC", folder.name) if is_text(folder.name) else None
+
+
+def with_pool(layout: Layout) -> Layout:
+    """Make images without a class the unlabelled pool, where they are all that val or test has, and train has classes.
+
+    Such is the test split of a competition, whose labels are secret.
+    """
+    labelled = {branch.split for branch in layout.branches if branch.label is not None}
+    secret = {branch.split for branch in layout.branches if branch.label is None} & {"val", "test"} - labelled
+    if not secret or "train" not in labelled:
+        return layout
+    branches = [
+        replace(each, split="unlabelled") if each.split in secret and each.label is None else each
+        for each in layout.branches
+    ]
+    notes = [
+        f"{split}: its images are in no class folder; they become the unlabelled images that are learned from as well"
+        for split in sorted(map(str, secret))
+    ]
+    return Layout(branches, [*layout.notes, *notes])

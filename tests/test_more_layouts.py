@@ -1,0 +1,270 @@
+"""Further shapes of data that people have: which labels, splits and groups come of each, or what is asked."""
+
+import pickle
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sprout.data.formats import read_format
+from sprout.data.importing.detect_format import detect_format
+from sprout.data.importing.table_sample import UNSAID, Columns
+from sprout.data.listing import Files, Listing
+from sprout.runtime.errors import UserError
+from test_layouts import BREEDS, Found, images, text
+
+
+def read(root: Path, columns: Columns = UNSAID) -> tuple[Listing, list[str]]:
+    """Return the examples of data, and all notes."""
+    scratch = root.parent / f"{root.name}-scratch"
+    (scratch / "arrays").mkdir(parents=True, exist_ok=True)
+    detected = detect_format(root, scratch, columns)
+    listing = read_format(detected.root, scratch / "arrays", detected.format)
+    assert not listing.faults
+    return listing, [*detected.notes, *listing.notes]
+
+
+def found_in(listing: Listing) -> Found:
+    """Return label and split of each image."""
+    assert isinstance(listing.examples, Files)
+    assert listing.label is not None
+    splits = [None] * len(listing) if listing.split is None else listing.split.to_pylist()
+    return dict(zip(listing.examples.paths, zip(listing.label.to_pylist(), splits, strict=True), strict=True))
+
+
+def in_classes(root: Path, pattern: str, split: str | None = None, labels: tuple[str, ...] = BREEDS) -> Found:
+    """Write two images for each class, and return what is expected of them.
+
+    Args:
+        root: the data folder.
+        pattern: of their paths, with {name} and {n}.
+        split: theirs.
+        labels: the classes.
+    """
+    found: Found = {pattern.format(name=name, n=n): (name, split) for name in labels for n in (1, 2)}
+    images(root, *found)
+    return found
+
+
+def pool(root: Path, *paths: str) -> Found:
+    """Write images without a label."""
+    images(root, *paths)
+    return dict.fromkeys(paths, (None, "unlabelled"))
+
+
+def food(root: Path) -> Found:
+    """Food-101 and DTD: lists in a folder beside that of the classes."""
+    for name in ("train.txt", "test.txt", "classes.txt"):
+        text(root, f"meta/{name}", "beagle/1")
+    text(root, "license_agreement.txt", "x")
+    return in_classes(root, "images/{name}/{n}.jpg")
+
+
+def birds_of_caltech(root: Path) -> Found:
+    """CUB-200-2011: numbered class folders, and lists."""
+    text(root, "attributes/certainties.txt", "1 guess")
+    text(root, "parts/part_locs.txt", "1 2")
+    text(root, "train_test_split.txt", "1 0")
+    return in_classes(root, "images/{name}/{n}.jpg", labels=("001.Albatross", "002.Auklet"))
+
+
+def objects_of_caltech(root: Path) -> Found:
+    """Caltech-101: outlines of the same names beside the images."""
+    for name in BREEDS:
+        text(root, f"Annotations/{name}/annotation_1.mat", "MATLAB")
+    return in_classes(root, "101_ObjectCategories/{name}/image_{n}.jpg")
+
+
+def tiny_imagenet(root: Path) -> Found:
+    """Boxes in the class folders, val in a list that is not read, test without labels."""
+    found = in_classes(root, "train/{name}/images/{n}.JPEG", "train")
+    for name in BREEDS:
+        text(root, f"train/{name}/{name}_boxes.txt", "1.JPEG 0 0 62 62")
+    text(root, "val/val_annotations.txt", "1.JPEG n01")
+    text(root, "words.txt", "n01 beagle")
+    return found | pool(root, "test/images/1.JPEG", "val/images/1.JPEG")
+
+
+def traffic_signs(root: Path) -> Found:
+    """GTSRB as published: a table in each class folder."""
+    for name in ("00000", "00001"):
+        text(root, f"Final_Training/Images/{name}/GT-{name}.csv", "Filename;Width;ClassId", f"1.ppm;4;{int(name)}")
+    return in_classes(root, "Final_Training/Images/{name}/{n}.ppm", labels=("00000", "00001"))
+
+
+def network_drive(root: Path) -> Found:
+    """What Synology, Windows, Jupyter and training programs leave behind."""
+    junk = ["@eaDir/1.jpg", "beagle/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "$RECYCLE.BIN/S-1/2.jpg"]
+    images(root, *junk, "pug/.ipynb_checkpoints/1-checkpoint.jpg", "pug/.thumbnails/1.jpg")
+    for folder in ("System Volume Information", "lost+found"):
+        (root / folder).mkdir()
+    text(root, "beagle/Thumbs.db", "x")
+    text(root, "labels.cache", "x")
+    return in_classes(root, "{name}/{n}.jpg")
+
+
+def labelled_and_not(root: Path) -> Found:
+    """Semi-supervised data: classes in one folder, the rest in another."""
+    return in_classes(root, "labeled/{name}/{n}.jpg", "train") | pool(root, "unlabeled/1.jpg", "unlabeled/2.jpg")
+
+
+def labelled_and_not_in_train(root: Path) -> Found:
+    found = in_classes(root, "train/labelled/{name}/{n}.jpg", "train") | in_classes(root, "val/{name}/{n}.jpg", "val")
+    return found | pool(root, "train/unlabelled/1.jpg")
+
+
+def reviews(root: Path) -> Found:
+    """The folders of aclImdb, with pictures in them."""
+    found = in_classes(root, "train/{name}/{n}.jpg", "train", ("neg", "pos"))
+    return found | in_classes(root, "test/{name}/{n}.jpg", "test", ("neg", "pos")) | pool(root, "train/unsup/3.jpg")
+
+
+def extra_split(root: Path) -> Found:
+    found = in_classes(root, "train/{name}/{n}.jpg", "train") | in_classes(root, "test/{name}/{n}.jpg", "test")
+    return found | pool(root, "train_unlabeled/1.jpg")
+
+
+def annotated(root: Path) -> Found:
+    """The export `ImageNet` of CVAT, where some images have no label."""
+    text(root, "synsets.txt", *BREEDS)
+    return in_classes(root, "{name}/{n}.jpg") | pool(root, "no_label/1.jpg")
+
+
+def naturalists(root: Path) -> Found:
+    """iNaturalist 2021, of which there is a small training split."""
+    return in_classes(root, "train_mini/{name}/{n}.jpg", "train") | in_classes(root, "val/{name}/{n}.jpg", "val")
+
+
+def radiographs(root: Path) -> Found:
+    """COVID-19 Radiography: masks of the lungs within each class folder."""
+    images(root, *(f"{name}/masks/{n}.png" for name in BREEDS for n in (1, 2)))
+    return in_classes(root, "{name}/images/{n}.png")
+
+
+def camera_days(root: Path) -> Found:
+    """The same days within each class."""
+    return in_classes(root, "{name}/2024-05-01/{n}.jpg") | in_classes(root, "{name}/2024-05-02/{n}.jpg")
+
+
+def classes_by_day(root: Path) -> Found:
+    """Days, on some of which a class was not seen."""
+    return in_classes(root, "2024-05-01/{name}/{n}.jpg") | in_classes(
+        root, "2024-05-02/{name}/{n}.jpg", None, BREEDS[:2]
+    )
+
+
+def magnifications(root: Path) -> Found:
+    """BreakHis: the same magnifications within each class."""
+    return in_classes(root, "{name}/40X/{n}.png") | in_classes(root, "{name}/100X/{n}.png")
+
+
+def patients(root: Path) -> Found:
+    """IDC: a folder for each patient, with one class or several in it."""
+    return (
+        in_classes(root, "10253/{name}/{n}.png", None, ("0", "1"))
+        | in_classes(root, "10254/{name}/{n}.png", None, ("0",))
+        | in_classes(root, "10255/{name}/{n}.png", None, ("1",))
+    )
+
+
+def genera(root: Path) -> Found:
+    """Species within a genus, of which the outer folder is the class."""
+    images(root, "Rosa/canina/1.jpg", "Rosa/rubiginosa/1.jpg", "Bellis/perennis/1.jpg")
+    found: Found = {f"Rosa/{name}/1.jpg": ("Rosa", None) for name in ("canina", "rubiginosa")}
+    return found | {"Bellis/perennis/1.jpg": ("Bellis", None)}
+
+
+IN_FOLDERS: tuple[Callable[[Path], Found], ...] = (
+    *(food, birds_of_caltech, objects_of_caltech, tiny_imagenet, traffic_signs, network_drive, labelled_and_not),
+    *(labelled_and_not_in_train, reviews, extra_split, annotated, naturalists, radiographs, camera_days),
+    *(classes_by_day, magnifications, patients, genera),
+)
+
+
+@pytest.mark.parametrize("layout", IN_FOLDERS, ids=lambda layout: layout.__name__)
+def test_what_folders_mean(tmp_path: Path, layout: Callable[[Path], Found]) -> None:
+    expected = layout(tmp_path / "data")
+    assert found_in(read(tmp_path / "data")[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        (food, "not read: meta/classes.txt, meta/test.txt, meta/train.txt; the folders define"),
+        (birds_of_caltech, "not read: attributes/certainties.txt, parts/part_locs.txt, train_test_split.txt;"),
+        (tiny_imagenet, "not read: val/val_annotations.txt, words.txt;"),
+        (radiographs, "'masks' in the class folders: not read, as only classes are learned"),
+        (patients, "If they are patients, places or the like, .*: --pattern '{group}/{label}/\\*'"),
+        (genera, "folders within the classes, such as 'Bellis/perennis', are joined; .*--pattern '{label}/\\*'"),
+    ],
+)
+def test_what_is_said_of_folders(tmp_path: Path, layout: Callable[[Path], Found], said: str) -> None:
+    layout(tmp_path / "data")
+    notes = read(tmp_path / "data")[1]
+    assert [note for note in notes if re.search(said, note)], notes
+
+
+def test_what_is_said_of_folders_can_be_done(tmp_path: Path) -> None:
+    """The patterns that the notes name."""
+    patients(tmp_path / "idc")
+    listing, _ = read(tmp_path / "idc", Columns(pattern="{group}/{label}/*"))
+    assert listing.group is not None
+    assert sorted(set(listing.group.to_pylist())) == ["10253", "10254", "10255"]
+    assert {label for label, _ in found_in(listing).values()} == {"0", "1"}
+    genera(tmp_path / "plants")
+    listing, _ = read(tmp_path / "plants", Columns(pattern="{label}/*"))
+    assert {label for label, _ in found_in(listing).values()} == {"canina", "rubiginosa", "perennis"}
+
+
+def refused() -> Iterator[tuple[str, list[str], dict[str, bytes], str]]:
+    """Yield a name, images, other files, and what is said."""
+    hdf, dicom = b"\x89HDF\r\n\x1a\n", bytes(128) + b"DICM"
+    batch = pickle.dumps({"data": np.zeros(3)})
+    yield "h5", [], {"train.h5": hdf, "test.h5": hdf}, "test.h5 is an HDF5 file, which is not read; open it by h5py"
+    yield "h5_of_another_name", [], {"signs": hdf}, "signs is an HDF5 file, which is not read"
+    files = {"data_batch_1": batch, "test_batch": batch, "batches.meta": batch, "readme.html": b"x"}
+    yield "cifar", [], files, "batches.meta is a pickle, which is not read; opening it could run any code"
+    files = {f"train_images/{n}.dcm": dicom for n in "abc"} | {"labels.csv": b"patientId,Target\na,0\nb,1\n"}
+    yield "rsna", [], files, "train_images/a.dcm is a DICOM file, which is not read; write each image as PNG"
+    yield "no_suffix", [], {f"{name}/IM{n}": dicom for name in BREEDS for n in (1, 2)}, "beagle/IM1 is a DICOM file"
+    yield "sound", [], {f"{name}/{n}.wav": b"RIFF" for name in BREEDS for n in (1, 2)}, "sound, which is not read"
+    yield "texts", [], {f"{name}/{n}.txt": b"x" for name in BREEDS for n in (1, 2)}, "beagle/1.txt is text, which"
+    yield "records", [], {f"{name}/1.tfrec": b"x" for name in BREEDS}, "beagle/1.tfrec is a TFRecord, which is not"
+    files = {"train_X.bin": bytes(9), "train_y.bin": bytes(9), "unlabeled_X.bin": bytes(9)}
+    yield "stl10", [], files, "train_X.bin is bytes without a description, which is not read"
+    files = {"train.zip": b"PK\3\4", "test.zip": b"PK\3\4", "labels.csv": b"id,breed\n1,pug\n2,collie\n"}
+    yield "kaggle", [], files, "test.zip is a compressed file, which is not read; unpack it into a folder"
+    files = {"a.arff": b"@RELATION a"}
+    yield "weka", [], files, "a.arff is an ARFF file, which is not read; save it as CSV"
+    files = {"imagelabels.mat": b"MATLAB", "setid.mat": b"MATLAB"}
+    yield "flowers", ["jpg/1.jpg", "jpg/2.jpg"], files, "what lies beside them is not read: imagelabels.mat, setid.mat"
+    yield "labels", ["images/1.jpg", "images/2.jpg"], {"labels.npy": b"x"}, "is not read: labels.npy"
+    pictures = ["cars_train/1.jpg", "cars_train/2.jpg", "cars_test/1.jpg"]
+    yield "cars", pictures, {"devkit/cars_train_annos.mat": b"MATLAB"}, "no folder in there names a class"
+    pictures = ["train/cat/1.jpg", "train/dog/1.jpg", "test/cat/1.jpg", "chest/train/cat/1.jpg", "chest/test/cat/1.jpg"]
+    yield "chest", pictures, {}, "'test', 'train' lie beside 'chest'"
+    pictures = ["cells/images/TRAIN/a/1.jpg", "cells/images/TEST/a/1.jpg", "boxes/JPEGImages/1.jpg"]
+    yield "cells", pictures, {}, "'cells' holds 'TEST', 'TRAIN', and 'boxes' no splits"
+    pictures = [f"{part}/{name}/1.jpg" for part in ("val", "rest") for name in BREEDS]
+    yield "rest", pictures, {}, "'val' and 'rest' hold the same folders, but not all of them are splits"
+
+
+@pytest.mark.parametrize(("name", "pictures", "files", "said"), list(refused()), ids=[case[0] for case in refused()])
+def test_what_is_refused(tmp_path: Path, name: str, pictures: list[str], files: dict[str, bytes], said: str) -> None:
+    root = tmp_path / name
+    images(root, *pictures)
+    for file, content in files.items():
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read(root)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["train.pkl", "model.pt", "a.h5", "t.arff", "a.dcm", "t.csv.gz"])
+def test_a_single_file_that_is_not_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\x1f\x8b or the like")
+    with pytest.raises(UserError, match=f"{name} is an? .*, which is not read; "):
+        detect_format(tmp_path / name, tmp_path / "scratch")
