@@ -1,5 +1,6 @@
 """Further shapes of data that people have: which labels, splits and groups come of each, or what is asked."""
 
+import json
 import pickle
 import re
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from sprout.data.importing.detect_format import detect_format
 from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.data.listing import Files, Listing
 from sprout.runtime.errors import UserError
-from test_layouts import BREEDS, Found, images, text
+from test_layouts import BREEDS, Found, images, labelled, numbered, text
 
 
 def read(root: Path, columns: Columns = UNSAID) -> tuple[Listing, list[str]]:
@@ -268,3 +269,201 @@ def test_a_single_file_that_is_not_read(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x1f\x8b or the like")
     with pytest.raises(UserError, match=f"{name} is an? .*, which is not read; "):
         detect_format(tmp_path / name, tmp_path / "scratch")
+
+
+def rows(names: list[str], pattern: str, *more: str) -> list[str]:
+    """Return rows of a table: {name}, {n}, {label}, whose labels take turns."""
+    return [pattern.format(name=name, n=n, label=BREEDS[n % 3]) for n, name in enumerate(names)] + list(more)
+
+
+def fastai(root: Path) -> Found:
+    """A column `is_valid`, and a folder that says otherwise."""
+    names = numbered("train/{}.png", 6)
+    images(root, *names)
+    text(root, "labels.csv", "name,label,is_valid", *rows(names[:3], "{name},{label},False"))
+    with (root / "labels.csv").open("a") as file:
+        file.writelines(f"{line}\n" for line in rows(names[3:], "{name},{label},True"))
+    return labelled(names[:3], "train") | labelled(names[3:], "val")
+
+
+def held_out(root: Path) -> Found:
+    """A column that is 1 for training images."""
+    names = numbered("{}.png", 6)
+    images(root, *names)
+    lines = [f"{row},{int(n < 3)}" for n, row in enumerate(rows(names, "{name},{label}"))]
+    text(root, "t.csv", "path,label,is_training_image", *lines)
+    return labelled(names[:3], "train") | labelled(names[3:], "test")
+
+
+def retinas(root: Path) -> Found:
+    """APTOS: ids without suffix in a column of another name, and a table of the test split without labels."""
+    names = numbered("train_images/{:06x}.png", 6)
+    images(root, *names, "test_images/f.png")
+    text(root, "train.csv", "id_code,diagnosis", *rows([Path(name).stem for name in names], "{name},{label}"))
+    text(root, "test.csv", "id_code", "f")
+    return labelled(names, "train")
+
+
+def skin(root: Path) -> Found:
+    """ISIC 2019: one column of 0.0 and 1.0 for each class, and another table of the same images."""
+    names = numbered("ISIC_2019_Training_Input/ISIC_{}.jpg", 6)
+    images(root, *names)
+    stems = [Path(name).stem for name in names]
+    lines = [f"{stem},{','.join(str(float(n % 3 == k)) for k in range(3))}" for n, stem in enumerate(stems)]
+    text(root, "ISIC_2019_Training_GroundTruth.csv", f"image,{','.join(BREEDS)}", *lines)
+    text(root, "ISIC_2019_Training_Metadata.csv", "image,age,sex,lesion_id", *(f"{stem},50,f,{stem}" for stem in stems))
+    return labelled(names)
+
+
+def of_another_machine(root: Path) -> Found:
+    names = numbered("im/{}.png", 6)
+    images(root, *names, "other/0.png")
+    text(root, "t.csv", "path,label", *rows(names, "/home/ann/data/{name},{label}"))
+    return labelled(names)
+
+
+def of_windows(root: Path) -> Found:
+    """A drive of Windows, and endings in capitals."""
+    names = numbered("im/{}.png", 6)
+    images(root, *names)
+    text(root, "t.csv", "path,label", *rows(names, "C:\\Data\\pets\\{n}.PNG,{label}"))
+    return labelled(names)
+
+
+def addresses(root: Path) -> Found:
+    names = numbered("{} a.png", 6)
+    images(root, *names)
+    text(root, "t.csv", "image,label", *rows(names, "https://example.org/pets/{n}%20a.png?token=x.y,{label}"))
+    return labelled(names)
+
+
+def from_the_folder_above(root: Path) -> Found:
+    """Paths that begin with the name of the data folder itself, as in CheXpert."""
+    names = numbered("train/{}.png", 6)
+    images(root, *names)
+    text(root, "train.csv", "Path,label", *rows(names, "CheXpert-small/{name},{label}"))
+    return labelled(names, "train")
+
+
+def label_studio(root: Path) -> Found:
+    """The export as CSV: many columns, one of which is the choice."""
+    names = numbered("images/{}.png", 6)
+    images(root, *names)
+    head = "annotation_id,annotator,choice,id,image,lead_time"
+    text(root, "project.csv", head, *rows(names, "{n},1,{label},{n},/data/upload/1/{n}.png,2.5"))
+    return labelled(names)
+
+
+def label_studio_short(root: Path) -> Found:
+    """The export JSON-MIN: a list of objects."""
+    names = numbered("{}.png", 6)
+    images(root, *names)
+    records = [{"image": name, "id": n, "choice": BREEDS[n % 3], "box": [1, 2]} for n, name in enumerate(names)]
+    text(root, "project.json", json.dumps(records))
+    return labelled(names)
+
+
+def names_to_labels(root: Path) -> Found:
+    names = numbered("{}.png", 6)
+    images(root, *names)
+    text(root, "labels.json", json.dumps({name: n % 3 for n, name in enumerate(names)}))
+    return labelled(names, None, ("0", "1", "2"))
+
+
+def a_table_for_each_split(root: Path) -> Found:
+    names = numbered("im/{}.png", 9)
+    images(root, *names)
+    for start, split in enumerate(("train", "valid", "test")):
+        text(root, f"pets_{split}.csv", "path,label", *rows(names[3 * start :][:3], "{name},{label}"))
+    return labelled(names[:3], "train") | labelled(names[3:6], "val") | labelled(names[6:], "test")
+
+
+def german_signs(root: Path) -> Found:
+    """GTSRB as Kaggle has it: classes in train, none in test, a table for each, and pictures of the classes."""
+    train, test = numbered("Train/{}/1.png", 3), numbered("Test/{}.png", 3)
+    images(root, *train, *test, *numbered("Meta/{}.png", 3))
+    for split, names in (("Train", train), ("Test", test), ("Meta", numbered("Meta/{}.png", 3))):
+        text(root, f"{split}.csv", "Width,Height,ClassId,Path", *rows(names, "4,4,{label},{name}"))
+    return labelled(train, "train") | labelled(test, "test")
+
+
+BY_TABLES: tuple[Callable[[Path], Found], ...] = (
+    *(fastai, held_out, retinas, skin, of_another_machine, of_windows, addresses, from_the_folder_above, label_studio),
+    *(label_studio_short, names_to_labels, a_table_for_each_split, german_signs),
+)
+
+
+@pytest.mark.parametrize("layout", BY_TABLES, ids=lambda layout: layout.__name__)
+def test_what_tables_of_images_mean(tmp_path: Path, layout: Callable[[Path], Found]) -> None:
+    expected = layout(tmp_path / "data")
+    assert found_in(read(tmp_path / "data")[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        (fastai, "splits: column 'is_valid', true is val, false is train"),
+        (held_out, "splits: column 'is_training_image', true is train, false is test"),
+        (of_another_machine, "paths: '/home/ann/data/im' is taken for the folder 'im' here"),
+        (from_the_folder_above, "paths: 'CheXpert-small/train' is taken for the folder 'train' here"),
+        (label_studio, "paths: '/data/upload/1' is left off"),
+        (a_table_for_each_split, "splits: the names of the tables pets_test.csv, pets_train.csv, pets_valid.csv"),
+        (german_signs, "not read: Meta.csv"),
+    ],
+)
+def test_what_is_said_of_tables(tmp_path: Path, layout: Callable[[Path], Found], said: str) -> None:
+    layout(tmp_path / "data")
+    assert said in read(tmp_path / "data")[1]
+
+
+def test_a_path_of_another_machine_may_be_missing_here(tmp_path: Path) -> None:
+    """An image of another class with the same name does not take its place."""
+    images(tmp_path, "cat/1.png", "cat/2.png", "dog/1.png")
+    text(
+        tmp_path,
+        "t.csv",
+        "path,label",
+        *(f"/mnt/a/{name},{name[:3]}" for name in ("cat/1.png", "cat/2.png", "dog/2.png")),
+    )
+    detected = detect_format(tmp_path, tmp_path / "scratch")
+    listing = read_format(detected.root, tmp_path, detected.format)
+    assert listing.faults == {2: "no such file"}
+
+
+def test_two_images_in_a_row(tmp_path: Path) -> None:
+    names = numbered("{}_left.png", 6)
+    images(tmp_path / "data", *names, *numbered("{}_right.png", 6))
+    lines = rows(names, "{n},{n}_left.png,{n}_right.png,{label}")
+    text(tmp_path / "data", "eyes.csv", "ID,Left-Fundus,Right-Fundus,kind", *lines)
+    listing, notes = read(tmp_path / "data")
+    assert found_in(listing) == labelled(names)
+    assert [note for note in notes if note.startswith("column 'Right-Fundus' names images, too")]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            {"images": [], "annotations": []},
+            "JSON of another shape with the keys 'images', 'annotations'; accepted: a list",
+        ),
+        ([1, 2], "JSON of another shape; accepted: a list of objects"),
+        ([{"data": {"image": "1.png"}, "id": 1}], "JSON of another shape; accepted"),
+    ],
+)
+def test_json_of_another_shape(tmp_path: Path, value: object, message: str) -> None:
+    text(tmp_path, "a.json", json.dumps(value))
+    with pytest.raises(UserError, match=f"a.json: {message}"):
+        detect_format(tmp_path / "a.json", tmp_path)
+
+
+def test_folders_of_patients_in_splits(tmp_path: Path) -> None:
+    """CheXpert without its table."""
+    images(
+        tmp_path,
+        *(f"{split}/patient{n}/1.png" for split, start in (("train", 0), ("valid", 5)) for n in (start, start + 1)),
+    )
+    with pytest.raises(
+        UserError, match="the folders of val, such as 'patient5', 'patient6', are others than those of train"
+    ):
+        read(tmp_path)

@@ -30,8 +30,9 @@ class Folders:
 class Paths:
     kind: Literal["paths"]
     """A table with one row per image: CSV, Parquet, JSON lines, or the tar archives of a WebDataset."""
-    file: Name
-    """The table; `*` stands for any name, such as `*/metadata.csv` for a table in each folder, or `data/*.parquet`."""
+    file: Name | tuple[Name, ...]
+    """The table; `*` stands for any name, such as `*/metadata.csv` for a table in each folder, or `data/*.parquet`. Or
+    several, such as `[train.csv, test.csv]`, whose names are the splits of their rows."""
     path: Name
     """The column with the image's path, relative to the table's folder; or with a name, with or without its suffix,
     that only one image has; or with the bytes of the image's file (Parquet, WebDataset)."""
@@ -44,7 +45,7 @@ class Paths:
     """The column with train, val, test or unlabelled; rows without an entry are drawn. null if there is none."""
     folder_splits: bool
     """Whether an image without an entry there is in the split that a folder of its path names, such as test/1.png; or
-    the name of the table that holds it, such as train-00000-of-00002.parquet."""
+    the name of the table that holds it, such as train-00000-of-00002.parquet, or of one of several that name it."""
     group: Name | None
     """The column whose equal values stay in one split, such as a person; null if there is none."""
     unlisted: Literal["ignored", "unlabelled"]

@@ -59,7 +59,7 @@ def read_files(folder: Path, scratch: Path, settings: Format) -> Listing:
     arrays = scratch / "arrays"
     arrays.mkdir(parents=True)
     # The archives of a WebDataset are tables.
-    is_table = isinstance(settings, Paths) and is_shard_name(settings.file)
+    is_table = isinstance(settings, Paths) and isinstance(settings.file, str) and is_shard_name(settings.file)
     root, single = (folder, None) if is_table else unpack_single(folder, scratch / "unpacked", is_packed)
     if root == folder and settings.kind == "folders" and single:
         raise UserError(f"{single}: not an archive; accepted: zip, or tar, plain or compressed by gzip, bzip2 or xz")

@@ -60,11 +60,31 @@ def find_layout(root: Path) -> Layout:
             "path,label,split, or, if the names of the images tell their classes, say how by --pattern, such as "
             "--pattern '{label}.*.jpg'. To learn without labels, put all images into one folder"
         )
+    refuse_other_classes(root, branches)
     entries = visible_entries(os.fspath(root))
     only = [entry.name for entry in entries if is_folder(entry)]
     if len(only) == 1 and not loose_files(entries) and all(each.label is None for each in branches):
         notes.append(f"the only folder, {only[0]!r}, is no class, as a classifier needs two; the images have no label")
     return with_pool(Layout(branches, notes))
+
+
+def refuse_other_classes(root: Path, branches: list[Branch]) -> None:
+    """Refuse splits whose folders have no name in common: they are patients or the like, not classes.
+
+    Raises:
+        UserError: there are some.
+    """
+    by_split: dict[str, set[str]] = {}
+    for branch in branches:
+        if branch.label is not None and branch.split is not None:
+            by_split.setdefault(branch.split, set()).add(branch.label)
+    train = by_split.get("train", set())
+    for split, labels in by_split.items():
+        if min(len(train), len(labels)) > 1 and train.isdisjoint(labels):
+            raise UserError(
+                f"{root}: the folders of {split}, such as {quoted(labels)}, are others than those of train, such as "
+                f"{quoted(train)}, so they are not classes; if a table has the labels, name it by its path"
+            )
 
 
 def has_classes(root: Path) -> bool:

@@ -93,6 +93,13 @@ def split_of(name: str, shared: Collection[str] = ()) -> str | None:
     return "unlabelled" if len(meant) == 2 and "unlabelled" in meant else meant.pop() if len(splits) == 1 else None
 
 
+def split_of_question(column: str) -> tuple[str, str] | None:
+    """Return the splits of rows where a column such as `is_valid` is true, and where it is false; None for others."""
+    first, *rest = words_of(column) or [""]
+    split = split_of(" ".join(rest)) if first == "is" and rest[:1] != ["labelled"] and rest[:1] != ["labeled"] else None
+    return (split, "test" if split == "train" else "train") if split not in (None, "unlabelled") else None
+
+
 def split_of_path(file: str) -> str | None:
     """Return the split that a folder of a path names, the outermost one of several."""
     return split_of_folder(os.path.dirname(file))

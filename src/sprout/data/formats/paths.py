@@ -1,7 +1,7 @@
 """Format `paths`: tables with one row per image, which they name or hold, such as `path,label[,split,group]`."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from sprout.config.formats import Paths
 from sprout.data.formats.embedded_images import write_images
-from sprout.data.formats.file_tree import Finder, is_document, readable, visible_entries, walk
+from sprout.data.formats.file_tree import is_document, readable, visible_entries, walk
+from sprout.data.formats.finder import Finder
 from sprout.data.formats.folder_names import shared_words, split_of, split_of_path, table_stem
 from sprout.data.formats.labels import (
     class_names,
@@ -45,7 +46,7 @@ class Rows(NamedTuple):
     names: pa.Array
     """(N,) string: table and number of the row."""
     splits: pa.Array
-    """(N,) string: what the folders of a file say, or the names of the tables that hold the images."""
+    """(N,) string: what the folders of a file say, or the names of the tables."""
     faults: Faults
     """Of the files."""
 
@@ -64,13 +65,14 @@ def read(root: Path, scratch: Path, settings: Paths) -> Listing:
         UserError: there is no such table, or it lacks a column.
     """
     tables = [open_table(root, file) for file in table_files(root, settings.file)]
+    shared = shared_words([table_stem(table.name) for table in tables])
     images = scratch / "images" if settings.path in tables[0].images else None
     if images is None:
-        rows = joined([read_table(root, table, settings) for table in tables])
+        rows = joined([read_table(root, table, settings, shared) for table in tables])
     else:
-        rows = joined(read_images(tables, settings, images))
+        rows = joined(read_images(tables, settings, images, shared))
     if not rows.files:
-        raise UserError(f"{settings.file}: no rows; add some")
+        raise UserError(f"{tables[0].name}: no rows; add some")
     given, label_faults = labels_of(rows, settings)
     labels, unknown = (None, {}) if given is None else class_names(given, settings.classes)
     splits, split_faults, notes = splits_of_rows(rows, settings, given)
@@ -99,12 +101,14 @@ def read(root: Path, scratch: Path, settings: Paths) -> Listing:
     )
 
 
-def table_files(root: Path, pattern: str) -> list[str]:
-    """Return the tables that a name stands for.
+def table_files(root: Path, pattern: str | tuple[str, ...]) -> list[str]:
+    """Return the tables that a name, or each of several, stands for.
 
     Raises:
         UserError: there is none.
     """
+    if not isinstance(pattern, str):
+        return [file for each in pattern for file in table_files(root, each)]
     if "*" not in pattern:
         return [pattern]
     found = sorted(str(path.relative_to(root)) for path in root.glob(pattern) if path.is_file())
@@ -113,20 +117,27 @@ def table_files(root: Path, pattern: str) -> list[str]:
     return found
 
 
-def read_table(root: Path, table: TextTable, settings: Paths) -> Rows:
-    """Read the rows of one table, and find their files."""
+def read_table(root: Path, table: TextTable, settings: Paths, shared: Collection[str]) -> Rows:
+    """Read the rows of one table, and find their files.
+
+    Args:
+        root: the data folder.
+        table: the table.
+        settings: which columns are what.
+        shared: words that the names of all tables have.
+    """
     used = used_columns(table, settings)
     text = text_columns(table, [settings.path, *used])
     paths = text[settings.path]
     files, faults = find_all(Finder(root, str(Path(table.name).parent)), paths)
     columns = {name: trimmed(text[name]) for name in used}
-    splits = pa.array(map(split_of_path, files), pa.string())
+    split = None if isinstance(settings.file, str) else split_of(table_stem(table.name), shared)
+    splits = pa.array([split or split_of_path(file) for file in files], pa.string())
     return Rows(paths, columns, files, row_names(table.name, len(paths)), splits, faults)
 
 
-def read_images(tables: Sequence[TextTable], settings: Paths, folder: Path) -> Iterator[Rows]:
-    """Yield the rows of each table, whose images are written into a folder."""
-    shared = shared_words([table_stem(table.name) for table in tables])
+def read_images(tables: Sequence[TextTable], settings: Paths, folder: Path, shared: Collection[str]) -> Iterator[Rows]:
+    """Yield the rows of each table, whose images are written into a folder; `shared` as for `read_table`."""
     for number, table in enumerate(tables):
         used = used_columns(table, settings)
         found = write_images(table, settings.path, used, folder, str(number))
@@ -180,7 +191,7 @@ def labels_of(rows: Rows, settings: Paths) -> tuple[pa.Array | None, Faults]:
 
 def splits_of_rows(rows: Rows, settings: Paths, labels: pa.Array | None) -> tuple[pa.Array | None, Faults, list[str]]:
     """Return the split of each row, null where it is to be drawn, None where all are; the faults; and notes."""
-    splits, faults = (None, {}) if settings.split is None else split_names(rows.columns[settings.split])
+    splits, faults = (None, {}) if settings.split is None else split_names(rows.columns[settings.split], settings.split)
     if settings.folder_splits:
         splits = rows.splits if splits is None else pc.coalesce(splits, rows.splits)
     if labels is None:
@@ -210,6 +221,7 @@ def find_all(finder: Finder, paths: pa.Array) -> tuple[list[str], Faults]:
     """Return each path as the file system spells it, "" where it cannot be used, and the faults."""
     files: list[str] = []
     faults: Faults = {}
+    finder.relocate(paths.unique().to_pylist())
     starts = range(0, len(paths), CHUNK)
     for start in track(starts, "files", len(starts)):
         for path in paths[start : start + CHUNK].to_pylist():

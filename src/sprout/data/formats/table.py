@@ -35,7 +35,7 @@ def read(root: Path, scratch: Path, settings: Table) -> Listing:
     )
     examples, faults = encode(table, features, rows, scratch / "features.npy")
     text = {name: trimmed(column) for name, column in text_columns(table, others).items()} if others else {}
-    splits, split_faults = (None, {}) if settings.split is None else split_names(text[settings.split])
+    splits, split_faults = (None, {}) if settings.split is None else split_names(text[settings.split], settings.split)
     labels = values = None
     target_faults: Faults = {}
     if settings.target is not None:

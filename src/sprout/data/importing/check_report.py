@@ -15,7 +15,7 @@ from sprout.data.formats.paths import unlisted_files
 from sprout.data.importing.user_data import Scan, UserData
 from sprout.data.listing import SPLITS, Array, Files, Listing
 from sprout.data.prepare.duplicates import first_equal
-from sprout.runtime.errors import printable
+from sprout.runtime.errors import listed, printable
 
 SHOWN = 20
 MAX_CLASSES = 100
@@ -61,8 +61,10 @@ def unlisted_notes(data: UserData) -> Iterator[str]:
     if examples.root != detected.root:  # the tables hold the images
         return
     if others := unlisted_files(detected.root, examples.paths):
+        file = detected.format.file
+        tables = file if isinstance(file, str) else listed(file)
         yield (
-            f"left out: {len(others):,} files that no row of {detected.format.file} names, such as "
+            f"left out: {len(others):,} files that no row of {tables} names, such as "
             f"{printable(others[0])}; `unlisted: unlabelled` in the format makes them the unlabelled images"
         )
 

@@ -21,11 +21,12 @@ from sprout.data.formats.folder_layout import has_classes
 from sprout.data.formats.folder_names import splits_of
 from sprout.data.formats.idx import is_idx
 from sprout.data.formats.names import likely_pattern
+from sprout.data.formats.text_table import JSON_SUFFIX
 from sprout.data.formats.web_dataset import is_shard
 from sprout.data.hub_cache import snapshot_of
 from sprout.data.importing.detect_arrays import array_format, detect_arrays
 from sprout.data.importing.detect_shards import find_shards
-from sprout.data.importing.detect_table_folder import detect_tables, is_table, tables_in
+from sprout.data.importing.detect_table_folder import detect_tables, is_table, tables_in, tables_with_labels
 from sprout.data.importing.detect_tables import detect_table
 from sprout.data.importing.table_sample import GUIDE, UNSAID, Columns
 from sprout.data.importing.unread import LISTS, list_notes, refuse_unread, refuse_unread_file
@@ -147,22 +148,27 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
         return detect_arrays(root, str(root), dict(arrays_of_folder(root, arrays)), columns)
     if shards := find_shards(root):
         return detect_table(root, shards, columns)
-    classes = has_classes(root)
+    try:
+        classes = has_classes(root)
+    except UserError:
+        if not (named := tables_with_labels(root, tables, columns)):
+            raise
+        return detect_tables(root, [*named], columns, None, images=True)
     if classes and columns == UNSAID and (not tables or splits_of([entry.name for entry in folders])):
         refuse_unread(root)
         unread = [f"{file} is not read: the folders define labels and splits" for file in tables]
         return FOLDERS, [*unread, *list_notes(root)]
     tables = tables or tables_in(root, folders)
+    if not tables and not classes:
+        tables = [*tables_with_labels(root, [str(file) for file in files if file.suffix == JSON_SUFFIX], columns)]
     if not tables:
         refuse_other_lists(root, entries, classes=classes)
         refuse_unread(root)
         return FOLDERS, list_notes(root) if classes else pattern_notes(root)
     images = bool(folders) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
-    try:
-        return detect_tables(root, tables, columns, FOLDERS if classes else None, images=images)
-    except UserError:
-        refuse_unread(root)  # which says more than that a table names none of these files
-        raise
+    if images:
+        refuse_unread(root)
+    return detect_tables(root, tables, columns, FOLDERS if classes else None, images=images)
 
 
 def pattern_notes(root: Path) -> list[str]:

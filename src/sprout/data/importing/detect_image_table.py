@@ -34,6 +34,8 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
     split, notes = split_column(sample)
     group = columns.group
     rest = [name for name in sample.text if name not in (path, split, group) and name.lower() not in ROW_COLUMNS]
+    others = [name for name in rest if sample.names_images(name) and name != columns.target]
+    rest = [name for name in rest if name not in others]
     label = columns.target or label_column(sample, file, rest)
     names = sample.table.classes if isinstance(sample.table, ParquetFile) else {}
     classes = names.get(label) if isinstance(label, str) else None
@@ -42,6 +44,11 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
     if isinstance(label, str) and kind is None and missing is None:
         refuse_negative(sample.values(label), f"{file}: column {label!r}", label)
     notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
+    notes += [
+        f"column {name!r} names images, too, which are not read; to learn from them as well, write a row for each "
+        "image, and a column `group` with what both belong to"
+        for name in others
+    ]
     settings = Paths(
         kind="paths",
         file=file,

@@ -1,9 +1,11 @@
 """Which of the tables in a folder is read, and what it says of the files beside it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sprout.config.formats import Folders, Format, Paths
 from sprout.data.formats.file_tree import Entry, is_text, visible_entries
+from sprout.data.formats.folder_names import shared_words, split_of, table_stem
 from sprout.data.formats.text_table import TABLE_SUFFIXES
 from sprout.data.importing.detect_pixels import detect_train_test_pair
 from sprout.data.importing.detect_tables import detect_table
@@ -31,9 +33,11 @@ def detect_tables(
     if not images and len(tables) == 1:
         return detect_table(root, tables[0], columns)
     labelled = tables_with_labels(root, tables, columns)
+    if len(labelled) > 1:
+        labelled = tables_of_splits(labelled)
     if len(labelled) == 1:
-        ((chosen, (detected, notes)),) = labelled.items()
-        rest = [name for name in tables if name != chosen]
+        ((detected, notes),) = labelled.values()
+        rest = [name for name in tables if name not in names_of(detected)]
         return detected, [*notes, *([f"not read: {listed(rest)}"] if rest else [])]
     if folders and not labelled:
         return folders, [f"{listed(tables)}: not read; to use a table: --from {root / tables[0]}"]
@@ -62,6 +66,26 @@ def tables_with_labels(root: Path, tables: list[str], columns: Columns) -> dict[
         if isinstance(detected, Paths) and detected.label:
             found[table] = detected, notes
     return found
+
+
+def tables_of_splits(labelled: dict[str, tuple[Format, list[str]]]) -> dict[str, tuple[Format, list[str]]]:
+    """Return one format of those tables whose names are different splits; all as they are where they do not fit."""
+    shared = shared_words([table_stem(name) for name in labelled])
+    splits = {name: split_of(table_stem(name), shared) for name in labelled}
+    parts = {split: name for name, split in splits.items() if split is not None}
+    formats = [labelled[name][0] for name in parts.values()]
+    alike = {replace(each, file="any") for each in formats if isinstance(each, Paths) and each.split is None}
+    if "train" not in parts or len(formats) < len([*filter(None, splits.values())]) or len(alike) > 1 or len(parts) < 2:
+        return labelled
+    files = tuple(sorted(parts.values()))
+    notes = [f"splits: the names of the tables {listed(files)}", *labelled[parts["train"]][1]]
+    return {files[0]: (replace(alike.pop(), file=files), notes)} if alike else labelled
+
+
+def names_of(detected: Format) -> tuple[str, ...]:
+    """Return the tables that a format reads."""
+    file = detected.file if isinstance(detected, Paths) else ()
+    return (file,) if isinstance(file, str) else file
 
 
 def tables_in(root: Path, folders: list[Entry]) -> list[str]:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from sprout.config.formats import Paths, Pixels, Table
-from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Finder
+from sprout.data.formats.file_tree import IMAGE_SUFFIXES
+from sprout.data.formats.finder import Finder
 from sprout.data.formats.labels import NUMBER
 from sprout.data.formats.paths import table_files
 from sprout.data.formats.pixel_file import LABELS
@@ -43,7 +44,18 @@ def detect_table(root: Path, file: str, columns: Columns = UNSAID) -> tuple[Path
         raise UserError(
             f"{' '.join(columns.options)}: the rows of {file} are images, of which only classes are learned"
         )
-    return paths_format(sample, file, path, Columns(target, group, columns.missing), kind)
+    settings, notes = paths_format(sample, file, path, Columns(target, group, columns.missing), kind)
+    return settings, [*notes, *moved_notes(sample, path, Finder(root, str(Path(first).parent)))]
+
+
+def moved_notes(sample: TableSample, path: str, finder: Finder) -> Notes:
+    """Return which folder of another machine the paths of a column begin with, and what is taken for it."""
+    values = [] if path in sample.table.images else sample.values(path)
+    finder.relocate(values)
+    if finder.moved is None or finder.find_here(values[0])[1] is None:
+        return []
+    shared, here = finder.moved
+    return [f"paths: {shared!r} is taken for the folder {here!r} here" if here else f"paths: {shared!r} is left off"]
 
 
 def split_target(target: str | None, sample: TableSample, file: str) -> tuple[str | None, str | None]:

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.data.formats.feature_columns import Survey, entries_of
-from sprout.data.formats.file_tree import Finder
-from sprout.data.formats.folder_names import SPLIT_WORDS, split_of
+from sprout.data.formats.finder import Finder
+from sprout.data.formats.folder_names import SPLIT_WORDS, split_of, split_of_question, words_of
 from sprout.data.formats.labels import NO_LABEL, NUMBERED_SPLITS, ONE, ZERO, target_text
 from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import TextTable, text_columns
@@ -28,8 +28,11 @@ GROUP_COLUMNS = tuple(
 )
 LABEL_COLUMNS = (
     *(*LABELS, "labels", "cls", "classname", "labelname", "classlabel", "category", "diagnosis", "dx", "species"),
+    *("classid", "choice"),
 )
 """Usual names of a label's column in a table of images, the most usual first."""
+NAMING = {"id", "uid", "image", "img", "file", "filename", "photo", "picture", "scan", "slide", "name"}
+"""Words of a column that may name images without their suffix, such as isic_id and image_code."""
 ROW_COLUMNS = ("id", "index", "row", "no", "unnamed: 0", "")
 """Columns that only identify the row."""
 ID_NAME = re.compile(r".*([a-z0-9](ID|Id)|[ _-](id|Id|ID))")
@@ -55,7 +58,9 @@ def path_column(sample: TableSample, root: Path, file: str) -> str | None:
     problem = None
     for column in sorted(sample.text, key=lambda name: (name != usual, not sample.names_images(name))):
         values, images = sample.values(column), sample.names_images(column)
-        by_name = images or (column == usual and sample.is_unique(column))
+        naming = column == usual or not NAMING.isdisjoint(words_of(column))
+        by_name = images or (naming and sample.is_unique(column))
+        finder.relocate(values)
         faults = [fault for value in values if (fault := finder.find(value, by_name=by_name)[1])]
         if values and 2 * len(faults) < len(values):
             return column
@@ -75,7 +80,7 @@ def split_column(sample: TableSample) -> tuple[str | None, list[str]]:
     """
     column = sample.column_named(SPLIT_COLUMNS)
     if column is None:
-        return None, []
+        return question_column(sample)
     unknown = [value for value in sample.values(column) if split_of(value) is None]
     if unknown and not (set(sample.values(column)) <= set(NUMBERED_SPLITS) and "fold" not in column.lower()):
         words = ", ".join(SPLIT_WORDS)
@@ -86,6 +91,15 @@ def split_column(sample: TableSample) -> tuple[str | None, list[str]]:
             )
         return None, [f"column {column!r} is not used as splits: {unknown[0]!r} is none of {words}"]
     return column, [f"splits: column {column!r}"]
+
+
+def question_column(sample: TableSample) -> tuple[str | None, list[str]]:
+    """Return a column such as `is_valid`, which says of each row whether it is in a split, or None; and notes."""
+    for name in sample.text:
+        answers = split_of_question(name)
+        if answers and set(sample.values(name)) <= {*ONE, *ZERO}:
+            return name, [f"splits: column {name!r}, true is {answers[0]}, false is {answers[1]}"]
+    return None, []
 
 
 def group_column(sample: TableSample, given: str | None, path: str | None = None) -> str | None:
