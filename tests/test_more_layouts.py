@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sprout.config.formats import Pixels, Table
 from sprout.data.formats import read_format
 from sprout.data.importing.detect_format import detect_format
 from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.data.listing import Files, Listing
 from sprout.runtime.errors import UserError
-from test_layouts import BREEDS, Found, images, labelled, numbered, text
+from test_layouts import BREEDS, Found, images, labelled, numbered, text, workbook
 
 
 def read(root: Path, columns: Columns = UNSAID) -> tuple[Listing, list[str]]:
@@ -467,3 +468,190 @@ def test_folders_of_patients_in_splits(tmp_path: Path) -> None:
         UserError, match="the folders of val, such as 'patient5', 'patient6', are others than those of train"
     ):
         read(tmp_path)
+
+
+Rows = dict[str, list[float] | list[str | None]]
+"""The features by name, and what is learned as `learned`; NaN is -1."""
+
+
+def read_rows(root: Path, columns: Columns = UNSAID) -> Rows:
+    """Return the rows of a table of features."""
+    listing, _ = read(root, columns)
+    assert isinstance(listing.examples, np.ndarray)
+    assert listing.features is not None
+    learned = listing.label if listing.value is None else listing.value
+    assert learned is not None
+    features = dict(zip(listing.features, np.nan_to_num(listing.examples, nan=-1).T.tolist(), strict=True))
+    return {**features, "learned": learned.to_pylist()}
+
+
+def table(root: Path, name: str, *lines: str, repeat: int = 10) -> None:
+    """Write a table whose rows are repeated, with {n} for their number."""
+    head, *body = lines
+    text(root, name, head, *(line.replace("{n}", str(n)) for n in range(repeat) for line in body))
+
+
+def unknown_entries(root: Path) -> Rows:
+    """UCI: `?` where an entry is missing, in numbers and in categories."""
+    table(root, "heart.csv", "age,chol,thal,class", "50,?,normal,0", "60,233,?,1")
+    return {
+        "age": [50.0, 60.0] * 10,
+        "chol": [-1.0, 233.0] * 10,
+        "chol is empty": [1.0, 0.0] * 10,
+        "thal=?": [0.0, 1.0] * 10,
+        "thal=normal": [1.0, 0.0] * 10,
+        "learned": ["0", "1"] * 10,
+    }
+
+
+def breast_cancer(root: Path) -> Rows:
+    """The target has a usual name, and the last column neither a name nor entries, as a comma ends each line."""
+    table(root, "data.csv", "id,diagnosis,radius,", "1{n},M,7.5,", "2{n},B,3.5,")
+    return {"radius": [7.5, 3.5] * 10, "learned": ["M", "B"] * 10}
+
+
+def penguins(root: Path) -> Rows:
+    table(root, "penguins.csv", "species,mass,sex", "Adelie,3700.5,male", "Gentoo,5000.5,female")
+    return {
+        "mass": [3700.5, 5000.5] * 10,
+        "sex=female": [0.0, 1.0] * 10,
+        "sex=male": [1.0, 0.0] * 10,
+        "learned": ["Adelie", "Gentoo"] * 10,
+    }
+
+
+def of_excel(root: Path) -> Rows:
+    """A first line that tells Excel the separator."""
+    table(root, "t.csv", "sep=;", "a;b;label", repeat=1)
+    with (root / "t.csv").open("a") as file:
+        file.write("1,5;7;cat\n2,5;8;dog\n" * 10)
+    return {"a": [1.5, 2.5] * 10, "b": [7.0, 8.0] * 10, "learned": ["cat", "dog"] * 10}
+
+
+def titanic(root: Path) -> Rows:
+    """The table of the test split lacks the target, which is neither the last column nor of a usual name."""
+    table(root, "train.csv", "PassengerId,Survived,Sex,Fare", "1{n},1,f,7.5", "2{n},0,m,3.5")
+    table(root, "test.csv", "PassengerId,Sex,Fare", "9{n},f,7.5")
+    text(root, "gender_submission.csv", "PassengerId,Survived", "90,0")
+    fare, sex = [7.5, 3.5] * 10, [1.0, 0.0] * 10
+    return {"Sex=f": sex, "Sex=m": [0.0, 1.0] * 10, "Fare": fare, "learned": ["1", "0"] * 10}
+
+
+def signs_in_numbers(root: Path) -> Rows:
+    """Prices, shares and days are no categories."""
+    lines = [f'"1,{n}00.5",{n}%,2024-01-{n},{n}.5,{BREEDS[n % 3]}' for n in range(10, 31)]
+    text(root, "t.csv", "price,share,day,width,label", *lines)
+    return {"width": [n + 0.5 for n in range(10, 31)], "learned": [BREEDS[n % 3] for n in range(10, 31)]}
+
+
+def ranges(root: Path) -> Rows:
+    """A few of them are a category."""
+    table(root, "t.csv", "age,label", "20-29,cat", "30-39,dog")
+    return {"age=20-29": [1.0, 0.0] * 10, "age=30-39": [0.0, 1.0] * 10, "learned": ["cat", "dog"] * 10}
+
+
+BY_ROWS: tuple[Callable[[Path], Rows], ...] = (
+    *(unknown_entries, breast_cancer, penguins, of_excel, titanic, signs_in_numbers, ranges),
+)
+
+
+@pytest.mark.parametrize("layout", BY_ROWS, ids=lambda layout: layout.__name__)
+def test_what_tables_of_features_mean(tmp_path: Path, layout: Callable[[Path], Rows]) -> None:
+    expected = layout(tmp_path / "data")
+    assert read_rows(tmp_path / "data") == expected
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        (titanic, "not read: test.csv, which has no column 'Survived'"),
+        (breast_cancer, "left out: 'id', '' (identifies rows)"),
+        (signs_in_numbers, "left out: 'price' (numbers or times with signs in them, such as '1,1000.5'; write plain"),
+    ],
+)
+def test_what_is_said_of_features(tmp_path: Path, layout: Callable[[Path], Rows], said: str) -> None:
+    layout(tmp_path / "data")
+    notes = read(tmp_path / "data")[1]
+    assert [note for note in notes if note.startswith(said)], notes
+
+
+def test_pixels_whose_test_split_is_secret(tmp_path: Path) -> None:
+    """The digit recognizer of Kaggle."""
+    pixels = [f"pixel{n}" for n in range(16)]
+    text(
+        tmp_path,
+        "train.csv",
+        ",".join(["label", *pixels]),
+        *(f"{n},{','.join(map(str, range(n, n + 16)))}" for n in (3, 5)),
+    )
+    text(tmp_path, "test.csv", ",".join(pixels), ",".join(["0"] * 16))
+    text(tmp_path, "sample_submission.csv", "ImageId,Label", "1,0")
+    found = detect_format(tmp_path, tmp_path)
+    assert isinstance(found.format, Pixels)
+    assert (found.format.train, found.format.test) == ("train.csv", None)
+    assert found.notes[-1] == "not read: test.csv, which has no column 'label'"
+    listing = read_format(tmp_path, tmp_path, found.format)
+    assert isinstance(listing.examples, np.ndarray)
+    assert listing.examples.reshape(2, 16).tolist() == [[*range(3, 19)], [*range(5, 21)]]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            ["39, State-gov, 77516, <=50K", "50, Private, 83311, >50K", "28, Private, 33840, <=50K"],
+            "its first line is a row",
+        ),
+        (
+            ["5.1,3.5,0.2,setosa", "6.1,2.5,1.2,virginica", "4.9,3.9,0.1,setosa"],
+            "its first line is a row (5.1, 3.5, 0.2",
+        ),
+        (["a b label", "1 2 cat", "3 4 dog"], "a single column, 'a b label'; separate columns by commas"),
+        (
+            ["measured 2024", "a,b,label", "1,2,cat", "3,4,dog"],
+            "if the first line ('measured 2024') is a title, remove it",
+        ),
+        (
+            ["a,label", "1.5,x", "2.5,?", "3.5,y"],
+            "has ? beside other labels: if it stands for a missing label, add --missing='?'",
+        ),
+        (
+            ["a,target", *(f"{n}.5,$1{n}" for n in range(25))],
+            "the target 'target' has numbers or times with signs in them",
+        ),
+        (
+            ["day,label", *(f"2024-05-{n},cat" for n in range(10, 32))],
+            "no column can be a feature beside the target 'label'; left out: 'day'",
+        ),
+    ],
+)
+def test_tables_that_are_asked_about(tmp_path: Path, lines: list[str], said: str) -> None:
+    text(tmp_path, "t.data", *lines)
+    for path in (tmp_path, tmp_path / "t.data"):
+        with pytest.raises(UserError) as caught:
+            read(path)
+        assert said in str(caught.value)
+
+
+def test_columns_may_be_numbered_or_wavelengths(tmp_path: Path) -> None:
+    """Numbers as names are no row where they count the columns, or lie beyond the entries."""
+    for head in ("label,0,1,2", "label,1000.5,1001.5,1003.5"):
+        text(tmp_path, "t.csv", head, "cat,0.5,0.1,9.5", "dog,0.5,3.1,0.5")
+        found = detect_format(tmp_path / "t.csv", tmp_path)
+        assert isinstance(found.format, Table)
+        assert found.format.target == "label"
+
+
+def test_a_missing_label_can_be_said(tmp_path: Path) -> None:
+    text(tmp_path / "data", "t.csv", "a,label", "1.5,x", "2.5,?", "3.5,y")
+    listing, _ = read(tmp_path / "data", Columns(missing="?"))
+    assert listing.label is not None
+    assert listing.label.to_pylist() == ["x", None, "y"]
+
+
+def test_a_title_above_a_sheet(tmp_path: Path) -> None:
+    workbook(tmp_path / "a.xlsx", a=[["Measurements", None, None], ["a", "b", "label"], [1, 2, "cat"]])
+    with pytest.raises(
+        UserError, match=r"a.xlsx: its first row names 1 of 3 columns; name each, and remove what lies above"
+    ):
+        detect_format(tmp_path, tmp_path)

@@ -11,7 +11,7 @@ from sprout.config.formats import Arrays
 from sprout.data.formats.array_file import array_shape, open_array
 from sprout.data.formats.array_targets import class_texts
 from sprout.data.formats.folder_names import SPLIT_WORDS, is_filler, shared_words, words_of
-from sprout.data.importing.table_columns import MAX_INTEGER_CLASSES, refuse_negative
+from sprout.data.importing.table_columns import MAX_INTEGER_CLASSES, ask_what_is_missing
 from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.data.listing import Array
 from sprout.runtime.errors import UserError
@@ -181,7 +181,7 @@ def learns_number(root: Path, name: str, settings: Mapping[str, str], columns: C
     if are_numbers(labels, features=len(array_shape(root, settings["train"])) == 2):
         return True
     if columns.missing is None:
-        refuse_negative(class_texts(labels, name).unique().drop_null().to_pylist(), name, name)
+        ask_what_is_missing(class_texts(labels, name).unique().drop_null().to_pylist(), name, name)
     return False
 
 

@@ -8,9 +8,9 @@ from sprout.data.importing.table_columns import (
     LABEL_COLUMNS,
     MINUS_ONE,
     ROW_COLUMNS,
+    ask_what_is_missing,
     group_notes,
     one_hot_columns,
-    refuse_negative,
     several_classes,
     split_column,
 )
@@ -42,7 +42,7 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
     # With named classes, Hugging Face writes -1 where an example has none.
     missing = columns.missing or (MINUS_ONE if classes else None)
     if isinstance(label, str) and kind is None and missing is None:
-        refuse_negative(sample.values(label), f"{file}: column {label!r}", label)
+        ask_what_is_missing(sample.values(label), f"{file}: column {label!r}", label)
     notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
     notes += [
         f"column {name!r} names images, too, which are not read; to learn from them as well, write a row for each "

@@ -6,10 +6,10 @@ from pathlib import Path
 from sprout.config.formats import Folders, Format, Paths
 from sprout.data.formats.file_tree import Entry, is_text, visible_entries
 from sprout.data.formats.folder_names import shared_words, split_of, table_stem
-from sprout.data.formats.text_table import TABLE_SUFFIXES
-from sprout.data.importing.detect_pixels import detect_train_test_pair
+from sprout.data.formats.text_table import TABLE_SUFFIXES, open_table
+from sprout.data.importing.detect_pixels import detect_train_test_pair, has_pixels
 from sprout.data.importing.detect_tables import detect_table
-from sprout.data.importing.table_sample import GUIDE, Columns
+from sprout.data.importing.table_sample import GUIDE, Columns, read_sample
 from sprout.runtime.errors import UserError, listed
 
 
@@ -30,6 +30,8 @@ def detect_tables(
     """
     if pair := detect_train_test_pair(root, tables):
         return pair
+    if not images and (found := detect_secret_targets(root, tables, columns)):
+        return found
     if not images and len(tables) == 1:
         return detect_table(root, tables[0], columns)
     labelled = tables_with_labels(root, tables, columns)
@@ -53,6 +55,20 @@ def detect_tables(
         f"labels; write a table path,label, see {GUIDE}. To learn without labels, name a folder of images without a "
         "table"
     )
+
+
+def detect_secret_targets(root: Path, tables: list[str], columns: Columns) -> tuple[Format, list[str]] | None:
+    """Detect the table to learn from beside one of the test split, which lacks just the target, as in competitions."""
+    splits = {split_of(table_stem(name)): name for name in tables}
+    if len(tables) != 2 or {*splits} != {"train", "test"}:
+        return None
+    train, test = (read_sample(open_table(root, splits[name])) for name in ("train", "test"))
+    secret = [name for name in train.table.columns if name not in test.table.columns]
+    if len(secret) != 1 or len(test.table.columns) != len(train.table.columns) - 1:
+        return None
+    chosen = columns if columns.target or has_pixels(train) else columns._replace(target=secret[0])
+    detected, notes = detect_table(root, splits["train"], chosen)
+    return detected, [*notes, f"not read: {splits['test']}, which has no column {secret[0]!r}"]
 
 
 def tables_with_labels(root: Path, tables: list[str], columns: Columns) -> dict[str, tuple[Format, list[str]]]:
