@@ -616,7 +616,7 @@ def test_pixels_whose_test_split_is_secret(tmp_path: Path) -> None:
             "has ? beside other labels: if it stands for a missing label, add --missing='?'",
         ),
         (
-            ["a,target", *(f"{n}.5,$1{n}" for n in range(25))],
+            ["target,a", *(f"$1{n},{n}.5" for n in range(25))],
             "the target 'target' has numbers or times with signs in them",
         ),
         (
