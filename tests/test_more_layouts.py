@@ -12,6 +12,7 @@ import pytest
 from sprout.config.formats import Pixels, Table
 from sprout.data.formats import read_format
 from sprout.data.importing.detect_format import detect_format
+from sprout.data.importing.related_images import related_notes
 from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.data.listing import Files, Listing
 from sprout.runtime.errors import UserError
@@ -178,10 +179,24 @@ def genera(root: Path) -> Found:
     return found | {"Bellis/perennis/1.jpg": ("Bellis", None)}
 
 
+def signs(root: Path) -> Found:
+    """ASL alphabet: the folder of a split holds one of the same name, and the test split has no classes."""
+    images(root, "asl_test/asl_test/A_test.jpg")
+    found = in_classes(root, "asl_train/asl_train/{name}/{n}.jpg", "train", ("A", "B"))
+    return {**found, "asl_test/asl_test/A_test.jpg": (None, "unlabelled")}
+
+
+def capitals(root: Path) -> Found:
+    """Classes that are spelled otherwise in another split are not taken for other things."""
+    return in_classes(root, "train/{name}/{n}.jpg", "train", ("Cat", "Dog")) | in_classes(
+        root, "val/{name}/{n}.jpg", "val", ("cat", "dog")
+    )
+
+
 IN_FOLDERS: tuple[Callable[[Path], Found], ...] = (
     *(food, birds_of_caltech, objects_of_caltech, tiny_imagenet, traffic_signs, network_drive, labelled_and_not),
     *(labelled_and_not_in_train, reviews, extra_split, annotated, naturalists, radiographs, camera_days),
-    *(classes_by_day, magnifications, patients, genera),
+    *(classes_by_day, magnifications, patients, genera, signs, capitals),
 )
 
 
@@ -388,9 +403,17 @@ def german_signs(root: Path) -> Found:
     return labelled(train, "train") | labelled(test, "test")
 
 
+def folds(root: Path) -> Found:
+    """Folds of a cross-validation are neither labels nor splits."""
+    names = numbered("{}.png", 6)
+    images(root, *names)
+    text(root, "train_folds.csv", "image,breed,kfold", *rows(names, "{name},{label},{n}"))
+    return labelled(names)
+
+
 BY_TABLES: tuple[Callable[[Path], Found], ...] = (
     *(fastai, held_out, retinas, skin, of_another_machine, of_windows, addresses, from_the_folder_above, label_studio),
-    *(label_studio_short, names_to_labels, a_table_for_each_split, german_signs),
+    *(label_studio_short, names_to_labels, a_table_for_each_split, german_signs, folds),
 )
 
 
@@ -550,8 +573,14 @@ def ranges(root: Path) -> Rows:
     return {"age=20-29": [1.0, 0.0] * 10, "age=30-39": [0.0, 1.0] * 10, "learned": ["cat", "dog"] * 10}
 
 
+def folds_of_rows(root: Path) -> Rows:
+    """The last column is a fold, and no target; nor is it a feature."""
+    table(root, "t.csv", "a,kind,fold_id", "1.5,cat,{n}", "2.5,dog,{n}")
+    return {"a": [1.5, 2.5] * 10, "learned": ["cat", "dog"] * 10}
+
+
 BY_ROWS: tuple[Callable[[Path], Rows], ...] = (
-    *(unknown_entries, breast_cancer, penguins, of_excel, titanic, signs_in_numbers, ranges),
+    *(unknown_entries, breast_cancer, penguins, of_excel, titanic, signs_in_numbers, ranges, folds_of_rows),
 )
 
 
@@ -655,3 +684,68 @@ def test_a_title_above_a_sheet(tmp_path: Path) -> None:
         UserError, match=r"a.xlsx: its first row names 1 of 3 columns; name each, and remove what lies above"
     ):
         detect_format(tmp_path, tmp_path)
+
+
+def test_patients_of_another_name(tmp_path: Path) -> None:
+    names = numbered("{}.png", 6)
+    images(tmp_path / "data", *names)
+    text(tmp_path / "data", "t.csv", "image,diagnosis,participant", *rows(names, "{name},{label},{n}"))
+    listing, notes = read(tmp_path / "data")
+    assert listing.group is not None
+    assert listing.group.to_pylist() == ["0", "1", "2", "3", "4", "5"]
+    assert "groups: column 'participant'" in notes
+
+
+@pytest.mark.parametrize(
+    ("head", "numbers"), [("file,age", range(20, 50)), ("file,label", [n + 0.5 for n in range(30)])]
+)
+def test_numbers_of_images_are_asked_about(tmp_path: Path, head: str, numbers: list[float]) -> None:
+    names = numbered("{}.png", 30)
+    images(tmp_path / "data", *names)
+    lines = [f"{name},{number}" for name, number in zip(names, numbers, strict=True)]
+    text(tmp_path / "data", "t.csv", head, *lines)
+    column = head.split(",")[1]
+    with pytest.raises(UserError, match=f"column '{column}' has 30 different numbers.* --target {column}=class"):
+        read(tmp_path / "data")
+    found = found_in(read(tmp_path / "data", Columns(f"{column}=class"))[0])
+    assert found == {name: (str(number), None) for name, number in zip(names, numbers, strict=True)}
+
+
+def test_many_classes_may_be_numbers(tmp_path: Path) -> None:
+    """In a column with a usual name."""
+    names = numbered("{}.png", 30)
+    images(tmp_path / "data", *names)
+    text(tmp_path / "data", "t.csv", "file,label", *(f"{name},{n}" for n, name in enumerate(names)))
+    assert found_in(read(tmp_path / "data")[0]) == {name: (str(n), None) for n, name in enumerate(names)}
+
+
+def test_arrays_beside_a_table_are_not_left_out(tmp_path: Path) -> None:
+    """The table has a feature of its own, so that it could be learned from alone."""
+    (tmp_path / "data").mkdir()
+    np.save(tmp_path / "data" / "images.npy", np.zeros((4, 4, 4), np.uint8))
+    table(tmp_path / "data", "labels.csv", "age,label", "1.5,cat", "2.5,dog")
+    with pytest.raises(UserError, match=r"images\.npy is one of several arrays, which is not read"):
+        read(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["{label}/video1_frame{n}.jpg", "{label}/video2_frame{n}.jpg"], "--pattern '{label}/{group}_frame*'"),
+        (["{label}/1_jpg.rf.a{n}.jpg", "{label}/2_jpg.rf.b{n}.jpg"], "--pattern '{label}/{group}.rf*'"),
+        (["{label}/{n}.jpg", "{label}/{n}_flip.jpg"], "a table with a column `group`"),
+        (["{label}/{n}.jpg", "{label}/frame_{n}.jpg"], None),
+    ],
+)
+def test_images_that_belong_together(tmp_path: Path, names: list[str], said: str | None) -> None:
+    paths = [name.format(label=label, n=n) for name in names for label in BREEDS for n in (1, 2, 3)]
+    images(tmp_path / "data", *paths)
+    listing, _ = read(tmp_path / "data")
+    notes = related_notes(listing)
+    assert [said in note for note in notes] == ([] if said is None else [True])
+    if said and said.startswith("--pattern"):
+        grouped, _ = read(tmp_path / "data", Columns(pattern=said.removeprefix("--pattern ").strip("'")))
+        assert grouped.group is not None
+        assert len(set(grouped.group.to_pylist())) == 2
+        assert found_in(grouped) == found_in(listing)
+        assert not related_notes(grouped)

@@ -43,13 +43,14 @@ def has_files(folder: str, inside: list[Entry]) -> bool:
 def unwrapped(entries: list[Entry], *, in_split: bool = False) -> list[Entry]:
     """Return the entries of the only folder among these, if there is nothing beside it but documents.
 
-    In a split an only folder may be an only class, unless its name says that it is not.
+    In a split an only folder may be an only class, unless its name says that it is not, or is that of the split.
     """
     folders = [entry for entry in entries if is_folder(entry)]
     if len(folders) != 1 or loose_files(entries):
         return entries
     name = folders[0].name
-    wraps = says_nothing(name) if in_split else split_of(name) is None
+    above = os.path.basename(os.path.dirname(folders[0].path))
+    wraps = (name == above or says_nothing(name)) if in_split else split_of(name) is None
     return unwrapped(contents(folders[0].path), in_split=in_split) if wraps else entries
 
 

@@ -77,7 +77,7 @@ def refuse_other_classes(root: Path, branches: list[Branch]) -> None:
     by_split: dict[str, set[str]] = {}
     for branch in branches:
         if branch.label is not None and branch.split is not None:
-            by_split.setdefault(branch.split, set()).add(branch.label)
+            by_split.setdefault(branch.split, set()).add(branch.label.casefold())
     train = by_split.get("train", set())
     for split, labels in by_split.items():
         if min(len(train), len(labels)) > 1 and train.isdisjoint(labels):

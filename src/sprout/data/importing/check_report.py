@@ -12,6 +12,7 @@ from rich.table import Table
 from sprout.config.formats import Paths
 from sprout.data.formats.labels import natural_order
 from sprout.data.formats.paths import unlisted_files
+from sprout.data.importing.related_images import related_notes
 from sprout.data.importing.user_data import Scan, UserData
 from sprout.data.listing import SPLITS, Array, Files, Listing
 from sprout.data.prepare.duplicates import first_equal
@@ -50,7 +51,7 @@ def check_report(data: UserData) -> Iterator[Table | str]:
         yield from describe_depth(scan)
         yield f"equal images: {describe_duplicates(listing, scan, scan.digests)}"
     yield from describe_faults(listing, scan)
-    yield from (f"note: {note}" for note in learning_notes(listing, scan))
+    yield from (f"note: {note}" for note in [*learning_notes(listing, scan), *related_notes(listing)])
 
 
 def unlisted_notes(data: UserData) -> Iterator[str]:

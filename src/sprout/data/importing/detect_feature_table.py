@@ -9,6 +9,7 @@ from sprout.data.importing.table_columns import (
     TARGET_COLUMNS,
     ask_what_is_missing,
     group_notes,
+    is_fold,
     is_number,
     refuse_written_out,
     split_column,
@@ -41,7 +42,8 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
         raise UserError(
             f"{file}: a single column, {next(iter(sample.text))!r}; separate columns by commas, semicolons or tabs"
         )
-    named = [name for name in sample.text if name and name not in (split, group) and sample.values(name)]
+    given = [name for name in sample.text if name in (target, split) or not is_fold(name)]
+    named = [name for name in given if name and name not in (split, group) and sample.values(name)]
     if not named:
         raise UserError(f"{file}: no column has a name and entries; name them in the first line")
     last = named[-1]
@@ -53,7 +55,7 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
         refuse_written_out(sample, file, learned)
     if kind is None and columns.missing is None:
         ask_what_is_missing(sample.values(learned), f"{file}: column {learned!r}", learned)
-    rest = [name for name in sample.text if name not in (learned, split, group)]
+    rest = [name for name in given if name not in (learned, split, group)]
     left_out = unusable_features(sample, rest)
     kept = tuple(name for name in rest if name not in left_out)
     if not kept:
@@ -71,7 +73,7 @@ def features_format(sample: TableSample, file: str, columns: Columns, kind: str 
         target=learned,
         number=number,
         missing=columns.missing,
-        columns=kept if left_out else None,
+        columns=kept if len(kept) < len(sample.text) - len({learned, split, group} - {None}) else None,
         empty="median",
         split=split,
         group=group,

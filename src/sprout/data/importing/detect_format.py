@@ -165,7 +165,7 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
         refuse_other_lists(root, entries, classes=classes)
         refuse_unread(root)
         return FOLDERS, list_notes(root) if classes else pattern_notes(root)
-    images = bool(folders) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
+    images = bool(folders or arrays) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
     if images:
         refuse_unread(root)
     return detect_tables(root, tables, columns, FOLDERS if classes else None, images=images)

@@ -2,14 +2,20 @@
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from sprout.config.formats import Paths
+from sprout.data.formats.labels import target_text
 from sprout.data.formats.text_table import ParquetFile
+from sprout.data.formats.values import floats
 from sprout.data.importing.table_columns import (
     LABEL_COLUMNS,
+    MAX_INTEGER_CLASSES,
     MINUS_ONE,
     ROW_COLUMNS,
     ask_what_is_missing,
     group_notes,
+    is_fold,
     one_hot_columns,
     several_classes,
     split_column,
@@ -34,6 +40,7 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
     split, notes = split_column(sample)
     group = columns.group
     rest = [name for name in sample.text if name not in (path, split, group) and name.lower() not in ROW_COLUMNS]
+    rest = [name for name in rest if name == columns.target or not is_fold(name)]
     others = [name for name in rest if sample.names_images(name) and name != columns.target]
     rest = [name for name in rest if name not in others]
     label = columns.target or label_column(sample, file, rest)
@@ -41,6 +48,8 @@ def paths_format(sample: TableSample, file: str, path: str, columns: Columns, ki
     classes = names.get(label) if isinstance(label, str) else None
     # With named classes, Hugging Face writes -1 where an example has none.
     missing = columns.missing or (MINUS_ONE if classes else None)
+    if isinstance(label, str) and kind is None:
+        refuse_numbers(sample, file, label)
     if isinstance(label, str) and kind is None and missing is None:
         ask_what_is_missing(sample.values(label), f"{file}: column {label!r}", label)
     notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
@@ -87,6 +96,22 @@ def label_column(sample: TableSample, file: str, columns: Sequence[str]) -> str 
             f"what can be learned. If these are names of single classes: --target {chosen}"
         )
     return chosen
+
+
+def refuse_numbers(sample: TableSample, file: str, column: str) -> None:
+    """Ask whether the label is a number to learn: fractions, or many whole numbers in a column of no usual name.
+
+    Raises:
+        UserError: it is, judging by the values.
+    """
+    values, valid = floats(target_text(pa.array(sample.values(column))).drop_null())
+    fractions = bool((values % 1 != 0).any())
+    many = len(values) > MAX_INTEGER_CLASSES and column != sample.column_named(LABEL_COLUMNS)
+    if valid.all() and (fractions or many):
+        raise UserError(
+            f"{file}: column {column!r} has {len(values)} different numbers, such as {values[0]:g}; of images, only "
+            f"classes are learned. If each of these numbers is a class: --target {column}=class"
+        )
 
 
 def label_note(label: str | tuple[str, ...] | None) -> str:

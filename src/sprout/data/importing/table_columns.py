@@ -24,7 +24,9 @@ PATH_COLUMNS = (
 )
 SPLIT_COLUMNS = ("split", "set", "subset", "usage", "dataset", "partition", "phase", "fold")
 GROUP_COLUMNS = tuple(
-    what + ending for what in ("patient", "subject", "person", "lesion", "case", "group") for ending in ("id", "")
+    what + ending
+    for what in ("patient", "subject", "person", "participant", "individual", "donor", "lesion", "case", "group")
+    for ending in ("id", "")
 )
 TARGET_COLUMNS = (*LABELS, "labels", "diagnosis", "species")
 """Usual names of a target in a table of features, the most usual first."""
@@ -86,6 +88,8 @@ def split_column(sample: TableSample) -> tuple[str | None, list[str]]:
     unknown = [value for value in sample.values(column) if split_of(value) is None]
     if unknown and not (set(sample.values(column)) <= set(NUMBERED_SPLITS) and "fold" not in column.lower()):
         words = ", ".join(SPLIT_WORDS)
+        if is_fold(column):
+            return None, [f"column {column!r} is not used: folds are drawn anew"]
         if len(unknown) < len(sample.values(column)):
             raise UserError(
                 f"{sample.table.name}: column {column!r} names splits, but {unknown[0]!r} is none of {words}; correct "
@@ -95,13 +99,19 @@ def split_column(sample: TableSample) -> tuple[str | None, list[str]]:
     return column, [f"splits: column {column!r}"]
 
 
+def is_fold(column: str) -> bool:
+    """Whether a column says in which fold of a cross-validation a row is, judging by its name."""
+    words = {word for word in words_of(column) if not word.isdecimal()}
+    return bool(words & {"fold", "kfold", "folds"}) and words <= {"fold", "kfold", "folds", "k", "cv", "id"}
+
+
 def question_column(sample: TableSample) -> tuple[str | None, list[str]]:
     """Return a column such as `is_valid`, which says of each row whether it is in a split, or None; and notes."""
     for name in sample.text:
         answers = split_of_question(name)
         if answers and set(sample.values(name)) <= {*ONE, *ZERO}:
             return name, [f"splits: column {name!r}, true is {answers[0]}, false is {answers[1]}"]
-    return None, []
+    return None, [f"column {name!r} is not used: folds are drawn anew" for name in sample.text if is_fold(name)]
 
 
 def group_column(sample: TableSample, given: str | None, path: str | None = None) -> str | None:
@@ -125,7 +135,8 @@ def possible_groups(sample: TableSample, columns: Sequence[str], label: str) -> 
         pairs = {pair for pair in zip(values.to_pylist(), labels.to_pylist(), strict=True) if None not in pair}
         count, classes = len(values.unique().drop_null()), len(labels.unique().drop_null())
         # A column with about as many values as there are classes is another way to write the label.
-        if 2 * classes < count <= len(values) // 2 and len(pairs) == count and not floats(values)[1].all():
+        measured = floats(values)[1].all() and not ID_NAME.fullmatch(column)
+        if 2 * classes < count <= len(values) // 2 and len(pairs) == count and not measured:
             found.append(column)
     return found
 
