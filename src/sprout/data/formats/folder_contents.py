@@ -79,6 +79,16 @@ def are_classes(names: Counter[str]) -> bool:
     return len(told) > 1 and 2 * len(repeated) > len(told)
 
 
+def outer_note(outer: Collection[str], inner: Collection[str]) -> str:
+    """Return which of the folders in each other are taken as the classes, and how to take them otherwise."""
+    return (
+        f"folders {quoted(outer)} hold the same folders, such as {quoted(inner)}, which are taken as the classes. If "
+        "the outer ones are the classes: --pattern '{label}/*/*'. If they are patients, places or the like, whose "
+        "images belong into one split: --pattern '{group}/{label}/*'. If they are versions of the same images, name "
+        "one of them"
+    )
+
+
 def inner_notes(inside: dict[str, list[Entry]]) -> list[str]:
     """Return that there are folders in class folders, and how to take them as the classes, if they may be meant."""
     for name, entries in inside.items():

@@ -13,6 +13,7 @@ from sprout.data.formats.folder_contents import (
     has_files,
     inner_notes,
     loose_files,
+    outer_note,
     quoted,
     refuse_inner_splits,
     refuse_other_meanings,
@@ -101,30 +102,37 @@ def branches_of(root: Path, entries: list[Entry], split: str | None, notes: list
     folders = {entry.name: entry for entry in entries if is_folder(entry)}
     loose = Branch(loose_files(entries), split, None)
     splits = splits_of(folders)
-    if splits and (split is None or set(splits.values()) == {"train", "unlabelled"}):
+    if splits and split is not None:
+        # Within a split, only what is labelled and what is not may be told apart.
+        nested = {name: split if each == "train" else each for name, each in splits.items()}
+        splits = nested if set(splits.values()) == {"train", "unlabelled"} else None
+    if splits:
         return [loose, *(each for name in folders for each in of_split(root, folders[name], splits[name], notes))]
     if are_parts(folders):
         insides = [unwrapped(contents(folder.path), in_split=True) for folder in folders.values()]
         return [loose, *(each for inside in insides for each in branches_of(root, inside, split, notes))]
     refuse_other_meanings(root, folders, split)
+    return branches_of_classes(root, entries, split, notes) if folders else [loose]
+
+
+def branches_of_classes(root: Path, entries: list[Entry], split: str | None, notes: list[str]) -> list[Branch]:
+    """Return the branches of a folder whose folders are classes, or hold the classes; as `branches_of`."""
+    folders = {entry.name: entry for entry in entries if is_folder(entry)}
+    loose = Branch(loose_files(entries), split, None)
     inside = {name: subfolders(folder.path) for name, folder in folders.items()}
     refuse_inner_splits(root, inside)
-    inner = {name: entries for name, entries in inside.items() if not has_files(folders[name].path, entries)}
-    names = Counter(entry.name for entries in inside.values() for entry in entries)
+    names = Counter(entry.name for inner in inside.values() for entry in inner)
     if hold_targets(names):
         return [loose, *(without_targets(folders[name], inside[name], split, notes) for name in folders)]
-    everywhere = len(folders) > 1 and len(inner) == len(folders)
-    if everywhere and split is None and (splits := splits_of(names)) and min(names.values()) == len(folders):
-        return [loose, *(each for folder in folders.values() for each in of_class(folder, splits))]
-    if everywhere and are_classes(names):
-        refuse_some_splits(root, folders)
-        notes.append(
-            f"folders {quoted(folders)} hold the same folders, such as {quoted(names)}, which are taken as the "
-            "classes. If the outer ones are the classes: --pattern '{label}/*/*'. If they are patients, places or the "
-            "like, whose images belong into one split: --pattern '{group}/{label}/*'. If they are versions of the same "
-            "images, name one of them"
-        )
-        return [loose, *(each for folder in folders.values() for each in class_branches(contents(folder.path), split))]
+    if len(folders) > 1 and not any(has_files(folders[name].path, inner) for name, inner in inside.items()):
+        splits = splits_of(names) if split is None and min(names.values()) == len(folders) else None
+        if splits:
+            return [loose, *(each for folder in folders.values() for each in of_class(folder, splits))]
+        if are_classes(names):
+            refuse_some_splits(root, folders)
+            notes.append(outer_note(folders, names))
+            outer = [contents(folder.path) for folder in folders.values()]
+            return [loose, *(each for inner in outer for each in class_branches(inner, split))]
     notes += inner_notes(inside)
     return class_branches(entries, split)
 
