@@ -258,6 +258,7 @@ def refused() -> Iterator[tuple[str, list[str], dict[str, bytes], str]]:
     files = {"imagelabels.mat": b"MATLAB", "setid.mat": b"MATLAB"}
     yield "flowers", ["jpg/1.jpg", "jpg/2.jpg"], files, "what lies beside them is not read: imagelabels.mat, setid.mat"
     yield "labels", ["images/1.jpg", "images/2.jpg"], {"labels.npy": b"x"}, "is not read: labels.npy"
+    yield "labelled", ["labeled/1.jpg", "unlabeled/2.jpg"], {}, "no folder in there names a class"
     pictures = ["cars_train/1.jpg", "cars_train/2.jpg", "cars_test/1.jpg"]
     yield "cars", pictures, {"devkit/cars_train_annos.mat": b"MATLAB"}, "no folder in there names a class"
     pictures = ["train/cat/1.jpg", "train/dog/1.jpg", "test/cat/1.jpg", "chest/train/cat/1.jpg", "chest/test/cat/1.jpg"]
@@ -451,7 +452,22 @@ def test_a_path_of_another_machine_may_be_missing_here(tmp_path: Path) -> None:
     )
     detected = detect_format(tmp_path, tmp_path / "scratch")
     listing = read_format(detected.root, tmp_path, detected.format)
-    assert listing.faults == {2: "no such file"}
+    assert [(row, fault.partition(";")[0]) for row, fault in listing.faults.items()] == [(2, "an absolute path")]
+
+
+def test_masks_do_not_take_the_place_of_images(tmp_path: Path) -> None:
+    """The folder that the table names is not here, and another holds files of the same names."""
+    images(tmp_path, *numbered("masks/{}.png", 3))
+    text(tmp_path, "t.csv", "path,label", *rows(numbered("images/{}.png", 3), "{name},{label}"))
+    with pytest.raises(UserError, match=r"names image files such as 'images/0.png': no such file"):
+        read(tmp_path)
+
+
+def test_a_column_that_is_true_for_all_is_no_split(tmp_path: Path) -> None:
+    names = numbered("{}.png", 3)
+    images(tmp_path / "data", *names)
+    text(tmp_path / "data", "t.csv", "path,label,is_valid", *rows(names, "{name},{label},True"))
+    assert found_in(read(tmp_path / "data")[0]) == labelled(names)
 
 
 def test_two_images_in_a_row(tmp_path: Path) -> None:
@@ -749,3 +765,17 @@ def test_images_that_belong_together(tmp_path: Path, names: list[str], said: str
         assert len(set(grouped.group.to_pylist())) == 2
         assert found_in(grouped) == found_in(listing)
         assert not related_notes(grouped)
+
+
+@pytest.mark.parametrize(
+    ("features", "said"), [(784, "x.reshape(-1, 28, 28)"), (3072, "x.reshape(-1, 32, 32, 3)"), (301, None), (16, None)]
+)
+def test_rows_of_pixels_in_an_array(tmp_path: Path, features: int, said: str | None) -> None:
+    """Features are what they are without their shape; it is said that they may be images."""
+    (tmp_path / "data").mkdir()
+    x = np.arange(4 * features).reshape(4, features).astype(np.uint8)
+    np.savez(tmp_path / "data" / "a.npz", x=x, y=np.arange(4) % 2)
+    listing, notes = read(tmp_path / "data")
+    assert isinstance(listing.examples, np.ndarray)
+    assert listing.examples.tolist() == x.tolist()
+    assert [said in note for note in notes if "features" in note] == ([True] if said else [])

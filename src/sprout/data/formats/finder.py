@@ -15,6 +15,7 @@ from sprout.data.hub_cache import link_boundary
 
 ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 """How a path begins that is not relative to the table's folder."""
+NO_FILE = "no such file"
 
 
 class Finder:
@@ -50,8 +51,9 @@ class Finder:
             return found
         shared, here = self.moved
         rest = plain_path(name).removeprefix(shared).lstrip("/")
-        moved = self.find_here(os.path.join(here, rest), by_name=True)
-        return moved if moved[1] is None or is_absolute(name) else found
+        # Where a folder of this place is missing, files of the same names elsewhere may be masks or the like.
+        moved = self.find_here(os.path.join(here, rest), by_name=is_absolute(name))
+        return found if moved[1] == NO_FILE else moved
 
     def find_here(self, name: str | None, *, by_name: bool = True) -> tuple[str, str | None]:
         """Return a path relative to the root as the file system spells it, and its fault; "" where there is one.
@@ -72,7 +74,7 @@ class Finder:
             # A table from Windows; on this system a name may contain backslashes.
             if "\\" in name:
                 return self.find_here(name.replace("\\", "/"), by_name=by_name)
-            return self.search(name) if by_name else ("", "no such file")
+            return self.search(name) if by_name else ("", NO_FILE)
         path, mode = spelled
         if not self.is_inside(os.path.dirname(path)):
             return "", "a path that leads out of the data folder through a link"
@@ -92,7 +94,7 @@ class Finder:
         found = found or sorted(path for path in known if has_end(path.lower(), end.lower()))
         if len(found) > 1:
             return "", f"several files have this name: {found[0]}, {found[1]}" + (", …" if len(found) > 2 else "")
-        return (found[0], None) if found else ("", "no such file")
+        return (found[0], None) if found else ("", NO_FILE)
 
     @cached_property
     def by_stem(self) -> dict[str, list[str]]:

@@ -54,7 +54,9 @@ def find_layout(root: Path) -> Layout:
     top = unwrapped(top_entries(root))
     branches = [each for each in branches_of(root, top, None, notes) if each.entries]
     # Without a class, several branches are splits or parts.
-    if all(each.label is None for each in branches) and sum(each.split != "unlabelled" for each in branches) > 1:
+    splits = {each.split for each in branches}
+    several = sum(each.split != "unlabelled" for each in branches) > 1 or len(splits - {None}) > 1
+    if all(each.label is None for each in branches) and several:
         raise UserError(
             f"{root}: images lie in {quoted(entry.name for entry in top if is_folder(entry))}, and no folder in there "
             "names a class; move the images of each class to a folder of its own in them, write a table "

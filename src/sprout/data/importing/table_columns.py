@@ -109,7 +109,8 @@ def question_column(sample: TableSample) -> tuple[str | None, list[str]]:
     """Return a column such as `is_valid`, which says of each row whether it is in a split, or None; and notes."""
     for name in sample.text:
         answers = split_of_question(name)
-        if answers and set(sample.values(name)) <= {*ONE, *ZERO}:
+        values = set(sample.values(name))
+        if answers and values <= {*ONE, *ZERO} and values & {*ONE} and values & {*ZERO}:
             return name, [f"splits: column {name!r}, true is {answers[0]}, false is {answers[1]}"]
     return None, [f"column {name!r} is not used: folds are drawn anew" for name in sample.text if is_fold(name)]
 
