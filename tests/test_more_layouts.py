@@ -186,6 +186,17 @@ def signs(root: Path) -> Found:
     return {**found, "asl_test/asl_test/A_test.jpg": (None, "unlabelled")}
 
 
+def domains(root: Path) -> Found:
+    """Office-31: a folder `images` between the camera and the classes."""
+    return in_classes(root, "amazon/images/{name}/{n}.jpg") | in_classes(root, "webcam/images/{name}/{n}.jpg")
+
+
+def initials(root: Path) -> Found:
+    """SUN397: classes by their first letters."""
+    found = in_classes(root, "a/{name}/{n}.jpg", None, ("abbey", "alley"))
+    return found | in_classes(root, "b/{name}/{n}.jpg", None, ("bar",))
+
+
 def capitals(root: Path) -> Found:
     """Classes that are spelled otherwise in another split are not taken for other things."""
     return in_classes(root, "train/{name}/{n}.jpg", "train", ("Cat", "Dog")) | in_classes(
@@ -196,7 +207,7 @@ def capitals(root: Path) -> Found:
 IN_FOLDERS: tuple[Callable[[Path], Found], ...] = (
     *(food, birds_of_caltech, objects_of_caltech, tiny_imagenet, traffic_signs, network_drive, labelled_and_not),
     *(labelled_and_not_in_train, reviews, extra_split, annotated, naturalists, radiographs, camera_days),
-    *(classes_by_day, magnifications, patients, genera, signs, capitals),
+    *(classes_by_day, magnifications, patients, genera, signs, domains, initials, capitals),
 )
 
 
@@ -260,13 +271,17 @@ def refused() -> Iterator[tuple[str, list[str], dict[str, bytes], str]]:
     yield "labels", ["images/1.jpg", "images/2.jpg"], {"labels.npy": b"x"}, "is not read: labels.npy"
     yield "labelled", ["labeled/1.jpg", "unlabeled/2.jpg"], {}, "no folder in there names a class"
     pictures = ["cars_train/1.jpg", "cars_train/2.jpg", "cars_test/1.jpg"]
-    yield "cars", pictures, {"devkit/cars_train_annos.mat": b"MATLAB"}, "no folder in there names a class"
+    yield "cars", pictures, {"devkit/cars_train_annos.mat": b"MATLAB"}, "is not read: devkit/cars_train_annos.mat"
     pictures = ["train/cat/1.jpg", "train/dog/1.jpg", "test/cat/1.jpg", "chest/train/cat/1.jpg", "chest/test/cat/1.jpg"]
     yield "chest", pictures, {}, "'test', 'train' lie beside 'chest'"
     pictures = ["cells/images/TRAIN/a/1.jpg", "cells/images/TEST/a/1.jpg", "boxes/JPEGImages/1.jpg"]
     yield "cells", pictures, {}, "'cells' holds 'TEST', 'TRAIN', and 'boxes' no splits"
     pictures = [f"{part}/{name}/1.jpg" for part in ("val", "rest") for name in BREEDS]
-    yield "rest", pictures, {}, "'val' and 'rest' hold the same folders, but not all of them are splits"
+    yield "rest", pictures, {}, "'val' holds classes, and 'rest' is no split that is known; rename the folders to train"
+    pictures = [*(f"images_evaluation/Latin/{n}/1.jpg" for n in "ab"), "images_evaluation/Greek/a/1.jpg"]
+    yield "omniglot", [*pictures, "images_background/Thai/a/1.jpg"], {}, "'images_evaluation' holds classes, and"
+    files = {f"data/{name}": b"x" for name in ("variants.txt", "images_variant_train.txt")} | {"evaluation.m": b"x"}
+    yield "fgvc", ["data/images/1.jpg", "data/images/2.jpg"], files, "is not read: data/images_variant_train.txt, data/"
 
 
 @pytest.mark.parametrize(("name", "pictures", "files", "said"), list(refused()), ids=[case[0] for case in refused()])
@@ -578,8 +593,8 @@ def titanic(root: Path) -> Rows:
 
 def signs_in_numbers(root: Path) -> Rows:
     """Prices, shares and days are no categories."""
-    lines = [f'"1,{n}00.5",{n}%,2024-01-{n},{n}.5,{BREEDS[n % 3]}' for n in range(10, 31)]
-    text(root, "t.csv", "price,share,day,width,label", *lines)
+    lines = [f'"1,{n}00.5",{n}%,2024-01-{n},Jan {n} 2024,{n}.5,{BREEDS[n % 3]}' for n in range(10, 31)]
+    text(root, "t.csv", "price,share,day,date,width,label", *lines)
     return {"width": [n + 0.5 for n in range(10, 31)], "learned": [BREEDS[n % 3] for n in range(10, 31)]}
 
 

@@ -23,6 +23,10 @@ FEW = 20
 """So many distinct texts are a category, whatever they look like."""
 WRITTEN_OUT = re.compile(r"[€$£¥#]? ?[+-]?[0-9][0-9.,:/ '’TZ+-]*( ?[%€$£¥°]| [A-Za-z]{1,4})?")
 """A number or a time with signs in it: $1,200.50, 5%, 12 kg, 2024-05-01, 10:30."""
+DATE = re.compile(
+    r".*\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b.*\b(19|20)[0-9]{2}\b.*", re.IGNORECASE | re.DOTALL
+)
+"""A date with the name of a month: May 1, 2024."""
 BOOLEANS = {"false": 0.0, "true": 1.0}
 UNKNOWN = "?"
 """What stands for a missing entry in the tables of UCI and Weka."""
@@ -92,8 +96,8 @@ class Survey:
 
 def is_written_out(values: Collection[str]) -> bool:
     """Whether most of these distinct texts are numbers or times with signs in them, and there are many."""
-    matches = sum(WRITTEN_OUT.fullmatch(value) is not None and not NUMBER.fullmatch(value) for value in values)
-    return len(values) > FEW and 2 * matches > len(values)
+    written = [value for value in values if WRITTEN_OUT.fullmatch(value) or DATE.fullmatch(value)]
+    return len(values) > FEW and 2 * sum(not NUMBER.fullmatch(value) for value in written) > len(values)
 
 
 @dataclass(frozen=True)

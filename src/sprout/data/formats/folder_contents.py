@@ -35,6 +35,13 @@ def subfolders(folder: str) -> list[Entry]:
     return sorted(found, key=lambda entry: os.fsencode(entry.name))
 
 
+def innermost(folder: str) -> str:
+    """Return the folder in a folder that lies alone and says nothing, such as `images`, at any depth; else itself."""
+    inside = subfolders(folder)
+    wraps = len(inside) == 1 and says_nothing(inside[0].name) and not has_files(folder, inside)
+    return innermost(inside[0].path) if wraps and subfolders(inside[0].path) else folder
+
+
 def has_files(folder: str, inside: list[Entry]) -> bool:
     """Whether a folder has other files than documents, or none of these folders."""
     return not inside or any(not is_folder(entry) and not is_document(entry.name) for entry in unsorted_entries(folder))
@@ -77,6 +84,14 @@ def are_classes(names: Counter[str]) -> bool:
     told = [name for name in names if tells_apart(name)]
     repeated = [name for name in told if names[name] > 1]
     return len(told) > 1 and 2 * len(repeated) > len(told)
+
+
+def are_initials(inside: dict[str, list[Entry]]) -> bool:
+    """Whether folders are the first letters of those in them, as in a dictionary: a/abbey, b/bar."""
+    return all(
+        len(name) == 1 and inner and all(entry.name[0].lower() == name.lower() for entry in inner)
+        for name, inner in inside.items()
+    )
 
 
 def outer_note(outer: Collection[str], inner: Collection[str]) -> str:
@@ -140,16 +155,21 @@ def refuse_inner_splits(root: Path, inside: dict[str, list[Entry]]) -> None:
         )
 
 
-def refuse_some_splits(root: Path, names: Collection[str]) -> None:
-    """Refuse folders that hold the same classes, if some of them are splits and others are not known.
+def refuse_some_splits(root: Path, inside: dict[str, list[Entry]]) -> None:
+    """Refuse folders of which some are splits that hold classes, and others are not known.
+
+    Args:
+        root: the data folder.
+        inside: folder → those in it.
 
     Raises:
         UserError: there are some.
     """
-    if learned := splits_among(names):
+    learned = [name for name in splits_among(inside) if sum(tells_apart(entry.name) for entry in inside[name]) > 1]
+    if learned:
         raise UserError(
-            f"{root}: {quoted(learned)} and {quoted(set(names) - set(learned))} hold the same folders, but not all of "
-            "them are splits; rename them to train, val and test, or name the one to learn from"
+            f"{root}: {quoted(learned)} holds classes, and {quoted(set(inside) - set(learned))} is no split that is "
+            "known; rename the folders to train, val and test, or name the one to learn from"
         )
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from sprout.data.formats.file_tree import Entry, is_folder, is_text, visible_entries
 from sprout.data.formats.folder_contents import (
     are_classes,
+    are_initials,
     contents,
     has_files,
     inner_notes,
+    innermost,
     loose_files,
     outer_note,
     quoted,
@@ -121,20 +123,20 @@ def branches_of_classes(root: Path, entries: list[Entry], split: str | None, not
     """Return the branches of a folder whose folders are classes, or hold the classes; as `branches_of`."""
     folders = {entry.name: entry for entry in entries if is_folder(entry)}
     loose = Branch(loose_files(entries), split, None)
-    inside = {name: subfolders(folder.path) for name, folder in folders.items()}
+    paths = {name: innermost(folder.path) for name, folder in folders.items()}
+    inside = {name: subfolders(path) for name, path in paths.items()}
     refuse_inner_splits(root, inside)
+    refuse_some_splits(root, inside)
     names = Counter(entry.name for inner in inside.values() for entry in inner)
     if hold_targets(names):
         return [loose, *(without_targets(folders[name], inside[name], split, notes) for name in folders)]
-    if len(folders) > 1 and not any(has_files(folders[name].path, inner) for name, inner in inside.items()):
+    if len(folders) > 1 and not any(has_files(paths[name], inner) for name, inner in inside.items()):
         splits = splits_of(names) if split is None and min(names.values()) == len(folders) else None
         if splits:
             return [loose, *(each for folder in folders.values() for each in of_class(folder, splits))]
-        if are_classes(names):
-            refuse_some_splits(root, folders)
-            notes.append(outer_note(folders, names))
-            outer = [contents(folder.path) for folder in folders.values()]
-            return [loose, *(each for inner in outer for each in class_branches(inner, split))]
+        if are_classes(names) or are_initials(inside):
+            notes += [] if are_initials(inside) else [outer_note(folders, names)]
+            return [loose, *(each for path in paths.values() for each in class_branches(contents(path), split))]
     notes += inner_notes(inside)
     return class_branches(entries, split)
 

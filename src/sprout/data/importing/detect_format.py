@@ -29,7 +29,7 @@ from sprout.data.importing.detect_shards import find_shards
 from sprout.data.importing.detect_table_folder import detect_tables, is_table, tables_in, tables_with_labels
 from sprout.data.importing.detect_tables import detect_table
 from sprout.data.importing.table_sample import GUIDE, UNSAID, Columns
-from sprout.data.importing.unread import LISTS, list_notes, refuse_unread, refuse_unread_file
+from sprout.data.importing.unread import LISTS, list_notes, lists_beside, refuse_unread, refuse_unread_file
 from sprout.runtime.errors import UserError, listed
 
 SAMPLE_FILES = 100_000
@@ -162,8 +162,10 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
     if not tables and not classes:
         tables = [*tables_with_labels(root, [str(file) for file in files if file.suffix == JSON_SUFFIX], columns)]
     if not tables:
-        refuse_other_lists(root, entries, classes=classes)
+        refuse_documents(root, entries)
         refuse_unread(root)
+        if not classes:
+            refuse_lists(root)
         return FOLDERS, list_notes(root) if classes else pattern_notes(root)
     images = bool(folders or arrays) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
     if images:
@@ -179,17 +181,24 @@ def pattern_notes(root: Path) -> list[str]:
     return [f"the names may tell their classes; if so: --pattern '{pattern}'"] if pattern else []
 
 
-def refuse_other_lists(root: Path, entries: list[Entry], *, classes: bool) -> None:
+def refuse_documents(root: Path, entries: list[Entry]) -> None:
+    """Refuse a folder in which only documents lie.
+
+    Raises:
+        UserError: it is one.
+    """
+    lists = [entry.name for entry in entries if Path(entry.name.lower()).suffix in LISTS]
+    if lists and all(entry.is_file() and is_document(entry.name) for entry in entries):
+        raise UserError(f"{root}: no data here, only {listed(lists)}; accepted: {ACCEPTED}; see {GUIDE}")
+
+
+def refuse_lists(root: Path) -> None:
     """Refuse images without classes beside a file that may well say what they show.
 
     Raises:
         UserError: there is one.
     """
-    lists = [entry.name for entry in entries if entry.is_file() and Path(entry.name.lower()).suffix in LISTS]
-    if lists and all(entry.is_file() and is_document(entry.name) for entry in entries):
-        raise UserError(f"{root}: no data here, only {listed(lists)}; accepted: {ACCEPTED}; see {GUIDE}")
-    lists = [name for name in lists if not Path(name.lower()).stem.startswith(("readme", "license"))]
-    if lists and not classes:
+    if lists := lists_beside(root):
         raise UserError(
             f"{root}: the images are in no class folders, and what lies beside them is not read: {listed(lists)}. If "
             f"their labels are in there, write them as a table path,label, see {GUIDE}. To learn without labels, name "

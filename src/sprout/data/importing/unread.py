@@ -115,7 +115,7 @@ def refuse_unread_file(path: Path) -> None:
 
 def list_notes(root: Path) -> list[str]:
     """Return which documents beside class folders may say more of the images, and are not read."""
-    lists = [name for name in lists_beside(root) if not Path(name.lower()).stem.startswith(("readme", "license"))]
+    lists = lists_beside(root)
     if not lists:
         return []
     return [
@@ -124,8 +124,13 @@ def list_notes(root: Path) -> list[str]:
     ]
 
 
-def lists_beside(root: Path, folder: str = "") -> Iterator[str]:
-    """Yield the lists in a folder, in its splits, in its only folder and in those that hold documents alone."""
+def lists_beside(root: Path) -> list[str]:
+    """Return the lists in a data folder, in its splits, in its only folder and in those that hold documents alone."""
+    return [name for name in find_lists(root) if not Path(name.lower()).stem.startswith(("readme", "license"))]
+
+
+def find_lists(root: Path, folder: str = "") -> Iterator[str]:
+    """Yield what `lists_beside` returns, and readme files."""
     entries = visible_entries(str(root / folder))
     folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
     for entry in entries:
@@ -133,4 +138,4 @@ def lists_beside(root: Path, folder: str = "") -> Iterator[str]:
         if entry.is_file() and Path(entry.name.lower()).suffix in LISTS:
             yield path
         elif entry in folders and (len(folders) == 1 or split_of(entry.name) or holds_documents_alone(entry.path)):
-            yield from lists_beside(root, f"{path}/")
+            yield from find_lists(root, f"{path}/")
