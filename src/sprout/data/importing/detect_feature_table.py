@@ -4,15 +4,14 @@ import re
 
 from sprout.config.formats import Table
 from sprout.data.formats.labels import NO_LABEL
+from sprout.data.importing.split_columns import is_fold, split_column
 from sprout.data.importing.table_columns import (
     MAX_INTEGER_CLASSES,
     TARGET_COLUMNS,
     ask_what_is_missing,
     group_notes,
-    is_fold,
     is_number,
     refuse_written_out,
-    split_column,
     unusable_features,
 )
 from sprout.data.importing.table_sample import Columns, Notes, TableSample

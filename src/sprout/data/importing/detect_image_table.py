@@ -8,6 +8,7 @@ from sprout.config.formats import Paths
 from sprout.data.formats.labels import target_text
 from sprout.data.formats.text_table import ParquetFile
 from sprout.data.formats.values import floats
+from sprout.data.importing.split_columns import is_fold, split_column
 from sprout.data.importing.table_columns import (
     LABEL_COLUMNS,
     MAX_INTEGER_CLASSES,
@@ -15,10 +16,8 @@ from sprout.data.importing.table_columns import (
     ROW_COLUMNS,
     ask_what_is_missing,
     group_notes,
-    is_fold,
     one_hot_columns,
     several_classes,
-    split_column,
 )
 from sprout.data.importing.table_sample import Columns, Notes, TableSample
 from sprout.runtime.errors import UserError, listed

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from sprout.data.formats.feature_columns import UNKNOWN, Survey, entries_of, is_written_out
 from sprout.data.formats.finder import Finder
-from sprout.data.formats.folder_names import SPLIT_WORDS, split_of, split_of_question, words_of
-from sprout.data.formats.labels import NO_LABEL, NUMBERED_SPLITS, ONE, ZERO, target_text
+from sprout.data.formats.folder_names import words_of
+from sprout.data.formats.labels import NO_LABEL, ONE, ZERO, target_text
 from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import TextTable, text_columns
 from sprout.data.formats.values import floats, trimmed
@@ -22,7 +22,6 @@ PATH_COLUMNS = (
     *("path", "file", "filename", "image", "filepath", "imagepath", "img", "imagefile", "filepaths", "imagename"),
     *("imageid", "imgid", "photo", "picture", "name", "id"),
 )
-SPLIT_COLUMNS = ("split", "set", "subset", "usage", "dataset", "partition", "phase", "fold")
 GROUP_COLUMNS = tuple(
     what + ending
     for what in ("patient", "subject", "person", "participant", "individual", "donor", "lesion", "case", "group")
@@ -74,45 +73,6 @@ def path_column(sample: TableSample, root: Path, file: str) -> str | None:
     if problem:
         raise UserError(f"{sample.table.name}: {problem} (searched from the table's folder)")
     return None
-
-
-def split_column(sample: TableSample) -> tuple[str | None, list[str]]:
-    """Return the column of splits, or None if there is none or its values are unknown; and notes for the user.
-
-    Raises:
-        UserError: some of its values are splits, and others are not known.
-    """
-    column = sample.column_named(SPLIT_COLUMNS)
-    if column is None:
-        return question_column(sample)
-    unknown = [value for value in sample.values(column) if split_of(value) is None]
-    if unknown and not (set(sample.values(column)) <= set(NUMBERED_SPLITS) and "fold" not in column.lower()):
-        words = ", ".join(SPLIT_WORDS)
-        if is_fold(column):
-            return None, [f"column {column!r} is not used: folds are drawn anew"]
-        if len(unknown) < len(sample.values(column)):
-            raise UserError(
-                f"{sample.table.name}: column {column!r} names splits, but {unknown[0]!r} is none of {words}; correct "
-                "it, or give the column another name if it is no split"
-            )
-        return None, [f"column {column!r} is not used as splits: {unknown[0]!r} is none of {words}"]
-    return column, [f"splits: column {column!r}"]
-
-
-def is_fold(column: str) -> bool:
-    """Whether a column says in which fold of a cross-validation a row is, judging by its name."""
-    words = {word for word in words_of(column) if not word.isdecimal()}
-    return bool(words & {"fold", "kfold", "folds"}) and words <= {"fold", "kfold", "folds", "k", "cv", "id"}
-
-
-def question_column(sample: TableSample) -> tuple[str | None, list[str]]:
-    """Return a column such as `is_valid`, which says of each row whether it is in a split, or None; and notes."""
-    for name in sample.text:
-        answers = split_of_question(name)
-        values = set(sample.values(name))
-        if answers and values <= {*ONE, *ZERO} and values & {*ONE} and values & {*ZERO}:
-            return name, [f"splits: column {name!r}, true is {answers[0]}, false is {answers[1]}"]
-    return None, [f"column {name!r} is not used: folds are drawn anew" for name in sample.text if is_fold(name)]
 
 
 def group_column(sample: TableSample, given: str | None, path: str | None = None) -> str | None:
