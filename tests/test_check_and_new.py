@@ -206,17 +206,17 @@ def test_the_column_to_learn(project: Path, sprout: Callable[..., Ended], tmp_pa
     folder = tmp_path / "patients"
     folder.mkdir()
     rows = [f"{'MB'[row % 2]},{row % 7},{row / 3:.3f},{row},5" for row in range(60)]
-    (folder / "t.csv").write_text("\n".join(["diagnosis,x,texture,id,weight", *rows]) + "\n")
+    (folder / "t.csv").write_text("\n".join(["finding,x,texture,id,weight", *rows]) + "\n")
     guessed = sprout("check", folder / place)
     assert "target: column 'weight', a class, as it has at most 20 whole numbers" in guessed.out
     assert "choose another with --target COLUMN" in guessed.out
-    assert sprout("check", folder / place, "--target", "diagnosis").code == 0
-    assert sprout("new", "own", "--from", folder / place, "--target", "diagnosis").code == 0
+    assert sprout("check", folder / place, "--target", "finding").code == 0
+    assert sprout("new", "own", "--from", folder / place, "--target", "finding").code == 0
     form = yaml.safe_load((project / "conf/download/own.yaml").read_text())["format"]
-    assert (form["target"], form["number"], form["columns"]) == ("diagnosis", False, ["x", "texture", "weight"])
-    unknown = sprout("check", folder / place, "--target", "diagnose")
+    assert (form["target"], form["number"], form["columns"]) == ("finding", False, ["x", "texture", "weight"])
+    unknown = sprout("check", folder / place, "--target", "found")
     assert unknown.code == 2
-    assert "--target=diagnose: t.csv has no such column; there are: 'diagnosis', 'x'" in unknown.err
+    assert "--target=found: t.csv has no such column; there are: 'finding', 'x'" in unknown.err
 
 
 @pytest.mark.parametrize("name", ["../up", "a b", "", ".hidden", "2024", "1e3", "true", "null", "x.tmp-new", "x.yaml"])

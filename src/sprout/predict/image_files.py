@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sprout.data.formats.file_tree import is_folder, link_fault, visible_entries
-from sprout.data.formats.folders import loose_files
+from sprout.data.formats.folder_contents import loose_files
 from sprout.data.formats.text_table import TABLE_SUFFIXES
 from sprout.runtime.errors import UserError, printable
 

@@ -44,8 +44,8 @@ UNSAFE = {
 }
 """Names that lead out of a folder on this or another system, or cannot be written."""
 ANY_UNSAFE = re.compile("|".join(pattern.pattern for pattern in UNSAFE.values()))
-READ_AS_THEY_ARE = (".npz", ".xlsx", ".xlsm", ".xls")
-"""Endings of zip archives that have formats of their own."""
+READ_AS_THEY_ARE = (".npz", ".xlsx", ".xlsm", ".xls", ".pt", ".pth", ".keras")
+"""Endings of zip archives that have formats of their own, read or not."""
 INVALID_NAME = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 """How a file system rejects a name."""
 

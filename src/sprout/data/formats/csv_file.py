@@ -18,6 +18,8 @@ from sprout.runtime.progress import track
 BLOCK = 4 << 20
 """Bytes read at a time, 4 MiB, and the longest row."""
 SEPARATORS = ",;\t"
+SEPARATOR_LINE = re.compile(r"sep=([,;\t])")
+"""The first line of a file in which Excel is told the separator."""
 NO_ROWS = "a header without rows; add some"
 DECIMAL_COMMA = r"^(\s*[+-]?[0-9]+),([0-9]+\s*)$"
 """A number as it is written in many languages; a file whose separator is the comma has none."""
@@ -37,6 +39,8 @@ class CsvFile:
     """For messages."""
     columns: list[str]
     separator: str
+    head: int = 1
+    """Lines up to the names of the columns."""
     images: ClassVar[tuple[str, ...]] = ()
     """There are none."""
 
@@ -57,7 +61,7 @@ class CsvFile:
         skipped: dict[int, int] = {} if ragged is None else ragged
 
         def skip(row: pc.InvalidRow) -> str:
-            skipped[row.number - 2] = row.actual_columns  # the header is row number 1
+            skipped[row.number - 1 - self.head] = row.actual_columns  # the first line is row number 1
             return "skip"
 
         blocks = -(-self.path.stat().st_size // BLOCK)
@@ -67,7 +71,7 @@ class CsvFile:
             more = f" and {len(skipped) - 5} more rows differ" if len(skipped) > 5 else ""
             raise UserError(
                 f"{self.name}: the header has {len(self.columns)} fields, but {first}{more}; "
-                "give every row as many, and quote text that contains the separator"
+                f"give every row as many, and quote text that contains the separator{title_hint(self.columns, skipped)}"
             )
 
     def read(self, columns: Sequence[str], skip: Skip, newlines: bool) -> Iterator[pa.RecordBatch]:
@@ -76,7 +80,7 @@ class CsvFile:
             batches = pc.open_csv(
                 self.path,
                 # Only a single thread reports the row of an error.
-                pc.ReadOptions(use_threads=False, block_size=BLOCK, column_names=self.columns, skip_rows=1),
+                pc.ReadOptions(use_threads=False, block_size=BLOCK, column_names=self.columns, skip_rows=self.head),
                 pc.ParseOptions(delimiter=self.separator, newlines_in_values=newlines, invalid_row_handler=skip),
                 pc.ConvertOptions(
                     column_types=dict.fromkeys(self.columns, pa.string()),
@@ -102,8 +106,10 @@ def open_csv(path: Path, name: str) -> CsvFile:
     Raises:
         UserError: the file is empty or not UTF-8, its first line does not name the columns, or a quote is not closed.
     """
-    line, quotes = first_line(path, name), count_quotes(path, name)
-    separator = max(SEPARATORS, key=line.count)
+    (line, *others), quotes = first_lines(path, name), count_quotes(path, name)
+    told = SEPARATOR_LINE.fullmatch(line)
+    line = others[0] if told and others else line
+    separator = told[1] if told else max(SEPARATORS, key=line.count)
     try:
         columns = [field.strip() for field in next(csv.reader([line], delimiter=separator, strict=True))]
         if not any(columns):
@@ -115,7 +121,7 @@ def open_csv(path: Path, name: str) -> CsvFile:
         raise UserError(
             f"{name}: the first line has {', '.join(map(repr, twice))} twice; add a header with a name for each column"
         )
-    file = CsvFile(path, name, columns, separator)
+    file = CsvFile(path, name, columns, separator, 2 if told else 1)
     if quotes % 2 and has_open_quote(file):
         raise UserError(f'{name}: a text begins with a quote (") that is never closed; close it')
     return file
@@ -154,8 +160,13 @@ def has_open_quote(file: CsvFile) -> bool:
     return last is not None and "\n" in last
 
 
-def first_line(path: Path, name: str) -> str:
-    """Return the first line; `count_quotes` checks that it is UTF-8.
+def title_hint(columns: Sequence[str], skipped: dict[int, int]) -> str:
+    """Return what to do about a first line that does not name the columns, judging by the rows that do not fit it."""
+    return f"; if the first line ({columns[0][:40]!r}) is a title, remove it" if {0, 1} <= {*skipped} else ""
+
+
+def first_lines(path: Path, name: str) -> list[str]:
+    """Return the first two lines; `count_quotes` checks that it is UTF-8.
 
     Raises:
         UserError: the file is empty, or evidently not UTF-8.
@@ -166,8 +177,8 @@ def first_line(path: Path, name: str) -> str:
         raise UserError(f"{name}: an empty file; a table with a header is needed")
     if block.startswith(UTF_16) or b"\0" in block[:4096]:
         raise UserError(f"{name}: not UTF-8 text (UTF-16, or not text at all); save it as UTF-8")
-    line = re.split(rb"[\r\n]", block, maxsplit=1)[0]
-    return line.decode("utf-8-sig", "replace")
+    lines = re.split(rb"\r\n|\r|\n", block, maxsplit=2)[:2]
+    return [lines[0].decode("utf-8-sig", "replace"), *(line.decode("utf-8", "replace") for line in lines[1:])]
 
 
 def explain(message: str) -> str:

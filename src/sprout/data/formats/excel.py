@@ -31,6 +31,11 @@ def open_sheet(path: Path, name: str) -> MemoryTable:
     width = max(place + 1 for row in rows for place, value in enumerate(row) if value is not None)
     head, *body = [tuple(map(cell_text, row[:width])) + (None,) * (width - len(row)) for row in rows]
     columns = ["" if column is None else column for column in head]
+    if columns.count("") > 1:
+        raise UserError(
+            f"{name}: its first row names {len(columns) - columns.count('')} of {width} columns; name each, and remove "
+            "what lies above the names, such as a title"
+        )
     if twice := sorted({column for column in columns if columns.count(column) > 1}):
         raise UserError(f"{name}: has column {', '.join(map(repr, twice))} twice; give each another name")
     values = [[row[place] for row in body] for place in range(width)]

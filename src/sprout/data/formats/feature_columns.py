@@ -1,6 +1,7 @@
 """The columns of a table as features: numbers as they are, categories one-hot, and where an entry is empty."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.data.formats.csv_file import NO_ROWS
-from sprout.data.formats.labels import NO_LABEL
+from sprout.data.formats.labels import NO_LABEL, NUMBER
 from sprout.data.formats.text_table import TextTable
 from sprout.data.formats.values import as_float32, as_text, floats, trimmed
 from sprout.data.listing import Array, Faults
@@ -18,8 +19,18 @@ MAX_CATEGORIES = 100
 """A text column with more distinct values is not a category."""
 MAX_COUNTED = 10_000
 """Distinct values are counted up to this number."""
+FEW = 20
+"""So many distinct texts are a category, whatever they look like."""
+WRITTEN_OUT = re.compile(r"[€$£¥#]? ?[+-]?[0-9][0-9.,:/ '’TZ+-]*( ?[%€$£¥°]| [A-Za-z]{1,4})?")
+"""A number or a time with signs in it: $1,200.50, 5%, 12 kg, 2024-05-01, 10:30."""
+DATE = re.compile(
+    r".*\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b.*\b(19|20)[0-9]{2}\b.*", re.IGNORECASE | re.DOTALL
+)
+"""A date with the name of a month: May 1, 2024."""
 BOOLEANS = {"false": 0.0, "true": 1.0}
-EMPTY_WORDS = pa.array(NO_LABEL)
+UNKNOWN = "?"
+"""What stands for a missing entry in the tables of UCI and Weka."""
+EMPTY_WORDS = pa.array((*NO_LABEL, UNKNOWN))
 """What stands in a column of numbers where one is missing."""
 
 
@@ -51,6 +62,11 @@ class Survey:
         if len(self.values) < MAX_COUNTED:
             self.values.update(column.unique().drop_null().to_pylist())
 
+    @property
+    def is_written_out(self) -> bool:
+        """Whether most entries are numbers or times with signs in them, and not just a few different ones."""
+        return 2 * self.numbers <= self.filled - self.words and is_written_out(self.values)
+
     def feature(self, *, fill: bool) -> "Feature":
         """Return how the column becomes numbers.
 
@@ -76,6 +92,12 @@ class Survey:
                 f"accepted: numbers, or at most {MAX_CATEGORIES} distinct values; leave it out of `columns`"
             )
         return Feature(self.name, sorted(self.values), empty)
+
+
+def is_written_out(values: Collection[str]) -> bool:
+    """Whether most of these distinct texts are numbers or times with signs in them, and there are many."""
+    written = [value for value in values if WRITTEN_OUT.fullmatch(value) or DATE.fullmatch(value)]
+    return len(values) > FEW and 2 * sum(not NUMBER.fullmatch(value) for value in written) > len(values)
 
 
 @dataclass(frozen=True)

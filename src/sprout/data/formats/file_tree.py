@@ -1,22 +1,24 @@
-"""Files under a data folder: found by walking it or by name, never outside of it."""
+"""Files under a data folder, found by walking it, never outside of it."""
 
 import os
-import stat
-import unicodedata
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
 from pathlib import Path
 
 from sprout.data.hub_cache import link_boundary
 from sprout.runtime.errors import UserError
 
 SHOWN = 8
-IGNORED = ("__macosx", "thumbs.db", "desktop.ini", "_success")
+IGNORED = {
+    *("__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "__pycache__", "lost+found"),
+    *("@eadir", "$recycle.bin", "system volume information", "_success"),
+}
+"""What systems, file managers and network drives leave in folders, in lower case."""
 DOCUMENTS = {
     *(".csv", ".htm", ".html", ".json", ".jsonl", ".md", ".parquet", ".pdf", ".tsv", ".txt", ".xls", ".xlsx", ".xml"),
-    *(".yaml", ".yml"),
+    *(".yaml", ".yml", ".cache", ".doc", ".docx", ".ipynb", ".log", ".m", ".mat", ".names", ".npy", ".npz", ".py"),
+    *(".rst", ".sh", ".toml", ".url"),
 }
-"""Endings of files that describe the images beside them."""
+"""Endings of files that describe the images beside them, or were computed from them."""
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".pgm", ".ppm"),
 )
@@ -52,12 +54,16 @@ def visible_entries(folder: str) -> list[Entry]:
     Raises:
         UserError: the folder cannot be read.
     """
+    return sorted(unsorted_entries(folder), key=lambda entry: os.fsencode(entry.name))
+
+
+def unsorted_entries(folder: str) -> Iterator[Entry]:
+    """Yield what `visible_entries` returns, as the system lists it; errors as there."""
     try:
         with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in IGNORED]
+            yield from (entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in IGNORED)
     except OSError as error:
         raise UserError(f"{readable(folder)}: this folder cannot be read ({error.strerror})") from None
-    return sorted(visible, key=lambda entry: os.fsencode(entry.name))
 
 
 def is_folder(entry: Entry) -> bool:
@@ -73,7 +79,21 @@ def is_text(name: str) -> bool:
 def is_document(name: str) -> bool:
     """Whether a file describes the images beside it, judging by its name."""
     stem, suffix = os.path.splitext(name.lower())
-    return suffix in DOCUMENTS or (not suffix and stem in ("license", "readme", "copying"))
+    return suffix in DOCUMENTS or (not suffix and stem in ("license", "readme", "copying", "index"))
+
+
+def holds_documents_alone(folder: str) -> bool:
+    """Whether there are files in a folder, at any depth, and all of them are documents."""
+    found, folders = False, [folder]
+    while folders:
+        for entry in unsorted_entries(folders.pop()):
+            if is_folder(entry):
+                folders.append(entry.path)
+            elif not is_document(entry.name):
+                return False
+            else:
+                found = True
+    return found
 
 
 def readable(path: str) -> str:
@@ -117,86 +137,3 @@ def link_fault(root: str, path: str) -> str | None:
     if os.path.isdir(target):
         return f"a link to a folder, which is not followed; {COPY}"
     return None if os.path.isfile(target) else "not a regular file"
-
-
-class Finder:
-    """Finds the image files that a table names: by their path, or by a name or stem that only one file has."""
-
-    def __init__(self, root: Path, base: str) -> None:
-        """Prepare to find files.
-
-        Args:
-            root: the data folder.
-            base: the folder, relative to the root, that the paths are relative to.
-        """
-        self.root, self.base = os.path.realpath(root), base
-        # Millions of files lie in few folders, and only a folder can be a link unnoticed.
-        self.is_inside = lru_cache(maxsize=100_000)(self.is_folder_inside)
-
-    def find(self, name: str | None, *, by_name: bool = True) -> tuple[str, str | None]:
-        """Return a path relative to the root as the file system spells it, and its fault; "" where there is one.
-
-        Args:
-            name: a path relative to the base, or what `search` takes.
-            by_name: whether to search all folders where no file has this path.
-        """
-        if not name:
-            return "", "no path"
-        if os.path.isabs(name):
-            return "", "an absolute path; paths are relative to the table's folder"
-        path = os.path.normpath(os.path.join(self.base, name))
-        if path == ".." or path.startswith("../"):
-            return "", "a path that leads out of the data folder"
-        spelled = self.spelled(path)
-        if spelled is None:
-            # A table from Windows; on this system a name may contain backslashes.
-            if "\\" in name:
-                return self.find(name.replace("\\", "/"), by_name=by_name)
-            return self.search(name) if by_name else ("", "no such file")
-        path, mode = spelled
-        if not self.is_inside(os.path.dirname(path)):
-            return "", "a path that leads out of the data folder through a link"
-        if stat.S_ISLNK(mode):
-            fault = link_fault(self.root, os.path.join(self.root, path))
-        else:
-            fault = None if stat.S_ISREG(mode) else "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-        return ("" if fault else path), fault
-
-    def search(self, name: str) -> tuple[str, str | None]:
-        """As `find`, for the end of a path, with or without the suffix: the only file that has it."""
-        end = unicodedata.normalize("NFC", os.path.normpath(name))
-        base = os.path.basename(end)
-        known = {*self.by_stem.get(base, ()), *self.by_stem.get(os.path.splitext(base)[0], ())}
-        found = sorted(path for path in known if has_end(path, end) or has_end(os.path.splitext(path)[0], end))
-        if len(found) > 1:
-            return "", f"several files have this name: {found[0]}, {found[1]}" + (", …" if len(found) > 2 else "")
-        return (found[0], None) if found else ("", "no such file")
-
-    @cached_property
-    def by_stem(self) -> dict[str, list[str]]:
-        """The files under the root by their names without suffix, relative to it; no documents and no faulty ones."""
-        found: dict[str, list[str]] = {}
-        for path, fault in walk(self.root, len(self.root.rstrip("/")) + 1, visible_entries(self.root)):
-            if fault is None and not is_document(os.path.basename(path)):
-                stem = os.path.splitext(os.path.basename(path))[0]
-                found.setdefault(unicodedata.normalize("NFC", stem), []).append(path)
-        return found
-
-    def spelled(self, path: str) -> tuple[str, int] | None:
-        """Return the path and its mode in the Unicode normal form that the file system uses; None if there is none."""
-        forms = [path] if path.isascii() else [path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))]
-        for spelling in forms:
-            try:
-                return spelling, os.lstat(f"{self.root}/{spelling}").st_mode
-            except (OSError, ValueError):  # ValueError: a null byte in the name
-                continue
-        return None
-
-    def is_folder_inside(self, folder: str) -> bool:
-        """Whether a folder lies under the root once links are followed."""
-        return contains(link_boundary(self.root), os.path.realpath(os.path.join(self.root, folder)))
-
-
-def has_end(path: str, end: str) -> bool:
-    """Whether a path ends with this name, or with these folders and this name."""
-    return f"/{unicodedata.normalize('NFC', path)}".endswith(f"/{end}")

@@ -19,11 +19,26 @@ SPLIT_WORDS = {
     "evaluation": "test",
     "unlabelled": "unlabelled",
     "unlabeled": "unlabelled",
+    "unsup": "unlabelled",
+    "unsupervised": "unlabelled",
+    "nolabel": "unlabelled",
     "pred": "unlabelled",
+    "labelled": "train",
+    "labeled": "train",
 }
 """A word in a folder's name → the split that it stands for."""
-PHRASES: dict[tuple[str, ...], str] = {("public", "test"): "val", ("private", "test"): "test"}
-"""How competitions name the test split that they publish, and the one by which they judge."""
+PHRASES: dict[tuple[str, ...], str] = {
+    ("public", "test"): "val",
+    ("private", "test"): "test",
+    ("no", "label"): "unlabelled",
+    ("no", "labels"): "unlabelled",
+    ("not", "labelled"): "unlabelled",
+    ("not", "labeled"): "unlabelled",
+}
+"""How competitions name the test split that they publish, and the one by which they judge; and how tools for
+annotation name what nobody has labelled."""
+VARIANTS = {"mini", "small", "tiny", "large", "full", "clean", "cleaned", "raw", "resized", "cropped", "new", "orig"}
+"""Words by which a split differs from another version of it: train_mini."""
 PART_WORDS = {"part", "batch", "chunk", "shard", "fold", "volume", "vol", "subset", "blobs", "snapshots"}
 """Words by which a data set is divided for size or by measurement, not by class."""
 THINGS = {
@@ -38,6 +53,10 @@ TARGETS = {
 """Words for what is learned of each image in other tasks than classification."""
 PART = re.compile(r"[-_.]?\d+-of-\d+(-[0-9a-f]{16})?$")
 """How Hugging Face numbers the files of a table: train-00000-of-00002, once with a checksum."""
+DATE = re.compile(r"(19|20)\d\d[-_. ]?\d\d([-_. ]?\d\d)?|\d\d[-_. ]\d\d[-_. ](19|20)\d\d")
+"""A month or a day, such as 2024-05 and 31.05.2024."""
+SIZE = re.compile(r"\d+ ?[xX×]( ?\d+)?( ?px)?|\d+ ?px")
+"""The size of images, or a magnification: 64x64, 100px, 40X."""
 WORD = re.compile(r"[^\W\d_]+|\d+")
 CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 JOINED = re.compile(rf"({'|'.join(sorted(SPLIT_WORDS, key=len, reverse=True))})(set|data|images|imgs)")
@@ -67,9 +86,18 @@ def split_of(name: str, shared: Collection[str] = ()) -> str | None:
     if tuple(words) in PHRASES:
         return PHRASES[tuple(words)]
     splits = [word for word in words if word in SPLIT_WORDS]
-    if len(splits) != 1 or not all(is_filler(word) or word in shared for word in words if word != splits[0]):
+    others = [word for word in words if word not in splits]
+    if not all(is_filler(word) or word in shared or word in VARIANTS for word in others):
         return None
-    return SPLIT_WORDS[splits[0]]
+    meant = {SPLIT_WORDS[word] for word in splits}
+    return "unlabelled" if len(meant) == 2 and "unlabelled" in meant else meant.pop() if len(splits) == 1 else None
+
+
+def split_of_question(column: str) -> tuple[str, str] | None:
+    """Return the splits of rows where a column such as `is_valid` is true, and where it is false; None for others."""
+    first, *rest = words_of(column) or [""]
+    split = split_of(" ".join(rest)) if first == "is" and rest[:1] != ["labelled"] and rest[:1] != ["labeled"] else None
+    return (split, "test" if split == "train" else "train") if split not in (None, "unlabelled") else None
 
 
 def split_of_path(file: str) -> str | None:
@@ -96,9 +124,9 @@ def splits_of(names: Collection[str]) -> dict[str, str] | None:
 
 
 def are_parts(names: Collection[str]) -> bool:
-    """Whether all of these folders that lie side by side are parts: part_1 and part_2, images_001 and images_002."""
+    """Whether all of these folders that lie side by side are parts: part_1 and part_2, or days."""
     shared = shared_words(names)
-    return bool(names) and all(is_part(words_of(name), shared) for name in names)
+    return bool(names) and all(is_part(words_of(name), shared) or DATE.fullmatch(name) for name in names)
 
 
 def is_part(words: list[str], shared: Collection[str]) -> bool:
@@ -125,11 +153,21 @@ def says_nothing(name: str) -> bool:
     return bool(known) and all(word.isdecimal() or word in known for word in words)
 
 
+def tells_apart(name: str) -> bool:
+    """Whether the name of a folder within another may be a class, a person or a place, not only a day or a size."""
+    return not (says_nothing(name) or DATE.fullmatch(name) or SIZE.fullmatch(name))
+
+
+def are_targets(name: str) -> bool:
+    """Whether a folder holds masks, boxes and the like, judging by its name."""
+    words = set(words_of(name))
+    return bool(words & TARGETS) and words <= TARGETS | THINGS
+
+
 def hold_targets(names: Collection[str]) -> bool:
     """Whether these folders that lie side by side are images and their masks, boxes and the like, not classes."""
     several = [words_of(name) for name in names]
-    targets = [words for words in several if set(words) & TARGETS and set(words) <= TARGETS | THINGS]
-    return bool(targets) and any(words and set(words) <= THINGS for words in several)
+    return any(map(are_targets, names)) and any(words and set(words) <= THINGS for words in several)
 
 
 def splits_among(names: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sprout.data.formats.folder_names import SPLIT_WORDS, split_of
+from sprout.data.formats.folder_names import SPLIT_WORDS, split_of, split_of_question
 from sprout.data.listing import Array, Faults
 
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
@@ -54,9 +54,18 @@ def class_names(labels: pa.Array, classes: Sequence[str] | None) -> tuple[pa.Arr
     return names, {row: f"label {label!r} is none of the classes {accepted}" for row, label in unknown.items()}
 
 
-def split_names(texts: pa.Array) -> tuple[pa.Array, Faults]:
-    """Return a table's splits: (N,) string → (N,) one of `SPLITS`, null if empty or unknown; and the faults."""
+def split_names(texts: pa.Array, column: str) -> tuple[pa.Array, Faults]:
+    """Return a table's splits: (N,) string → (N,) one of `SPLITS`, null if empty or unknown; and the faults.
+
+    Args:
+        texts: the entries.
+        column: its name; in `is_valid`, true is val and false is train.
+    """
     distinct = texts.unique().drop_null().to_pylist()
+    if answers := split_of_question(column):
+        meaning = dict.fromkeys(ONE, answers[0]) | dict.fromkeys(ZERO, answers[1])
+        splits, unknown = translate(texts, meaning)
+        return splits, {row: f"column {column!r} has {text!r}; 0 or 1 is needed" for row, text in unknown.items()}
     meaning = {text: split for text in distinct if (split := split_of(text))}
     if set(distinct) <= set(NUMBERED_SPLITS):
         meaning = NUMBERED_SPLITS

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from sprout.config.formats import Paths
 from sprout.data.formats.embedded_images import write_images
-from sprout.data.formats.file_tree import Finder, is_document, readable, visible_entries, walk
+from sprout.data.formats.file_tree import is_document, readable, visible_entries, walk
+from sprout.data.formats.finder import Finder
 from sprout.data.formats.folder_names import shared_words, split_of, split_of_path, table_stem
 from sprout.data.formats.joined_table import open_tables
 from sprout.data.formats.labels import (
@@ -46,7 +47,7 @@ class Rows(NamedTuple):
     names: pa.Array
     """(N,) string: table and number of the row."""
     splits: pa.Array
-    """(N,) string: what the folders of a file say, or the names of the tables that hold the images."""
+    """(N,) string: what the folders of a file say, or the names of the tables."""
     faults: Faults
     """Of the files."""
 
@@ -182,7 +183,7 @@ def labels_of(rows: Rows, settings: Paths) -> tuple[pa.Array | None, Faults]:
 
 def splits_of_rows(rows: Rows, settings: Paths, labels: pa.Array | None) -> tuple[pa.Array | None, Faults, list[str]]:
     """Return the split of each row, null where it is to be drawn, None where all are; the faults; and notes."""
-    splits, faults = (None, {}) if settings.split is None else split_names(rows.columns[settings.split])
+    splits, faults = (None, {}) if settings.split is None else split_names(rows.columns[settings.split], settings.split)
     if settings.folder_splits:
         splits = rows.splits if splits is None else pc.coalesce(splits, rows.splits)
     if labels is None:
@@ -211,6 +212,7 @@ def find_all(finder: Finder, paths: pa.Array) -> tuple[list[str], Faults]:
     """Return each path as the file system spells it, "" where it cannot be used, and the faults."""
     files: list[str] = []
     faults: Faults = {}
+    finder.relocate(paths.unique().to_pylist())
     starts = range(0, len(paths), CHUNK)
     for start in track(starts, "files", len(starts)):
         for path in paths[start : start + CHUNK].to_pylist():

@@ -112,7 +112,7 @@ def splits_of_rows(
         text: the columns that are no features.
     """
     if settings.split is not None:
-        return split_names(text[settings.split])
+        return split_names(text[settings.split], settings.split)
     named = table.splits()
     if not any(named):
         return None, {}

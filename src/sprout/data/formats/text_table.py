@@ -16,15 +16,16 @@ from sprout.data.formats.file_tree import locate
 from sprout.data.formats.memory_table import ROWS, MemoryTable
 from sprout.data.formats.path_list import is_path_list, open_path_list
 from sprout.data.formats.values import as_text
-from sprout.data.formats.web_dataset import is_shard_name, open_shard
-from sprout.runtime.errors import UserError, one_line
+from sprout.data.formats.web_dataset import as_entry, is_shard_name, open_shard
+from sprout.runtime.errors import UserError, listed, one_line
 from sprout.runtime.progress import track
 
 MAGIC = b"PAR1"
 """How a Parquet file begins."""
-JSON_SUFFIXES = (".jsonl", ".ndjson")
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", *JSON_SUFFIXES, *EXCEL_SUFFIXES)
-"""Endings of the names of tables; not of a WebDataset's archives."""
+LINES_SUFFIXES = (".jsonl", ".ndjson")
+JSON_SUFFIX = ".json"
+TABLE_SUFFIXES = (".csv", ".tsv", ".data", ".parquet", ".pq", *LINES_SUFFIXES, *EXCEL_SUFFIXES)
+"""Endings of the names of tables; not of a WebDataset's archives, and not .json, which is about anything."""
 IMAGE_ROWS = 256
 """Rows of a batch with images in it."""
 SHOWN = 20
@@ -70,6 +71,32 @@ def open_json_lines(path: Path, name: str) -> MemoryTable:
         raise UserError(f"{name}: not a JSON object in each line ({one_line(error)})") from None
 
 
+def open_json(path: Path, name: str) -> MemoryTable:
+    """Read a file with a list of JSON objects, whose keys are columns, or with one object from paths to labels.
+
+    Values that are lists or objects are left out.
+
+    Raises:
+        UserError: it is not that.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise UserError(f"{name}: not JSON in UTF-8 ({one_line(error)})") from None
+    if isinstance(value, dict) and not any(isinstance(each, list | dict) for each in value.values()):
+        value = [{"path": path, "label": label} for path, label in value.items()]
+    rows = value if isinstance(value, list) and all(isinstance(row, dict) for row in value) else []
+    flat = [{key: as_entry(each) for key, each in row.items() if not isinstance(each, list | dict)} for row in rows]
+    columns = list(dict.fromkeys(key for row in flat for key in row))
+    if len(columns) < 2:
+        keys = f" with the keys {listed([repr(key) for key in value])}" if isinstance(value, dict) else ""
+        raise UserError(
+            f"{name}: JSON of another shape{keys}; accepted: a list of objects with the keys path and label, or one "
+            "object from paths to labels; write it so, or as a table path,label"
+        )
+    return MemoryTable(name, pa.table({key: pa.array([row.get(key) for row in flat], pa.string()) for key in columns}))
+
+
 class TextTable(Protocol):
     """A table of any of these kinds, or several of them as one."""
 
@@ -106,8 +133,10 @@ def open_table(root: Path, file: str) -> TextTable:
         is_parquet = start.read(4) == MAGIC
     if not is_parquet and path.suffix.lower() in (".parquet", ".pq"):
         raise UserError(f"{file}: not a Parquet file; write it again, or rename it to .csv if it is one")
-    if path.suffix.lower() in JSON_SUFFIXES:
+    if path.suffix.lower() in LINES_SUFFIXES:
         return open_json_lines(path, file)
+    if path.suffix.lower() == JSON_SUFFIX:
+        return open_json(path, file)
     if not is_parquet:
         return open_csv(path, file)
     try:

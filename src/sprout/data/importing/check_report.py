@@ -12,10 +12,11 @@ from rich.table import Table
 from sprout.config.formats import Paths
 from sprout.data.formats.labels import natural_order
 from sprout.data.formats.paths import unlisted_files
+from sprout.data.importing.related_images import related_notes
 from sprout.data.importing.user_data import Scan, UserData
 from sprout.data.listing import SPLITS, Array, Files, Listing
 from sprout.data.prepare.duplicates import first_equal
-from sprout.runtime.errors import printable
+from sprout.runtime.errors import listed, printable
 
 SHOWN = 20
 MAX_CLASSES = 100
@@ -50,7 +51,7 @@ def check_report(data: UserData) -> Iterator[Table | str]:
         yield from describe_depth(scan)
         yield f"equal images: {describe_duplicates(listing, scan, scan.digests)}"
     yield from describe_faults(listing, scan)
-    yield from (f"note: {note}" for note in learning_notes(listing, scan))
+    yield from (f"note: {note}" for note in [*learning_notes(listing, scan), *related_notes(listing)])
 
 
 def unlisted_notes(data: UserData) -> Iterator[str]:
@@ -61,8 +62,10 @@ def unlisted_notes(data: UserData) -> Iterator[str]:
     if examples.root != detected.root:  # the tables hold the images
         return
     if others := unlisted_files(detected.root, examples.paths):
+        file = detected.format.file
+        tables = file if isinstance(file, str) else listed(file)
         yield (
-            f"left out: {len(others):,} files that no row of {detected.format.file} names, such as "
+            f"left out: {len(others):,} files that no row of {tables} names, such as "
             f"{printable(others[0])}; `unlisted: unlabelled` in the format makes them the unlabelled images"
         )
 

@@ -11,7 +11,8 @@ from sprout.config.formats import Arrays
 from sprout.data.formats.array_file import array_shape, open_array
 from sprout.data.formats.array_targets import class_texts
 from sprout.data.formats.folder_names import SPLIT_WORDS, is_filler, shared_words, words_of
-from sprout.data.importing.table_columns import MAX_INTEGER_CLASSES, refuse_negative
+from sprout.data.importing.detect_pixels import square_shape
+from sprout.data.importing.table_columns import MAX_INTEGER_CLASSES, ask_what_is_missing
 from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.data.listing import Array
 from sprout.runtime.errors import UserError
@@ -27,6 +28,8 @@ UNNAMED = {
     "arr_3": ("test", True),
 }
 """What arrays are that `numpy.savez` has numbered: their split, and whether they are labels."""
+MIN_IMAGE = 256
+"""Features that may be the pixels of an image, if they are as many as a square one has."""
 RENAME = "rename them to x_train, y_train, x_val, y_val, x_test, y_test, or images and labels"
 
 
@@ -82,11 +85,22 @@ def detect_arrays(root: Path, file: str, arrays: dict[str, str], columns: Column
     if unused := [name for name in arrays if name not in chosen.values()]:
         notes.append(f"not used: {', '.join(unused)}")
     settings = {key: arrays[name] for key, name in chosen.items()}
+    notes += flat_notes(root, settings["train"])
     if "train_labels" not in chosen:
         return array_format(settings), notes
     number = learns_number(root, chosen["train_labels"], settings, columns)
     notes.append(f"learned: {'numbers' if number else 'classes'}")
     return array_format(settings, number=number, missing=columns.missing), notes
+
+
+def flat_notes(root: Path, name: str) -> list[str]:
+    """Return that rows of bytes may be images, if a square one has so many."""
+    shape = array_shape(root, name)
+    image = square_shape(shape[1]) if len(shape) == 2 and shape[1] >= MIN_IMAGE else None
+    if image is None:
+        return []
+    axes = ", ".join(map(str, image if image[2] > 1 else image[:2]))
+    return [f"{shape[1]} features; if each row is an image, save the array as images: x.reshape(-1, {axes})"]
 
 
 def keys_of(file: str, arrays: Mapping[str, str]) -> dict[str, str]:
@@ -181,7 +195,7 @@ def learns_number(root: Path, name: str, settings: Mapping[str, str], columns: C
     if are_numbers(labels, features=len(array_shape(root, settings["train"])) == 2):
         return True
     if columns.missing is None:
-        refuse_negative(class_texts(labels, name).unique().drop_null().to_pylist(), name, name)
+        ask_what_is_missing(class_texts(labels, name).unique().drop_null().to_pylist(), name, name)
     return False
 
 

@@ -5,13 +5,14 @@ import re
 from sprout.config.formats import Table
 from sprout.data.formats.joined_table import described
 from sprout.data.formats.labels import NO_LABEL
-from sprout.data.formats.pixel_file import LABELS
+from sprout.data.importing.split_columns import is_fold, split_column
 from sprout.data.importing.table_columns import (
     MAX_INTEGER_CLASSES,
+    TARGET_COLUMNS,
+    ask_what_is_missing,
     group_notes,
     is_number,
-    refuse_negative,
-    split_column,
+    refuse_written_out,
     unusable_features,
 )
 from sprout.data.importing.table_sample import Columns, Notes, TableSample
@@ -39,18 +40,29 @@ def features_format(
     """
     file, (split, notes) = described(files), split_column(sample)
     target, group = columns.target, columns.group
-    last = next(name for name in reversed(sample.text) if name not in (split, group))
-    learned = target or sample.column_named(LABELS) or last
+    if len(sample.text) == 1:
+        raise UserError(
+            f"{file}: a single column, {next(iter(sample.text))!r}; separate columns by commas, semicolons or tabs"
+        )
+    given = [name for name in sample.text if name in (target, split) or not is_fold(name)]
+    named = [name for name in given if name and name not in (split, group) and sample.values(name)]
+    if not named:
+        raise UserError(f"{file}: no column has a name and entries; name them in the first line")
+    last = named[-1]
+    learned = target or sample.column_named(TARGET_COLUMNS) or last
     number = is_number(sample.table, learned, columns.missing) if kind is None else kind == "number"
     if learned == last and target is None and not number:
         refuse_many_classes(sample, file, learned)
+    if kind is None and not number:
+        refuse_written_out(sample, file, learned)
     if kind is None and columns.missing is None:
-        refuse_negative(sample.values(learned), f"{file}: column {learned!r}", learned)
-    rest = [name for name in sample.text if name not in (learned, split, group)]
+        ask_what_is_missing(sample.values(learned), f"{file}: column {learned!r}", learned)
+    rest = [name for name in given if name not in (learned, split, group)]
     left_out = unusable_features(sample, rest)
     kept = tuple(name for name in rest if name not in left_out)
     if not kept:
-        raise UserError(f"{file}: no column can be a feature beside the target {learned!r}; add some")
+        why = "".join(f"; {note}" for note in left_out_notes(left_out))
+        raise UserError(f"{file}: no column can be a feature beside the target {learned!r}{why}; add some")
     why = whole_numbers_hint(sample, learned, number=number) if kind is None else ""
     hint = "; choose another with --target COLUMN" if target is None and rest else ""
     learned_as = "a number" if number else "a class"
@@ -63,7 +75,7 @@ def features_format(
         target=learned,
         number=number,
         missing=columns.missing,
-        columns=kept if left_out else None,
+        columns=kept if len(kept) < len(sample.text) - len({learned, split, group} - {None}) else None,
         empty="median",
         split=split,
         group=group,
@@ -96,8 +108,9 @@ def whole_numbers_hint(sample: TableSample, column: str, *, number: bool) -> str
     return f", as it has {count} (else --target {other})"
 
 
-def left_out_notes(columns: list[str]) -> Notes:
+def left_out_notes(columns: dict[str, str]) -> Notes:
     """Return which columns are not used as features, and why."""
-    if not columns:
-        return []
-    return [f"left out, because they identify rows, hold free text or are empty: {', '.join(map(repr, columns))}"]
+    by_reason: dict[str, list[str]] = {}
+    for name, why in columns.items():
+        by_reason.setdefault(why, []).append(repr(name))
+    return [f"left out: {', '.join(names)} ({why})" for why, names in by_reason.items()]

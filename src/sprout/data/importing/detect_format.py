@@ -16,17 +16,20 @@ from sprout.data.formats.archive import unpack
 from sprout.data.formats.array_file import SEVERAL, array_names, is_array_file
 from sprout.data.formats.excel import EXCEL_SUFFIXES
 from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Entry, is_document, is_folder, is_text, visible_entries, walk
+from sprout.data.formats.folder_contents import top_entries
+from sprout.data.formats.folder_layout import has_classes
 from sprout.data.formats.folder_names import splits_of
-from sprout.data.formats.folders import has_classes, top_entries
 from sprout.data.formats.idx import is_idx
 from sprout.data.formats.names import likely_pattern
+from sprout.data.formats.text_table import JSON_SUFFIX
 from sprout.data.formats.web_dataset import is_shard
 from sprout.data.hub_cache import snapshot_of
 from sprout.data.importing.detect_arrays import array_format, detect_arrays
 from sprout.data.importing.detect_shards import find_shards
-from sprout.data.importing.detect_table_folder import detect_tables, tables_among, tables_in
+from sprout.data.importing.detect_table_folder import detect_tables, tables_among, tables_in, tables_with_labels
 from sprout.data.importing.detect_tables import detect_table
 from sprout.data.importing.table_sample import GUIDE, UNSAID, Columns
+from sprout.data.importing.unread import LISTS, list_notes, lists_beside, refuse_unread, refuse_unread_file
 from sprout.runtime.errors import UserError, listed
 
 SAMPLE_FILES = 100_000
@@ -35,8 +38,6 @@ ACCEPTED = (
     "class folders, a table of paths, of pixels or of features (CSV, Parquet, Excel), arrays (.npz, .npy, idx, .mat), "
     "or an archive of them"
 )
-LIST_SUFFIXES = (".txt", ".json", ".xml", ".mat")
-"""Endings of files that may say what images show, and are not read."""
 MAGIC = {b"PAR1": "table", b"\x93NUM": "npy"}
 """The first bytes of some kinds of files."""
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -116,6 +117,7 @@ def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:
     """Detect the format of a single file, by its content."""
     with path.open("rb") as file:
         start = file.read(4096)
+    refuse_unread_file(path)
     if path.suffix in SEVERAL:
         arrays = {name: f"{path.name}:{name}" for name in array_names(path)}
         return detect_arrays(path.parent, path.name, arrays, columns)
@@ -146,14 +148,29 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
         return detect_arrays(root, str(root), dict(arrays_of_folder(root, arrays)), columns)
     if shards := find_shards(root):
         return detect_table(root, shards, columns)
-    classes = has_classes(root)
+    try:
+        classes = has_classes(root)
+    except UserError:
+        if not tables_with_labels(root, tables, columns):
+            raise
+        return detect_tables(root, tables, columns, None, images=True)
     if classes and columns == UNSAID and (not tables or splits_of([entry.name for entry in folders])):
-        return FOLDERS, [f"{file} is not read: the folders define labels and splits" for file in tables]
+        refuse_unread(root)
+        unread = [f"{file} is not read: the folders define labels and splits" for file in tables]
+        return FOLDERS, [*unread, *list_notes(root)]
     tables = tables or tables_in(root, folders)
+    if not tables and not classes:
+        lists = [str(file) for file in files if file.suffix == JSON_SUFFIX]
+        tables = lists if tables_with_labels(root, lists, columns) else []
     if not tables:
-        refuse_other_lists(root, entries, classes=classes)
-        return FOLDERS, [] if classes else pattern_notes(root)
-    images = bool(folders) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
+        refuse_documents(root, entries)
+        refuse_unread(root)
+        if not classes:
+            refuse_lists(root)
+        return FOLDERS, list_notes(root) if classes else pattern_notes(root)
+    images = bool(folders or arrays) or any(entry.is_file() and not is_document(entry.name) for entry in entries)
+    if images:
+        refuse_unread(root)
     return detect_tables(root, tables, columns, FOLDERS if classes else None, images=images)
 
 
@@ -165,17 +182,24 @@ def pattern_notes(root: Path) -> list[str]:
     return [f"the names may tell their classes; if so: --pattern '{pattern}'"] if pattern else []
 
 
-def refuse_other_lists(root: Path, entries: list[Entry], *, classes: bool) -> None:
+def refuse_documents(root: Path, entries: list[Entry]) -> None:
+    """Refuse a folder in which only documents lie.
+
+    Raises:
+        UserError: it is one.
+    """
+    lists = [entry.name for entry in entries if Path(entry.name.lower()).suffix in LISTS]
+    if lists and all(entry.is_file() and is_document(entry.name) for entry in entries):
+        raise UserError(f"{root}: no data here, only {listed(lists)}; accepted: {ACCEPTED}; see {GUIDE}")
+
+
+def refuse_lists(root: Path) -> None:
     """Refuse images without classes beside a file that may well say what they show.
 
     Raises:
         UserError: there is one.
     """
-    lists = [entry.name for entry in entries if entry.is_file() and Path(entry.name.lower()).suffix in LIST_SUFFIXES]
-    if lists and all(entry.is_file() and is_document(entry.name) for entry in entries):
-        raise UserError(f"{root}: no data here, only {listed(lists)}; accepted: {ACCEPTED}; see {GUIDE}")
-    lists = [name for name in lists if not Path(name.lower()).stem.startswith(("readme", "license"))]
-    if lists and not classes:
+    if lists := lists_beside(root):
         raise UserError(
             f"{root}: the images are in no class folders, and what lies beside them is not read: {listed(lists)}. If "
             f"their labels are in there, write them as a table path,label, see {GUIDE}. To learn without labels, name "

@@ -3,19 +3,23 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from sprout.config.formats import Paths
 from sprout.data.formats.joined_table import described
-from sprout.data.formats.labels import NO_LABEL
+from sprout.data.formats.labels import NO_LABEL, target_text
+from sprout.data.formats.values import floats
 from sprout.data.importing.class_list import class_list
+from sprout.data.importing.split_columns import is_fold, split_column
 from sprout.data.importing.table_columns import (
     LABEL_COLUMNS,
+    MAX_INTEGER_CLASSES,
     MINUS_ONE,
     ROW_COLUMNS,
+    ask_what_is_missing,
     group_notes,
     one_hot_columns,
-    refuse_negative,
     several_classes,
-    split_column,
 )
 from sprout.data.importing.table_sample import Columns, Notes, TableSample
 from sprout.runtime.errors import UserError, listed
@@ -40,16 +44,26 @@ def paths_format(
     file, (split, notes) = described(files), split_column(sample)
     group = columns.group
     rest = [name for name in sample.text if name not in (path, split, group) and name.lower() not in ROW_COLUMNS]
+    rest = [name for name in rest if name == columns.target or not is_fold(name)]
+    others = [name for name in rest if sample.names_images(name) and name != columns.target]
+    rest = [name for name in rest if name not in others]
     label = columns.target or label_column(sample, file, rest)
     classes = sample.table.classes.get(label) if isinstance(label, str) else None
     # With named classes, Hugging Face writes -1 where an example has none.
     missing = columns.missing or (MINUS_ONE if classes else None)
+    if isinstance(label, str) and kind is None:
+        refuse_numbers(sample, file, label)
     if isinstance(label, str) and kind is None and missing is None:
-        refuse_negative(sample.values(label), f"{file}: column {label!r}", label)
+        ask_what_is_missing(sample.values(label), f"{file}: column {label!r}", label)
     if isinstance(label, str) and kind is None and classes is None:
         named = named_classes(sample, root, label, missing)
         classes, notes = named[0], [*named[1], *notes]
     notes = [f"images: column {path!r}", label_note(label), *notes, *group_notes(sample, group, label, rest)]
+    notes += [
+        f"column {name!r} names images, too, which are not read; to learn from them as well, write a row for each "
+        "image, and a column `group` with what both belong to"
+        for name in others
+    ]
     settings = Paths(
         kind="paths",
         file=files,
@@ -98,6 +112,22 @@ def label_column(sample: TableSample, file: str, columns: Sequence[str]) -> str 
             f"what can be learned. If these are names of single classes: --target {chosen}"
         )
     return chosen
+
+
+def refuse_numbers(sample: TableSample, file: str, column: str) -> None:
+    """Ask whether the label is a number to learn: fractions, or many whole numbers in a column of no usual name.
+
+    Raises:
+        UserError: it is, judging by the values.
+    """
+    values, valid = floats(target_text(pa.array(sample.values(column))).drop_null())
+    fractions = bool((values % 1 != 0).any())
+    many = len(values) > MAX_INTEGER_CLASSES and column != sample.column_named(LABEL_COLUMNS)
+    if valid.all() and (fractions or many):
+        raise UserError(
+            f"{file}: column {column!r} has {len(values)} different numbers, such as {values[0]:g}; of images, only "
+            f"classes are learned. If each of these numbers is a class: --target {column}=class"
+        )
 
 
 def label_note(label: str | tuple[str, ...] | None) -> str:

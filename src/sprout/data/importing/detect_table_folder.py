@@ -9,14 +9,12 @@ from sprout.data.formats.path_list import LIST_SUFFIX, is_path_list
 from sprout.data.formats.text_table import TABLE_SUFFIXES
 from sprout.data.importing.detect_pixels import detect_train_test_pair
 from sprout.data.importing.detect_tables import detect_table
-from sprout.data.importing.split_tables import SplitTables, detect_split_tables, find_split_tables
+from sprout.data.importing.split_tables import Tables, alike_splits, detect_split_tables, files_of, find_split_tables
 from sprout.data.importing.table_sample import GUIDE, Columns
 from sprout.runtime.errors import UserError, listed
 
 MAX_LISTS = 20
 """With more texts in a folder, each describes an image."""
-Tables = str | SplitTables
-"""A table, or several that are one data set."""
 
 
 def detect_tables(
@@ -42,9 +40,11 @@ def detect_tables(
     if not images and len(tables) == 1:
         return detect(root, tables[0], columns)
     labelled = tables_with_labels(root, tables, columns)
+    if len(labelled) > 1:
+        labelled = alike_splits(labelled)
     if len(labelled) == 1:
         ((chosen, (detected, notes)),) = labelled.items()
-        rest = [name for name in names if name not in (chosen.files if isinstance(chosen, SplitTables) else [chosen])]
+        rest = [name for name in names if name not in files_of(chosen)]
         return detected, [*notes, *([f"not read: {listed(rest)}"] if rest else [])]
     if folders and not labelled:
         return folders, [f"{listed(names)}: not read; to use a table: --from {root / names[0]}"]
@@ -64,9 +64,9 @@ def detect_tables(
 
 def detect(root: Path, tables: Tables, columns: Columns) -> tuple[Format, list[str]]:
     """Detect the format of a table, or of several."""
-    if isinstance(tables, SplitTables):
-        return detect_split_tables(root, tables, columns)
-    return detect_table(root, tables, columns)
+    if isinstance(tables, str):
+        return detect_table(root, tables, columns)
+    return detect_split_tables(root, tables, columns)
 
 
 def tables_with_labels(

@@ -1,9 +1,10 @@
 """Tables side by side that are one data set: train.csv beside test.csv, or the parts of a table."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from sprout.config.formats import Format, Table
+from sprout.config.formats import Format, Paths, Table
 from sprout.data.formats.folder_names import SPLIT_WORDS, are_parts, shared_words, split_of, table_stem, words_of
 from sprout.data.formats.joined_table import open_tables
 from sprout.data.formats.text_table import open_table
@@ -22,6 +23,15 @@ class SplitTables(NamedTuple):
     """Relative to the data's folder; the first one has all columns."""
     target: str | None
     """The column that only some of them have: the label or number to learn."""
+
+
+Tables = str | SplitTables
+"""A table, or several that are one data set."""
+
+
+def files_of(tables: Tables) -> tuple[str, ...]:
+    """Return the names of the tables."""
+    return (tables,) if isinstance(tables, str) else tables.files
 
 
 def find_split_tables(root: Path, names: list[str]) -> SplitTables | None:
@@ -82,3 +92,18 @@ def detect_split_tables(root: Path, tables: SplitTables, columns: Columns) -> tu
     if isinstance(detected, Table) and detected.number:
         return detected, [*notes, f"{alone}, without {target!r}"]
     return detect_table(root, tables.files, columns)
+
+
+def alike_splits(labelled: dict[Tables, tuple[Format, list[str]]]) -> dict[Tables, tuple[Format, list[str]]]:
+    """Return one format of tables of images whose names are splits and that differ in columns that are not read.
+
+    Args:
+        labelled: the format of each table; returned as it is where they do not fit each other.
+    """
+    files = tuple(ordered([name for name in labelled if isinstance(name, str)]))
+    formats = [each for name in files if isinstance(each := labelled[name][0], Paths) and each.split is None]
+    alike = {replace(each, file="any") for each in formats}
+    if len(formats) < len(labelled) or len(alike) != 1:
+        return labelled
+    notes = [f"splits: the names of the tables {listed(files)}", *labelled[files[0]][1]]
+    return {SplitTables(files, None): (replace(alike.pop(), file=files), notes)}

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sprout.data.formats.feature_columns import Survey, entries_of
-from sprout.data.formats.file_tree import Finder
-from sprout.data.formats.folder_names import SPLIT_WORDS, split_of
-from sprout.data.formats.labels import NO_LABEL, NUMBERED_SPLITS, ONE, ZERO, target_text
+from sprout.data.formats.feature_columns import UNKNOWN, Survey, entries_of, is_written_out
+from sprout.data.formats.finder import Finder
+from sprout.data.formats.folder_names import words_of
+from sprout.data.formats.labels import NO_LABEL, ONE, ZERO, target_text
 from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import TextTable, text_columns
 from sprout.data.formats.values import floats, trimmed
@@ -22,14 +22,20 @@ PATH_COLUMNS = (
     *("path", "file", "filename", "image", "filepath", "imagepath", "img", "imagefile", "filepaths", "imagename"),
     *("imageid", "imgid", "photo", "picture", "name", "id"),
 )
-SPLIT_COLUMNS = ("split", "set", "subset", "usage", "dataset", "partition", "phase", "fold")
 GROUP_COLUMNS = tuple(
-    what + ending for what in ("patient", "subject", "person", "lesion", "case", "group") for ending in ("id", "")
+    what + ending
+    for what in ("patient", "subject", "person", "participant", "individual", "donor", "lesion", "case", "group")
+    for ending in ("id", "")
 )
+TARGET_COLUMNS = (*LABELS, "labels", "diagnosis", "species")
+"""Usual names of a target in a table of features, the most usual first."""
 LABEL_COLUMNS = (
     *(*LABELS, "labels", "cls", "classname", "labelname", "classlabel", "category", "diagnosis", "dx", "species"),
+    *("classid", "choice"),
 )
 """Usual names of a label's column in a table of images, the most usual first."""
+NAMING = {"id", "uid", "image", "img", "file", "filename", "photo", "picture", "scan", "slide", "name"}
+"""Words of a column that may name images without their suffix, such as isic_id and image_code."""
 ROW_COLUMNS = ("id", "index", "row", "no", "unnamed: 0", "")
 """Columns that only identify the row."""
 ID_NAME = re.compile(r".*([a-z0-9](ID|Id)|[ _-](id|Id|ID))")
@@ -55,7 +61,9 @@ def path_column(sample: TableSample, root: Path, file: str) -> str | None:
     problem = None
     for column in sorted(sample.text, key=lambda name: (name != usual, not sample.names_images(name))):
         values, images = sample.values(column), sample.names_images(column)
-        by_name = images or (column == usual and sample.is_unique(column))
+        naming = column == usual or not NAMING.isdisjoint(words_of(column))
+        by_name = images or (naming and sample.is_unique(column))
+        finder.relocate(values)
         faults = [fault for value in values if (fault := finder.find(value, by_name=by_name)[1])]
         if values and 2 * len(faults) < len(values):
             return column
@@ -65,27 +73,6 @@ def path_column(sample: TableSample, root: Path, file: str) -> str | None:
     if problem:
         raise UserError(f"{sample.table.name}: {problem} (searched from the table's folder)")
     return None
-
-
-def split_column(sample: TableSample) -> tuple[str | None, list[str]]:
-    """Return the column of splits, or None if there is none or its values are unknown; and notes for the user.
-
-    Raises:
-        UserError: some of its values are splits, and others are not known.
-    """
-    column = sample.column_named(SPLIT_COLUMNS)
-    if column is None:
-        return None, []
-    unknown = [value for value in sample.values(column) if split_of(value) is None]
-    if unknown and not (set(sample.values(column)) <= set(NUMBERED_SPLITS) and "fold" not in column.lower()):
-        words = ", ".join(SPLIT_WORDS)
-        if len(unknown) < len(sample.values(column)):
-            raise UserError(
-                f"{sample.table.name}: column {column!r} names splits, but {unknown[0]!r} is none of {words}; correct "
-                "it, or give the column another name if it is no split"
-            )
-        return None, [f"column {column!r} is not used as splits: {unknown[0]!r} is none of {words}"]
-    return column, [f"splits: column {column!r}"]
 
 
 def group_column(sample: TableSample, given: str | None, path: str | None = None) -> str | None:
@@ -109,7 +96,8 @@ def possible_groups(sample: TableSample, columns: Sequence[str], label: str) -> 
         pairs = {pair for pair in zip(values.to_pylist(), labels.to_pylist(), strict=True) if None not in pair}
         count, classes = len(values.unique().drop_null()), len(labels.unique().drop_null())
         # A column with about as many values as there are classes is another way to write the label.
-        if 2 * classes < count <= len(values) // 2 and len(pairs) == count and not floats(values)[1].all():
+        measured = floats(values)[1].all() and not ID_NAME.fullmatch(column)
+        if 2 * classes < count <= len(values) // 2 and len(pairs) == count and not measured:
             found.append(column)
     return found
 
@@ -122,8 +110,8 @@ def one_hot_columns(sample: TableSample, columns: Sequence[str]) -> tuple[str, .
     return tuple(columns) if 2 * int((ones == 1).sum()) > len(ones) else None
 
 
-def refuse_negative(values: Sequence[str], what: str, target: str | None) -> None:
-    """Ask what a single negative number means among labels that are otherwise whole numbers from 0 on.
+def ask_what_is_missing(values: Sequence[str], what: str, target: str | None) -> None:
+    """Ask what `?` means among labels, or a single negative number among those that are whole numbers from 0 on.
 
     Args:
         values: the distinct labels.
@@ -135,15 +123,19 @@ def refuse_negative(values: Sequence[str], what: str, target: str | None) -> Non
     """
     known = {value for value in values if value not in NO_LABEL}
     negative = [value for value in known if NEGATIVE.fullmatch(value)]
-    if len(negative) == 1 and len(known) > 2 and all(value.isdecimal() for value in known - {*negative}):
-        (value,) = negative
+    alone = len(negative) == 1 and all(value.isdecimal() for value in known - {*negative})
+    marks = [value for value in known if value == UNKNOWN] or (negative if alone else [])
+    if marks and len(known) > 2:
+        (value,) = marks
+        written = "'?'" if value == UNKNOWN else value
         remedy = (
-            f"if it stands for a missing label, add --missing={value}; if it is a class, --target {target}=class; if "
+            f"if it stands for a missing label, add --missing={written}; if it is a class, --target {target}=class; if "
             "it is a mistake, correct it"
         )
         if target is None:
             remedy = "correct it, or leave its examples out"
-        raise UserError(f"{what} has {value} beside numbers from 0 on: {remedy}")
+        others = "other labels" if value == UNKNOWN else "numbers from 0 on"
+        raise UserError(f"{what} has {value} beside {others}: {remedy}")
 
 
 def several_classes(sample: TableSample, column: str) -> str | None:
@@ -167,13 +159,29 @@ def is_number(table: TextTable, column: str, missing: str | None) -> bool:
     return bool(valid.all()) and (not few or bool((numbers % 1 != 0).any()))
 
 
-def unusable_features(sample: TableSample, columns: Sequence[str]) -> list[str]:
-    """Return the columns that cannot be features: those that identify the row, free text, and empty ones."""
+def unusable_features(sample: TableSample, columns: Sequence[str]) -> dict[str, str]:
+    """Return the columns that cannot be features, each with the reason."""
     surveys = [Survey(name, name) for name in columns]
     for batch in sample.table.batches(columns):
         for survey in surveys:
             survey.update(entries_of(batch, survey.name, survey.what))
-    return [each.name for each in surveys if identifies_rows(sample, each.name) or not is_feature(each)]
+    reasons = {each.name: why_unusable(sample, each) for each in surveys}
+    return {name: why for name, why in reasons.items() if why}
+
+
+def why_unusable(sample: TableSample, survey: Survey) -> str | None:
+    """Return why the format `table` should not have a column as a feature, or does not accept it; None if it does."""
+    if identifies_rows(sample, survey.name):
+        return "identifies rows"
+    if not survey.filled:
+        return "empty"
+    if survey.is_written_out:
+        return f"numbers or times with signs in them, such as {min(survey.values)!r}; write plain numbers to use them"
+    try:
+        survey.feature(fill=True)
+    except UserError:
+        return "free text"
+    return None
 
 
 def identifies_rows(sample: TableSample, column: str) -> bool:
@@ -181,13 +189,18 @@ def identifies_rows(sample: TableSample, column: str) -> bool:
     return column.lower() in ROW_COLUMNS or bool(ID_NAME.fullmatch(column) and sample.is_unique(column))
 
 
-def is_feature(survey: Survey) -> bool:
-    """Whether the format `table` accepts a column as a feature."""
-    try:
-        survey.feature(fill=True)
-    except UserError:
-        return False
-    return True
+def refuse_written_out(sample: TableSample, file: str, column: str) -> None:
+    """Refuse numbers with signs in them as classes, such as $1,200.
+
+    Raises:
+        UserError: a target has them.
+    """
+    values = sample.values(column)
+    if is_written_out(values):
+        raise UserError(
+            f"{file}: the target {column!r} has numbers or times with signs in them, such as {values[0]!r}; write "
+            f"plain numbers to learn them, or --target {column}=class if they are classes"
+        )
 
 
 def group_notes(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from sprout.data.formats.file_tree import IMAGE_SUFFIXES
+from sprout.data.formats.finder import plain_path
 from sprout.data.formats.joined_table import JoinedTable
 from sprout.data.formats.values import as_text, trimmed
 from sprout.runtime.errors import UserError
@@ -60,7 +61,7 @@ class TableSample:
     def names_images(self, column: str) -> bool:
         """Whether most values of a column end like names of image files."""
         values = self.values(column)
-        return 2 * sum(value.lower().endswith(IMAGE_SUFFIXES) for value in values) > len(values)
+        return 2 * sum(plain_path(value).lower().endswith(IMAGE_SUFFIXES) for value in values) > len(values)
 
     def is_unique(self, column: str) -> bool:
         """Whether no value of a column repeats."""
