@@ -333,7 +333,7 @@ def retinas(root: Path) -> Found:
     images(root, *names, "test_images/f.png")
     text(root, "train.csv", "id_code,diagnosis", *rows([Path(name).stem for name in names], "{name},{label}"))
     text(root, "test.csv", "id_code", "f")
-    return labelled(names, "train")
+    return labelled(names, "train") | {"test_images/f.png": (None, "unlabelled")}
 
 
 def skin(root: Path) -> Found:
@@ -447,7 +447,7 @@ def test_what_tables_of_images_mean(tmp_path: Path, layout: Callable[[Path], Fou
         (of_another_machine, "paths: '/home/ann/data/im' is taken for the folder 'im' here"),
         (from_the_folder_above, "paths: 'CheXpert-small/train' is taken for the folder 'train' here"),
         (label_studio, "paths: '/data/upload/1' is left off"),
-        (a_table_for_each_split, "splits: the names of the tables pets_test.csv, pets_train.csv, pets_valid.csv"),
+        (a_table_for_each_split, "splits: the names of the tables pets_train.csv, pets_valid.csv, pets_test.csv"),
         (german_signs, "not read: Meta.csv"),
     ],
 )
@@ -587,8 +587,13 @@ def titanic(root: Path) -> Rows:
     table(root, "train.csv", "PassengerId,Survived,Sex,Fare", "1{n},1,f,7.5", "2{n},0,m,3.5")
     table(root, "test.csv", "PassengerId,Sex,Fare", "9{n},f,7.5")
     text(root, "gender_submission.csv", "PassengerId,Survived", "90,0")
-    fare, sex = [7.5, 3.5] * 10, [1.0, 0.0] * 10
-    return {"Sex=f": sex, "Sex=m": [0.0, 1.0] * 10, "Fare": fare, "learned": ["1", "0"] * 10}
+    count = 10
+    return {
+        "Sex=f": [1.0, 0.0] * count + [1.0] * count,
+        "Sex=m": [0.0, 1.0] * count + [0.0] * count,
+        "Fare": [7.5, 3.5] * count + [7.5] * count,
+        "learned": ["1", "0"] * count + [None] * count,
+    }
 
 
 def signs_in_numbers(root: Path) -> Rows:
@@ -624,7 +629,8 @@ def test_what_tables_of_features_mean(tmp_path: Path, layout: Callable[[Path], R
 @pytest.mark.parametrize(
     ("layout", "said"),
     [
-        (titanic, "not read: test.csv, which has no column 'Survived'"),
+        (titanic, "target: column 'Survived', a class"),
+        (titanic, "splits: the names of the tables train.csv, test.csv"),
         (breast_cancer, "left out: 'id', '' (identifies rows)"),
         (signs_in_numbers, "left out: 'price' (numbers or times with signs in them, such as '1,1000.5'; write plain"),
     ],

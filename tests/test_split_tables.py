@@ -101,7 +101,7 @@ def test_rows_without_a_number_to_learn_are_not_read(tmp_path: Path) -> None:
     write(tmp_path / "d/test.csv", Area=[5, 6])
     detected, listing = listed(tmp_path / "d", tmp_path / "scratch")
     assert rows_of(listing, "value") == [([10.0], 1.5, None), ([20.0], 2.5, None), ([30.0], 3.5, None)]
-    assert "not read: test.csv, without 'SalePrice'" in detected.notes
+    assert "not read: test.csv, which has no column 'SalePrice'" in detected.notes
 
 
 def test_another_target_leaves_the_test_table_out(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_another_target_leaves_the_test_table_out(tmp_path: Path) -> None:
     write(tmp_path / "d/test.csv", width=[5, 6], place=["a", "b"])
     detected, listing = listed(tmp_path / "d", tmp_path / "scratch", Columns("place"))
     assert [label for _, label, _ in rows_of(listing)] == ["a", "b", "a", "b"]
-    assert "not read: test.csv" in detected.notes
+    assert "not read: test.csv, which has no column 'kind'" in detected.notes
 
 
 def test_pixels_without_labels_are_not_read(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_pixels_without_labels_are_not_read(tmp_path: Path) -> None:
     detected, _ = listed(tmp_path / "d", tmp_path / "scratch")
     assert isinstance(detected.format, Pixels)
     assert (detected.format.train, detected.format.test) == ("train.csv", None)
-    assert "not read: test.csv" in detected.notes
+    assert "not read: test.csv, which has no column 'label'" in detected.notes
 
 
 def test_other_columns_are_asked_about(tmp_path: Path) -> None:

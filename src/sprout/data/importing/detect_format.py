@@ -16,7 +16,7 @@ from sprout.data.formats.archive import unpack
 from sprout.data.formats.array_file import SEVERAL, array_names, is_array_file
 from sprout.data.formats.excel import EXCEL_SUFFIXES
 from sprout.data.formats.file_tree import IMAGE_SUFFIXES, Entry, is_document, is_folder, is_text, visible_entries, walk
-from sprout.data.formats.folder_contents import top_entries
+from sprout.data.formats.folder_contents import subfolders, top_entries
 from sprout.data.formats.folder_layout import has_classes
 from sprout.data.formats.folder_names import splits_of
 from sprout.data.formats.idx import is_idx
@@ -158,7 +158,7 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
         refuse_unread(root)
         unread = [f"{file} is not read: the folders define labels and splits" for file in tables]
         return FOLDERS, [*unread, *list_notes(root)]
-    tables = tables or tables_in(root, folders)
+    tables = tables or tables_in(root, subfolders(without_wrappers(os.fspath(root))))
     if not tables and not classes:
         lists = [str(file) for file in files if file.suffix == JSON_SUFFIX]
         tables = lists if tables_with_labels(root, lists, columns) else []
@@ -172,6 +172,13 @@ def detect_folder(root: Path, columns: Columns) -> tuple[Format, list[str]]:
     if images:
         refuse_unread(root)
     return detect_tables(root, tables, columns, FOLDERS if classes else None, images=images)
+
+
+def without_wrappers(folder: str) -> str:
+    """Return the folder, or the one in it that lies there alone and has folders itself."""
+    entries = visible_entries(folder)
+    wraps = len(entries) == 1 and is_folder(entries[0]) and subfolders(entries[0].path)
+    return without_wrappers(entries[0].path) if wraps else folder
 
 
 def pattern_notes(root: Path) -> list[str]:

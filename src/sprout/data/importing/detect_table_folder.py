@@ -41,7 +41,7 @@ def detect_tables(
         return detect(root, tables[0], columns)
     labelled = tables_with_labels(root, tables, columns)
     if len(labelled) > 1:
-        labelled = alike_splits(labelled)
+        labelled = {several: labelled[several]} if several in labelled else alike_splits(labelled)
     if len(labelled) == 1:
         ((chosen, (detected, notes)),) = labelled.items()
         rest = [name for name in names if name not in files_of(chosen)]

@@ -77,21 +77,34 @@ def detect_split_tables(root: Path, tables: SplitTables, columns: Columns) -> tu
         UserError: as for `detect_table`.
     """
     train, *others = tables.files
-    alone = f"not read: {listed(others)}"
+    target = tables.target
+    alone = f"not read: {listed(others)}" + (f", which has no column {target!r}" if target else "")
     if has_pixels(read_sample(open_tables(root, train))):
         detected, notes = detect_table(root, train, columns)
         return detected, [*notes, alone]
-    target = tables.target
     if target is None:
-        return detect_table(root, tables.files, columns)
+        return joined(root, tables.files, columns)
     if columns.target is not None and columns.target.rpartition("=")[0] != target != columns.target:
         detected, notes = detect_table(root, train, columns)
         return detected, [*notes, alone]
     columns = columns._replace(target=columns.target or target)
     detected, notes = detect_table(root, train, columns)
     if isinstance(detected, Table) and detected.number:
-        return detected, [*notes, f"{alone}, without {target!r}"]
-    return detect_table(root, tables.files, columns)
+        return detected, [*notes, alone]
+    return joined(root, tables.files, columns)
+
+
+def joined(root: Path, files: tuple[str, ...], columns: Columns) -> tuple[Format, list[str]]:
+    """Detect the format of tables that are read one after another, and say what their names mean."""
+    detected, notes = detect_table(root, files, columns)
+    return detected, [named_splits(files), *notes]
+
+
+def named_splits(files: tuple[str, ...]) -> str:
+    """Return that the names of tables are splits, or parts."""
+    stems = {*map(table_stem, files)}
+    parts = are_parts(stems) or len(stems) == 1
+    return f"{'parts' if parts else 'splits'}: the names of the tables {listed(files)}"
 
 
 def alike_splits(labelled: dict[Tables, tuple[Format, list[str]]]) -> dict[Tables, tuple[Format, list[str]]]:
@@ -103,7 +116,7 @@ def alike_splits(labelled: dict[Tables, tuple[Format, list[str]]]) -> dict[Table
     files = tuple(ordered([name for name in labelled if isinstance(name, str)]))
     formats = [each for name in files if isinstance(each := labelled[name][0], Paths) and each.split is None]
     alike = {replace(each, file="any") for each in formats}
-    if len(formats) < len(labelled) or len(alike) != 1:
+    if len(formats) < max(2, len(files)) or len(alike) != 1:
         return labelled
-    notes = [f"splits: the names of the tables {listed(files)}", *labelled[files[0]][1]]
+    notes = [named_splits(files), *labelled[files[0]][1]]
     return {SplitTables(files, None): (replace(alike.pop(), file=files), notes)}
