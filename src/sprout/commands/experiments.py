@@ -16,4 +16,4 @@ def experiments() -> None:
     with waiting("reading the experiments"):
         for entry in catalogue(CONF):
             table.add_row(entry.name, entry.data, entry.labels, entry.model, entry.result, entry.time)
-    print_table(table)
+    print_table(table, prose=True)

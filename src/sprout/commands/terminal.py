@@ -28,6 +28,9 @@ Pattern = Annotated[
 ]
 Missing = Annotated[str | None, typer.Option(help="what stands for a missing label, such as -1", show_default=False)]
 
+PROSE_WIDTH = 120
+"""Characters of a line of a table with sentences, where there is no terminal."""
+
 
 def print_all(items: Iterable[Table | str]) -> None:
     """Print tables, and plain lines unchanged."""
@@ -38,11 +41,16 @@ def print_all(items: Iterable[Table | str]) -> None:
             print_table(item)
 
 
-def print_table(table: Table) -> None:
-    """Print a table without cutting anything: a terminal folds long cells, other output has lines of any length."""
+def print_table(table: Table, *, prose: bool = False) -> None:
+    """Print a table without cutting anything: a terminal folds long cells, other output has lines of any length.
+
+    Args:
+        table: the table.
+        prose: whether its cells hold sentences, which are folded in any output.
+    """
     console = Console(markup=False, emoji=False)
     if not console.is_terminal:
-        console.width = sys.maxsize
+        console.width = PROSE_WIDTH if prose else sys.maxsize
     for column in table.columns:
         column.overflow = "fold"
     console.print(table)
