@@ -14,13 +14,13 @@ def check(
     pattern: Pattern = None,
 ) -> None:
     """Report on your own data without writing anything. Ends with 2 if it cannot be built."""
-    from sprout.config.workspace import enter_workspace
     from sprout.data.importing.check_report import check_report
     from sprout.data.importing.create_experiment import left_out_by_new
     from sprout.data.importing.draft import draft_experiment, too_many_faults
     from sprout.data.importing.table_sample import Columns
     from sprout.data.importing.user_data import open_user_data
     from sprout.runtime.errors import UserError
+    from sprout.runtime.workspace import enter_workspace
 
     path, columns = enter_workspace() / path, Columns(target, group, missing, pattern)
     with open_user_data(CONF, path, columns, min_class_size) as data:

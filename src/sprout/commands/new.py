@@ -19,7 +19,6 @@ def new(
     pattern: Pattern = None,
 ) -> None:
     """Make an experiment of your own data. Reports on it, links it to data/source and writes its config files."""
-    from sprout.config.workspace import enter_workspace
     from sprout.data.importing.check_report import check_report
     from sprout.data.importing.create_experiment import (
         create_experiment,
@@ -31,6 +30,7 @@ def new(
     from sprout.data.importing.draft import draft_experiment, too_many_faults
     from sprout.data.importing.table_sample import Columns
     from sprout.data.importing.user_data import open_user_data
+    from sprout.runtime.workspace import enter_workspace
 
     path = enter_workspace() / path
     refuse_name(name)

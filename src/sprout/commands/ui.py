@@ -7,7 +7,7 @@ import typer
 
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")] = 5000) -> None:
     """Open the MLflow UI on the tracked runs. Only this machine can reach it."""
-    from sprout.config.workspace import enter_workspace
+    from sprout.runtime.workspace import enter_workspace
     from sprout.tracking import serve_ui, tracking_uri
 
     enter_workspace()
