@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from sprout.config.formats import Table
-from sprout.data.formats.feature_columns import Feature, entries_of, find_features
+from sprout.data.formats.feature_columns import Feature, entries_of, find_features, note_written
 from sprout.data.formats.labels import class_names, rows_without_target, split_names, target_text, with_unlabelled
 from sprout.data.formats.npy import allocate
 from sprout.data.formats.text_table import TextTable, open_table, require_columns, text_columns
@@ -58,7 +58,7 @@ def read(root: Path, scratch: Path, settings: Table) -> Listing:
         features=[name for feature in features for name in feature.names],
         filled=filled_places(features),
         faults=merge_faults(faults, target_faults, split_faults),
-        notes=note_empty(features),
+        notes=[*note_written(features), *note_empty(features)],
     )
 
 
