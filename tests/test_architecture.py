@@ -62,6 +62,11 @@ def test_settings_are_never_keyword_arguments_of_any_name() -> None:
     assert taken == []
 
 
+def test_what_every_process_stands_on_imports_no_other_room() -> None:
+    found = {path: [str(each) for each in imports(path) if "runtime" not in each.parts] for path in FILES}
+    assert {str(path): others for path, others in found.items() if "runtime" in path.parts and others} == {}
+
+
 @pytest.mark.parametrize("room", ["tasks", "methods"])
 def test_a_task_and_a_method_know_nothing_of_the_engine(room: str) -> None:
     found = {

@@ -23,12 +23,13 @@ import bad_inputs as make
 from bad_inputs import CLASSES, FILES, IMAGES, LABELS, LARGE, PICTURES, Bad, Group, bad, every, faulty, put
 from pictures import encoded
 from servers import babble, hang_up, redirect, refuse, short, site
-from sprout.config.workspace import BUILD, PARAMS
+from sprout.config.workspace import BUILD
 from sprout.data.formats import archive
 from sprout.data.prepare import image_file
 from sprout.data.sources import http
 from sprout.runtime.signals import exit_codes
 from sprout.runtime.stage import stage_lock
+from sprout.runtime.workspace import PARAMS
 from test_archive import moded, tar, zipped
 
 Mains = dict[str, Callable[[], None]]

@@ -75,8 +75,9 @@ def test_a_narrow_terminal_folds_and_loses_nothing(
 def test_experiments_lists_what_each_builds(sprout: Callable[..., Ended]) -> None:
     done = sprout("experiments")
     cells = [[cell.strip() for cell in line.split("│")] for line in done.out.splitlines()]
-    found = {row[1]: row[2:] for row in cells if len(row) > 2}
+    found = {row[1]: row[2:] for row in cells if len(row) > 2 and row[1]}
     assert done.code == 0
+    assert max(map(len, done.out.splitlines())) == 120, "sentences are folded where there is no terminal"
     assert set(found) == {path.stem for path in Path("conf/experiment").iterdir()}
     assert found["fashion_mnist"][:3] == ["FashionMNIST", "all", "cnn 12-12-12-100"]
     assert found["digits"][:3] == ["digits", "100", "cnn 32-64-128"]

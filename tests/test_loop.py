@@ -341,10 +341,15 @@ def test_weights_that_are_no_numbers_are_not_kept(data: TrainingData, tmp_path: 
     assert ("there are no finite weights to keep" in str(refused.value)) == (not kept)
 
 
-def test_a_training_whose_val_loss_is_never_a_number_is_refused(data: TrainingData, tmp_path: Path) -> None:
+@pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy"])
+def test_a_training_whose_val_loss_is_never_a_number_is_refused(
+    data: TrainingData, tmp_path: Path, monitor: str
+) -> None:
     """One step to an epoch: its own loss was still a number."""
-    with pytest.raises(UserError, match=r"^test: val_loss was NaN or infinite in every epoch: lower its lr=1e\+38"):
-        train(data, tmp_path / "c", **PLAIN | {"lr": 1e38, "epochs": 1, "batch_size": 60})
+    with pytest.raises(
+        UserError, match=r"^test: the loss on val was NaN or infinite in every epoch: lower its lr=1e\+38"
+    ):
+        train(data, tmp_path / "c", **PLAIN | {"lr": 1e38, "epochs": 1, "batch_size": 60, "monitor": monitor})
 
 
 def saves(data: TrainingData, folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> list[int]:

@@ -33,6 +33,7 @@ OBSERVERS = {
     "src/sprout/runtime/signals.py": "how a process ends",
     "src/sprout/runtime/stage.py": "as above",
     "src/sprout/runtime/training_progress.py": "what the terminal shows",
+    "src/sprout/runtime/workspace.py": "where the workspace is",
     "src/sprout/tracking/": "writes to MLflow",
 }
 """What stages import though it changes none of their outputs, and why."""

@@ -6,8 +6,9 @@ import pytest
 
 from sprout.config.model import MODELS, Mlp
 from sprout.config.pseudo_label import PSEUDO_LABELS, Threshold
-from sprout.config.workspace import Build, Params, choice, enter_workspace, read_build, read_params, read_yaml, section
+from sprout.config.workspace import Build, Params, choice, read_build, read_params, read_yaml, section
 from sprout.runtime.errors import UserError
+from sprout.runtime.workspace import enter_workspace
 
 TEXT = """\
 experiment: digits

@@ -10,7 +10,8 @@ def config(overrides: Overrides = None) -> None:
     from sprout.config.compose import compose_config
     from sprout.config.origin import origins
     from sprout.config.validate import written
-    from sprout.config.workspace import enter_workspace, read_params
+    from sprout.config.workspace import read_params
+    from sprout.runtime.workspace import enter_workspace
 
     enter_workspace()
     params, extra = read_params(), overrides or []

@@ -6,20 +6,17 @@ from typing import Annotated
 
 import typer
 
-from sprout.commands.terminal import CONF, Group, MinClassSize, Missing, Pattern, Target, print_all
+from sprout.commands.data_options import DataOptions, with_data_options
+from sprout.commands.terminal import CONF, print_all
 
 
+@with_data_options
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="of the experiment")],
     path: Annotated[Path, typer.Option("--from", help="a folder, a table, arrays or an archive")],
-    target: Target = None,
-    group: Group = None,
-    missing: Missing = None,
-    min_class_size: MinClassSize = None,
-    pattern: Pattern = None,
+    data_options: DataOptions,
 ) -> None:
     """Make an experiment of your own data. Reports on it, links it to data/source and writes its config files."""
-    from sprout.config.workspace import enter_workspace
     from sprout.data.importing.check_report import check_report
     from sprout.data.importing.create_experiment import (
         create_experiment,
@@ -29,13 +26,13 @@ def new(
         result_lines,
     )
     from sprout.data.importing.draft import draft_experiment, too_many_faults
-    from sprout.data.importing.table_sample import Columns
     from sprout.data.importing.user_data import open_user_data
+    from sprout.runtime.workspace import enter_workspace
 
     path = enter_workspace() / path
     refuse_name(name)
     refuse_taken(CONF, name, path)
-    with open_user_data(CONF, path, Columns(target, group, missing, pattern), min_class_size) as data:
+    with open_user_data(CONF, path, data_options.columns, data_options.min_class_size) as data:
         print_all(check_report(data))
         draft = draft_experiment(CONF, name, data)
         warning = too_many_faults(draft, data, left_out_by_new(data))

@@ -20,8 +20,8 @@ def outbox(
     drop: Annotated[bool, typer.Option("--drop", help="remove them for good; needs KEY")] = False,
 ) -> None:
     """List the records that MLflow has not got yet, and send or drop them. Ends with 1 if some cannot be sent."""
-    from sprout.config.workspace import enter_workspace
     from sprout.runtime.errors import UserError
+    from sprout.runtime.workspace import enter_workspace
     from sprout.tracking.outbox import contents
 
     enter_workspace()

@@ -60,7 +60,7 @@ def predict(
 
 def student() -> str:
     """The folder of the workspace's student, relative to where the user stands."""
-    from sprout.config.workspace import find_workspace
+    from sprout.runtime.workspace import find_workspace
 
     here = Path.cwd()
     return os.path.relpath((find_workspace(here) or here) / "models" / "student")

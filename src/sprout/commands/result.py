@@ -10,8 +10,8 @@ TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 
 def result() -> None:
     """Print the result of the last build. It is the headline of its report."""
-    from sprout.config.workspace import enter_workspace
     from sprout.runtime.errors import UserError
+    from sprout.runtime.workspace import enter_workspace
 
     enter_workspace()
     if not PAGE.is_file():

@@ -25,8 +25,8 @@ def runs(
     json: Annotated[bool, typer.Option("--json", help="print one JSON object per line")] = False,
 ) -> None:
     """List builds, trainings and sweeps, newest first."""
-    from sprout.config.workspace import enter_workspace
     from sprout.runtime.progress import waiting
+    from sprout.runtime.workspace import enter_workspace
     from sprout.tracking.reading.query import parse
 
     enter_workspace()

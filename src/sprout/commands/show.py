@@ -21,8 +21,8 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="print all as one JSON object, with every setting")] = False,
 ) -> None:
     """Print code, settings, data, labels and figures of a run."""
-    from sprout.config.workspace import enter_workspace
     from sprout.runtime.progress import waiting
+    from sprout.runtime.workspace import enter_workspace
 
     enter_workspace()
     with waiting("importing MLflow"):

@@ -18,8 +18,9 @@ MADE_BY = ("download", "prepare")
 
 def summary(overrides: Overrides = None) -> None:
     """Print the network layer by layer. Shows the output shape and the number of parameters of each."""
-    from sprout.config.workspace import enter_workspace, read_params
+    from sprout.config.workspace import read_params
     from sprout.runtime.progress import waiting
+    from sprout.runtime.workspace import enter_workspace
 
     enter_workspace()
     with waiting("building the network"):

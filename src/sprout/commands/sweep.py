@@ -25,10 +25,11 @@ def sweep(
     ] = None,
 ) -> None:
     """Search settings on the prepared data. The same command resumes its study."""
-    from sprout.config.workspace import enter_workspace, read_params
+    from sprout.config.workspace import read_params
     from sprout.data.importing.create_experiment import refuse_name
     from sprout.runtime.errors import UserError
     from sprout.runtime.progress import waiting
+    from sprout.runtime.workspace import enter_workspace
     from sprout.sweep.adopt import refuse_taken
 
     with waiting("importing Optuna"):

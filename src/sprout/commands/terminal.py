@@ -12,21 +12,8 @@ from rich.table import Table
 CONF = Path("conf")
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE...]", help="such as train.lr=0.01")]
 DataPath = Annotated[Path, typer.Argument(metavar="PATH", help="a folder, a table, arrays or an archive")]
-Target = Annotated[
-    str | None,
-    typer.Option(help="the column of a table to learn, also COLUMN=class or COLUMN=number", show_default=False),
-]
-Group = Annotated[
-    str | None, typer.Option(help="the column of a table whose equal values stay in one split", show_default=False)
-]
-MinClassSize = Annotated[
-    int | None, typer.Option(min=1, help="leave out classes with fewer examples to learn from", show_default=False)
-]
-Pattern = Annotated[
-    str | None,
-    typer.Option(help="how images are named that tell their class, such as '{label}_*.jpg'", show_default=False),
-]
-Missing = Annotated[str | None, typer.Option(help="what stands for a missing label, such as -1", show_default=False)]
+PROSE_WIDTH = 120
+"""Characters of a line of a table with sentences, where there is no terminal."""
 
 
 def print_all(items: Iterable[Table | str]) -> None:
@@ -38,11 +25,16 @@ def print_all(items: Iterable[Table | str]) -> None:
             print_table(item)
 
 
-def print_table(table: Table) -> None:
-    """Print a table without cutting anything: a terminal folds long cells, other output has lines of any length."""
+def print_table(table: Table, *, prose: bool = False) -> None:
+    """Print a table without cutting anything: a terminal folds long cells, other output has lines of any length.
+
+    Args:
+        table: the table.
+        prose: whether its cells hold sentences, which are folded in any output.
+    """
     console = Console(markup=False, emoji=False)
     if not console.is_terminal:
-        console.width = sys.maxsize
+        console.width = PROSE_WIDTH if prose else sys.maxsize
     for column in table.columns:
         column.overflow = "fold"
     console.print(table)

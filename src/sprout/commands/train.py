@@ -16,7 +16,8 @@ TAKES = ("model", "train", "tracking")
 
 def train(overrides: Overrides = None) -> None:
     """Run one more tracked training on the prepared data. DVC's outputs are not touched."""
-    from sprout.config.workspace import enter_workspace, read_params
+    from sprout.config.workspace import read_params
+    from sprout.runtime.workspace import enter_workspace
 
     enter_workspace()
     train_once(CONF, read_params(), overrides or [])

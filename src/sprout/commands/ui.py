@@ -12,8 +12,8 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")] = 5000,
 ) -> None:
     """Serve the MLflow UI on the tracked runs, and print its address. Only this machine can reach it."""
-    from sprout.config.workspace import enter_workspace
     from sprout.runtime.progress import waiting
+    from sprout.runtime.workspace import enter_workspace
     from sprout.tracking import experiment_name, serve_ui, tracking_uri
 
     enter_workspace()

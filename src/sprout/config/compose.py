@@ -29,8 +29,8 @@ from sprout.config.overrides import (
 )
 from sprout.config.tree import MISSING, leaves, lookup, merge
 from sprout.config.validate import close, written
-from sprout.config.workspace import left_behind
 from sprout.runtime.errors import UserError, one_line
+from sprout.runtime.workspace import left_behind
 
 COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError, TypeError)
 

@@ -8,7 +8,8 @@ from typing import Any
 from sprout.config.compose import Composed, merged_files
 from sprout.config.overrides import picks_file
 from sprout.config.tree import MISSING, is_interpolation, leaves, lookup
-from sprout.config.workspace import PARAMS, read_yaml
+from sprout.config.workspace import read_yaml
+from sprout.runtime.workspace import PARAMS
 
 Layer = tuple[str, str, Any]
 """A source, the dotted key of its values, and the values."""

@@ -9,8 +9,9 @@ from hydra.errors import HydraException
 
 from sprout.config.tree import lookup
 from sprout.config.validate import UnknownKeyError, written
-from sprout.config.workspace import left_behind, read_yaml
+from sprout.config.workspace import read_yaml
 from sprout.runtime.errors import UserError
+from sprout.runtime.workspace import left_behind
 
 MergedFiles = list[tuple[str, str]]
 """Files of `conf/` without `.yaml`, with the keys that they set."""

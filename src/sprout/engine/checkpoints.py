@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from sprout.config.workspace import main_workspace
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import atomic_write, read_json, write_json
 from sprout.runtime.launch import rank
+from sprout.runtime.workspace import main_workspace
 
 SPENT = "seconds.json"
 """The file beside the checkpoints with the seconds that the training has taken until the last one."""

@@ -87,7 +87,7 @@ class Loop:
             self.display.close()
         if not self.state.best:
             raise TrainingFailedError(
-                f"{self.checkpoints.name}: {self.config.monitor} was NaN or infinite in every epoch: {self.remedy}"
+                f"{self.checkpoints.name}: the loss on val was NaN or infinite in every epoch: {self.remedy}"
             )
 
     def run_epoch(self, request: EndRequest) -> None:
@@ -193,9 +193,13 @@ class Loop:
         return row
 
     def is_best(self, row: Row) -> bool:
-        """Whether the running epoch is the best so far; without a validation split each is."""
+        """Whether the running epoch is the best so far; without a validation split each is.
+
+        Weights whose loss on val is no number are never the best, also where the accuracy is one.
+        """
         if self.val:
-            return self.progress.update_best(row[self.config.monitor], less_is_better=self.config.less_is_better)
+            value = row[self.config.monitor] if math.isfinite(row["val_loss"]) else math.nan
+            return self.progress.update_best(value, less_is_better=self.config.less_is_better)
         self.progress.best_epoch = self.progress.epoch
         return True
 

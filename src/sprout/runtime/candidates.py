@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import yaml
 from filelock import FileLock
 
-from sprout.config.workspace import main_workspace
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import atomic_write, read_json, write_json
+from sprout.runtime.workspace import main_workspace
 
 STAGES = ("train", "pseudo_label", "control", "retrain", "evaluate", "report")
 """Those that train, and those after them, in DVC's order."""

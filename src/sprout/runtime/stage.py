@@ -9,11 +9,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sprout.config.workspace import find_workspace, main_workspace
 from sprout.runtime.candidates import release_taken
 from sprout.runtime.errors import UserError
 from sprout.runtime.launch import is_rank
 from sprout.runtime.signals import die_with_parent, exit_codes
+from sprout.runtime.workspace import find_workspace, main_workspace
 
 LOCK = Path("build/stage.lock")
 WRITTEN = ("build", "build/downloads", "data", "models", "reports")

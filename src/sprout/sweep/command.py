@@ -19,11 +19,12 @@ from rich.table import Table
 from sprout.config.compose import Composed, compose_config
 from sprout.config.exp_run import exp_run_file, rebuild_data
 from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
-from sprout.config.workspace import Build, Params, main_workspace
+from sprout.config.workspace import Build, Params
 from sprout.data.store import STORES, open_store
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.progress import waiting
 from sprout.runtime.signals import Killed, raise_killed
+from sprout.runtime.workspace import main_workspace
 from sprout.sweep import trials
 from sprout.sweep.adopt import adopt, refuse_unadoptable, winner
 from sprout.sweep.board import Board

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sprout.config.workspace import main_workspace
+from sprout.runtime.workspace import main_workspace
 
 DEFAULT = "sqlite:///mlruns/mlflow.db"
 SQLITE = "sqlite:///"

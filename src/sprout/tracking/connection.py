@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from sprout.config.workspace import main_workspace
 from sprout.runtime.errors import printable
+from sprout.runtime.workspace import main_workspace
 from sprout.tracking.address import artifact_root, hide_password, is_server, sqlite_file
 from sprout.tracking.deleted import DELETED, DeletedError, deleted_experiment
 from sprout.tracking.relocate import relocate

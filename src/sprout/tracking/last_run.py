@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sprout.config.workspace import main_workspace
 from sprout.runtime.files import atomic_write
+from sprout.runtime.workspace import main_workspace
 from sprout.tracking.address import hide_password, portable
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from sprout.config.pretrained import TORCHVISION
-from sprout.config.workspace import main_workspace
 from sprout.data.manifest import checksums
 from sprout.data.sources.transfer import UnreachableError, fetch_file, redact
 from sprout.runtime.checksums import check_sums, write_sums
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import write_json
 from sprout.runtime.model_folder import CARD, WEIGHTS
+from sprout.runtime.workspace import main_workspace
 from sprout.weights.published import build_network, cached_file, published_weights
 from sprout.weights.tensor_file import load_tensors, save_tensors
 

@@ -12,8 +12,9 @@ from sprout.data.formats.csv_file import NO_ROWS
 from sprout.data.formats.labels import NO_LABEL, NUMBER
 from sprout.data.formats.text_table import TextTable
 from sprout.data.formats.values import as_float32, as_text, floats, trimmed
+from sprout.data.formats.written_numbers import Writing, WritingSurvey
 from sprout.data.listing import Array, Faults
-from sprout.runtime.errors import UserError
+from sprout.runtime.errors import UserError, listed
 
 MAX_CATEGORIES = 100
 """A text column with more distinct values is not a category."""
@@ -48,6 +49,8 @@ class Survey:
     numbers: int = 0
     values: set[str] = field(default_factory=set)
     """Distinct texts, unordered; not all of them if there are `MAX_COUNTED` or more."""
+    written: WritingSurvey = field(default_factory=WritingSurvey)
+    """Whether the texts are numbers with a currency, thousands separators or percent signs."""
 
     def update(self, column: pa.Array) -> None:
         """Add a batch of the column."""
@@ -59,8 +62,10 @@ class Survey:
         words = is_empty_word(column)
         self.words += int(words.sum())
         self.numbers += int((floats(column)[1] & ~words).sum())
+        distinct = column.unique().drop_null().to_pylist()
+        self.written.update(entry for entry in distinct if entry not in NO_LABEL)
         if len(self.values) < MAX_COUNTED:
-            self.values.update(column.unique().drop_null().to_pylist())
+            self.values.update(distinct)
 
     @property
     def is_written_out(self) -> bool:
@@ -81,6 +86,8 @@ class Survey:
         if not self.filled and fill:
             raise UserError(f"{self.what}: empty in every row; leave it out of `columns`")
         empty = self.rows - self.filled if fill else 0
+        if self.numbers < self.filled - self.words and (written := self.written.found) is not None:
+            return Feature(self.name, None, empty + self.words if fill else 0, written)
         if 2 * self.numbers > self.filled - self.words or not self.filled:
             return Feature(self.name, None, empty + self.words if fill else 0)
         if all(value.lower() in BOOLEANS for value in self.values):
@@ -91,7 +98,7 @@ class Survey:
                 f"{self.what}: text with {count} distinct values, such as {min(self.values)!r}; "
                 f"accepted: numbers, or at most {MAX_CATEGORIES} distinct values; leave it out of `columns`"
             )
-        return Feature(self.name, sorted(self.values), empty)
+        return Feature(self.name, sorted(self.values), empty, unclear=self.written.unclear)
 
 
 def is_written_out(values: Collection[str]) -> bool:
@@ -110,6 +117,10 @@ class Feature:
     empty: int = 0
     """How many entries are empty and no faults: NaN in a column of numbers, none of the values of a category. If there
     are some, one more number is 1 there."""
+    written: Writing | None = None
+    """How its numbers are written, where they are not plain."""
+    unclear: str | None = None
+    """An entry of a category, where all could be numbers, but it is not clear which."""
 
     @property
     def names(self) -> list[str]:
@@ -122,6 +133,8 @@ class Feature:
         given = column
         if self.values is None:
             column = without_empty_words(given)
+            if self.written is not None:
+                column = self.written.plain_column(column)
             numbers, valid = numbers_of(column)
             encoded = as_float32(numbers)[:, None]
             valid &= np.isfinite(encoded[:, 0])
@@ -142,6 +155,20 @@ class Feature:
         if entry is None:
             return f"column {self.name!r} is empty"
         return f"column {self.name!r} is {str(entry)!r}, not a finite number"
+
+
+def note_written(features: Sequence[Feature]) -> list[str]:
+    """Report which columns have numbers that are not plain, and how they are read."""
+    written = [(each.name, each.written) for each in features if each.written is not None]
+    read = [f"{name!r} ({how.example} is {how.plain(how.example)})" for name, how in written]
+    unclear = [f"{each.name!r} (such as {each.unclear})" for each in features if each.unclear]
+    notes = [f"numbers with signs or separators are read in {listed(read)}"] if read else []
+    if unclear:
+        notes.append(
+            f"taken as categories, as it is not clear which numbers they are: {listed(unclear)}; write plain numbers, "
+            "such as 1013 or 1.013, to use them as such"
+        )
+    return notes
 
 
 def is_empty_word(column: pa.Array) -> Array:

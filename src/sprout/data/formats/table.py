@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from sprout.config.formats import Table
-from sprout.data.formats.feature_columns import Feature, entries_of, find_features
+from sprout.data.formats.feature_columns import Feature, entries_of, find_features, note_written
 from sprout.data.formats.joined_table import JoinedTable, open_tables
 from sprout.data.formats.labels import (
     class_names,
@@ -58,7 +58,7 @@ def read(root: Path, scratch: Path, settings: Table) -> Listing:
         features=[name for feature in features for name in feature.names],
         filled=filled_places(features),
         faults=merge_faults(faults, learned.faults, split_faults),
-        notes=[*note_empty(features), *learned.notes],
+        notes=[*note_written(features), *note_empty(features), *learned.notes],
     )
 
 

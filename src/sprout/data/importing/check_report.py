@@ -14,6 +14,7 @@ from sprout.data.formats.labels import natural_order
 from sprout.data.formats.paths import unlisted_files
 from sprout.data.importing.related_images import related_notes
 from sprout.data.importing.user_data import Scan, UserData
+from sprout.data.importing.window import UNIT, WHOLE, suggest_window
 from sprout.data.listing import SPLITS, Array, Files, Listing
 from sprout.data.prepare.duplicates import first_equal
 from sprout.runtime.errors import listed, printable
@@ -158,7 +159,7 @@ def describe_depth(scan: Scan) -> Iterator[str]:
             scaled = f"scaled from {scan.levels[0]:g} to {scan.levels[1]:g} (prepare.levels)"
         yield (
             f"more than 8 bits: {len(deep):,} images with levels from {deep[:, 0].min():g} to {deep[:, 1].max():g}, "
-            f"{scaled}: {int(scan.used.sum())} of 256 grey levels are used{window_hint(int(scan.used.sum()))}"
+            f"{scaled}: {int(scan.used.sum())} of 256 grey levels are used{window_hint(scan, deep[:, 1].max())}"
         )
     pages = scan.pages[scan.usable]
     if (several := int((pages > 1).sum())) > 0:
@@ -168,9 +169,22 @@ def describe_depth(scan: Scan) -> Iterator[str]:
         )
 
 
-def window_hint(used: int) -> str:
-    """Return what to do where images of more than 8 bits use few grey levels, as with a few very bright pixels."""
-    return "; if a narrower range matters, as a window of CT, set prepare.levels to it" if used < FEW_LEVELS else ""
+def window_hint(scan: Scan, highest: float) -> str:
+    """Return what to do where images of more than 8 bits use few grey levels, as with a few very bright pixels.
+
+    Args:
+        scan: what is known of the images.
+        highest: the largest level of them.
+    """
+    if scan.used.sum() >= FEW_LEVELS:
+        return ""
+    window = suggest_window(scan.counts, scan.levels or (UNIT if highest <= 1 else WHOLE))
+    if window is None:
+        return "; if a narrower range matters, as a window of CT, set prepare.levels to it"
+    return (
+        f"; {window.share:.1%} of the pixels to learn from lie in a narrower range, with which {window.used} would be: "
+        f"prepare.levels=[{window.low:g},{window.high:g}]"
+    )
 
 
 def describe_duplicates(listing: Listing, scan: Scan, digests: Array) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sprout.data.importing.window import BINS, count_levels
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import Fault, without_pillow_limits
 from sprout.data.prepare.open_image import Raw
@@ -33,11 +34,18 @@ class ScannedChunk:
     """(256,) bool: levels that a pixel of an image of more than 8 bits has."""
     faults: dict[int, str]
     """Row → reason."""
+    counts: dict[int, int]
+    """Bin of `window.count_levels` → pixels of more than 8 bits, of the images to be counted."""
 
 
 @without_pillow_limits()
 def scan_chunk(
-    start: int, root: str | None, examples: list[str] | Array, max_pixels: int, levels: Levels | None
+    start: int,
+    root: str | None,
+    examples: list[str] | Array,
+    max_pixels: int,
+    levels: Levels | None,
+    counted: Array,
 ) -> ScannedChunk:
     """Decode images at their own size and describe them.
 
@@ -47,12 +55,14 @@ def scan_chunk(
         examples: (n,) paths under the root, or (n, H, W) or (n, H, W, C) pixels.
         max_pixels: a file with more is a fault.
         levels: what becomes black and white in images of more than 8 bits; None means the whole range.
+        counted: (n,) bool: whose pixels of more than 8 bits are to be counted.
     """
     decode = decoder(root, ImageFormat(None, None, "none", max_pixels, levels))
     count = len(examples)
     shapes, digests = np.zeros((count, 3), np.int32), np.zeros((count, DIGEST_BYTES), np.uint8)
     raw = [Raw() for _ in range(count)]
-    chunk = ScannedChunk(start, shapes, np.zeros(count, bool), digests, raw, np.zeros(256, bool), {})
+    chunk = ScannedChunk(start, shapes, np.zeros(count, bool), digests, raw, np.zeros(256, bool), {}, {})
+    counts = np.zeros(BINS if counted.any() else 0, np.int64)
     for position, example in enumerate(examples):
         try:
             pixels = decode(example, raw=raw[position])
@@ -60,6 +70,11 @@ def scan_chunk(
             chunk.faults[start + position] = str(fault)
         else:
             describe(chunk, position, pixels)
+            deep = raw[position].pixels
+            if deep is not None and counted[position] and raw[position].levels is not None:
+                counts += count_levels(deep, levels)
+        raw[position].pixels = None  # they are held of one image at a time, and go to no other process
+    chunk.counts.update({int(bin): int(counts[bin]) for bin in np.flatnonzero(counts)})
     return chunk
 
 

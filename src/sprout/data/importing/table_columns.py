@@ -175,7 +175,7 @@ def why_unusable(sample: TableSample, survey: Survey) -> str | None:
         return "identifies rows"
     if not survey.filled:
         return "empty"
-    if survey.is_written_out:
+    if survey.written.found is None and survey.is_written_out:
         return f"numbers or times with signs in them, such as {min(survey.values)!r}; write plain numbers to use them"
     try:
         survey.feature(fill=True)

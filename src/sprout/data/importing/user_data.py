@@ -16,6 +16,7 @@ from sprout.data.formats import read_format
 from sprout.data.importing.detect_format import Detected, detect_format
 from sprout.data.importing.scan_worker import ScannedChunk, scan_chunk
 from sprout.data.importing.table_sample import UNSAID, Columns
+from sprout.data.importing.window import BINS
 from sprout.data.listing import Array, Files, Listing
 from sprout.data.prepare.decode_all import are_few
 from sprout.data.prepare.pixels import Levels
@@ -48,6 +49,8 @@ class Scan:
     """What the images of more than 8 bits should be scaled from; None means the whole range."""
     used: Array = field(default_factory=lambda: np.zeros(256, bool))
     """(256,) bool: the grey levels that these images then have."""
+    counts: Array = field(default_factory=lambda: np.zeros(BINS, np.int64))
+    """(BINS,) int64: pixels by level of those that are learned from, see `window.count_levels`."""
     left_out: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     """(n,) rows whose classes are too small."""
 
@@ -131,17 +134,25 @@ def scan_examples(listing: Listing, max_pixels: int) -> Scan:
     count, examples = len(listing), listing.examples
     if isinstance(examples, np.ndarray) and examples.ndim == 2:
         return Scan(listing.faults, np.zeros((count, 0), np.int32), np.zeros(count, bool), None)
-    scan = scan_images(examples, max_pixels, None)
+    learned = learned_from(listing)
+    scan = scan_images(examples, max_pixels, None, learned)
     if levels := suggest_levels(listing, scan.ranges):
         # Only now is it known how the images of more than 8 bits become the pixels that are compared and counted.
-        scan = scan_images(examples, max_pixels, levels)
+        scan = scan_images(examples, max_pixels, levels, learned)
     # The listing's reasons are more precise: a file without a path cannot be opened.
     scan.faults.update(listing.faults)
     return scan
 
 
-def scan_images(examples: Files | Array, max_pixels: int, levels: Levels | None) -> Scan:
-    """Decode images once; `levels` as for `scan_chunk`."""
+def learned_from(listing: Listing) -> Array:
+    """Return which examples are in no split that is held out: (N,) bool."""
+    if listing.split is None:
+        return np.ones(len(listing), bool)
+    return ~np.isin(np.array(listing.split.to_pylist(), object), ["val", "test"])
+
+
+def scan_images(examples: Files | Array, max_pixels: int, levels: Levels | None, learned: Array) -> Scan:
+    """Decode images once; `levels` as for `scan_chunk`, `learned` are the images whose pixels are counted."""
     count = len(examples)
     scan = Scan(
         {},
@@ -152,7 +163,7 @@ def scan_images(examples: Files | Array, max_pixels: int, levels: Levels | None)
         np.ones(count, np.int64),
         levels,
     )
-    with closing(scan_chunks(examples, max_pixels, levels)) as chunks:
+    with closing(scan_chunks(examples, max_pixels, levels, learned)) as chunks:
         for _ in track(collect(chunks, scan), "scan", count):
             pass
     return scan
@@ -165,10 +176,7 @@ def suggest_levels(listing: Listing, ranges: Array) -> Levels | None:
         listing: the examples.
         ranges: (N, 2) the range of each image, NaN where it has 8 bits.
     """
-    learned = np.ones(len(ranges), bool)
-    if listing.split is not None:
-        learned = ~np.isin(np.array(listing.split.to_pylist(), object), ["val", "test"])
-    known = ranges[learned & ~np.isnan(ranges[:, 0])]
+    known = ranges[learned_from(listing) & ~np.isnan(ranges[:, 0])]
     if not len(known):
         return None
     low, high = float(known[:, 0].min()), float(known[:, 1].max())
@@ -180,13 +188,16 @@ def suggest_levels(listing: Listing, ranges: Array) -> Levels | None:
     return (low, high) if low < high and (low, high) != (0.0, 65535.0) else None
 
 
-def scan_chunks(examples: Files | Array, max_pixels: int, levels: Levels | None) -> Generator[ScannedChunk]:
+def scan_chunks(
+    examples: Files | Array, max_pixels: int, levels: Levels | None, learned: Array
+) -> Generator[ScannedChunk]:
     """Scan chunk by chunk, in the order of the rows."""
     root = str(examples.root) if isinstance(examples, Files) else None
     images = examples.paths if isinstance(examples, Files) else examples
     tasks = (
-        partial(scan_chunk, start, root, images[start : start + CHUNK], max_pixels, levels)
+        partial(scan_chunk, start, root, images[rows], max_pixels, levels, learned[rows])
         for start in range(0, len(images), CHUNK)
+        for rows in [slice(start, start + CHUNK)]
     )
     # Sending an array to other processes takes as long as scanning it.
     if root is None or are_few(examples):
@@ -204,5 +215,7 @@ def collect(chunks: Iterator[ScannedChunk], scan: Scan) -> Iterator[int]:
         scan.ranges[rows] = [raw.levels or (np.nan, np.nan) for raw in chunk.raw]
         scan.pages[rows] = [raw.pages for raw in chunk.raw]
         scan.used[chunk.used] = True
+        for place, number in chunk.counts.items():
+            scan.counts[place] += number
         scan.faults.update(chunk.faults)
         yield from range(rows.start, rows.stop)

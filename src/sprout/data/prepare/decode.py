@@ -107,7 +107,8 @@ def decode(file: BinaryIO, target: ImageFormat, raw: Raw | None = None) -> Array
         image.load()
     turn = TRANSPOSE.get(orientation(image))
     if raw is not None and is_deep(image):
-        raw.levels = range_of(raw_levels(image))
+        raw.pixels = raw_levels(image)
+        raw.levels = range_of(raw.pixels)
     converted = to_grey_or_rgb(image, target.levels)
     return convert_image(converted if turn is None else converted.transpose(turn), target)
 
@@ -182,7 +183,7 @@ def decode_array(example: Array, target: ImageFormat, raw: Raw | None = None) ->
     """
     with as_fault():
         if raw is not None:
-            raw.levels = range_of(example)
+            raw.pixels, raw.levels = example, range_of(example)
         levels = to_8_bits(example, target.levels)
         return convert_array(levels[:, :, None] if levels.ndim == 2 else levels, target)
 

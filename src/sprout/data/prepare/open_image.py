@@ -1,12 +1,12 @@
 """Open an image file of any known format, at one of its pages. Imports only Pillow, and pillow-heif for a HEIC."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from sprout.data.prepare.fault import FORMATS, Fault
-from sprout.data.prepare.pixels import Levels
+from sprout.data.prepare.pixels import Array, Levels
 
 # Pillow reads these formats only once their modules are imported.
 _ = AvifImagePlugin, TiffImagePlugin, WebPImagePlugin
@@ -23,6 +23,8 @@ class Raw:
     """The least and the largest level of more than 8 bits; None where there are 8."""
     pages: int = 1
     """Pages of a TIFF, or frames of an animation."""
+    pixels: Array | None = field(default=None, compare=False, repr=False)
+    """The pixels of more than 8 bits, any shape."""
 
 
 def open_image(file: BinaryIO) -> Image.Image:
