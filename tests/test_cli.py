@@ -115,7 +115,7 @@ def test_shell_completion_is_shown_and_completes(sprout: Callable[..., Ended], m
     assert "_SPROUT_COMPLETE=complete_bash" in shown.out
     for name, value in {"_SPROUT_COMPLETE": "complete_bash", "COMP_WORDS": "sprout s", "COMP_CWORD": "1"}.items():
         monkeypatch.setenv(name, value)
-    assert sprout().out.split() == ["sweep", "summary"]
+    assert sprout().out.split() == ["sweep", "summary", "show"]
 
 
 def test_an_unknown_command_ends_with_2(sprout: Callable[..., Ended]) -> None:
@@ -156,7 +156,9 @@ def test_commands_find_the_workspace_from_a_folder_below(
     assert sprout("config", "train.lr=0.25") == whole
 
 
-@pytest.mark.parametrize("command", ["config", "experiments", "train", "sweep", "summary", "ui", "check", "new"])
+@pytest.mark.parametrize(
+    "command", ["config", "experiments", "train", "sweep", "summary", "runs", "show", "ui", "check", "new"]
+)
 def test_a_command_outside_of_a_workspace_is_refused_and_writes_nothing(
     tmp_path: Path, sprout: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:

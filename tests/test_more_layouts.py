@@ -597,10 +597,12 @@ def titanic(root: Path) -> Rows:
 
 
 def signs_in_numbers(root: Path) -> Rows:
-    """Prices, shares and days are no categories."""
+    """Shares are numbers; days, and prices whose thousands are not three digits, are no categories."""
     lines = [f'"1,{n}00.5",{n}%,2024-01-{n},Jan {n} 2024,{n}.5,{BREEDS[n % 3]}' for n in range(10, 31)]
     text(root, "t.csv", "price,share,day,date,width,label", *lines)
-    return {"width": [n + 0.5 for n in range(10, 31)], "learned": [BREEDS[n % 3] for n in range(10, 31)]}
+    numbers = range(10, 31)
+    shares, widths = [float(n) for n in numbers], [n + 0.5 for n in numbers]
+    return {"share": shares, "width": widths, "learned": [BREEDS[n % 3] for n in numbers]}
 
 
 def ranges(root: Path) -> Rows:
