@@ -157,7 +157,7 @@ def test_commands_find_the_workspace_from_a_folder_below(
 
 
 @pytest.mark.parametrize(
-    "command", ["config", "experiments", "train", "sweep", "summary", "runs", "show", "ui", "check", "new"]
+    "command", ["config", "experiments", "train", "sweep", "summary", "runs", "ui", "check", "new"]
 )
 def test_a_command_outside_of_a_workspace_is_refused_and_writes_nothing(
     tmp_path: Path, sprout: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, command: str
