@@ -33,6 +33,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes have the name of their argument: an archive holds times, by which processes would name a test differently."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def config_files_parsed_once() -> Iterator[None]:
     """Hydra parses a file of a config again only if its content has changed; tests compose several hundred configs."""
