@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Bytes have the name of their argument: an archive holds times, by which processes would name a test differently."""
+    """Name bytes by their argument: an archive has times in it, and two processes would name a test differently."""
     return argname if isinstance(val, bytes) else None
 
 

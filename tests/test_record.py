@@ -32,6 +32,8 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     (root / "evaluation").mkdir()
     (root / "data/prepared").mkdir(parents=True)
     (root / "data/prepared/summary.json").write_text("{}")
+    (root / "data/prepared/test").mkdir()
+    (root / "data/prepared/test/store.json").write_text('{"sha256": "c0ffee"}')
     found = {
         "test": {role: {"accuracy": value, "r2": None} for role, value in (("teacher", 0.7), ("student", 0.65))},
         "handed_on": kept or "student",

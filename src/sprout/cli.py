@@ -6,6 +6,7 @@ import typer
 
 from sprout import __version__
 from sprout.commands.check import check
+from sprout.commands.compare import compare
 from sprout.commands.config import config
 from sprout.commands.experiments import experiments
 from sprout.commands.new import new
@@ -28,7 +29,22 @@ app = typer.Typer(
 )
 
 # Each command imports what it needs when it runs, so that `--help` and shell completion answer at once.
-for command in (config, experiments, train, sweep, summary, result, check, new, predict, runs, show, ui, outbox):
+for command in (
+    config,
+    experiments,
+    train,
+    sweep,
+    summary,
+    result,
+    check,
+    new,
+    predict,
+    runs,
+    show,
+    compare,
+    ui,
+    outbox,
+):
     app.command()(command)
 
 

@@ -44,3 +44,22 @@ def mcnemar_p(first: int, second: int) -> float:
     tosses, fewer = first + second, min(first, second)
     both_sides: float = 2 * sum(math.comb(tosses, k) for k in range(fewer + 1)) / 2**tosses
     return min(1.0, both_sides)
+
+
+def paired_interval(first: int, second: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """The interval of the difference of two proportions over the same examples: the second minus the first.
+
+    Wald's interval after half an example is added to each cell of the 2 × 2 table (Agresti and Min, "Simple improved
+    confidence intervals for comparing matched proportions", 2005).
+
+    Args:
+        first: examples that only the first model gets right.
+        second: examples that only the second model gets right.
+        total: examples.
+        level: confidence level.
+    """
+    only_first, only_second, count = first + 0.5, second + 0.5, total + 2
+    difference = (only_second - only_first) / count
+    spread = math.sqrt(only_first + only_second - (only_second - only_first) ** 2 / count) / count
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    return max(-1.0, difference - z * spread), min(1.0, difference + z * spread)

@@ -27,6 +27,8 @@ MODELS = Path("models")
 FIRST = "error_rate"
 """The metric of a model that matters most; of tasks without it, their first."""
 SUMMARY = Path("data/prepared/summary.json")
+TEST_STORE = Path("data/prepared/test/store.json")
+"""With the SHA-256 of its examples, by which builds are compared on the same ones."""
 OF_POOL = ("accepted", "coverage", "precision_estimated", "precision_measured")
 """What is logged of the labels that unlabelled examples got."""
 
@@ -55,6 +57,7 @@ def track_build(build: Build, evaluation: Path, page: Path, headline: str) -> No
         run.describe(headline, "report/index.html", columns)
         run.log_artifact(page, "report")
         run.log_artifact(SUMMARY, "data")
+        run.log_artifact(TEST_STORE, "data/test")
         for path in sorted(evaluation.iterdir()):
             run.log_artifact(path, "evaluation")
 

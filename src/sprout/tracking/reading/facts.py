@@ -1,6 +1,8 @@
 """All that is known of one run: code, settings, data, labels, machine, time and figures."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -95,8 +97,13 @@ def children_of(client: "MlflowClient", run: "Run") -> "list[Run]":
 
 def artifact(client: "MlflowClient", run: "Run", path: str) -> Any:
     """Return the content of a JSON file that a run has logged; None if it has not."""
-    folder = path.rpartition("/")[0]
-    if path not in {each.path for each in client.list_artifacts(run.info.run_id, folder)}:
-        return None
+    with artifact_file(client, run, path) as file:
+        return None if file is None else read_json(file)
+
+
+@contextmanager
+def artifact_file(client: "MlflowClient", run: "Run", path: str) -> Iterator[Path | None]:
+    """Yield a copy of a file that a run has logged; None if it has not."""
+    known = {each.path for each in client.list_artifacts(run.info.run_id, path.rpartition("/")[0])}
     with TemporaryDirectory() as scratch:
-        return read_json(Path(client.download_artifacts(run.info.run_id, path, scratch)))
+        yield Path(client.download_artifacts(run.info.run_id, path, scratch)) if path in known else None
