@@ -29,22 +29,8 @@ app = typer.Typer(
 )
 
 # Each command imports what it needs when it runs, so that `--help` and shell completion answer at once.
-for command in (
-    config,
-    experiments,
-    train,
-    sweep,
-    summary,
-    result,
-    check,
-    new,
-    predict,
-    runs,
-    show,
-    compare,
-    ui,
-    outbox,
-):
+COMMANDS = (config, experiments, train, sweep, summary, result, check, new, predict, runs, show, compare, ui, outbox)
+for command in COMMANDS:
     app.command()(command)
 
 

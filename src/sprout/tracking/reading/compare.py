@@ -134,7 +134,7 @@ def predictions(client: "MlflowClient", run: "Run") -> pa.Table | None:
         return None if path is None else pq.read_table(path)
 
 
-def is_right(table: pa.Table, role: str) -> Any:
+def is_right(table: pa.Table, role: str | None) -> Any:
     """Return which predictions of a model are right: (N,) bool, in the order of the rows."""
     order = np.argsort(table.column("row").to_numpy(), kind="stable")
     return (table.column(role).to_numpy() == table.column(LABEL).to_numpy())[order]
