@@ -69,7 +69,7 @@ def lines(comparison: "Comparison") -> "Iterator[Table | str]":
         yield table_of(title, names, rows) if rows else f"{title}: equal"
     yield ""
     for name, each in zip(names[1:], comparison.paired, strict=True):
-        yield f"{name} against A: {each if isinstance(each, str) else sentence(each)}"
+        yield f"{name} against A: {each if isinstance(each, str) else sentence(each, name)}"
 
 
 def sections(comparison: "Comparison") -> dict[str, Mapping[str, Sequence[Any]]]:
@@ -102,13 +102,13 @@ def commit(name: str | None, dirty: bool) -> str:
     return (name or "not in git")[:12] + (" and changes" if dirty else "")
 
 
-def sentence(found: "Paired") -> str:
-    """Return whether two models differ beyond chance."""
+def sentence(found: "Paired", name: str) -> str:
+    """Return whether the model of a run differs from that of A beyond chance."""
     points = 100 * found.difference
     how = f"{abs(points):.1f} points {'less' if points < 0 else 'more'} error" if points else "the same error"
     real = "beyond chance" if found.low > 0 or found.high < 0 else "within chance"
     return (
         f"{how} on the same {found.examples:,} test examples, 95% interval {100 * found.low:+.1f} to "
-        f"{100 * found.high:+.1f} points, {real}; only A is right on {found.worse:,}, only it on {found.better:,} "
+        f"{100 * found.high:+.1f} points, {real}; only A is right on {found.worse:,}, only {name} on {found.better:,} "
         f"(McNemar's p = {found.p:.3g})"
     )
