@@ -50,7 +50,7 @@ def training_seconds(folder: Path, study: Study) -> list[float]:
     """Return the training time of each trial."""
     client = connect(f"sqlite:///{folder}/mlruns/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    (sweep,) = [run for run in client.search_runs(experiments) if run.info.run_name == study.study_name]
+    (sweep,) = [run for run in client.search_runs(experiments) if run.info.run_name == f"sweep {study.study_name}"]
     trials = client.search_runs(experiments, f"tags.`mlflow.parentRunId` = '{sweep.info.run_id}'")
     return [run.data.metrics["training_seconds"] for run in trials]
 

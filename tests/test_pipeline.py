@@ -111,7 +111,8 @@ def test_runs_tell_what_was_built_from_what(built: Path) -> None:
     teacher = found["teacher"]
     assert teacher.data.params["train.lr"] == "0.002"
     lock = yaml.safe_load((built / "dvc.lock").read_text())["stages"]["prepare"]["outs"][0]["md5"]
-    assert {d.dataset.name: d.dataset.digest for d in teacher.inputs.dataset_inputs}["data/prepared"] == lock
+    assert {d.dataset.name: d.dataset.digest for d in teacher.inputs.dataset_inputs}["prepared"] == lock[:12]
+    assert teacher.data.tags["mlflow.sprout.data.data/prepared"] == lock
     test = metrics(built)["test"]
     assert found["build"].data.metrics["student/test_error_rate"] == pytest.approx(test["student"]["error_rate"])
 

@@ -232,11 +232,11 @@ def test_a_training_that_an_equal_one_has_ended_while_it_waited_is_not_repeated(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As of two queued experiments with the same teacher: the second one has looked before the first one has ended."""
-    trained, real, lock, waits = list[Path](), tracked.train_and_log, tracked.only_one, [True]
+    trained, real, lock, waits = list[Path](), tracked.train_timed, tracked.only_one, [True]
 
-    def train(folder: Path, *given: Any) -> None:
+    def train(folder: Path, *given: Any) -> float:
         trained.append(folder)
-        real(folder, *given)
+        return real(folder, *given)
 
     def wait(checkpoints: Path) -> AbstractContextManager[bool]:
         if waits:
@@ -247,7 +247,7 @@ def test_a_training_that_an_equal_one_has_ended_while_it_waited_is_not_repeated(
     def stage(folder: Path) -> None:
         tracked.train_teacher(folder, Examples.open("data/prepared/train"), sections(epochs=3), BUILD)
 
-    monkeypatch.setattr(tracked, "train_and_log", train)
+    monkeypatch.setattr(tracked, "train_timed", train)
     monkeypatch.setattr(tracked, "only_one", wait)
     stage(TEACHER)
     (model,) = trained
