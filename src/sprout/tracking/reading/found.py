@@ -60,6 +60,7 @@ def find_runs(client: "MlflowClient", query: Query, limit: int) -> list[Found]:
     asked = [number for number, name in names.items() if query.experiment in (None, name)]
     ranked = query.ranked_by
     orders = [NEWEST] if ranked is None else [order_by(name, largest=ranked[1]) for name in metric_names(ranked[0])]
+    limit = min(limit, query.best or limit)
     found = {
         run.info.run_id: run
         for search in query.searches()

@@ -21,6 +21,8 @@ STATES = {
     "killed": "KILLED",
 }
 """Our word for the state of a run → MLflow's."""
+POOL = "pool"
+"""The first part of the figures of unlabelled examples."""
 ERROR = "student.error_rate"
 """What the best runs are chosen by, unless a figure is given."""
 TERM = re.compile(r"\s*([^\s=<>!~]+)\s*(<=|>=|!=|=|<|>|~)\s*(.+?)\s*")
@@ -54,7 +56,10 @@ class Query:
 
     def searches(self) -> list[Search]:
         """Return one search for each kind, and for each name that a figure may have."""
-        found = [(f"tags.`{ROLE}` = '{kind}'", *self.conditions) for kind in self.kinds]
+        ranked = [self.ranked_by[0]] if self.ranked_by else []
+        of_builds = any(is_of_build(name) for name in (*ranked, *(name for name, *_ in self.figures)))
+        kinds = [kind for kind in self.kinds if kind == BUILD or not of_builds]
+        found = [(f"tags.`{ROLE}` = '{kind}'", *self.conditions) for kind in kinds]
         for name, operator, value in self.figures:
             found = [
                 (*each, f"metrics.`{metric}` {operator} {value!r}") for each in found for metric in metric_names(name)
@@ -114,12 +119,18 @@ def with_condition(query: Query, condition: str) -> Query:
     return replace(query, conditions=(*query.conditions, condition))
 
 
+def is_of_build(name: str) -> bool:
+    """Whether a figure is of a build's model or pool, and so on its own run alone."""
+    role, dot, _ = name.partition(".")
+    return bool(dot) and role in (*ROLES, POOL)
+
+
 def metric_names(name: str) -> list[str]:
     """Return the names that a figure has in MLflow: `student.error_rate` is on test or cross-validated."""
-    role, dot, rest = name.partition(".")
-    if not dot or role not in (*ROLES, "pool"):
+    if not is_of_build(name):
         return [name]
-    if role == "pool" or rest.startswith("val_"):
+    role, _, rest = name.partition(".")
+    if role == POOL or rest.startswith("val_"):
         return [f"{role}/{rest}"]
     return [f"{role}/{split}_{rest}" for split in (TEST, CROSS_VALIDATION)]
 
