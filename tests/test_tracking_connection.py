@@ -13,9 +13,11 @@ import pytest
 
 from sprout.runtime.errors import UserError
 from sprout.tracking import serve_ui, tracking_uri
-from sprout.tracking.address import absolute, hide_password, portable
+from sprout.tracking.address import absolute, hide_password, portable, with_secrets, without_secrets
 from sprout.tracking.connection import connect
-from tracked_runs import LONG, SCRIPT, builds_status, runs_of, start_process
+from sprout.tracking.describe import store_of
+from sprout.tracking.outbox.journal import read_records
+from tracked_runs import LONG, SCRIPT, builds_status, make_build, outbox, runs_of, start_process, track
 from warm_python import warm_python
 
 
@@ -108,7 +110,7 @@ def test_relative_path_of_a_store_is_one_of_the_main_workspace(tmp_path, monkeyp
     monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
     monkeypatch.chdir(tmp_path)
     assert tracking_uri() == used
-    assert absolute(portable(used)) == used
+    assert with_secrets(absolute(portable(used))) == used
     assert "/main" not in portable(used)
 
 
@@ -129,3 +131,37 @@ def test_a_server_that_does_not_answer_has_no_page():
     with pytest.raises(UserError, match=r"the tracking store http://127\.0\.0\.1:9: cannot be used: ") as caught:
         serve_ui("http://me:secret@127.0.0.1:9", 5001)
     assert "secret" not in str(caught.value)
+
+
+PRIVATE_URI = "http://me:hunter2@127.0.0.1:9/mlflow?api_key=hunter3&timeout=5"
+
+
+def test_a_journal_keeps_no_secret_of_its_store(root, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", PRIVATE_URI)
+    monkeypatch.setattr("sprout.tracking.outbox.sender.PATIENCE", 0.1)
+    with track(make_build(), "teacher", tracking_uri()):
+        pass
+    (journal,) = outbox(root)
+    kept = b"".join(path.read_bytes() for path in (root / "mlruns").rglob("*") if path.is_file())
+    assert b"hunter" not in kept
+    assert b"127.0.0.1:9/mlflow?api_key=***&timeout=5" in kept
+    start = next(read_records(journal, 0))[0]
+    assert store_of(start) == PRIVATE_URI  # with the secrets in the environment
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://another:host@127.0.0.1:9")
+    assert store_of(start) == "http://127.0.0.1:9/mlflow?api_key=***&timeout=5"
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        (
+            "postgresql://me:pw@host/db?sslpassword=s&sslmode=require",
+            "postgresql://host/db?sslpassword=***&sslmode=require",
+        ),
+        ("https://token@host", "https://host"),
+        ("sqlite:///a.db", "sqlite:///a.db"),
+        ("https://host/?monkey=1", "https://host/?monkey=1"),
+    ],
+)
+def test_a_uri_without_secrets(uri, shown):
+    assert without_secrets(uri) == shown

@@ -9,7 +9,8 @@ from sprout.tracking.address import tracking_uri
 from sprout.tracking.describe import InSweep, RunInfo, experiment_name
 from sprout.tracking.lineage import GitState, data_hashes, git_state, trained_on
 from sprout.tracking.outbox.sender import all_sent
-from sprout.tracking.run import Measured, Run, log_results, record_restored, rounded, tracked_run
+from sprout.tracking.results import log_results, record_restored, rounded
+from sprout.tracking.run import Measured, Run, tracked_run
 from sprout.tracking.tags import BUILD, HANDED_ON, TRIAL_STATE
 from sprout.tracking.ui import serve_ui
 

@@ -4,6 +4,7 @@ A store that lies in the workspace is named relative to it, so that a workspace 
 """
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,10 @@ from sprout.runtime.workspace import main_workspace
 
 DEFAULT = "sqlite:///mlruns/mlflow.db"
 SQLITE = "sqlite:///"
+SECRET = re.compile(r"password|passwd|token|secret|sslkey|api_?key|^key$", re.IGNORECASE)
+"""Names of what a URI's query keeps secret."""
+NAMED: list[str] = []
+"""Stores that the user has named to this process otherwise than by `MLFLOW_TRACKING_URI`."""
 HOSTED = ("databricks", "databricks-uc", "uc")
 """URIs that look like relative paths, and are none."""
 
@@ -40,7 +45,11 @@ def absolute(uri: str) -> str:
 
 
 def portable(uri: str) -> str:
-    """The URI of a store, relative to the workspace where it lies in it; `absolute` reverses this."""
+    """The URI of a store as it is kept on disk: without secrets, and relative to the workspace where it lies in it.
+
+    `absolute` and `with_secrets` reverse this.
+    """
+    uri = without_secrets(uri)
     prefix, path = _split(uri)
     if path is None or not Path(path).is_relative_to(main_workspace()):
         return uri
@@ -68,6 +77,22 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def hide_password(text: str, uri: str) -> str:
-    """Remove the user and the password of `uri` from a text."""
-    secret = urlsplit(uri).netloc.rpartition("@")[0]
-    return text.replace(f"{secret}@", "") if secret else text
+    """Remove the user and the password of `uri`, and the secrets in its query, from a text."""
+    parts = urlsplit(uri)
+    secret = parts.netloc.rpartition("@")[0]
+    text = text.replace(f"{secret}@", "") if secret else text
+    for term in parts.query.split("&"):
+        name, _, value = term.partition("=")
+        if value and SECRET.search(name):
+            text = text.replace(term, f"{name}=***")
+    return text
+
+
+def without_secrets(uri: str) -> str:
+    """The URI of a store without user, password, and the secrets in its query."""
+    return hide_password(uri, uri)
+
+
+def with_secrets(uri: str) -> str:
+    """The URI of a store with the secrets of `MLFLOW_TRACKING_URI` or of a store in `NAMED`, if it is the same one."""
+    return next((given for given in (tracking_uri(), *NAMED) if without_secrets(given) == uri), uri)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sprout.config.tree import leaves
 from sprout.config.workspace import Build, read_params
 from sprout.runtime.errors import UserError
-from sprout.tracking.address import DEFAULT, SQLITE, absolute, portable
+from sprout.tracking.address import DEFAULT, SQLITE, absolute, portable, with_secrets
 from sprout.tracking.lineage import GitState
 from sprout.tracking.outbox.journal import Record
 from sprout.tracking.tags import DATA, DIRTY, OVERRIDES, SWEEP_TAG, builder_tags, owner_tags
@@ -123,7 +123,7 @@ def store_of(start: Record) -> str:
     moved, that of the default store names the old folder.
     """
     if "store" in start:
-        return absolute(start["store"])
+        return with_secrets(absolute(start["store"]))
     default = "/" + DEFAULT.removeprefix(SQLITE)
     return absolute(DEFAULT if start["uri"].startswith(SQLITE) and start["uri"].endswith(default) else start["uri"])
 

@@ -5,21 +5,18 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 
-from sprout.runtime.errors import UserError
-from sprout.runtime.files import read_json, read_rows
 from sprout.runtime.progress import waiting
 from sprout.tracking.address import outbox
 from sprout.tracking.connection import load_mlflow
 from sprout.tracking.describe import EXPERIMENT_NAME, RunInfo, legal_key, now, start_record
 from sprout.tracking.outbox.journal import Journal, Record
 from sprout.tracking.outbox.sender import Sender
-from sprout.tracking.tags import BUILD_TAG, RESTORED, ROLE
+from sprout.tracking.tags import BUILD_TAG, ROLE
 
 Metrics = Mapping[str, SupportsFloat | None]
 
@@ -190,43 +187,3 @@ def _verdict(error: BaseException) -> tuple[str, str | None]:
         by_signal = isinstance(error.code, int) and error.code >= 128  # as shells number them
         return "KILLED" if by_signal else "FAILED", reason
     return "FAILED" if isinstance(error, Exception) else "KILLED", reason
-
-
-def record_restored(info: RunInfo, folder: Path) -> None:
-    """Record a stage that DVC restored from its cache instead of running it.
-
-    Nothing is recorded if the build has a finished or running run of this role already.
-
-    Args:
-        info: what its run is.
-        folder: the model folder, with `metrics.json` (numbers, possibly nested) and `history.csv` (one row per epoch;
-            an empty cell is a metric that was not measured).
-
-    Raises:
-        UserError: one of the two files is missing.
-    """
-    for name in ("metrics.json", "history.csv"):
-        if not (folder / name).is_file():
-            raise UserError(f"{folder / name}: missing, so the {info.role} cannot be recorded; run `dvc checkout`")
-    with tracked_run(replace(info, tags={**info.tags, RESTORED: "true"})) as run:
-        _log_history(run, folder / "history.csv")
-        log_results(run, folder)
-
-
-def log_results(run: Run, folder: Path, of: Measured | None = None) -> None:
-    """Log what a finished model has on val: `val_accuracy` and the like, of the weights that were kept."""
-    metrics = read_json(folder / "metrics.json")
-    run.log_metrics({name: value for name, value in metrics.items() if name != "val"})
-    run.log_metrics({f"val_{name}": rounded(value) for name, value in metrics["val"].items()}, of=of)
-
-
-def rounded(value: float | None) -> float | None:
-    """A figure for a list of runs, with five digits; the files have it in full."""
-    return None if value is None else float(f"{value:.5g}")
-
-
-def _log_history(run: Run, path: Path) -> None:
-    """Log the metrics of each epoch."""
-    for row in read_rows(path):
-        epoch = int(row.pop("epoch"))
-        run.log_curves({name: float(value) for name, value in row.items() if value}, step=epoch)

@@ -9,7 +9,7 @@ from threading import Event
 
 from sprout.runtime.errors import UserError, listed
 from sprout.runtime.files import atomic_write
-from sprout.tracking.address import absolute, hide_password, outbox, portable
+from sprout.tracking.address import NAMED, absolute, hide_password, outbox, portable
 from sprout.tracking.connection import connect, reason
 from sprout.tracking.outbox.journal import count_unsent, discard, forget_sent, read_records, try_lock, waiting_journals
 from sprout.tracking.outbox.leftovers import send_leftovers, uri_of
@@ -70,6 +70,8 @@ def send_now(folders: Sequence[Path]) -> list[Path]:
 def redirect(folders: Sequence[Path], uri: str) -> None:
     """Let journals be for another store, which gets all of them; nothing changes if one cannot go there.
 
+    This process can send them: a journal keeps no password.
+
     Raises:
         UserError: the store cannot be used, a living process uses a journal, or one cannot be read.
     """
@@ -78,6 +80,7 @@ def redirect(folders: Sequence[Path], uri: str) -> None:
         connect(store)
     except Exception as error:  # MLflow raises many types
         raise UserError(f"--to={hide_password(uri, uri)}: cannot be used: {reason(error, store)}") from None
+    NAMED.append(store)
     with ExitStack() as locks:
         for folder in folders:
             locks.enter_context(_held(folder))
