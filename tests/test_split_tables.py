@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from sprout.config.formats import Pixels, Table
 from sprout.data.formats import read_format
@@ -145,15 +146,18 @@ def test_a_table_without_a_feature_is_refused(tmp_path: Path) -> None:
         (["cat", "dog"], ["0", "1"], ("cat", "dog")),
         (["0 cat", "1 hot dog"], ["1"], ("cat", "hot dog")),
         (["cat: 0", "dog: 1"], ["0", "1"], ("cat", "dog")),
+        (["2 cow", "0 cat", "1 dog"], ["0", "1", "2"], ("cat", "dog", "cow")),
+        (["cow 2", "cat 0", "hot dog 1"], ["0"], ("cat", "hot dog", "cow")),
+        (["1 cat", "2 dog"], ["1", "2"], None),
         (["cat", "dog"], ["1", "2"], None),
-        (["cat", "dog"], ["cat", "dog"], None),
         (["cat", "cat"], ["0", "1"], None),
         (["7", "9"], ["0", "1"], None),
     ],
 )
 def test_a_list_of_classes(tmp_path: Path, lines: list[str], labels: list[str], names: tuple[str, ...] | None) -> None:
     (tmp_path / "classes.txt").write_text("\n".join(lines) + "\n")
-    assert class_list([tmp_path], labels) == (None if names is None else ("classes.txt", names))
+    assert class_list([tmp_path], labels) == ("classes.txt", names)
+    assert class_list([tmp_path], ["cat"]) is None
 
 
 def test_a_line_that_is_no_path_and_label(tmp_path: Path) -> None:
@@ -163,3 +167,49 @@ def test_a_line_that_is_no_path_and_label(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_bytes(b"\xff.jpg 0\n")
     with pytest.raises(UserError, match="not UTF-8 text"):
         open_path_list(tmp_path / "train.txt", "train.txt")
+
+
+def test_a_val_table_with_the_number_to_learn_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "d/train.csv", price=[1.5, 2.5], area=[10, 20])
+    write(tmp_path / "d/val.csv", area=[30, 40], price=[3.5, 4.5])
+    write(tmp_path / "d/test.csv", area=[5, 6])
+    detected, listing = listed(tmp_path / "d", tmp_path / "scratch")
+    rows = [([10.0], 1.5, "train"), ([20.0], 2.5, "train"), ([30.0], 3.5, "val"), ([40.0], 4.5, "val")]
+    assert rows_of(listing, "value") == rows
+    assert "not read: test.csv, which has no column 'price'" in detected.notes
+
+
+@pytest.mark.parametrize("columns", [UNSAID, Columns("label")])
+def test_a_feature_that_test_lacks_is_no_target(tmp_path: Path, columns: Columns) -> None:
+    write(tmp_path / "d/train.csv", label=FLOWERS, a=[1, 2, 3, 4], b=[5, 6, 7, 8])
+    write(tmp_path / "d/test.csv", label=["rose"], a=[9])
+    detected, listing = listed(tmp_path / "d", tmp_path / "scratch", columns)
+    assert [label for _, label, _ in rows_of(listing)] == FLOWERS
+    assert "not read: test.csv, which has no column 'b'" in detected.notes
+
+
+def test_a_missing_part_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "d/train-00000-of-00002.parquet", a=[1, 2], label=["x", "y"])
+    with pytest.raises(UserError, match=r"d/train-00001-of-00002\.parquet: missing, as .* is one of 2; download it"):
+        detect_format(tmp_path / "d", tmp_path / "scratch")
+
+
+def test_a_partition_is_refused(tmp_path: Path) -> None:
+    for quality in ("good", "bad"):
+        write(tmp_path / f"d/quality={quality}/part-0.parquet", a=[1, 2])
+    with pytest.raises(UserError, match="whose name is the column 'quality' of its tables, is not read"):
+        detect_format(tmp_path / "d", tmp_path / "scratch")
+
+
+def test_a_list_of_paths_alone_is_the_pool(tmp_path: Path) -> None:
+    names = [f"images/{number}.png" for number in range(5)]
+    for number, name in enumerate(names):
+        (tmp_path / "d" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (2, 2), number).save(tmp_path / "d" / name)
+    (tmp_path / "d/train.txt").write_text("".join(f"{name} {'ab'[n % 2]}\n" for n, name in enumerate(names[:4])))
+    (tmp_path / "d/test.txt").write_text(f"{names[4]}\n")
+    _, listing = listed(tmp_path / "d", tmp_path / "scratch")
+    assert listing.label is not None
+    assert listing.split is not None
+    assert listing.label.to_pylist() == ["a", "b", "a", "b", None]
+    assert listing.split.to_pylist() == ["train"] * 4 + ["unlabelled"]

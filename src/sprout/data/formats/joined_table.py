@@ -1,5 +1,6 @@
 """The tables that a setting names, and several of them with the same columns as one."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ import pyarrow as pa
 from sprout.data.formats.folder_names import shared_words, split_of, split_of_path, table_stem
 from sprout.data.formats.text_table import TextTable, open_table
 from sprout.runtime.errors import UserError, listed
+
+NUMBERED = re.compile(r"(?P<before>.*?)\d+-of-(?P<total>\d+)(?P<checksum>-[0-9a-f]{16})?(?P<after>\..*)")
+"""A part of a table as Hugging Face names it, once with a checksum, which nobody can know of another part."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,22 @@ def open_tables(root: Path, files: str | Sequence[str]) -> JoinedTable:
         UserError: there is none, or one cannot be read.
     """
     return JoinedTable(tuple(open_table(root, file) for file in table_files(root, files)))
+
+
+def refuse_missing_parts(root: Path, files: Sequence[str]) -> None:
+    """Refuse tables such as train-00000-of-00002.parquet without the others.
+
+    Raises:
+        UserError: one is missing.
+    """
+    for file in files:
+        match = NUMBERED.fullmatch(file)
+        if match is None or match["checksum"]:
+            continue
+        before, total, after = match["before"], match["total"], match["after"]
+        names = [f"{before}{number:0{len(total)}}-of-{total}{after}" for number in range(int(total))]
+        if missing := [name for name in names if name not in files]:
+            raise UserError(f"{root / missing[0]}: missing, as {file} is one of {len(names)}; download it again")
 
 
 def table_files(root: Path, files: str | Sequence[str]) -> list[str]:

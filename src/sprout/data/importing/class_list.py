@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sprout.data.formats.path_list import is_path_list
 
@@ -13,8 +14,16 @@ NAMES = tuple(
 """Usual names of such a list."""
 
 
-def class_list(folders: Sequence[Path], labels: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
-    """Return the name of a list in one of these folders and its class names, if they fit the labels; else None.
+class ClassList(NamedTuple):
+    """A list of class names that lies beside a table."""
+
+    file: str
+    names: tuple[str, ...] | None
+    """By index; None if they do not fit the labels."""
+
+
+def class_list(folders: Sequence[Path], labels: Sequence[str]) -> ClassList | None:
+    """Return the list of class names in one of these folders; None if there is none, or the labels are no numbers.
 
     Args:
         folders: where to look.
@@ -26,19 +35,25 @@ def class_list(folders: Sequence[Path], labels: Sequence[str]) -> tuple[str, tup
         if path.is_file() and not is_path_list(path):
             names = names_in(path)
             distinct = len(set(names)) == len(names) >= 2 and not any(name.isdecimal() for name in names)
-            if distinct and all(int(label) < len(names) for label in labels):
-                return path.name, names
+            fits = distinct and all(int(label) < len(names) for label in labels)
+            return ClassList(path.name, names if fits else None)
     return None
 
 
 def names_in(path: Path) -> tuple[str, ...]:
-    """Return the names in a list, without the number that each line begins or ends with; none if it is not UTF-8."""
+    """Return the names in a list, by the number that each line begins or ends with, if all do.
+
+    Returns:
+        none if the file is not UTF-8, or the numbers are not those from 0 on.
+    """
     try:
         lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError:
         return ()
-    for pattern in (r"{}[\s:,]+(.+)", r"(.+?)[\s:,]+{}"):
-        matches = [re.fullmatch(pattern.format(number), line) for number, line in enumerate(lines)]
-        if all(matches):
-            return tuple(match[1] for match in matches if match)
+    for pattern in (r"(?P<number>\d+)[\s:,;]+(?P<name>.+)", r"(?P<name>.+?)[\s:,;]+(?P<number>\d+)"):
+        matches = [match for line in lines if (match := re.fullmatch(pattern, line))]
+        if len(matches) == len(lines):
+            by_number = {int(match["number"]): match["name"] for match in matches}
+            whole = sorted(by_number) == list(range(len(lines)))
+            return tuple(by_number[number] for number in range(len(lines))) if whole else ()
     return tuple(lines)

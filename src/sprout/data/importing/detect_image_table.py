@@ -86,7 +86,12 @@ def named_classes(
     labels = [value for value in sample.values(label) if value not in (*NO_LABEL, missing)]
     folder = root / Path(sample.table.tables[0].name).parent
     found = class_list([root, folder], labels)
-    return (None, []) if found is None else (found[1], [f"class names: {found[0]}"])
+    if found is None:
+        return None, []
+    if found.names is None:
+        why = "its names do not fit the labels, whole numbers from 0 on, one name for each"
+        return None, [f"{found.file} is not used as class names: {why}"]
+    return found.names, [f"class names: {found.file}"]
 
 
 def label_column(sample: TableSample, file: str, columns: Sequence[str]) -> str | tuple[str, ...] | None:

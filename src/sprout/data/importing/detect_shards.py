@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sprout.data.formats.file_tree import is_document, visible_entries, walk
 from sprout.data.formats.folder_names import splits_of
+from sprout.data.formats.joined_table import refuse_missing_parts
 from sprout.data.formats.text_table import open_table
 from sprout.data.formats.web_dataset import is_shard, is_shard_name
 from sprout.runtime.errors import UserError, listed
@@ -24,7 +25,10 @@ def find_shards(root: Path) -> str | None:
             shards += [Path(name)] if fault is None else []
         elif not is_document(name):
             return None
-    return pattern_of(root, shards) if shards and holds_images(root, shards[0]) else None
+    if not shards or not holds_images(root, shards[0]):
+        return None
+    refuse_missing_parts(root, [str(shard) for shard in shards])
+    return pattern_of(root, shards)
 
 
 def holds_images(root: Path, table: Path) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sprout.config.formats import Folders, Format, Paths
 from sprout.data.formats.file_tree import Entry, is_text, visible_entries
+from sprout.data.formats.joined_table import refuse_missing_parts
 from sprout.data.formats.path_list import LIST_SUFFIX, is_path_list
 from sprout.data.formats.text_table import TABLE_SUFFIXES
 from sprout.data.importing.detect_pixels import detect_train_test_pair
@@ -32,6 +33,7 @@ def detect_tables(
     Raises:
         UserError: it is not clear which table to read, or what it says of the images.
     """
+    refuse_missing_parts(root, names)
     if pair := detect_train_test_pair(root, names):
         return pair
     several = find_split_tables(root, names)
@@ -88,10 +90,25 @@ def tables_in(root: Path, folders: list[Entry]) -> list[str]:
     """Return the tables in these folders; `*` stands for the folder of those that several have."""
     found: dict[str, list[Path]] = {}
     for folder in folders:
+        refuse_partition(folder)
         for entry in tables_among(visible_entries(folder.path)):
             if is_text(entry.name):
                 found.setdefault(entry.name, []).append(Path(entry.path).relative_to(root))
     return [str(paths[0] if len(paths) == 1 else paths[0].parent.parent / "*" / name) for name, paths in found.items()]
+
+
+def refuse_partition(folder: Entry) -> None:
+    """Refuse a folder such as `quality=good` with tables in it, whose name is a column of theirs.
+
+    Raises:
+        UserError: it is one.
+    """
+    column, equals, _ = folder.name.partition("=")
+    if equals and column.isidentifier() and tables_among(visible_entries(folder.path)):
+        raise UserError(
+            f"{folder.path}: a partition, whose name is the column {column!r} of its tables, is not read; write one "
+            "file: pandas.read_parquet('FOLDER').to_parquet('data.parquet')"
+        )
 
 
 def tables_among(entries: list[Entry]) -> list[Entry]:

@@ -1,5 +1,6 @@
 """Tables side by side that are one data set: train.csv beside test.csv, or the parts of a table."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 from sprout.config.formats import Format, Paths, Table
 from sprout.data.formats.folder_names import SPLIT_WORDS, are_parts, shared_words, split_of, table_stem, words_of
 from sprout.data.formats.joined_table import open_tables
+from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import open_table
 from sprout.data.importing.detect_pixels import has_pixels
 from sprout.data.importing.detect_tables import detect_table
@@ -21,8 +23,10 @@ class SplitTables(NamedTuple):
 
     files: tuple[str, ...]
     """Relative to the data's folder; the first one has all columns."""
-    target: str | None
-    """The column that only some of them have: the label or number to learn."""
+    lacking: str | None
+    """The column that only some of them have: the label or number to learn, as a rule."""
+    without: tuple[str, ...] = ()
+    """Those that do not have it."""
 
 
 Tables = str | SplitTables
@@ -50,7 +54,10 @@ def find_split_tables(root: Path, names: list[str]) -> SplitTables | None:
     if any(set(each) - set(columns[0]) for each in columns) or len(lacking) > 1:
         return None
     missing = [name for each in lacking for name in each]
-    return SplitTables(tuple(files), missing[0] if missing else None) if len(missing) <= 1 else None
+    if len(missing) > 1:
+        return None
+    without = [file for file, each in zip(files, columns, strict=True) if missing and missing[0] not in each]
+    return SplitTables(tuple(files), missing[0] if missing else None, tuple(without))
 
 
 def ordered(names: list[str]) -> list[str]:
@@ -77,21 +84,28 @@ def detect_split_tables(root: Path, tables: SplitTables, columns: Columns) -> tu
         UserError: as for `detect_table`.
     """
     train, *others = tables.files
-    target = tables.target
-    alone = f"not read: {listed(others)}" + (f", which has no column {target!r}" if target else "")
-    if has_pixels(read_sample(open_tables(root, train))):
+    sample, lacking = read_sample(open_tables(root, train)), tables.lacking
+    if has_pixels(sample):
         detected, notes = detect_table(root, train, columns)
-        return detected, [*notes, alone]
-    if target is None:
+        return detected, [*notes, not_read(others, lacking)]
+    if lacking is None:
         return joined(root, tables.files, columns)
-    if columns.target is not None and columns.target.rpartition("=")[0] != target != columns.target:
-        detected, notes = detect_table(root, train, columns)
-        return detected, [*notes, alone]
-    columns = columns._replace(target=columns.target or target)
-    detected, notes = detect_table(root, train, columns)
-    if isinstance(detected, Table) and detected.number:
-        return detected, [*notes, alone]
-    return joined(root, tables.files, columns)
+    usual, named = sample.column_named(LABELS), (columns.target or "").rpartition("=")
+    target = columns.target if columns.target in sample.text else named[0] or columns.target or usual or lacking
+    complete = tuple(file for file in tables.files if file not in tables.without)
+    if target == lacking:
+        columns = columns._replace(target=columns.target or lacking)
+        whole = detect_table(root, train, columns)[0]
+        if not (isinstance(whole, Table) and whole.number):
+            return joined(root, tables.files, columns)
+    alone = len(complete) == 1
+    found = detect_table(root, train, columns) if alone else joined(root, complete, columns)
+    return found[0], [*found[1], not_read(tables.without, lacking)]
+
+
+def not_read(files: Sequence[str], lacking: str | None) -> str:
+    """Return that tables are not read, and which column they lack."""
+    return f"not read: {listed(list(files))}" + (f", which has no column {lacking!r}" if lacking else "")
 
 
 def joined(root: Path, files: tuple[str, ...], columns: Columns) -> tuple[Format, list[str]]:
