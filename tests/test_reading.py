@@ -15,7 +15,8 @@ from sprout.tracking.connection import connect
 from sprout.tracking.reading.facts import facts_of
 from sprout.tracking.reading.find import find_run
 from sprout.tracking.reading.found import find_runs
-from sprout.tracking.reading.query import KINDS, Query, metric_names, parse
+from sprout.tracking.reading.query import Query, metric_names, parse
+from sprout.tracking.reading.store import open_store
 from tracked_runs import make_build, track
 
 
@@ -27,7 +28,7 @@ def test_terms_become_conditions() -> None:
         "params.`train.lr` != '0.01'",
         "attributes.run_name LIKE '%it''s%'",
     )
-    assert parse([]) == Query(kinds=KINDS)
+    assert parse([]) == Query()
     assert parse(["student.error_rate < 0.05"]).figures == (("student.error_rate", "<", 0.05),)
 
 
@@ -37,6 +38,12 @@ def test_a_figure_is_on_test_or_cross_validated() -> None:
     assert metric_names("pool.coverage_student") == ["pool/coverage_student"]
     assert metric_names("val_error_rate") == ["val_error_rate"]
     assert parse(["best=2"]).ranked_by == ("student.error_rate", False)
+    assert parse(["best=2", "kind=trial"]).ranked_by == ("val_error_rate", False)
+    assert parse(["train.lr=1e-2", "train.epochs=12", "model.name=cnn"]).conditions == (
+        "params.`train.lr` = '0.01'",
+        "params.`train.epochs` = '12'",
+        "params.`model.name` = 'cnn'",
+    )
     assert parse(["best=2", "student.accuracy>0.5"]).ranked_by == ("student.accuracy", True)
 
 
@@ -45,6 +52,7 @@ def test_a_figure_is_on_test_or_cross_validated() -> None:
     [
         ("digits", "digits: not a filter; accepted: experiment=NAME"),
         ("state=done", "state=done: no such state; accepted: finished, running, waiting, failed, killed"),
+        ("kind=nonsense", "kind=nonsense: 'nonsense' is no kind of run; accepted: build, sweep, train"),
         ("best=0", "best=0: should be a whole number from 1 on"),
         ("since=yesterday", "since=yesterday: not a day such as 2026-01-31"),
         ("train.lr<0.1", r"train\.lr<0\.1: settings are compared by = and != only"),
@@ -94,6 +102,7 @@ def test_runs_are_found(builds: Any) -> None:
         "error 30%",
     ]
     assert results(builds, "since=2999-01-01") == []
+    assert results(builds, "val_error_rate<0.3") == ["val_error_rate 0.25"]
     with pytest.raises(UserError, match="experiment=cats: no such experiment; there are: digits"):
         results(builds, "experiment=cats")
 
@@ -147,3 +156,20 @@ def test_what_is_known_of_a_build(root: Path) -> None:
     assert children.row_count == 1
     # A training says what is known of its build's data.
     assert facts_of(client, find_run(client, "teacher")).splits == splits
+
+
+def test_a_store_that_does_not_exist_is_not_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none/x.db")
+    with pytest.raises(UserError, match=r"none/x\.db: no such store"):
+        open_store()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_whose_process_has_died_is_killed(builds: Any) -> None:
+    run = builds.search_runs(["1"], "tags.`sprout.role` = 'teacher'")[0].info.run_id
+    builds.update_run(run, "RUNNING")
+    assert [each.state for each in find_runs(builds, parse(["kind=teacher"]), 5)] == ["running"]
+    builds.set_tag(run, "mlflow.sprout.process_created", "0.0")
+    assert [each.state for each in find_runs(builds, parse(["kind=teacher"]), 5)] == ["killed"]
+    builds.set_tag(run, "mlflow.sprout.machine", "another")
+    assert [each.state for each in find_runs(builds, parse(["kind=teacher"]), 5)] == ["running"]

@@ -213,3 +213,14 @@ def test_a_list_of_paths_alone_is_the_pool(tmp_path: Path) -> None:
     assert listing.split is not None
     assert listing.label.to_pylist() == ["a", "b", "a", "b", None]
     assert listing.split.to_pylist() == ["train"] * 4 + ["unlabelled"]
+
+
+def test_whole_numbers_written_as_floats_are_the_same_classes(tmp_path: Path) -> None:
+    """As pandas writes a column of whole numbers with a missing one."""
+    write(tmp_path / "d/train.csv", label=["0.0", "1.0", "", "1.0"], a=[1, 2, 3, 4])
+    write(tmp_path / "d/test.csv", label=[0, 1], a=[5, 6])
+    _, listing = listed(tmp_path / "d", tmp_path / "scratch")
+    assert [label for _, label, _ in rows_of(listing)] == ["0", "1", None, "1", "0", "1"]
+    write(tmp_path / "e/t.csv", a=[1, 2, 3, 4], label=["1.0", "1.5", "x", "1.0"])
+    _, listing = listed(tmp_path / "e", tmp_path / "scratch2")
+    assert [label for _, label, _ in rows_of(listing)] == ["1.0", "1.5", "x", "1.0"]

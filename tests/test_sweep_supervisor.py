@@ -81,7 +81,7 @@ def supervisor(study: Study, results: Path, play: Play, **changes: Any) -> Super
     results.mkdir(exist_ok=True)
 
     def spec(number: int, params: dict[str, Any]) -> TrialSpec:
-        return TrialSpec(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"), str(results))
+        return TrialSpec(number, ["{}"], [], 1, ["val_accuracy"], InSweep("key", "name"), str(results))
 
     board = changes.pop("board", Board("s", ["val_accuracy"], True, 6, 0))
     start_worker = changes.pop("start_worker", lambda number: Played(play, results, results / f"{number}.log"))
@@ -242,7 +242,7 @@ def test_settings_that_do_not_fit_one_another_are_not_tried_again(study: Study, 
     def spec(number: int, params: dict[str, Any]) -> TrialSpec:
         if number % 10 and number < 40:
             raise UserError("model.kernel=4: is even")
-        return TrialSpec(number, ["{}"], 1, ["val_accuracy"], InSweep("key", "name"), str(tmp_path / "results"))
+        return TrialSpec(number, ["{}"], [], 1, ["val_accuracy"], InSweep("key", "name"), str(tmp_path / "results"))
 
     supervisor(study, tmp_path / "results", well, spec=spec).run()
     assert count(study) == {"COMPLETE": 6, "FAIL": 36}
@@ -338,7 +338,7 @@ def test_no_trial_starts_after_the_deadline(study: Study, tmp_path: Path) -> Non
 
 
 def test_a_trial_spec_survives_json() -> None:
-    spec = TrialSpec(3, ["a: 1\n", "b: [x, 'é']\n"], 2, ["val_loss"], InSweep("k", "n"), "results")
+    spec = TrialSpec(3, ["a: 1\n", "b: [x, 'é']\n"], ["a=1"], 2, ["val_loss"], InSweep("k", "n"), "results")
     assert TrialSpec.from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
     assert spec.build(1).config == {"b": ["x", "é"]}
 
@@ -347,7 +347,7 @@ def test_a_retry_has_the_checkpoints_of_the_attempt_before(tmp_path: Path) -> No
     """They belong to the settings and the seed, whatever the number of the trial."""
 
     def checkpoints(number: int, index: int) -> Path:
-        spec = TrialSpec(number, ["a: 1\n", "a: 2\n"], 1, ["val_loss"], InSweep("k", "n"), str(tmp_path))
+        spec = TrialSpec(number, ["a: 1\n", "a: 2\n"], [], 1, ["val_loss"], InSweep("k", "n"), str(tmp_path))
         return spec.trial(index, lambda row, epoch: "continue").checkpoints
 
     assert checkpoints(3, 0) == checkpoints(4, 0) != checkpoints(3, 1)

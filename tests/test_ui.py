@@ -85,7 +85,7 @@ def test_what_an_address_opens(tracked: tuple[str, Any]) -> None:
     for text in (info.run_id, info.run_id[:8], "digits"):
         assert place(client, "digits", text) == opened
     assert place(client, "nothing", None) == "#/experiments?workflowType=machine_learning"
-    with pytest.raises(UserError, match="run it's: not found; give an id, the beginning of one, or a name"):
+    with pytest.raises(UserError, match="run it's: not found; give an id, its first 4 characters or more"):
         place(client, None, "it's")
 
 

@@ -13,6 +13,7 @@ from sprout.commands.terminal import print_all
 if TYPE_CHECKING:
     from sprout.tracking.reading.facts import Facts
 
+BUILD = "build"
 CURVES = ("epoch/", "step/", "trial/")
 
 
@@ -65,7 +66,8 @@ def details(facts: "Facts") -> Iterator[tuple[str, str]]:
     yield "settings", " ".join(facts.overrides) or "as the experiment's file says; --json prints all"
     yield "data", ", ".join(f"{path} {digest[:12]}" for path, digest in facts.data.items())
     yield "examples", ", ".join(counted(name, split) for name, split in facts.splits.items() if split["examples"])
-    for role, found in facts.labels.items():
+    shown = {role: found for role, found in facts.labels.items() if run.kind in (BUILD, role)}
+    for role, found in shown.items():
         yield (
             "labels",
             f"the {role} gave {found['accepted']:,} of {found['pool']:,} unlabelled examples one{right(found)}",

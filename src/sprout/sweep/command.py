@@ -114,7 +114,8 @@ def refuse_folds(composed: Composed, params: Params) -> None:
 def run(search: Search, study: Study, folder: StudyFolder) -> list[Table | str]:
     """Run the missing trials of a study, as one MLflow run; return its summary."""
     key = InSweep(study.user_attrs[KEY], f"sweep {folder.name}")
-    build = Build(search.composed.text, search.composed.whole)
+    given = tuple(str(each.input_line) for each in search.composed.overrides)
+    build = Build(search.composed.text, search.composed.whole, given)
     with readable(folder):
         interrupted = trials.recover(study, folder.results)
         board = make_board(search, study, folder)

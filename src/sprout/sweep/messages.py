@@ -30,6 +30,8 @@ class TrialSpec:
     """Its number in the study."""
     builds: list[str]
     """The composed config of each seed, as YAML."""
+    settings: list[str]
+    """What differs from the experiment's file, as overrides."""
     devices: int
     """Devices of each training."""
     metrics: list[str]
@@ -50,7 +52,7 @@ class TrialSpec:
 
     def build(self, index: int) -> Build:
         """Return the build of one seed."""
-        return Build(self.builds[index], yaml.load(self.builds[index], yaml.CSafeLoader))
+        return Build(self.builds[index], yaml.load(self.builds[index], yaml.CSafeLoader), tuple(self.settings))
 
     def trial(self, index: int, report: "Report") -> "Trial":
         """Return what the training of one seed knows of the sweep."""

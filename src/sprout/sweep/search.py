@@ -117,4 +117,5 @@ class Search:
             UserError: settings that do not fit one another.
         """
         builds = [self.config_of(params, seed, self.threads).text for seed in range(self.sweep.seeds)]
-        return TrialSpec(number, builds, self.training.processes[0], self.metrics, key, str(results))
+        settings = [str(each.input_line) for each in self.settled(params).overrides]
+        return TrialSpec(number, builds, settings, self.training.processes[0], self.metrics, key, str(results))

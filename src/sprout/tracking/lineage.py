@@ -7,8 +7,9 @@ from pathlib import Path
 
 import yaml
 
-CODE = (".", ":(exclude)dvc.lock")
-"""Git's pathspecs. DVC rewrites `dvc.lock` before every stage, and runs name the hashes of their data anyway."""
+CODE = (".", ":(exclude)dvc.lock", ":(exclude)params.yaml")
+"""Git's pathspecs. DVC rewrites `dvc.lock` before every stage; runs have the hashes of their data, and the overrides of
+`params.yaml`, anyway."""
 
 
 @dataclass(frozen=True)

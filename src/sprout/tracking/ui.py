@@ -54,7 +54,7 @@ def serve_ui(uri: str, port: int, experiment: str | None = None, run: str | None
         return 0
     check_free(port)
     environment = {**SERVER, **os.environ}  # before connecting, which sets variables of its own
-    client = open_store(uri)
+    client = open_store(uri, create=True)
     warn_if_forgotten(client, uri)
     address = f"http://{HOST}:{port}/{place(client, experiment, run)}"
     with TemporaryDirectory() as folder:

@@ -12,6 +12,7 @@ from sprout.data.formats.folder_names import SPLIT_WORDS, split_of, split_of_que
 from sprout.data.listing import Array, Faults
 
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+WHOLE = r"^[+-]?[0-9]+(\.0+)?$"
 DIGITS = re.compile(r"([0-9]+)")
 NUMBERED_SPLITS = {"0": "train", "1": "val", "2": "test"}
 """How CelebA numbers its splits."""
@@ -45,6 +46,7 @@ def class_names(labels: pa.Array, classes: Sequence[str] | None) -> tuple[pa.Arr
     Returns:
         (N,) string, null where the class is not known; and the faults.
     """
+    labels = whole_names(labels)
     if classes is None:
         return labels, {}
     by_index = not any(NUMBER.fullmatch(name) for name in classes)
@@ -52,6 +54,13 @@ def class_names(labels: pa.Array, classes: Sequence[str] | None) -> tuple[pa.Arr
     names, unknown = translate(labels, meaning | {name: name for name in classes})
     accepted = ", ".join(classes[:8]) + (", …" if len(classes) > 8 else "")
     return names, {row: f"label {label!r} is none of the classes {accepted}" for row, label in unknown.items()}
+
+
+def whole_names(labels: pa.Array) -> pa.Array:
+    """Return whole numbers without a fraction of zeros, if all labels are such: pandas writes 1 as 1.0 beside NaN."""
+    if not pc.any(pc.ends_with(labels, ".0")).as_py() or not pc.all(pc.match_substring_regex(labels, WHOLE)).as_py():
+        return labels
+    return pc.replace_substring_regex(labels, r"\.0+$", "")
 
 
 def split_names(texts: pa.Array, column: str) -> tuple[pa.Array, Faults]:

@@ -32,7 +32,7 @@ def find_run(client: "MlflowClient", text: str) -> "Run":
         experiments, f"attributes.run_name = '{quoted}'", order_by=["attributes.start_time DESC"], max_results=1
     )
     if not named:
-        raise UserError(f"run {text}: not found; give an id, the beginning of one, or a name")
+        raise UserError(f"run {text}: not found; give an id, its first {SHORTEST} characters or more, or a name")
     return named[0]
 
 

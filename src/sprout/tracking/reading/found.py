@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from sprout.runtime.errors import UserError
 from sprout.tracking.reading.query import STATES, Query, Search, metric_names
-from sprout.tracking.tags import BUILD_TAG, REASON, ROLE
+from sprout.tracking.tags import BUILD_TAG, PID, REASON, ROLE, TRIAL_STATE, is_owner_alive, machine_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 NOTE = "mlflow.note.content"
-WORDS = {theirs: ours for ours, theirs in STATES.items()}
+WORDS: dict[str, str] = {theirs: ours for ours, theirs in STATES.items()}
 NEWEST = ("attributes.start_time DESC",)
 
 
@@ -100,13 +100,24 @@ def described(run: "Run", experiments: dict[str, str]) -> Found:
         name=info.run_name,
         experiment=experiments.get(info.experiment_id, info.experiment_id),
         kind=tags.get(ROLE, ""),
-        state=WORDS.get(info.status, info.status.lower()),
+        state=state_of(run),
         started=datetime.fromtimestamp(info.start_time / 1000).astimezone().isoformat(timespec="seconds"),
         seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
         result=result_of(run),
         build=tags.get(BUILD_TAG),
         metrics=dict(run.data.metrics),
     )
+
+
+def state_of(run: "Run") -> str:
+    """Return our word for the state of a run; one whose process has died on this machine is killed already."""
+    tags, status = run.data.tags, run.info.status
+    if tags.get(TRIAL_STATE) == "PRUNED":
+        return "pruned"
+    here = all(tags.get(name) == value for name, value in machine_tags().items())
+    if status in (STATES["running"], STATES["waiting"]) and here and PID in tags and not is_owner_alive(tags):
+        return WORDS["KILLED"]
+    return WORDS.get(status, str(status).lower())
 
 
 def result_of(run: "Run") -> str:

@@ -1,5 +1,6 @@
 """What a user asks of the tracked runs: terms such as `experiment=digits` and `student.error_rate<0.05`."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from sprout.tracking.tags import BUILD, ROLE, SWEEP
 
 KINDS = (BUILD, SWEEP, "train")
 """The roles of the runs that lie under no other one."""
+TRAININGS = ("train", *ROLES, "round", "fold", "trial")
+"""The roles of trainings."""
 STATES = {
     "finished": "FINISHED",
     "running": "RUNNING",
@@ -24,7 +27,9 @@ STATES = {
 POOL = "pool"
 """The first part of the figures of unlabelled examples."""
 ERROR = "student.error_rate"
-"""What the best runs are chosen by, unless a figure is given."""
+"""What the best builds are chosen by, unless a figure is given."""
+ERROR_ON_VAL = "val_error_rate"
+"""The same of trainings."""
 TERM = re.compile(r"\s*([^\s=<>!~]+)\s*(<=|>=|!=|=|<|>|~)\s*(.+?)\s*")
 ACCEPTED = (
     "experiment=NAME, kind=build (sweep, train, trial, teacher, …), state=finished, name~TEXT, since=2026-01-31, "
@@ -39,7 +44,8 @@ class Query:
     """Which runs are asked for."""
 
     experiment: str | None = None
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] | None = None
+    """Roles; None: what the figures that are asked for are of, else `KINDS`."""
     conditions: Search = ()
     figures: tuple[tuple[str, str, float], ...] = ()
     """A metric as the user names it, an operator, a number."""
@@ -51,14 +57,17 @@ class Query:
         """The figure that the best runs are chosen by, and whether its largest values are the best."""
         if self.best is None:
             return None
-        name, operator, _ = (*self.figures, (ERROR, "<", 1.0))[0]
+        usual = ERROR if self.kinds is None or BUILD in self.kinds else ERROR_ON_VAL
+        name, operator, _ = (*self.figures, (usual, "<", 1.0))[0]
         return name, operator.startswith(">")
 
     def searches(self) -> list[Search]:
         """Return one search for each kind, and for each name that a figure may have."""
         ranked = [self.ranked_by[0]] if self.ranked_by else []
-        of_builds = any(is_of_build(name) for name in (*ranked, *(name for name, *_ in self.figures)))
-        kinds = [kind for kind in self.kinds if kind == BUILD or not of_builds]
+        figures = [*ranked, *(name for name, *_ in self.figures)]
+        of_builds = any(map(is_of_build, figures))
+        usual = (BUILD,) if of_builds else TRAININGS if figures else KINDS
+        kinds = [kind for kind in self.kinds or usual if kind == BUILD or not of_builds]
         found = [(f"tags.`{ROLE}` = '{kind}'", *self.conditions) for kind in kinds]
         for name, operator, value in self.figures:
             found = [
@@ -95,7 +104,7 @@ def with_term(query: Query, term: str, key: str, operator: str, value: str) -> Q
         case "experiment":
             return replace(query, experiment=value)
         case "kind":
-            return replace(query, kinds=tuple(value.split(",")))
+            return replace(query, kinds=roles(term, value))
         case "best":
             return replace(query, best=whole(term, value))
         case "state":
@@ -108,7 +117,7 @@ def with_term(query: Query, term: str, key: str, operator: str, value: str) -> Q
     if key.split(".")[0] in SECTIONS:
         if operator not in ("=", "!="):
             raise UserError(f"{term}: settings are compared by = and != only")
-        return with_condition(query, f"params.`{key}` {operator} '{quoted(value)}'")
+        return with_condition(query, f"params.`{key}` {operator} '{quoted(as_param(value))}'")
     if operator == "~":
         raise UserError(f"{term}: only name takes ~; accepted: {ACCEPTED}")
     return replace(query, figures=(*query.figures, (key, operator, number(term, value))))
@@ -133,6 +142,23 @@ def metric_names(name: str) -> list[str]:
     if role == POOL or rest.startswith("val_"):
         return [f"{role}/{rest}"]
     return [f"{role}/{split}_{rest}" for split in (TEST, CROSS_VALIDATION)]
+
+
+def roles(term: str, value: str) -> tuple[str, ...]:
+    """Return the kinds of runs that are named."""
+    known = (*KINDS[:2], *TRAININGS)
+    named = tuple(value.split(","))
+    if unknown := [name for name in named if name not in known]:
+        raise UserError(f"{term}: {unknown[0]!r} is no kind of run; accepted: {', '.join(known)}")
+    return named
+
+
+def as_param(value: str) -> str:
+    """Return a setting as MLflow has it: 1e-2 as 0.01."""
+    try:
+        return value if value.lstrip("+-").isdecimal() else json.dumps(float(value))
+    except ValueError:
+        return value
 
 
 def quoted(text: str) -> str:
