@@ -1,5 +1,6 @@
 """Tables side by side that are one data set, and lists of images and of class names."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,8 @@ def test_pixels_without_labels_are_not_read(tmp_path: Path) -> None:
 def test_other_columns_are_asked_about(tmp_path: Path) -> None:
     write(tmp_path / "d/train.csv", kind=FLOWERS, width=[1, 2, 3, 4])
     write(tmp_path / "d/test.csv", kind=FLOWERS, height=[1, 2, 3, 4])
-    with pytest.raises(UserError, match=r"several tables \(test.csv, train.csv\); name the one to read"):
+    said = r"several tables \(test.csv, train.csv\), of which not all have 'height', 'width'; name the one to read"
+    with pytest.raises(UserError, match=said):
         detect_format(tmp_path / "d", tmp_path / "scratch")
 
 
@@ -224,3 +226,11 @@ def test_whole_numbers_written_as_floats_are_the_same_classes(tmp_path: Path) ->
     write(tmp_path / "e/t.csv", a=[1, 2, 3, 4], label=["1.0", "1.5", "x", "1.0"])
     _, listing = listed(tmp_path / "e", tmp_path / "scratch2")
     assert [label for _, label, _ in rows_of(listing)] == ["1.0", "1.5", "x", "1.0"]
+
+
+def test_an_error_names_the_archive(tmp_path: Path) -> None:
+    write(tmp_path / "d/train.csv", kind=FLOWERS, width=[1, 2, 3, 4])
+    write(tmp_path / "d/test.csv", kind=FLOWERS, height=[1, 2, 3, 4])
+    archive = shutil.make_archive(str(tmp_path / "flowers"), "zip", tmp_path / "d")
+    with pytest.raises(UserError, match=rf"^{archive}: several tables"):
+        detect_format(Path(archive), tmp_path / "scratch")

@@ -100,17 +100,26 @@ def detect_format(path: Path, scratch: Path, columns: Columns = UNSAID) -> Detec
 
 def detect_at(path: Path, scratch: Path, columns: Columns) -> Detected:
     """Detect the format of a folder, an archive or a single file."""
-    path = snapshot_of(path)
+    path, unpacked = snapshot_of(path), scratch / "unpacked"
     if path.is_dir():
-        root, _ = unpack_single(path, scratch / "unpacked", is_unpacked)
-        return Detected(path, root, *detect_folder(root, columns))
+        root, single = unpack_single(path, unpacked, is_unpacked)
+        named = single if single is not None and root != path else path
+        return Detected(path, root, *detect_unpacked(root, named, columns))
     if not path.is_file():
         problem = "not a file or folder" if path.exists() else "no such file or folder"
         raise UserError(f"{path}: {problem}; see {GUIDE}")
     if is_unpacked(path):
-        unpack(path, scratch / "unpacked")
-        return Detected(path, scratch / "unpacked", *detect_folder(scratch / "unpacked", columns))
+        unpack(path, unpacked)
+        return Detected(path, unpacked, *detect_unpacked(unpacked, path, columns))
     return Detected(path, path.parent, *detect_file(path, columns))
+
+
+def detect_unpacked(root: Path, path: Path, columns: Columns) -> tuple[Format, list[str]]:
+    """Detect the format of a folder; if it was an archive, an error names that, as the folder is soon gone."""
+    try:
+        return detect_folder(root, columns)
+    except UserError as error:
+        raise UserError(str(error).replace(str(root), str(path))) from None
 
 
 def detect_file(path: Path, columns: Columns) -> tuple[Format, list[str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sprout.config.formats import Folders, Format, Paths
 from sprout.data.formats.file_tree import Entry, is_text, visible_entries
-from sprout.data.formats.joined_table import refuse_missing_parts
+from sprout.data.formats.joined_table import open_tables, refuse_missing_parts
 from sprout.data.formats.path_list import LIST_SUFFIX, is_path_list
 from sprout.data.formats.text_table import TABLE_SUFFIXES
 from sprout.data.importing.detect_pixels import detect_train_test_pair
@@ -52,8 +52,8 @@ def detect_tables(
         return folders, [f"{listed(names)}: not read; to use a table: --from {root / names[0]}"]
     if labelled or not images:
         raise UserError(
-            f"{root}: several tables ({listed(names)}); name the one to read, or join them into one "
-            f"with a column `split`; see {GUIDE}"
+            f"{root}: several tables ({listed(names)}){differences(root, names)}; name the one to read, or join them "
+            f"into one with a column `split`; see {GUIDE}"
         )
     if len(tables) == 1:
         detect(root, tables[0], columns)  # to say what is wrong with it
@@ -62,6 +62,17 @@ def detect_tables(
         f"labels; write a table path,label, see {GUIDE}. To learn without labels, name a folder of images without a "
         "table"
     )
+
+
+def differences(root: Path, names: Sequence[str]) -> str:
+    """Return which columns not all of several tables have; empty if they have the same ones, or one cannot be read."""
+    try:
+        several = [open_tables(root, name).columns for name in names]
+    except UserError:
+        return ""
+    columns = dict.fromkeys(column for each in several for column in each)
+    found = [repr(column) for column in columns if not all(column in each for each in several)]
+    return f", of which not all have {listed(found, most=6)}" if found else ""
 
 
 def detect(root: Path, tables: Tables, columns: Columns) -> tuple[Format, list[str]]:
