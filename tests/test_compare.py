@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_what_differs_between_builds(root: Path) -> None:
     assert set(tables) == {"settings", "code", "figures"}
     assert [[*column.cells] for column in tables["code"].columns] == [["commit"], ["aaaa"], ["bbbb and changes"]]
     assert str(printed[-1]).startswith("B against A: 10.0 points less error on the same 200 test examples")
-    assert json.loads(json.dumps(found.as_dict()))["paired"][0]["better"] == 30
+    assert json.loads(json.dumps(asdict(found)))["paired"][0]["better"] == 30
 
 
 def test_the_same_test_split_of_other_data(root: Path) -> None:

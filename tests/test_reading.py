@@ -1,6 +1,7 @@
 """Reading tracked runs: what a query asks, which runs are found, and what is known of one."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_a_found_run(builds: Any) -> None:
     (found,) = find_runs(builds, parse(["kind=teacher"]), 5)
     assert (found.name, found.experiment, found.kind, found.state) == ("teacher", "digits", "teacher", "finished")
     assert found.seconds is not None
-    assert json.loads(json.dumps(found.as_dict()))["metrics"] == {"val_error_rate": 0.25, "epochs": 3.0}
+    assert json.loads(json.dumps(asdict(found)))["metrics"] == {"val_error_rate": 0.25, "epochs": 3.0}
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(None, ""), (5.4, "0:05"), (61, "1:01"), (3725, "1:02:05")])

@@ -2,6 +2,7 @@
 
 import json as json_format
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,7 +43,7 @@ def compare(
     with waiting("reading the runs"):
         comparison = reading.compare(client, asked(client, runs))
     if json:
-        print(json_format.dumps(comparison.as_dict(), ensure_ascii=False, indent=2))
+        print(json_format.dumps(asdict(comparison), ensure_ascii=False, indent=2))
     else:
         print_all(lines(comparison))
 

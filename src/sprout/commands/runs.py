@@ -1,6 +1,7 @@
 """`sprout runs`: the tracked runs."""
 
 import json as json_format
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,7 +42,7 @@ def runs(
         found = find_runs(client, query, limit)
     if json:
         for each in found:
-            print(json_format.dumps(each.as_dict(), ensure_ascii=False))
+            print(json_format.dumps(asdict(each), ensure_ascii=False))
     elif found:
         print_table(table_of(found))
     else:

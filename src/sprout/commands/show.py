@@ -2,6 +2,7 @@
 
 import json as json_format
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,9 +13,6 @@ from sprout.commands.terminal import print_all
 
 if TYPE_CHECKING:
     from sprout.tracking.reading.facts import Facts
-
-BUILD = "build"
-CURVES = ("epoch/", "step/", "trial/")
 
 
 def show(
@@ -35,7 +33,7 @@ def show(
     with waiting("reading the run"):
         facts = facts_of(client, find_run(client, run))
     if json:
-        print(json_format.dumps(facts.as_dict(), ensure_ascii=False, indent=2))
+        print(json_format.dumps(asdict(facts), ensure_ascii=False, indent=2))
     else:
         print_all(lines(facts))
 
@@ -45,9 +43,9 @@ def lines(facts: "Facts") -> "Iterator[Table | str]":
     run = facts.run
     yield f"{run.name}: {run.result}" if run.result else run.name
     yield from (f"{name:<9} {text}" for name, text in details(facts) if text)
-    if figures := {name: value for name, value in run.metrics.items() if not name.startswith(CURVES)}:
+    if facts.figures:
         yield ""
-        yield figures_table(figures)
+        yield figures_table(facts.figures)
     if facts.children:
         yield ""
         yield table_of(facts.children)
@@ -66,8 +64,7 @@ def details(facts: "Facts") -> Iterator[tuple[str, str]]:
     yield "settings", " ".join(facts.overrides) or "as the experiment's file says; --json prints all"
     yield "data", ", ".join(f"{path} {digest[:12]}" for path, digest in facts.data.items())
     yield "examples", ", ".join(counted(name, split) for name, split in facts.splits.items() if split["examples"])
-    shown = {role: found for role, found in facts.labels.items() if run.kind in (BUILD, role)}
-    for role, found in shown.items():
+    for role, found in facts.own_labels.items():
         yield (
             "labels",
             f"the {role} gave {found['accepted']:,} of {found['pool']:,} unlabelled examples one{right(found)}",

@@ -195,7 +195,7 @@ class Loop:
     def is_best(self, row: Row) -> bool:
         """Whether the running epoch is the best so far; without a validation split each is.
 
-        Weights whose loss on val is no number are never the best, also where the accuracy is one.
+        Weights whose loss on val is NaN or infinite are never the best, whatever their accuracy.
         """
         if self.val:
             value = row[self.config.monitor] if math.isfinite(row["val_loss"]) else math.nan

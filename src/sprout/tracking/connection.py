@@ -32,8 +32,6 @@ ENVIRONMENT = {
 }
 """MLflow's settings; those that the user has set stay. The sender retries, and says why on stderr; MLflow would print
 statements in SQL."""
-EXPERIMENT_KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Makes MLflow's page show the columns of trainings first, not those of chat models."""
 
 
 def load_mlflow() -> None:
@@ -115,4 +113,4 @@ def experiment_id(client: "MlflowClient", uri: str, name: str) -> str:
         return str(found.experiment_id)
     folder = artifact_root() / re.sub(r"[^\w.-]", "_", name)
     location = None if is_server(uri) else folder.as_uri()
-    return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_KIND))
+    return str(client.create_experiment(name, artifact_location=location))

@@ -64,7 +64,7 @@ class WritingSurvey:
     example: str = ""
 
     def update(self, entries: Iterable[str]) -> None:
-        """Add entries, until one is no number."""
+        """Add entries, until one is not a number."""
         for entry in entries:
             if not self.readings:
                 return

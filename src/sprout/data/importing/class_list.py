@@ -23,7 +23,7 @@ class ClassList(NamedTuple):
 
 
 def class_list(folders: Sequence[Path], labels: Sequence[str]) -> ClassList | None:
-    """Return the list of class names in one of these folders; None if there is none, or the labels are no numbers.
+    """Return the list of class names in one of these folders; None if there is none, or the labels are not numbers.
 
     Args:
         folders: where to look.

@@ -11,7 +11,7 @@ from sprout.data.formats.joined_table import open_tables
 from sprout.data.formats.pixel_file import LABELS
 from sprout.data.formats.text_table import open_table
 from sprout.data.importing.detect_pixels import has_pixels
-from sprout.data.importing.detect_tables import detect_table
+from sprout.data.importing.detect_tables import detect_table, split_target
 from sprout.data.importing.table_sample import Columns, read_sample
 from sprout.runtime.errors import UserError, listed
 
@@ -90,8 +90,8 @@ def detect_split_tables(root: Path, tables: SplitTables, columns: Columns) -> tu
         return detected, [*notes, not_read(others, lacking)]
     if lacking is None:
         return joined(root, tables.files, columns)
-    usual, named = sample.column_named(LABELS), (columns.target or "").rpartition("=")
-    target = columns.target if columns.target in sample.text else named[0] or columns.target or usual or lacking
+    given, _ = split_target(columns.target, sample, train)
+    target = given or sample.column_named(LABELS) or lacking
     complete = tuple(file for file in tables.files if file not in tables.without)
     if target == lacking:
         columns = columns._replace(target=columns.target or lacking)

@@ -1,7 +1,7 @@
 """What differs between runs: settings, data, code and figures, and their models on the same test examples."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 Values = tuple[Any, ...]
 """Of each run, None where it has none."""
-CURVES = ("epoch/", "step/", "trial/")
-"""How the names of curves begin."""
 LABEL = "label"
 
 
@@ -56,10 +54,6 @@ class Comparison:
     paired: list[Paired | str]
     """Each further run against the first; a reason where they cannot be compared so."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return asdict(self)
-
 
 def compare(client: "MlflowClient", runs: "Sequence[Run]") -> Comparison:
     """Compare runs.
@@ -78,14 +72,9 @@ def compare(client: "MlflowClient", runs: "Sequence[Run]") -> Comparison:
         settings=differing([each.settings for each in facts]),
         data=differing([each.data for each in facts]),
         code=code if len(set(code)) > 1 or any(dirty for _, dirty in code) else None,
-        figures=side_by_side([results(each) for each in facts]),
+        figures=side_by_side([each.figures for each in facts]),
         paired=[paired(client, (runs[0], facts[0]), other) for other in zip(runs[1:], facts[1:], strict=True)],
     )
-
-
-def results(facts: Facts) -> dict[str, float]:
-    """Return the figures of a run without its curves."""
-    return {name: value for name, value in facts.run.metrics.items() if not name.startswith(CURVES)}
 
 
 def side_by_side(several: Sequence[Mapping[str, Any]]) -> dict[str, Values]:

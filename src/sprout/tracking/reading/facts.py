@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 CHILDREN = 1000
+CURVES = ("epoch/", "step/", "trial/")
+"""How the names of curves begin."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,15 @@ class Facts:
     children: list[Found]
     """The trainings of a build, the trials of a sweep, oldest first."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return asdict(self)
+    @property
+    def figures(self) -> dict[str, float]:
+        """The metrics without the curves."""
+        return {name: value for name, value in self.run.metrics.items() if not name.startswith(CURVES)}
+
+    @property
+    def own_labels(self) -> dict[str, dict[str, Any]]:
+        """Of a build's run all labels that its models gave, of a training's those of its model."""
+        return {role: found for role, found in self.labels.items() if self.run.kind in (BUILD, role)}
 
 
 def facts_of(client: "MlflowClient", run: "Run") -> Facts:

@@ -1,8 +1,8 @@
 """Runs as a list shows them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sprout.runtime.errors import UserError
 from sprout.tracking.reading.query import STATES, Query, Search, metric_names
@@ -37,10 +37,6 @@ class Found:
     """Its headline, its error on val, or why it failed."""
     build: str | None
     metrics: dict[str, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return asdict(self)
 
 
 def find_runs(client: "MlflowClient", query: Query, limit: int) -> list[Found]:
