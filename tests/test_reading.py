@@ -174,3 +174,13 @@ def test_a_run_whose_process_has_died_is_killed(builds: Any) -> None:
     assert [each.state for each in find_runs(builds, parse(["kind=teacher"]), 5)] == ["killed"]
     builds.set_tag(run, "mlflow.sprout.machine", "another")
     assert [each.state for each in find_runs(builds, parse(["kind=teacher"]), 5)] == ["running"]
+
+
+def test_a_build_whose_report_was_skipped_is_finished(builds: Any) -> None:
+    """Its stages ran again with the same outputs, so DVC did not run the last one."""
+    run = builds.search_runs(["1"], "tags.`sprout.role` = 'build'", max_results=1)[0].info.run_id
+    builds.update_run(run, "SCHEDULED")
+    builds.set_tag(run, "mlflow.sprout.process_created", "0.0")
+    assert find_runs(builds, parse(["kind=build"]), 1)[0].state == "finished"
+    builds.delete_tag(run, "mlflow.sprout.evaluated")
+    assert find_runs(builds, parse(["kind=build"]), 1)[0].state == "killed"

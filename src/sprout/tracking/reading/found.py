@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sprout.runtime.errors import UserError
 from sprout.tracking.reading.query import STATES, Query, Search, metric_names
-from sprout.tracking.tags import BUILD_TAG, PID, REASON, ROLE, TRIAL_STATE, is_owner_alive, machine_tags
+from sprout.tracking.tags import BUILD_TAG, EVALUATED, PID, REASON, ROLE, TRIAL_STATE, is_owner_alive, machine_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -106,13 +106,15 @@ def described(run: "Run", experiments: dict[str, str]) -> Found:
 
 
 def state_of(run: "Run") -> str:
-    """Return our word for the state of a run; one whose process has died on this machine is killed already."""
+    """Return our word for the state of a run, as the next tracked run will set it where its process has died here."""
     tags, status = run.data.tags, run.info.status
     if tags.get(TRIAL_STATE) == "PRUNED":
         return "pruned"
     here = all(tags.get(name) == value for name, value in machine_tags().items())
     if status in (STATES["running"], STATES["waiting"]) and here and PID in tags and not is_owner_alive(tags):
-        return WORDS["KILLED"]
+        # DVC skips the report of a build whose outputs are as they were.
+        is_whole = status == STATES["waiting"] and EVALUATED in tags
+        return WORDS["FINISHED" if is_whole else "KILLED"]
     return WORDS.get(status, str(status).lower())
 
 
