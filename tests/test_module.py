@@ -133,6 +133,7 @@ def test_a_trainer_validates_without_training(tmp_path: Path) -> None:
 
 
 SCRIPT = """
+import os
 import sys
 from pathlib import Path
 import torch
@@ -140,7 +141,7 @@ from test_module import DRY, EXACT, by_trainer
 from trainings import SGD, STILL, data_in
 
 torch.set_num_threads(1)
-data = data_in(Path(sys.argv[1]) / sys.argv[2], 65, 31)
+data = data_in(Path(sys.argv[1]) / sys.argv[2] / os.environ.get("RANK", "0"), 65, 31)  # a folder of each process
 moving = STILL | {"shift": 0.1, "rotate": 20.0}
 settings = EXACT | {"optimizer": SGD, "transforms": moving, "epochs": 1, "devices": int(sys.argv[2])}
 trainer, found = by_trainer(data, DRY, **settings)
