@@ -17,6 +17,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from sprout.config import sections
 from sprout.config.cross_checks import check_folds, check_together
+from sprout.config.environment import environment_as_text, with_environment
+from sprout.config.literal_secrets import refuse_literal_secrets
 from sprout.config.overrides import (
     choices,
     explained,
@@ -27,7 +29,7 @@ from sprout.config.overrides import (
     parse_override,
     picks_file,
 )
-from sprout.config.tree import MISSING, leaves, lookup, merge
+from sprout.config.tree import MISSING, is_interpolation, leaves, lookup, merge
 from sprout.config.validate import close, written
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.workspace import left_behind
@@ -41,7 +43,7 @@ class Composed:
 
     experiment: str
     config: dict[str, Any]
-    """The resolved values of the sections that a build reads."""
+    """The resolved values of the sections that a build reads; `${oc.env:NAME}` stays as it is."""
     sweep: dict[str, Any]
     """The resolved values of the section `sweep`, which no build reads."""
     unresolved: dict[str, Any]
@@ -86,7 +88,7 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
     Raises:
         UserError: an unknown experiment, group choice or key, or a value that is not accepted.
     """
-    parsed = [parse_override(text) for text in overrides]
+    parsed = parse_overrides(overrides)
     chosen = [o.value() for o in parsed if key_of(o) == "experiment"]
     name, known = (chosen or [experiment])[-1], experiments(conf)
     if name not in known:
@@ -101,13 +103,25 @@ def compose_config(conf: Path, experiment: str, overrides: Sequence[str]) -> Com
     return explain_errors(conf, experiment, tree, lines, parsed)
 
 
+def parse_overrides(texts: Sequence[str]) -> list[Override]:
+    """Parse override strings.
+
+    Raises:
+        UserError: one cannot be parsed, or has a secret that is written out.
+    """
+    parsed = [parse_override(text) for text in texts]
+    for each in parsed:
+        refuse_literal_secrets(key_of(each), each.value())
+    return parsed
+
+
 def with_values(conf: Path, composed: Composed, overrides: Sequence[str]) -> Composed:
     """Return the config that `compose_config` gives with further overrides; faster where none of them chooses a file.
 
     Raises:
         UserError: an unknown key or group choice, or a value that is not accepted.
     """
-    parsed = [parse_override(text) for text in overrides]
+    parsed = parse_overrides(overrides)
     if any(picks_file(conf, each) or str(each.input_line)[0] in "+~" for each in parsed):
         return compose_config(conf, composed.experiment, [*map(input_line, composed.overrides), *overrides])
     tree = deepcopy(composed.tree)
@@ -148,6 +162,8 @@ def check_composed(experiment: str, tree: DictConfig, lines: list[str], override
         config[name] = resolve(tree, name)
         if name == "retrain":
             config[name] = merge(config["train"], config[name])
+        refuse_literal_secrets(name, config[name])
+        with_environment(name, config[name], arguments=True)  # refuses variables that are not set
         typed[name] = check(name, config[name])
     trainings = {name: typed[name] for name in ("train", "retrain")}
     check_together(typed["model"], typed["pretrained"], trainings)
@@ -159,7 +175,7 @@ def check_composed(experiment: str, tree: DictConfig, lines: list[str], override
 def compose_open(conf: Path, experiment: str) -> dict[str, Any]:
     """Return the values of an experiment, by section, without requiring the settings that its user must provide.
 
-    These have the value `???`, and their sections are not checked.
+    These have the value `???`, or come from the environment, and their sections are not checked.
 
     Raises:
         UserError: a value in another section is not accepted.
@@ -170,7 +186,8 @@ def compose_open(conf: Path, experiment: str) -> dict[str, Any]:
     values = {name: resolve(tree, name, throw_on_missing=False) for name in sections.SECTIONS}
     values["retrain"] = merge(values["train"], values["retrain"])
     for name, check in sections.SECTIONS.items():
-        if "???" not in dict(leaves(values[name])).values():
+        settings = dict(leaves(values[name])).values()
+        if "???" not in settings and not any(map(is_interpolation, settings)):
             check(name, values[name])
     return values
 
@@ -203,7 +220,7 @@ def merged_files(conf: Path, lines: list[str]) -> list[tuple[str, str]]:
 
 
 def resolve(tree: DictConfig, name: str, throw_on_missing: bool = True) -> Any:
-    """Return a section with its interpolations resolved.
+    """Return a section with its interpolations resolved, but for those of environment variables.
 
     Raises:
         UserError: a value is not set, or an interpolation cannot be resolved.
@@ -212,7 +229,8 @@ def resolve(tree: DictConfig, name: str, throw_on_missing: bool = True) -> Any:
         section = tree[name]
         if not OmegaConf.is_config(section):
             return section
-        return OmegaConf.to_container(section, resolve=True, throw_on_missing=throw_on_missing)
+        with environment_as_text():
+            return OmegaConf.to_container(section, resolve=True, throw_on_missing=throw_on_missing)
     except MissingMandatoryValue as error:
         raise UserError(f"{error.full_key}: is not set; add an override such as {error.full_key}=…") from None
     except OmegaConfBaseException as error:

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from sprout.config.augment import Transforms
+from sprout.config.environment import with_environment
 from sprout.config.fields import STRICT, Count, CountOrZero, Devices, Name, NotNegative, Positive, Seed, Share
 from sprout.config.model import Estimator, Model
 from sprout.config.validate import close, section, written
@@ -259,7 +260,7 @@ def check_training(name: str, values: Any) -> Training:
         UserError: an unknown or a missing key, a wrong type, or a value out of range.
     """
     method = values.get("method") if isinstance(values, dict) else None
-    kind = method.get("kind") if isinstance(method, dict) else None
+    kind = with_environment(f"{name}.method.kind", method.get("kind")) if isinstance(method, dict) else None
     return section(name, values, TRAININGS.get(str(kind), GradientDescent))
 
 

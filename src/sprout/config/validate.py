@@ -3,11 +3,13 @@
 import difflib
 import json
 from collections.abc import Mapping
+from functools import reduce
 from types import UnionType
 from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from sprout.config.environment import with_environment
 from sprout.runtime.errors import UserError
 
 T = TypeVar("T")
@@ -37,18 +39,19 @@ class UnknownKeyError(UserError):
 
 
 def section(name: str, values: Any, kind: type[T]) -> T:
-    """Check the values of one section against its dataclass.
+    """Return one section as its dataclass, with the values of environment variables that it names.
 
     Raises:
         UserError: an unknown or a missing key, a wrong type, or a value out of range.
     """
     if not isinstance(values, dict):
         raise UserError(f"{name}={written(values)}: is not a section; its keys are {', '.join(keys(kind))}")
+    found = with_environment(name, values)
     try:
         # Only in JSON mode does strict validation accept a list for a tuple.
-        return TypeAdapter(kind).validate_json(json.dumps(values))
+        return TypeAdapter(kind).validate_json(json.dumps(found))
     except ValidationError as error:
-        message, unknown = explain(name, error, kind), unknown_key(name, error, kind)
+        message, unknown = explain(name, error, kind, values), unknown_key(name, error, kind)
         raise (UnknownKeyError(message, *unknown) if unknown else UserError(message)) from None
     except TypeError:
         raise UserError(
@@ -57,17 +60,17 @@ def section(name: str, values: Any, kind: type[T]) -> T:
 
 
 def choice(name: str, values: Any, key: str, kinds: Mapping[str, type[T]]) -> T:
-    """Check the values of a section whose `key` selects one of several dataclasses.
+    """Return a section whose `key` selects one of several dataclasses, as `section` does.
 
     Raises:
         UserError: an unknown choice, an unknown or a missing key, a wrong type, or a value out of range.
     """
     if not isinstance(values, dict):
         raise UserError(f"{name}={written(values)}: is not a section; its key {key} is one of {', '.join(kinds)}")
-    chosen = values.get(key)
+    chosen = with_environment(f"{name}.{key}", values.get(key))
     if not isinstance(chosen, str) or chosen not in kinds:
         near = close(str(chosen), kinds)
-        raise UserError(f"{name}.{key}={written(chosen)}: unknown{near}; accepted: {', '.join(kinds)}")
+        raise UserError(f"{name}.{key}={written(values.get(key))}: unknown{near}; accepted: {', '.join(kinds)}")
     return section(name, values, kinds[chosen])
 
 
@@ -80,11 +83,11 @@ def unknown_key(name: str, error: ValidationError, kind: type) -> tuple[str, lis
     return None
 
 
-def explain(name: str, error: ValidationError, kind: type) -> str:
+def explain(name: str, error: ValidationError, kind: type, values: Any = None) -> str:
     """Return one error as `key=value: what is accepted`.
 
     An unknown key comes first, because it may be a misspelt key that is missing. Of the members of a union, the one
-    whose error is deepest is reported.
+    whose error is deepest is reported. Values are shown as they were given in `values`: `${oc.env:NAME}` as it is.
     """
     errors = error.errors(include_url=False)
     of_first_key = [each for each in errors if each["loc"][:1] == errors[0]["loc"][:1]]
@@ -92,10 +95,11 @@ def explain(name: str, error: ValidationError, kind: type) -> str:
     fault = next((each for each in errors if each["type"] in UNKNOWN_KEY), deepest)
     where = ".".join([name, *map(str, config_path(fault["loc"]))])
     message = fault["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    given = written(value_at(values, config_path(fault["loc"]), fault["input"]))
     if fault["type"] in UNKNOWN_KEY:
         known = keys(dataclass_at(kind, fault["loc"][:-1]))
         near = close(str(fault["loc"][-1]), known)
-        return f"{where}={written(fault['input'])}: no such key{near}; accepted: {', '.join(known)}"
+        return f"{where}={given}: no such key{near}; accepted: {', '.join(known)}"
     if fault["type"] in ("missing", "missing_argument"):
         if isinstance(fault["loc"][-1], int):
             return f"{where}: is missing; the list has too few values"
@@ -110,7 +114,15 @@ def explain(name: str, error: ValidationError, kind: type) -> str:
         return f"{where}.{message}"  # the message of a `__post_init__` begins with the key
     for pydantic_word, word in WORDS.items():
         message = message.replace(pydantic_word, word)
-    return f"{where}={written(fault['input'])}: {message}"
+    return f"{where}={given}: {message}"
+
+
+def value_at(values: Any, path: list[int | str], otherwise: Any) -> Any:
+    """Return the value at a path of keys and indices; `otherwise` where there is none."""
+    try:
+        return reduce(lambda inner, step: inner[step], path, values)
+    except (KeyError, IndexError, TypeError):
+        return otherwise
 
 
 def config_path(path: tuple[int | str, ...]) -> list[int | str]:

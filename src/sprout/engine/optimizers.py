@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from sprout.config.environment import call_arguments
 from sprout.config.train import OPTIMIZERS, Optimizer
 from sprout.runtime.errors import UserError
 from sprout.runtime.user_class import subclass
@@ -38,8 +39,9 @@ def make_optimizer(
         for decays, params in by_decay(parameters, config.decay).items()
         if params
     ]
+    arguments = call_arguments("optimizer.args", config.args)
     try:
-        return kind(groups, lr=lr, **chosen, **config.args)
+        return kind(groups, lr=lr, **chosen, **arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"optimizer.args={config.args}: {config.name} does not take this ({error})") from None
 

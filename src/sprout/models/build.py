@@ -4,6 +4,7 @@ from typing import assert_never
 
 from torch import nn
 
+from sprout.config.environment import call_arguments
 from sprout.config.model import Autoencoder, Backbone, Cnn, Forest, KMeans, Logistic, Mlp, Resnet, Target
 from sprout.models import autoencoder, backbone
 from sprout.models.architecture import Architecture, FittedForest, FittedKMeans, FittedLogistic
@@ -68,8 +69,9 @@ def build_any(input_shape: tuple[int, ...], outputs: int, architecture: Architec
 def build_target(input_shape: tuple[int, ...], outputs: int, architecture: Target) -> nn.Module:
     """Build a network of the user's own class."""
     network_class = subclass("model.target", architecture.target, nn.Module)
+    arguments = call_arguments("model.args", architecture.args)
     try:
-        return network_class(input_shape=input_shape, outputs=outputs, **architecture.args)
+        return network_class(input_shape=input_shape, outputs=outputs, **arguments)
     except TypeError as error:
         raise UserError(f"model.target={architecture.target}: {error}; check model.args") from None
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from sprout.runtime.secrets import hidden
+
 
 class UserError(Exception):
     """A mistake in what the user gave: a setting, a file, a command.
@@ -26,8 +28,8 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 
 
 def one_line(message: object) -> str:
-    """A text, or an exception's message, on one line and printable; the type of an exception without a message."""
-    text = " ".join(str(message).split())
+    """A text, or an exception's message, on one line, printable and without secrets; of none the exception's type."""
+    text = hidden(" ".join(str(message).split()))
     if not text and isinstance(message, BaseException):
         return type(message).__name__
     return printable(text)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sprout.runtime.disk import disk_error
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.launch import has_lost_others, pop_parent_pid, rank, report_rank_error, stage_pid
+from sprout.runtime.secrets import hide_in_output
 
 if TYPE_CHECKING:
     import psutil
@@ -36,11 +37,13 @@ def exit_codes() -> Iterator[None]:
     """Turn what ends the block into the process's exit code.
 
     A `UserError` ends with 2 and its one line, a signal with 128 + its number, a full or read-only disk
-    with 1 and one line; any other exception passes through (Python prints its traceback and ends with 1).
+    with 1 and one line; any other exception passes through (Python prints its traceback and ends with 1). What the
+    process prints has no secrets.
     """
     for signum in ENDING:
         if signal.getsignal(signum) != signal.SIG_IGN:  # as under nohup
             signal.signal(signum, raise_killed)
+    hide_in_output()
     hook = sys.unraisablehook
     sys.unraisablehook = partial(send_again, hook)
     try:

@@ -4,16 +4,14 @@ A store that lies in the workspace is named relative to it, so that a workspace 
 """
 
 import os
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sprout.runtime.secrets import redacted
 from sprout.runtime.workspace import main_workspace
 
 DEFAULT = "sqlite:///mlruns/mlflow.db"
 SQLITE = "sqlite:///"
-SECRET = re.compile(r"password|passwd|token|secret|sslkey|api_?key|^key$", re.IGNORECASE)
-"""Names of what a URI's query keeps secret."""
 NAMED: list[str] = []
 """Stores that the user has named to this process otherwise than by `MLFLOW_TRACKING_URI`."""
 HOSTED = ("databricks", "databricks-uc", "uc")
@@ -77,15 +75,9 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def hide_password(text: str, uri: str) -> str:
-    """Remove the user and the password of `uri`, and the secrets in its query, from a text."""
-    parts = urlsplit(uri)
-    secret = parts.netloc.rpartition("@")[0]
-    text = text.replace(f"{secret}@", "") if secret else text
-    for term in parts.query.split("&"):
-        name, _, value = term.partition("=")
-        if value and SECRET.search(name):
-            text = text.replace(term, f"{name}=***")
-    return text
+    """Remove the user and the password of `uri` from a text, and hide other secrets in it, as in a URI's query."""
+    secret = urlsplit(uri).netloc.rpartition("@")[0]
+    return redacted(text.replace(f"{secret}@", "") if secret else text)
 
 
 def without_secrets(uri: str) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from sprout.runtime.secrets import redacted
+
 CODE = (".", ":(exclude)dvc.lock", ":(exclude)params.yaml")
 """Git's pathspecs. DVC rewrites `dvc.lock` before every stage; runs have the hashes of their data, and the overrides of
 `params.yaml`, anyway."""
@@ -30,7 +32,13 @@ def git_state(root: Path) -> GitState:
     untracked = _git(root, "ls-files", "--others", "--exclude-standard", "--", *CODE) or ""
     names = "".join(f"untracked: {name}\n" for name in untracked.splitlines())
     diff = _git(root, "diff", "--no-ext-diff", "--no-color", "HEAD", "--", *CODE) or ""
-    return GitState(commit.strip(), names + diff)
+    return GitState(commit.strip(), names + without_secrets(diff))
+
+
+def without_secrets(diff: str) -> str:
+    """The patch with stars for its secrets, after a line that says so: it may not apply."""
+    kept = redacted(diff)
+    return diff if kept == diff else f"redacted: secrets of the patch, which may not apply\n{kept}"
 
 
 def data_hashes(root: Path, paths: Iterable[str]) -> dict[str, str]:

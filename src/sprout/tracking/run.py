@@ -11,6 +11,7 @@ from typing import NamedTuple, SupportsFloat
 import numpy as np
 
 from sprout.runtime.progress import waiting
+from sprout.runtime.secrets import hidden
 from sprout.tracking.address import outbox
 from sprout.tracking.connection import load_mlflow
 from sprout.tracking.describe import EXPERIMENT_NAME, RunInfo, legal_key, now, start_record
@@ -180,7 +181,7 @@ def tracked_run(info: RunInfo, *, waits: bool = True) -> Iterator[Run]:
 
 def _verdict(error: BaseException) -> tuple[str, str | None]:
     """The status of a run that this exception has ended, and the reason in one line."""
-    reason = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])[:500]
+    reason = hidden(": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]]))[:500]
     if isinstance(error, SystemExit):
         if error.code in (None, 0):
             return "FINISHED", None

@@ -7,11 +7,12 @@ from safetensors import SafetensorError, safe_open
 
 from sprout.config.pretrained import TORCHVISION
 from sprout.data.manifest import checksums
-from sprout.data.sources.transfer import UnreachableError, fetch_file, redact
+from sprout.data.sources.transfer import UnreachableError, fetch_file
 from sprout.runtime.checksums import check_sums, write_sums
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import write_json
 from sprout.runtime.model_folder import CARD, WEIGHTS
+from sprout.runtime.secrets import hidden
 from sprout.runtime.workspace import main_workspace
 from sprout.weights.published import build_network, cached_file, published_weights
 from sprout.weights.tensor_file import load_tensors, save_tensors
@@ -38,12 +39,12 @@ def fetch_pretrained(source: str, folder: Path, partial: Path, *, sha256: str | 
         file, card = model_files(source)
         if card is not None:
             check_sums(card.parent, [CARD, WEIGHTS], "take the model folder anew from where it was trained")
-        fetch_weights(weights, partial, file, redact(source), sha256)
+        fetch_weights(weights, partial, file, hidden(source), sha256)
         if card is not None:
             shutil.copyfile(card, folder / CARD)
             write_sums(folder, [CARD, WEIGHTS])
     (found,) = checksums([weights])
-    write_json(folder / "pretrained.json", {"source": redact(source), "sha256": sha256, "weights": found})
+    write_json(folder / "pretrained.json", {"source": hidden(source), "sha256": sha256, "weights": found})
 
 
 def model_files(source: str) -> tuple[str, Path | None]:
@@ -66,7 +67,7 @@ def model_files(source: str) -> tuple[str, Path | None]:
         file = str(path)
     if not file.partition("?")[0].endswith(SUFFIXES):
         raise UserError(
-            f"pretrained.source={redact(source)}: neither a model folder nor a {', '.join(SUFFIXES)} file; accepted "
+            f"pretrained.source={hidden(source)}: neither a model folder nor a {', '.join(SUFFIXES)} file; accepted "
             f"too: {TORCHVISION}NAME"
         )
     return file, None

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.config.download import Target
+from sprout.config.environment import call_arguments
 from sprout.data.formats.labels import rows_without_target, with_unlabelled
 from sprout.data.formats.npy import row_slices
 from sprout.data.listing import SPLITS, Array, Files, Listing, merge_faults, same_fault
@@ -88,8 +89,9 @@ def rows_not_finite(features: Array, filled: list[int]) -> list[int]:
 def source_of(settings: Target) -> DataSource:
     """Make the user's source."""
     kind = subclass("download.target", settings.target, DataSource)  # type: ignore[type-abstract]
+    arguments = call_arguments("download.args", settings.args)
     try:
-        return kind(**settings.args)
+        return kind(**arguments)
     except TypeError as error:
         raise UserError(f"download.target={settings.target}: {error}; check download.args") from None
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Sequence
 from functools import partial as bound
@@ -17,6 +16,7 @@ from sprout.data.sources.http import CHUNK, FailedError, append, forget
 from sprout.runtime.disk import DiskError
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import atomic_write
+from sprout.runtime.secrets import hidden
 
 ALGORITHMS = {"sha256": "SHA-256", "md5": "MD5"}
 """Checksums, and their names in messages."""
@@ -60,7 +60,7 @@ def fetch_file(
         try:
             found = fetch_checked(url, part, path.name, algorithm, checksum)
         except FailedError as failure:
-            failures.append(f"{redact(url)}: {redact(str(failure))}")
+            failures.append(f"{hidden(url)}: {failure}")
             continue
         with atomic_write(path) as beside:
             shutil.move(part, beside)
@@ -93,13 +93,8 @@ def fetch_checked(url: str, part: Path, name: str, algorithm: str, checksum: str
 
 
 def key(url: str, algorithm: str, checksum: str | None) -> str:
-    """Return the name of a partial download: another one for each address and expected file."""
-    return hashlib.sha256(json.dumps([url, algorithm, checksum]).encode()).hexdigest()[:16]
-
-
-def redact(text: str) -> str:
-    """Return a URL, or a text with one, without the password."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", text)
+    """Return the name of a partial download: another one for each address, less its secrets, and expected file."""
+    return hashlib.sha256(json.dumps([hidden(url), algorithm, checksum]).encode()).hexdigest()[:16]
 
 
 def copy(url: str, part: Path, name: str) -> None:

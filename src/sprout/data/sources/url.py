@@ -14,9 +14,10 @@ from sprout.data.listing import Listing
 from sprout.data.manifest import MANIFEST
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import atomic_write, read_json, scratch_folder, write_json
+from sprout.runtime.secrets import hidden
 
 RECORD = "checksums.json"
-"""In the folder of partial downloads: URL → SHA-256 of the first download."""
+"""In the folder of partial downloads: URL, without its secrets → SHA-256 of the first download."""
 PAGE = (b"<!doctype html", b"<html", b"<?xml")
 """How pages of the web begin, in lower case."""
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".txz", ".tbz2")
@@ -31,17 +32,22 @@ def fetch(settings: Url, folder: Path, partial: Path) -> None:
         UserError: it cannot be downloaded, or is not the expected one.
     """
     # Not needed to read the files: requests takes 0.1 s to import.
-    from sprout.data.sources.transfer import fetch_file, redact
+    from sprout.data.sources.transfer import fetch_file
 
     name = settings.file or file_name(settings.urls[0])
     if name in ("", ".", "..", MANIFEST) or len(os.fsencode(name)) > MAX_NAME:
         raise UserError(
-            f"download.file={settings.file or 'null'}: {redact(settings.urls[0])} would be saved as {name!r}; "
+            f"download.file={settings.file or 'null'}: {hidden(settings.urls[0])} would be saved as {name!r}; "
             "set download.file to another name"
+        )
+    if hidden(name) != name:
+        raise UserError(
+            f"download.file=null: the file's name would be from an environment variable, {hidden(name)}; set "
+            "download.file to a name"
         )
     record = partial / RECORD
     recorded = read_json(record) if record.is_file() else {}
-    expected = settings.sha256 or next((recorded[url] for url in map(redact, settings.urls) if url in recorded), None)
+    expected = settings.sha256 or next((recorded[url] for url in map(hidden, settings.urls) if url in recorded), None)
     advice = "set download.urls to where the file is"
     if settings.sha256:
         advice += ", or download.sha256 to the checksum of the right one"
@@ -49,9 +55,9 @@ def fetch(settings: Url, folder: Path, partial: Path) -> None:
         advice = f"the checksum is that of the first download ({record}); set download.sha256 to the right one"
     found = fetch_file(name, settings.urls, folder / name, partial=partial, checksum=expected, advice=advice)
     if expected is None:
-        check_first(folder / name, redact(settings.urls[0]), settings.format, partial)
+        check_first(folder / name, hidden(settings.urls[0]), settings.format, partial)
     with atomic_write(record) as path:
-        write_json(path, recorded | {redact(url): found for url in settings.urls})
+        write_json(path, recorded | {hidden(url): found for url in settings.urls})
     if settings.sha256 is None:
         print(f"{name}: SHA-256 {found}; download.sha256={found} makes later downloads verify it", file=sys.stderr)
 
