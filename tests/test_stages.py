@@ -17,6 +17,7 @@ STAGES: dict[str, Any] = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 
 OBSERVERS = {
     "src/sprout/__init__.py": "how threads wait for one another",
+    "src/sprout/config/environment.py": "reads variables that settings name; settings are params of stages",
     "src/sprout/config/fields.py": "types and ranges of settings, whose values are params of the stages",
     "src/sprout/config/tree.py": "as above",
     "src/sprout/config/validate.py": "as above",
@@ -30,6 +31,7 @@ OBSERVERS = {
     "src/sprout/runtime/process_pool.py": "as above",
     "src/sprout/runtime/progress.py": "what the terminal shows",
     "src/sprout/runtime/run_context.py": "as above",
+    "src/sprout/runtime/secrets.py": "what the terminal and messages do not show",
     "src/sprout/runtime/signals.py": "how a process ends",
     "src/sprout/runtime/stage.py": "as above",
     "src/sprout/runtime/training_progress.py": "what the terminal shows",

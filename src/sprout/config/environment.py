@@ -101,5 +101,5 @@ def read(key: str, text: str) -> Any:
         reason = one_line(str(error).splitlines()[0])
     missing = re.search(r"Environment variable '(.*)' not found", reason)
     if missing:
-        raise UserError(f"{key}={text}: the environment variable {missing[1]} is not set; set it, and run this again")
-    raise UserError(f"{key}={text}: {reason}")
+        raise UserError(f'{key}="{text}": the environment variable {missing[1]} is not set; set it, and run this again')
+    raise UserError(f'{key}="{text}": {reason}')

@@ -11,6 +11,7 @@ from sprout.config.tree import lookup
 from sprout.config.validate import UnknownKeyError, written
 from sprout.config.workspace import read_yaml
 from sprout.runtime.errors import UserError
+from sprout.runtime.secrets import STARS, hidden, is_secret_name
 from sprout.runtime.workspace import left_behind
 
 MergedFiles = list[tuple[str, str]]
@@ -28,20 +29,27 @@ def parse_override(text: str) -> Override:
     Raises:
         UserError: it is not an override, or has several values, such as `train.lr=1,2`.
     """
+    given = written(shown(text))
     try:
         override = OverridesParser.create().parse_override(text)
     except (HydraException, ValueError):
         override = None
     if override is None or not override.key_or_group:
         raise UserError(
-            f"override {written(text)}: not of the form section.key=value (put a string with special characters in "
+            f"override {given}: not of the form section.key=value (put a string with special characters in "
             "quotes, as in Hydra)"
         )
     if override.is_sweep_override():
         raise UserError(
-            f"override {written(text)}: several values, but a build takes one (put a string with a comma in quotes)"
+            f"override {given}: several values, but a build takes one (put a string with a comma in quotes)"
         )
     return override
+
+
+def shown(text: str) -> str:
+    """Return an override for a message: without its value where that is a secret."""
+    key, sign, _ = text.partition("=")
+    return f"{key}{sign}{STARS}" if sign and is_secret_name(key.rpartition(".")[2]) else hidden(text)
 
 
 def input_line(override: Override) -> str:

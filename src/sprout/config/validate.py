@@ -107,7 +107,8 @@ def explain(name: str, error: ValidationError, kind: type, values: Any = None) -
     if fault["type"] == "union_tag_invalid":
         context = fault["ctx"]
         key, tag = context["discriminator"].strip("'"), context["tag"]
-        return f"{where}.{key}={written(tag)}: unknown; accepted: {context['expected_tags'].replace(chr(39), '')}"
+        given = written(value_at(values, [*config_path(fault["loc"]), key], tag))
+        return f"{where}.{key}={given}: unknown; accepted: {context['expected_tags'].replace(chr(39), '')}"
     if fault["type"] == "union_tag_not_found":
         return f"{where}.kind: is missing; it selects the keys of {where}"
     if fault["type"] == "value_error" and isinstance(fault["input"], dict):

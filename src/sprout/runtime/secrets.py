@@ -51,12 +51,12 @@ TOKEN = re.compile(
 )
 """Tokens of Hugging Face, GitHub, GitLab, Slack, AWS, Google, OpenAI and Databricks, JSON web tokens, private keys."""
 ASSIGNED = re.compile(
-    rf"(?P<key>\b(?:{KEY_NAME}))(?P<sign>\s*=\s*|[\"']\s*:\s*|(?<=authorization):\s*)"
+    rf"(?P<key>\b(?:{KEY_NAME}))(?P<sign>\s*=\s*|[\"']\s*:\s*|(?<=authorization):\s*|:\s*(?=[^\s,}}]+\s*[,}}]))"
     r"(?P<scheme>[\"']?(?:(?:basic|bearer|token) )?)"
     rf"(?P<value>(?:{ENVIRONMENT.pattern}|(?<=[\"'])[^\"'\n]+|[^\s,;&\"'}})\]])+)",
     re.IGNORECASE,
 )
-"""`token=abc`, `"token": "abc"`, `Authorization: Bearer abc`."""
+"""`token=abc`, `"token": "abc"`, `{token: abc}`, `Authorization: Bearer abc`."""
 
 
 def is_literal(text: str) -> bool:
