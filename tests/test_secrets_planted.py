@@ -30,7 +30,7 @@ ENVIRONMENT = {
     "SITE_PASSWORD": quote(planted("site", "p@ss/"), safe=""),
     "SITE_TOKEN": planted("token", "+"),
     **{name: planted(name) for name in ("SOURCE_TOKEN", "SOURCE_HEADER", "SOURCE_LIST", "SOURCE_URL")},
-    **{name: planted(name) for name in ("MODEL_KEY", "OPTIMIZER_KEY")},
+    **{name: planted(name) for name in ("MODEL_KEY", "OPTIMIZER")},
 }
 """Variables that settings name."""
 OTHERS = {name: planted(name) for name in ("failing", "broken", "store", "mirror", "portal", "folder", "signed")}
@@ -117,7 +117,7 @@ BUILD = [
 ]
 CONFIGS = {
     "model/vault.yaml": "name: target\ntarget: vault.Net\nargs: {key: '${oc.env:MODEL_KEY}'}\n",
-    "train/optimizer/vault.yaml": "{name: vault.Sgd, weight_decay: 0, decay: all, args: {key: '${oc.env:OPTIMIZER_KEY}'}}",
+    "train/optimizer/vault.yaml": "name: vault.Sgd\nweight_decay: 0\ndecay: all\nargs: {key: '${oc.env:OPTIMIZER}'}\n",
 }
 pytestmark = pytest.mark.slow
 
@@ -213,7 +213,7 @@ def test_a_build_of_classes_that_take_secrets(workspace: Workspace) -> None:
     workspace.run("dvc", "repro", code=255, SOURCE_HEADER=OTHERS["broken"])
     workspace.run("dvc", "repro")
     workspace.run("sprout", "train", "train.seed=1", code=1, MODEL_KEY=OTHERS["failing"])
-    workspace.run("sprout", "sweep", "sweep.trials=1", "sweep.workers=1", "sweep.space={train: {lr: [0.1, 0.2]}}")
+    workspace.run("sprout", "sweep", "~sweep.space.model", "sweep.trials=1")
     for words in (["config"], ["summary"], ["runs"], ["show", "digits"], ["show", "train"], ["result"]):
         workspace.run("sprout", *words)
     store = f"http://me:{OTHERS['store']}@127.0.0.1:9"
