@@ -41,7 +41,7 @@ def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
         ("no access with hf_" + "a" * 30, "no access with ***"),
         ("a AKIA0123456789ABCDEF b", "a *** b"),
         ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY----- x", "*** x"),
-        ("args.token=abc: is wrong", "args.token=*** is wrong"),
+        ("args.token=abc: is wrong; https://host?sig=ab.", "args.token=***: is wrong; https://host?sig=***."),
         ("{'password': 'a b', 'n': 1}", "{'password': '***', 'n': 1}"),
         ('{"headers": {"Authorization": "Bearer a.b"}}', '{"headers": {"Authorization": "Bearer ***"}}'),
         ("download.args={api_key: abc, n: 1}", "download.args={api_key: ***, n: 1}"),

@@ -43,7 +43,7 @@ def origins(conf: Path, composed: Composed, given_in: Mapping[str, str]) -> Iter
         if source is None and key.startswith("retrain."):
             source = f"{source_of(key.removeprefix('re'), layers)}, as {key.removeprefix('re')}"
         written = lookup(composed.unresolved, key)
-        through = f" {written}" if is_interpolation(written) else ""
+        through = f" {written}" if is_interpolation(written) and written != value else ""
         yield Origin(key, value, f"{source}{through}")
 
 

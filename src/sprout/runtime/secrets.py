@@ -37,13 +37,17 @@ VOCABULARY = re.compile(r".*(?:pad|mask|cls|class|sep|eos|bos|sos|unk|start|end|
 PUBLIC = ("anon", "auto", "browser", "cache", "cloud", "default", "false", "google_default", "none", "null", "true")
 """Values of such names that are none, as of `token` in gcsfs."""
 
+END = r"(?<![:,;.)\]])"
+"""Marks of a sentence are no part of a secret."""
 PART = rf"(?:{ENVIRONMENT.pattern}|[^\s/?#'\"<>])"
 USER_INFO = re.compile(
     rf"\b(?P<scheme>[a-z][a-z0-9+.-]*):/{{1,2}}(?!/)"
     rf"(?P<user>{PART}*|[^\s/?#:@'\"\[]+:(?!\d+(?:[/?#]|$))[^\s'\"]*?)@",  # the second one: a `/` in a password
     re.IGNORECASE,
 )
-QUERY = re.compile(rf"(?P<name>[?&;#](?P<key>{QUERY_NAME}))=(?P<value>(?:{ENVIRONMENT.pattern}|[^\s&#'\"<>])*)", re.I)
+QUERY = re.compile(
+    rf"(?P<name>[?&;#](?P<key>{QUERY_NAME}))=(?P<value>(?:{ENVIRONMENT.pattern}|[^\s&#'\"<>])*){END}", re.I
+)
 TOKEN = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}"
     r"|A[KS]IA[0-9A-Z]{16}|AIza[\w-]{35}|sk-[\w-]{20,}|dapi[0-9a-f]{32}|eyJ[\w-]{8,}\.eyJ[\w-]+\.[\w-]*)"
@@ -53,7 +57,7 @@ TOKEN = re.compile(
 ASSIGNED = re.compile(
     rf"(?P<key>\b(?:{KEY_NAME}))(?P<sign>\s*=\s*|[\"']\s*:\s*|(?<=authorization):\s*|:\s*(?=[^\s,}}]+\s*[,}}]))"
     r"(?P<scheme>[\"']?(?:(?:basic|bearer|token) )?)"
-    rf"(?P<value>(?:{ENVIRONMENT.pattern}|(?<=[\"'])[^\"'\n]+|[^\s,;&\"'}})\]])+)",
+    rf"(?P<value>(?:{ENVIRONMENT.pattern}|(?<=[\"'])[^\"'\n]+|[^\s,;&\"'}})\]])+){END}",
     re.IGNORECASE,
 )
 """`token=abc`, `"token": "abc"`, `{token: abc}`, `Authorization: Bearer abc`."""
