@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,13 @@ def test_secrets_are_recognised(text: str, shown: str) -> None:
 )
 def test_other_text_is_left_as_it_is(text: str) -> None:
     assert hidden(text) == text
+
+
+@pytest.mark.parametrize("text", ["a.b-", "token", "token='", "a:/", "?key;", "https://", "${oc.env:A}", "${oc.env:"])
+def test_a_long_text_is_searched_at_once(text: str) -> None:
+    begun = time.perf_counter()
+    hidden(f"https://{text * 2000} @ {text * 2000}@")
+    assert time.perf_counter() - begun < 5
 
 
 def test_names_of_secrets() -> None:

@@ -15,6 +15,8 @@ STARS = "***"
 """What stands in the place of a secret."""
 SHORTEST, LONG = 4, 8
 """Characters of a value that is hidden, and of one that is hidden within longer words, too."""
+LONGEST_NAME = 60
+"""Characters of a name that are looked at."""
 VALUES: dict[str, str] = {}
 """Values of the environment that settings have named to this process, longest first, and what is shown for them."""
 
@@ -30,8 +32,8 @@ NOUNS = (
 )
 """Ends of names that are secrets wherever they stand."""
 QUERY_NAME = rf"[\w.-]*(?:{NOUNS}|token|signature|credentials?|sslkey)|key|sig|auth|authorization|pwd|jwt"
-KEY_NAME = rf"[\w.-]*(?:{NOUNS}|(?<![a-z])(?:token|pwd|credentials?|authorization|cookie))"
-"""Names of parameters of a URL, and of settings and variables, without regard to case."""
+KEY_END = rf"(?:{NOUNS}|(?<![a-z])(?:token|pwd|credentials?|authorization|cookie))"
+"""Names of parameters of a URL, and ends of those of settings and variables, without regard to case."""
 VOCABULARY = re.compile(r".*(?:pad|mask|cls|class|sep|eos|bos|sos|unk|start|end|stop|special|image)_?token", re.I)
 """Names that only look like secrets: of the special tokens of language models."""
 PUBLIC = ("anon", "auto", "browser", "cache", "cloud", "default", "false", "google_default", "none", "null", "true")
@@ -39,15 +41,15 @@ PUBLIC = ("anon", "auto", "browser", "cache", "cloud", "default", "false", "goog
 
 END = r"(?<![:,;.)\]])"
 """Marks of a sentence are no part of a secret."""
-PART = rf"(?:{ENVIRONMENT.pattern}|[^\s/?#'\"<>])"
+PART = rf"(?:{ENVIRONMENT.pattern}|(?!\$\{{oc\.)[^\s#'\"<>])"
+"""A letter, or a whole `${oc.env:NAME}`, which has no other reading, so that no search goes back through many."""
 USER_INFO = re.compile(
-    rf"\b(?P<scheme>[a-z][a-z0-9+.-]*):/{{1,2}}(?!/)"
-    rf"(?P<user>{PART}*|[^\s/?#:@'\"\[]+:(?!\d+(?:[/?#]|$))[^\s'\"]*?)@",  # the second one: a `/` in a password
+    rf"\b(?P<scheme>[a-z][a-z0-9+.-]{{,20}}):/{{1,2}}(?!/)"
+    rf"(?P<user>(?:(?![/?]){PART})*"
+    r"|[^\s/?#:@'\"\[]+:(?!\d+(?:[/?#]|$))[^\s'\"]*?)@",  # with a `/` in the password
     re.IGNORECASE,
 )
-QUERY = re.compile(
-    rf"(?P<name>[?&;#](?P<key>{QUERY_NAME}))=(?P<value>(?:{ENVIRONMENT.pattern}|[^\s&#'\"<>])*){END}", re.I
-)
+QUERY = re.compile(rf"(?P<name>[?&;#](?P<key>{QUERY_NAME}))=(?P<value>(?:(?!&){PART})*){END}", re.I)
 TOKEN = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}"
     r"|A[KS]IA[0-9A-Z]{16}|AIza[\w-]{35}|sk-[\w-]{20,}|dapi[0-9a-f]{32}|eyJ[\w-]{8,}\.eyJ[\w-]+\.[\w-]*)"
@@ -55,9 +57,9 @@ TOKEN = re.compile(
 )
 """Tokens of Hugging Face, GitHub, GitLab, Slack, AWS, Google, OpenAI and Databricks, JSON web tokens, private keys."""
 ASSIGNED = re.compile(
-    rf"(?P<key>\b(?:{KEY_NAME}))(?P<sign>\s*=\s*|[\"']\s*:\s*|(?<=authorization):\s*|:\s*(?=[^\s,}}]+\s*[,}}]))"
+    rf"(?P<key>{KEY_END})(?P<sign>\s*=\s*|[\"']\s*:\s*|(?<=authorization):\s*|:\s*(?=[^\s,}}]+\s*[,}}]))"
     r"(?P<scheme>[\"']?(?:(?:basic|bearer|token) )?)"
-    rf"(?P<value>(?:{ENVIRONMENT.pattern}|(?<=[\"'])[^\"'\n]+|[^\s,;&\"'}})\]])+){END}",
+    rf"(?P<value>(?:(?<=[\"'])[^\"'\n$]+|(?![,;&}})\]]){PART})+){END}",
     re.IGNORECASE,
 )
 """`token=abc`, `"token": "abc"`, `{token: abc}`, `Authorization: Bearer abc`."""
@@ -73,7 +75,7 @@ def is_literal(text: str) -> bool:
 def is_secret_name(name: str) -> bool:
     """Whether the value of a setting of this name is a secret; `tokenizer`, `num_tokens` and `pad_token` are none."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return bool(re.fullmatch(KEY_NAME, snake, re.IGNORECASE)) and not VOCABULARY.fullmatch(snake)
+    return bool(re.search(rf"{KEY_END}$", snake, re.IGNORECASE)) and not VOCABULARY.fullmatch(snake)
 
 
 def is_secret_value(text: str) -> bool:
@@ -121,7 +123,9 @@ def hidden(text: str) -> str:
 
 
 def _assigned(match: re.Match[str]) -> str:
-    if not is_secret_name(match["key"]) or not is_secret_value(match["value"]):
+    before = re.search(r"[\w-]*$", match.string[max(0, match.start() - LONGEST_NAME) : match.start()])
+    name = f"{before[0] if before else ''}{match['key']}"
+    if not is_secret_name(name) or not is_secret_value(match["value"]):
         return match[0]
     return f"{match['key']}{match['sign']}{match['scheme']}{STARS}"
 
