@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.table import Table
 
-from sprout.commands.runs import duration
+from sprout.tracking.reading.found import duration
 from sprout.commands.show import lines
 from sprout.runtime.errors import UserError
 from sprout.tracking import GitState, tracking_uri
@@ -115,8 +115,8 @@ def test_a_found_run(builds: Any) -> None:
     assert json.loads(json.dumps(asdict(found)))["metrics"] == {"val_error_rate": 0.25, "epochs": 3.0}
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(None, ""), (5.4, "0:05"), (61, "1:01"), (3725, "1:02:05")])
-def test_a_duration(seconds: float | None, text: str) -> None:
+@pytest.mark.parametrize(("seconds", "text"), [(5.4, "0:05"), (61, "1:01"), (3725, "1:02:05")])
+def test_a_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 

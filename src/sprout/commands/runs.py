@@ -54,14 +54,5 @@ def table_of(found: "list[Found]") -> Table:
     table = Table("started", "run", "kind", "what", "state", "took", "result", box=None, pad_edge=False)
     for each in found:
         started = each.started[:16].replace("T", " ")
-        table.add_row(started, each.id[:8], each.kind, each.name, each.state, duration(each.seconds), each.result)
+        table.add_row(started, each.id[:8], each.kind, each.name, each.state, each.took, each.result)
     return table
-
-
-def duration(seconds: float | None) -> str:
-    """Return a duration as hours, minutes and seconds."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from sprout.commands.runs import duration, table_of
+from sprout.commands.runs import table_of
 from sprout.commands.terminal import print_all
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def lines(facts: "Facts") -> "Iterator[Table | str]":
 def details(facts: "Facts") -> Iterator[tuple[str, str]]:
     """Yield what is said in a line each; empty if nothing is known."""
     run = facts.run
-    took = f", took {duration(run.seconds)}" if run.seconds is not None else ""
+    took = f", took {run.took}" if run.took else ""
     who = " on ".join(filter(None, [facts.user, facts.host]))
     yield "run", f"{run.id}, a {run.kind} of the experiment {run.experiment}, {run.state}"
     yield "why", facts.reason or ""

@@ -87,9 +87,9 @@ def _reliability(above: Axes, below: Axes, name: str, bins: Sequence[Mapping[str
         line.set(color=COLOURS[name], marker=MARKERS[name], markersize=4.5)
 
 
-def confusion_matrix(matrix: Array, classes: Sequence[str]) -> Markup:
+def confusion_matrix(matrix: Array, classes: Sequence[str], name: str = "confusion") -> Markup:
     """`matrix`: (K, K) counts, rows actual, columns predicted. Counts are written up to 20 classes."""
-    return _counts("confusion", matrix, classes, classes, "Actual", "Predicted")
+    return _counts(name, matrix, classes, classes, "Actual", "Predicted")
 
 
 def contingency(matrix: Array, classes: Sequence[str], clusters: Sequence[str]) -> Markup:
@@ -101,14 +101,14 @@ def _counts(
     name: str, matrix: Array, rows: Sequence[str], columns: Sequence[str], of_rows: str, of_columns: str
 ) -> Markup:
     few = max(len(rows), len(columns)) <= FEW
-    height, width = (_side(len(names), few) for names in (rows, columns))
+    height, width = (side(len(names), few) for names in (rows, columns))
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot(xlabel=of_columns, ylabel=of_rows)
         axes.grid(visible=False)
         share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         axes.imshow(_shade(share), interpolation="none")
-        _name_cells(axes, rows, columns, 8 if few else 5.5)
+        name_cells(axes, rows, columns, 8 if few else 5.5)
         for row, column in zip(*np.nonzero(matrix), strict=True) if few else ():
             ink = "#ffffff" if share[row, column] > 0.25 else INK
             number = f"{matrix[row, column]:,}"
@@ -117,8 +117,8 @@ def _counts(
     return to_svg(name, (width + 1.2, height + 1.2), draw)
 
 
-def _side(cells: int, few: bool) -> float:
-    """Inches."""
+def side(cells: int, few: bool) -> float:
+    """Inches of a side of a matrix."""
     return max(2.4, 0.4 * cells) if few else min(10.5, max(6.5, 0.105 * cells))
 
 
@@ -128,7 +128,8 @@ def _shade(share: Array) -> Array:
     return np.concatenate([blue, np.sqrt(share)[..., None]], axis=-1)
 
 
-def _name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], size: float) -> None:
+def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], size: float) -> None:
+    """Name the rows and columns of a matrix, in this size; long names are cut."""
     down, across = (
         [name if len(name) <= 16 else f"{name[:9]}…{name[-6:]}" for name in names] for names in (rows, columns)
     )

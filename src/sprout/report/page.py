@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sprout.report import figures, formatting, tables
@@ -58,7 +58,7 @@ def write_report(
     """
     task = task_named(read_card(models / "teacher")["task"])
     inputs = read_inputs(prepared, pseudo_labels, models, evaluation, target=task.column or "label")
-    template, of_task = _environment().get_template("page.html.j2"), _task(task, inputs, prepared, examples)
+    template, of_task = environment().get_template("page.html.j2"), _task(task, inputs, prepared, examples)
     page = template.render(
         **_run(task, inputs, config, build),
         **_data(task, inputs),
@@ -71,18 +71,19 @@ def write_report(
     return headline
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("sprout.report", ""),
+def environment(*packages: str) -> Environment:
+    """The templates of the report, and of further packages, with the filters that they use."""
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(package, "") for package in ("sprout.report", *packages)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     functions = (formatting.percent, formatting.decimal, formatting.compact, formatting.count, formatting.signed)
-    environment.filters.update({each.__name__: each for each in (*functions, formatting.plural)})
-    environment.filters["metric"] = _metric
-    return environment
+    made.filters.update({each.__name__: each for each in (*functions, formatting.plural)})
+    made.filters["metric"] = _metric
+    return made
 
 
 def _metric(value: float | None, form: str, digits: int) -> str:

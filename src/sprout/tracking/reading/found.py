@@ -38,6 +38,18 @@ class Found:
     build: str | None
     metrics: dict[str, float]
 
+    @property
+    def took(self) -> str:
+        """How long it took; empty if it has not ended."""
+        return "" if self.seconds is None else duration(self.seconds)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
 
 def find_runs(client: "MlflowClient", query: Query, limit: int) -> list[Found]:
     """Return the runs that are asked for, newest first, or the best.

@@ -1,0 +1,189 @@
+"""How two models differ on the same examples: altogether, by class, and in what they confuse."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from sprout.data.store import Array
+from sprout.evaluate.significance import mcnemar_p, paired_interval
+from sprout.tracking.reading.outcome import ERROR, Outcome, not_comparable
+
+MOST_CELLS = 10
+"""Cells of a confusion matrix that are named, those that changed most."""
+SURE = 0.95
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean error of a second model minus that of the first, on the same examples."""
+
+    value: float
+    low: float
+    high: float
+    """Its 95% interval."""
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the interval leaves no difference out."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two models on the same examples."""
+
+    measure: str
+    """error of classifiers, absolute error of regressions, squared error of restored images."""
+    noun: str
+    """What one of the examples is called."""
+    examples: int
+    worse: int
+    """Examples on which the first model alone is right; of numbers, on which it is nearer."""
+    better: int
+    """Examples on which the second model alone is right; of numbers, on which it is nearer."""
+    difference: Difference
+    p: float
+    """Of McNemar's exact test; of numbers, of the paired t-test."""
+
+    @property
+    def verdict(self) -> str:
+        """Of the second model: better, worse, or within chance."""
+        if not self.difference.is_real:
+            return "within chance"
+        return "better" if self.difference.value < 0 else "worse"
+
+
+@dataclass(frozen=True)
+class ClassErrors:
+    """The errors of each run's model on one class."""
+
+    name: str
+    examples: tuple[int | None, ...]
+    """That each was tested on; None for a run that does not have the class."""
+    errors: tuple[float | None, ...]
+    """The share that is wrong; None without examples."""
+    differences: tuple[Difference | None, ...]
+    """Each further run against the first; None where the examples are others, or there are none."""
+
+    @property
+    def spread(self) -> float:
+        """The largest error minus the smallest."""
+        known = [error for error in self.errors if error is not None]
+        return max(known) - min(known) if known else 0.0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One mistake, and how often two models make it."""
+
+    actual: str
+    predicted: str
+    first: int
+    second: int
+
+
+def paired(first: Outcome | str, second: Outcome | str) -> Paired | str:
+    """Return how the models that two builds hand on differ on the same examples, or why that cannot be said."""
+    if why := not_comparable(first, second):
+        return why
+    assert isinstance(first, Outcome)
+    assert isinstance(second, Outcome)
+    worse, better = (int((one.errors < other.errors).sum()) for one, other in ((first, second), (second, first)))
+    difference = difference_of(first.errors, second.errors, first.is_classifier)
+    p = mcnemar_p(worse, better) if first.is_classifier else t_test(second.errors - first.errors)
+    return Paired(first.measure.name, first.noun, len(first.rows), worse, better, difference, p)
+
+
+def difference_of(first: Array, second: Array, wrong_or_right: bool) -> Difference:
+    """Return the difference of two mean errors on the same examples, (N,) each, with its interval.
+
+    The interval is that of Agresti and Min (2005) where each error is 0 or 1, else Student's of the mean difference.
+    """
+    total, value = len(first), float((second - first).mean())
+    if not wrong_or_right:
+        half = t_quantile(total) * standard_error(second - first)
+        return Difference(value, value - half, value + half)
+    worse, better = int((first < second).sum()), int((second < first).sum())
+    low, high = paired_interval(worse, better, total)
+    return Difference((worse - better) / total, -high, -low)
+
+
+def standard_error(values: Array) -> float:
+    """Return the standard error of the mean of values, (N,)."""
+    return float(values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def t_quantile(examples: int) -> float:
+    """Return how many standard errors the 95% interval of a mean reaches to each side."""
+    return float(stdtrit(examples - 1, (1 + SURE) / 2)) if examples < 10_000 else NormalDist().inv_cdf((1 + SURE) / 2)
+
+
+def t_test(differences: Array) -> float:
+    """Return the two-sided p-value of the paired t-test; 1 where the models never differ."""
+    error, mean = standard_error(differences), abs(float(differences.mean()))
+    if error == 0:
+        return 0.0 if mean else 1.0
+    return float(2 * stdtr(len(differences) - 1, -mean / error))
+
+
+def class_errors(outcomes: Sequence[Outcome | str]) -> list[ClassErrors]:
+    """Return the errors of each class that a classifier among these has, in the order of the classes."""
+    known = [each if isinstance(each, Outcome) and each.measure.name == ERROR else None for each in outcomes]
+    names = dict.fromkeys(name for each in known if each for name in each.classes)
+    comparable = [not_comparable(outcomes[0], other) is None for other in outcomes[1:]]
+    return [class_error(name, known, comparable) for name in names]
+
+
+def class_error(name: str, outcomes: Sequence[Outcome | None], comparable: Sequence[bool]) -> ClassErrors:
+    """Return the errors of one class.
+
+    Args:
+        name: of the class.
+        outcomes: one for each run; None for one that is no classifier.
+        comparable: whether each further one is tested on the same examples as the first.
+    """
+    errors = [errors_on(each, name) for each in outcomes]
+    first, *others = errors
+    differences = [
+        None if first is None or other is None or not (same and len(first)) else difference_of(first, other, True)
+        for same, other in zip(comparable, others, strict=True)
+    ]
+    return ClassErrors(
+        name,
+        tuple(None if each is None else len(each) for each in errors),
+        tuple(None if each is None or not len(each) else float(each.mean()) for each in errors),
+        tuple(differences),
+    )
+
+
+def errors_on(outcome: Outcome | None, name: str) -> Array | None:
+    """Return the errors on the examples of a class, (n,); None of a model that does not have it."""
+    if outcome is None or name not in outcome.classes:
+        return None
+    of_class: Array = outcome.errors[outcome.given == outcome.classes.index(name)]
+    return of_class
+
+
+def confusion(outcome: Outcome) -> Array:
+    """Return a classifier's confusion matrix: (K, K) int64 counts, rows actual, columns predicted."""
+    classes = len(outcome.classes)
+    flat = outcome.given.astype(np.int64) * classes + outcome.predicted
+    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+
+
+def changed_cells(first: Outcome | str, second: Outcome | str) -> list[Cell]:
+    """Return the mistakes that two classifiers make most unequally often on the same examples; none of others."""
+    if not_comparable(first, second) or not (isinstance(first, Outcome) and isinstance(second, Outcome)):
+        return []
+    if not first.classes:
+        return []
+    counts = [confusion(each) for each in (first, second)]
+    change = np.abs(counts[1] - counts[0]) * (1 - np.eye(len(first.classes), dtype=np.int64))
+    order = np.argsort(-change, axis=None, kind="stable")[:MOST_CELLS]
+    cells = [(int(flat) // len(change), int(flat) % len(change)) for flat in order]
+    names = first.classes
+    return [Cell(names[i], names[j], int(counts[0][i, j]), int(counts[1][i, j])) for i, j in cells if change[i, j]]
