@@ -22,6 +22,8 @@ MARKED = 6
 """Markers on each curve."""
 CLASSES = 20
 """Classes that are drawn, those that differ most."""
+LANES = 0.6
+"""Of the height of a class: runs with the same error do not hide each other."""
 BLUE, ORANGE = (0.0, 0.41, 0.66), (0.71, 0.35, 0.0)
 STRONGEST = 0.6
 """The opacity of the cell that changed most: text on it stays readable."""
@@ -58,18 +60,18 @@ def class_errors(classes: Sequence[ClassErrors]) -> Markup:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         for place, found in enumerate(classes):
             known = [error for error in found.errors if error is not None]
-            axes.plot([min(known), max(known)], [place, place], color=LINE, linewidth=4, solid_capstyle="round")
-            # The first run is drawn last, so that those with the same error do not hide it.
-            for number, error in reversed(list(enumerate(found.errors))):
+            axes.plot([min(known), max(known)], [place, place], color=LINE, linewidth=1)
+            for number, error in enumerate(found.errors):
                 if error is not None:
                     each = style(number)
-                    axes.plot(error, place, color=each.colour, marker=each.marker, markersize=6, alpha=0.85)
+                    lane = place + LANES * ((number + 0.5) / len(found.errors) - 0.5)
+                    axes.plot(error, lane, color=each.colour, marker=each.marker, markersize=5.5)
         names = [each.name if len(each.name) <= 24 else f"{each.name[:14]}…{each.name[-9:]}" for each in classes]
         axes.set(yticks=range(len(classes)), yticklabels=names, xlim=(-0.02, None))
         axes.set_ylim(len(classes) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
 
-    return to_svg("class-errors", (5.0, 0.7 + 0.27 * len(classes)), draw)
+    return to_svg("class-errors", (5.0, 0.7 + 0.3 * len(classes)), draw)
 
 
 def confusion_change(name: str, first: Array, second: Array, classes: Sequence[str]) -> Markup:

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -45,7 +44,7 @@ def write_page(
     """
     template = environment("sprout.comparison").get_template("comparison.html.j2")
     page = template.render(
-        **answer(comparison),
+        **answer(subjects, comparison),
         **differing(comparison),
         **of_classes(comparison),
         **confusions(subjects, comparison),
@@ -70,7 +69,7 @@ def log_page(client: "MlflowClient", comparison: Comparison, path: Path) -> str:
     return f"{FOLDER}/{name}"
 
 
-def answer(comparison: Comparison) -> Fields:
+def answer(subjects: Sequence[Subject], comparison: Comparison) -> Fields:
     """Return the runs, and whether they differ beyond chance."""
     paired = {number: each for number, each in enumerate(comparison.paired, 1) if isinstance(each, Paired)}
     names = words.letters(len(comparison.runs))
@@ -79,17 +78,16 @@ def answer(comparison: Comparison) -> Fields:
         "runs": comparison.runs,
         "names": names,
         "styles": [style(number) for number in range(len(names))],
-        "sentences": [
-            (name, each if isinstance(each, str) else words.sentence(each, name))
-            for name, each in zip(names[1:], comparison.paired, strict=True)
-        ],
+        "lead": words.lead(comparison),
+        "reasons": {names[number]: each for number, each in enumerate(comparison.paired, 1) if isinstance(each, str)},
         "paired": {names[number]: each for number, each in paired.items()},
+        "errors": comparison.errors,
+        "measures": [each.outcome.measure.name if isinstance(each.outcome, Outcome) else "" for each in subjects],
         "differences": [
             figures.differences({number: each for number, each in paired.items() if each.measure == measure})
             for measure in dict.fromkeys(each.measure for each in paired.values())
         ],
-        "amount": words.amount,
-        "interval": words.interval,
+        "words": words,
     }
 
 
@@ -123,24 +121,24 @@ def is_known(found: ClassErrors) -> bool:
 def confusions(subjects: Sequence[Subject], comparison: Comparison) -> Fields:
     """Return the confusion matrix of each classifier, and its difference from that of the first run."""
     outcomes = [each.outcome for each in subjects]
-    number, found = count(), []
-    for name, outcome in zip(words.letters(len(subjects)), outcomes, strict=True):
-        if isinstance(outcome, Outcome) and outcome.classes:
-            matrix = confusion_matrix(confusion(outcome), outcome.classes, f"confusion-{next(number)}")
-            found.append((name, matrix, change(name, outcomes[0], outcome)))
+    found = [
+        (
+            number,
+            confusion_matrix(confusion(each), each.classes, f"confusion-{number}"),
+            change(number, outcomes[0], each),
+        )
+        for number, each in enumerate(outcomes)
+        if isinstance(each, Outcome) and each.classes
+    ]
     largest = max((len(each.classes) for each in outcomes if isinstance(each, Outcome)), default=0)
-    return {
-        "confusions": found,
-        "cells": dict(zip(words.letters(len(subjects))[1:], comparison.confusions, strict=True)),
-        "wide": largest > FEW,
-    }
+    return {"confusions": found, "cells": rows.cell_rows(outcomes, comparison), "wide": largest > FEW}
 
 
-def change(name: str, first: Outcome | str, other: Outcome) -> Markup | None:
+def change(number: int, first: Outcome | str, other: Outcome) -> Markup | None:
     """Return the difference of two confusion matrices; None of a run itself, and where the examples are others."""
     if first is other or isinstance(first, str) or not_comparable(first, other):
         return None
-    return figures.confusion_change(f"change-{name}", confusion(first), confusion(other), first.classes)
+    return figures.confusion_change(f"change-{number}", confusion(first), confusion(other), first.classes)
 
 
 def of_runs(curves: Sequence[Mapping[str, Curve]]) -> dict[str, Markup]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from sprout.comparison.words import counted, differing_rows, points, written
+from sprout.comparison.words import counted, differing_rows, minus, points, written
 from sprout.evaluate.significance import cross_validated_interval, wilson_interval
 from sprout.evaluate.tested_on import CROSS_VALIDATION
 from sprout.tracking.reading.compare import Comparison
 from sprout.tracking.reading.facts import Facts
-from sprout.tracking.reading.paired import ClassErrors, Difference
+from sprout.tracking.reading.outcome import Outcome, not_comparable
+from sprout.tracking.reading.paired import MOST_CELLS, ClassErrors, Estimate
 
 SHARES = ("error_rate", "accuracy")
 """Metrics that are shares of examples, each of which is right or wrong."""
@@ -35,12 +37,14 @@ class ClassRow:
     """One for each run."""
 
 
-def figure_rows(comparison: Comparison) -> dict[str, list[FigureCell]]:
-    """Return the figures that are not equal in all runs: by name a cell for each run."""
-    return {
-        name: [figure_cell(name, value, facts) for value, facts in zip(values, comparison.runs, strict=True)]
-        for name, values in differing_rows(comparison)["figures"].items()
-    }
+def figure_rows(comparison: Comparison) -> dict[str, dict[str, list[FigureCell]]]:
+    """Return the figures that are not equal in all runs: by model and name a cell for each run."""
+    found: dict[str, dict[str, list[FigureCell]]] = {}
+    for name, values in differing_rows(comparison)["figures"].items():
+        model, _, metric = name.rpartition("/")
+        cells = [figure_cell(name, value, facts) for value, facts in zip(values, comparison.runs, strict=True)]
+        found.setdefault(model, {})[metric] = cells
+    return found
 
 
 def figure_cell(name: str, value: float | None, facts: Facts) -> FigureCell:
@@ -72,13 +76,28 @@ def class_rows(classes: Sequence[ClassErrors]) -> list[ClassRow]:
     ]
 
 
-def class_cell(error: float | None, difference: Difference | None) -> FigureCell:
+def class_cell(error: float | None, difference: Estimate | None) -> FigureCell:
     """Return the error of a run on a class, and its difference from the first run."""
     value = "–" if error is None else f"{error:.1%}"
     if difference is None:
         return FigureCell(value, "")
     verdict = "" if not difference.is_real else "better" if difference.value < 0 else "worse"
-    return FigureCell(value, points(difference), verdict)
+    return FigureCell(value, minus(points(difference)), verdict)
+
+
+def cell_rows(outcomes: Sequence[Outcome | str], comparison: Comparison) -> dict[tuple[str, str], list[str]]:
+    """Return the mistakes whose numbers changed most: by class and prediction how often each run makes them."""
+    cells = sorted(chain(*comparison.confusions), key=lambda cell: -abs(cell.second - cell.first))
+    named = list(dict.fromkeys((cell.actual, cell.predicted) for cell in cells))[:MOST_CELLS]
+    return {pair: [times(*pair, outcome, outcomes[0]) for outcome in outcomes] for pair in named}
+
+
+def times(actual: str, predicted: str, outcome: Outcome | str, first: Outcome | str) -> str:
+    """Return how often a model makes a mistake; a dash where its examples are not those of the first run."""
+    if isinstance(outcome, str) or not_comparable(first, outcome):
+        return "–"
+    row, column = outcome.classes.index(actual), outcome.classes.index(predicted)
+    return f"{int(((outcome.given == row) & (outcome.predicted == column)).sum()):,}"
 
 
 def split_and_metric(name: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from sprout.runtime.errors import listed
 
 if TYPE_CHECKING:
     from sprout.tracking.reading.compare import Comparison
-    from sprout.tracking.reading.paired import Cell, ClassErrors, Difference, Paired
+    from sprout.tracking.reading.paired import Cell, ClassErrors, Estimate, Paired
 
 ERROR = "error"
 CLASSES = 10
@@ -17,6 +17,7 @@ CELLS = 5
 """Changed cells of a confusion matrix that the terminal names."""
 DIGITS = 12
 """Of a hash."""
+MINUS = "\N{MINUS SIGN}"
 
 
 def letters(count: int) -> list[str]:
@@ -66,17 +67,26 @@ def headline(comparison: "Comparison") -> str:
         (only,) = comparison.paired
         if isinstance(only, str):
             return "A and B: not compared example by example"
-        return f"B has {amount(only.difference, only.measure)} {joined(only)} A: {verdict(only)}"
-    said = [each if isinstance(each, str) else each.verdict for each in comparison.paired]
-    counts = {word: said.count(word) for word in ("better", "worse", "within chance")}
-    parts = [f"{count} {word}" for word, count in counts.items() if count]
-    other = len(said) - sum(counts.values())
-    return f"{len(said)} runs against A: " + ", ".join([*parts, *([f"{other} not comparable"] if other else [])])
+        if not only.difference.value:
+            return f"B has the same {only.measure} as A"
+        return f"B has {amount(only.difference, only.measure)} than A: {verdict(only)}"
+    by_verdict: dict[str, list[str]] = {}
+    for name, each in zip(letters(len(comparison.runs))[1:], comparison.paired, strict=True):
+        by_verdict.setdefault("not comparable" if isinstance(each, str) else each.verdict, []).append(name)
+    order = ("better", "worse", "within chance", "not comparable")
+    return "Against A: " + "; ".join(f"{', '.join(by_verdict[word])} {word}" for word in order if word in by_verdict)
 
 
-def joined(found: "Paired") -> str:
-    """Return the word between the difference and the run that it is from."""
-    return "than" if found.difference.value else "as"
+def lead(comparison: "Comparison") -> str:
+    """Return what the headline means: of two runs the whole comparison, of several what is called better and worse."""
+    if len(comparison.paired) == 1:
+        (only,) = comparison.paired
+        said = only if isinstance(only, str) else sentence(only, "B")
+        return f"{said[0].upper()}{said[1:]}."
+    return (
+        "The models that the builds hand on, each against that of A on the same examples. Better and worse: the 95% "
+        "interval of the difference of their errors does not reach zero."
+    )
 
 
 def verdict(found: "Paired") -> str:
@@ -95,7 +105,7 @@ def sentence(found: "Paired", name: str) -> str:
     )
 
 
-def amount(difference: "Difference", measure: str) -> str:
+def amount(difference: "Estimate", measure: str) -> str:
     """Return how far one mean error is from another."""
     if not difference.value:
         return f"the same {measure}"
@@ -105,7 +115,7 @@ def amount(difference: "Difference", measure: str) -> str:
     return f"{abs(difference.value):.4g} {less} {measure}"
 
 
-def interval(difference: "Difference", measure: str) -> str:
+def interval(difference: "Estimate", measure: str) -> str:
     """Return the interval of a difference."""
     if measure == ERROR:
         return f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f} points"
@@ -134,12 +144,35 @@ def class_cells(found: "ClassErrors") -> list[str]:
     return [found.name, counted(found), *errors, *(map(points, found.differences) if len(errors) == 2 else [])]
 
 
-def points(difference: "Difference | None") -> str:
+def points(difference: "Estimate | None") -> str:
     """Return a difference in percentage points with its interval; empty where there is none."""
     if difference is None:
         return ""
-    low, high = 100 * difference.low, 100 * difference.high
-    return f"{100 * difference.value:+.1f} ({low:+.1f} to {high:+.1f})"
+    value, low, high = (signed(100 * share) for share in (difference.value, difference.low, difference.high))
+    return f"{value} ({low} to {high})"
+
+
+def signed(value: float) -> str:
+    """Return a number with one digit and its sign; zero has none."""
+    text = f"{value:+.1f}"
+    return text if float(text) else "0.0"
+
+
+def number(value: float, measure: str, difference: bool = False) -> str:
+    """Return a mean error, or the difference of two with its sign: of classifiers in percent, in percentage points."""
+    if measure == ERROR:
+        return minus(signed(100 * value)) if difference else f"{value:.1%}"
+    return minus(f"{value:+.4g}" if difference else f"{value:.4g}")
+
+
+def minus(text: str) -> str:
+    """Return a number with the minus sign of a page."""
+    return text.replace("-", MINUS)
+
+
+def p_value(p: float) -> str:
+    """Return a p-value with three digits."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def cells_in_words(cells: "Sequence[Cell]", name: str) -> str:

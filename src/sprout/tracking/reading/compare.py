@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 from sprout.runtime.errors import UserError
 from sprout.tracking.reading.facts import Facts, facts_of
 from sprout.tracking.reading.outcome import Outcome, outcome_of
-from sprout.tracking.reading.paired import Cell, ClassErrors, Paired, changed_cells, class_errors, paired
+from sprout.tracking.reading.paired import (
+    Cell,
+    ClassErrors,
+    Estimate,
+    Paired,
+    changed_cells,
+    class_errors,
+    mean_error,
+    paired,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,10 +48,12 @@ class Comparison:
     """Commit, and whether the code was changed, of each; None if all are equal and unchanged."""
     figures: dict[str, Values]
     """All of them, those that are equal as well."""
+    errors: list[Estimate | None]
+    """The mean error of the model that each build hands on; None where it is not known."""
     paired: list[Paired | str]
     """Each further run against the first; a reason where they cannot be compared so."""
     classes: list[ClassErrors]
-    """The errors of each class; empty where no run has a classifier."""
+    """The errors of each class; empty where fewer than two runs have classifiers."""
     confusions: list[list[Cell]]
     """The mistakes whose numbers differ most, of each further run against the first."""
 
@@ -79,6 +90,7 @@ def compare(subjects: Sequence[Subject]) -> Comparison:
         data=differing([each.data for each in facts]),
         code=code if len(set(code)) > 1 or any(dirty for _, dirty in code) else None,
         figures=side_by_side([each.figures for each in facts]),
+        errors=[mean_error(each) for each in outcomes],
         paired=[paired(outcomes[0], other) for other in outcomes[1:]],
         classes=class_errors(outcomes),
         confusions=[changed_cells(outcomes[0], other) for other in outcomes[1:]],

@@ -111,7 +111,13 @@ def artifact(client: "MlflowClient", run: "Run", path: str) -> Any:
 
 @contextmanager
 def artifact_file(client: "MlflowClient", run: "Run", path: str) -> Iterator[Path | None]:
-    """Yield a copy of a file that a run has logged; None if it has not."""
-    known = {each.path for each in client.list_artifacts(run.info.run_id, path.rpartition("/")[0])}
+    """Yield a copy of a file that a run has logged; None if it has not.
+
+    The folder of its artifacts is known: the client's own methods would read the run four times for each file.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    files = get_artifact_repository(run.info.artifact_uri, tracking_uri=client.tracking_uri)
+    known = {each.path for each in files.list_artifacts(path.rpartition("/")[0])}
     with TemporaryDirectory() as scratch:
-        yield Path(client.download_artifacts(run.info.run_id, path, scratch)) if path in known else None
+        yield Path(files.download_artifacts(path, scratch)) if path in known else None

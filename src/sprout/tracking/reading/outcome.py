@@ -27,6 +27,8 @@ class Measure(NamedTuple):
     """How wrong a model is on one example."""
 
     name: str
+    predicts: str
+    """What the model predicts, in the plural."""
     column: str
     """Of the table of predictions: what is the same for two models that were given the same examples."""
     errors: Callable[[Array, Array], Array]
@@ -36,9 +38,15 @@ class Measure(NamedTuple):
 
 
 MEASURES = (
-    Measure(ERROR, "label", lambda label, predicted: label != predicted, "their examples have other labels"),
-    Measure("absolute error", "value", lambda value, predicted: abs(value - predicted), "the values to predict differ"),
-    Measure("squared error", "noisy_mse", lambda noisy, restored: restored, "their inputs have other noise"),
+    Measure(ERROR, "classes", "label", lambda label, predicted: label != predicted, "their examples have other labels"),
+    Measure(
+        "absolute error",
+        "numbers",
+        "value",
+        lambda value, predicted: abs(value - predicted),
+        "the values to predict differ",
+    ),
+    Measure("squared error", "images", "noisy_mse", lambda noisy, restored: restored, "their inputs have other noise"),
 )
 """Of classifiers, regressions and networks that restore images; the first one whose columns a build has."""
 
@@ -128,7 +136,7 @@ def not_comparable(first: Outcome | str, second: Outcome | str) -> str | None:
     assert isinstance(first, Outcome)
     assert isinstance(second, Outcome)
     if first.measure != second.measure:
-        return f"one has the {first.measure.name} of each example, the other the {second.measure.name}"
+        return f"one predicts {first.measure.predicts}, the other {second.measure.predicts}"
     if first.classes != second.classes:
         return other_classes(first.classes, second.classes)
     if first.split != second.split:

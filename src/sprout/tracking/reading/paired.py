@@ -9,8 +9,9 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from sprout.data.store import Array
-from sprout.evaluate.significance import mcnemar_p, paired_interval
-from sprout.tracking.reading.outcome import ERROR, Outcome, not_comparable
+from sprout.evaluate.significance import cross_validated_interval, mcnemar_p, paired_interval, wilson_interval
+from sprout.evaluate.tested_on import TEST
+from sprout.tracking.reading.outcome import Outcome, not_comparable
 
 MOST_CELLS = 10
 """Cells of a confusion matrix that are named, those that changed most."""
@@ -18,8 +19,8 @@ SURE = 0.95
 
 
 @dataclass(frozen=True)
-class Difference:
-    """The mean error of a second model minus that of the first, on the same examples."""
+class Estimate:
+    """A mean error, or the difference of two: that of a second model minus that of the first on the same examples."""
 
     value: float
     low: float
@@ -28,7 +29,7 @@ class Difference:
 
     @property
     def is_real(self) -> bool:
-        """Whether the interval leaves no difference out."""
+        """Whether 0 lies outside of the interval."""
         return self.low > 0 or self.high < 0
 
 
@@ -45,7 +46,7 @@ class Paired:
     """Examples on which the first model alone is right; of numbers, on which it is nearer."""
     better: int
     """Examples on which the second model alone is right; of numbers, on which it is nearer."""
-    difference: Difference
+    difference: Estimate
     p: float
     """Of McNemar's exact test; of numbers, of the paired t-test."""
 
@@ -66,7 +67,7 @@ class ClassErrors:
     """That each was tested on; None for a run that does not have the class."""
     errors: tuple[float | None, ...]
     """The share that is wrong; None without examples."""
-    differences: tuple[Difference | None, ...]
+    differences: tuple[Estimate | None, ...]
     """Each further run against the first; None where the examples are others, or there are none."""
 
     @property
@@ -98,7 +99,19 @@ def paired(first: Outcome | str, second: Outcome | str) -> Paired | str:
     return Paired(first.measure.name, first.noun, len(first.rows), worse, better, difference, p)
 
 
-def difference_of(first: Array, second: Array, wrong_or_right: bool) -> Difference:
+def mean_error(outcome: Outcome | str) -> Estimate | None:
+    """Return the mean error of a model; None where it is not known, or there are fewer than two examples."""
+    if isinstance(outcome, str) or len(outcome.rows) < 2:
+        return None
+    total, value = len(outcome.rows), float(outcome.errors.mean())
+    if not outcome.is_classifier:
+        half = t_quantile(total) * standard_error(outcome.errors)
+        return Estimate(value, value - half, value + half)
+    of_split = wilson_interval if outcome.split == TEST else cross_validated_interval
+    return Estimate(value, *of_split(int(outcome.errors.sum()), total))
+
+
+def difference_of(first: Array, second: Array, wrong_or_right: bool) -> Estimate:
     """Return the difference of two mean errors on the same examples, (N,) each, with its interval.
 
     The interval is that of Agresti and Min (2005) where each error is 0 or 1, else Student's of the mean difference.
@@ -106,10 +119,10 @@ def difference_of(first: Array, second: Array, wrong_or_right: bool) -> Differen
     total, value = len(first), float((second - first).mean())
     if not wrong_or_right:
         half = t_quantile(total) * standard_error(second - first)
-        return Difference(value, value - half, value + half)
+        return Estimate(value, value - half, value + half)
     worse, better = int((first < second).sum()), int((second < first).sum())
     low, high = paired_interval(worse, better, total)
-    return Difference((worse - better) / total, -high, -low)
+    return Estimate((worse - better) / total, -high, -low)
 
 
 def standard_error(values: Array) -> float:
@@ -131,8 +144,10 @@ def t_test(differences: Array) -> float:
 
 
 def class_errors(outcomes: Sequence[Outcome | str]) -> list[ClassErrors]:
-    """Return the errors of each class that a classifier among these has, in the order of the classes."""
-    known = [each if isinstance(each, Outcome) and each.measure.name == ERROR else None for each in outcomes]
+    """Return the errors of each class that the classifiers among these have; none of fewer than two classifiers."""
+    known = [each if isinstance(each, Outcome) and each.is_classifier else None for each in outcomes]
+    if sum(each is not None for each in known) < 2:
+        return []
     names = dict.fromkeys(name for each in known if each for name in each.classes)
     comparable = [not_comparable(outcomes[0], other) is None for other in outcomes[1:]]
     return [class_error(name, known, comparable) for name in names]
