@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from rich.table import Table
 
-from sprout.tracking.reading.found import duration
 from sprout.commands.show import lines
 from sprout.runtime.errors import UserError
 from sprout.tracking import GitState, tracking_uri
 from sprout.tracking.connection import connect
 from sprout.tracking.reading.facts import facts_of
 from sprout.tracking.reading.find import find_run
-from sprout.tracking.reading.found import find_runs
+from sprout.tracking.reading.found import duration, find_runs
 from sprout.tracking.reading.query import Query, metric_names, parse
 from sprout.tracking.reading.store import open_store
 from tracked_runs import make_build, track

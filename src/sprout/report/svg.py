@@ -83,6 +83,7 @@ def _inline(svg: str, inches: float) -> str:
     width = f' style="max-width: {LARGEST * inches:.0f}px"'
     svg = re.sub(r' width="[^"]*" height="[^"]*"', width, svg, count=1)
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
+    svg = re.sub(r' *<g id="[^"]*"/>\n', "", svg)
     svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"| version="1.1"', "", svg)
     return re.sub(r'style="[^"]*"', _restyle, svg).strip()
