@@ -220,6 +220,15 @@ def test_tracking_runs_and_all_steps_reach_the_store(load, training, capsys):
     assert not store.exists()
 
 
+@pytest.mark.slow
+def test_builds_are_compared(load, capsys):
+    load("compare").measure(pairs=1, builds=2, examples=100, html=True)
+    figure = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (figure["name"], figure["goal"], figure["unit"]) == ("compare --html", 5.0, "s")
+    assert figure["cpu"][0] > 0
+    assert figure["ratio"] > 0
+
+
 def test_augmented_epoch_runs(load, training, capsys):
     load("augmented_epoch").measure(pairs=1, images=200)
     check(capsys.readouterr().out.splitlines()[-1], "augmented_epoch", 1.15)

@@ -7,6 +7,8 @@ import yaml
 
 from sprout.report.record import track_build
 from sprout.tracking import GitState, tracking_uri
+from sprout.tracking.connection import connect
+from sprout.tracking.views import TAG
 from tracked_runs import artifacts, make_build, runs_of
 
 
@@ -44,7 +46,9 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     (root / "evaluation" / "labels_by_epoch.csv").write_text("epoch,measure,share,low,high,hits,total\n" + rows)
     copied = {"models/student": kept}
     monkeypatch.chdir(root)
-    monkeypatch.setattr("sprout.report.record.read_card", lambda folder: {"kept": copied.get(str(folder))})
+    monkeypatch.setattr(
+        "sprout.report.record.read_card", lambda folder: {"kept": copied.get(str(folder)), "task": "classify"}
+    )
     monkeypatch.setattr("sprout.report.record.git_state", lambda folder: GitState("c0ffee", "--- a\n"))
     (root / "index.html").write_text("<p>")
     track_build(make_build(), root / "evaluation", root / "index.html", "test error 5%")
@@ -69,6 +73,9 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     run_id, experiment = runs["build"].info.run_id, runs["build"].info.experiment_id
     page = f"#/experiments/{experiment}/runs/{run_id}/artifacts/report/index.html"
     assert note == f"test error 5%\n\n[report/index.html]({page})"
+    view = json.loads(connect(tracking_uri()).get_experiment(experiment).tags[TAG])
+    columns = json.loads(view["state"])["selectedColumns"]
+    assert columns.index("metrics.`student/val_accuracy`") + 1 == columns.index("metrics.`val_accuracy`")
     assert "report/index.html" in artifacts(tracking_uri(), runs["build"], "report")
     assert runs["build"].data.tags["sprout.handed_on"] == (kept or "student")
     if kept == "control":

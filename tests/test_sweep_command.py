@@ -31,7 +31,7 @@ def test_a_sweep_and_the_experiment_of_its_winner(prepared: Path) -> None:
     sweep, trials = runs(prepared, NAME)
     assert sweep.info.status == "FINISHED"
     assert sweep.data.params["sweep.trials"] == "6"
-    assert sweep.data.metrics["best_val_accuracy"] == study.best_value
+    assert sweep.data.metrics["val_accuracy"] == study.best_value
     assert {f"sweep {NAME} #{trial.number}" for trial in study.trials} == {each.info.run_name for each in trials}
     for trial in study.trials:
         (tracked,) = [each for each in trials if each.data.tags["sprout.trial"] == str(trial.number)]

@@ -7,6 +7,7 @@ from sprout.config.workspace import Build
 from sprout.evaluate.tested_on import tested_on
 from sprout.runtime.files import read_json, read_rows
 from sprout.runtime.model_folder import own_models, read_card
+from sprout.tasks import task_named
 from sprout.tracking import (
     BUILD,
     HANDED_ON,
@@ -62,6 +63,13 @@ def track_build(build: Build, evaluation: Path, page: Path, headline: str) -> No
             run.log_artifact(path, "evaluation")
 
 
+def of_trainings(folders: dict[str, Path]) -> str:
+    """Return the figure that trainings, trials and sweeps have in the list of runs: what is measured each epoch."""
+    folder = next(iter(folders.values()))
+    known = read_json(folder / "metrics.json")["val"]
+    return f"val_{task_named(read_card(folder)['task']).epoch_metric or next(iter(known))}"
+
+
 def log_figures(run: Run, metrics: dict[str, Any], folders: dict[str, Path]) -> list[str]:
     """Log what each model has on the examples that it is tested on and on val, and the labels that the pool got.
 
@@ -78,6 +86,7 @@ def log_figures(run: Run, metrics: dict[str, Any], folders: dict[str, Path]) -> 
         run.log_metrics({f"{role}/val_{key}": rounded(value) for key, value in on_val.items()})
         first = FIRST if FIRST in found else next(iter(found))
         columns += [f"{role}/{split}_{first}", f"{role}/val_{first}"]
+    columns.append(of_trainings(folders))
     for role, found in metrics["pseudo_labels"].items():
         run.log_metrics({f"pool/{key}_{role}": rounded(found[key]) for key in OF_POOL if key in found})
         columns += [f"pool/{key}_{role}" for key in OF_POOL if found.get(key) is not None]

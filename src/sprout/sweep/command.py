@@ -209,7 +209,9 @@ def log(tracked: Run, study: Study, metrics: list[str], pictures: list[Path]) ->
         best_so_far = accumulate((trial.values[0] for trial in complete), better)
         for trial, best in zip(complete, best_so_far, strict=True):
             tracked.log_metrics({f"trial/best_{metrics[0]}": best}, step=trial.number)
-        tracked.log_metrics({f"best_{metrics[0]}": each.values[0] for each in trials.best(study)})
+        for trial in trials.best(study):
+            # Named as trainings name it, so that a list of runs has one column for both.
+            tracked.log_metrics({metrics[0]: trial.values[0]})
     tracked.describe("\n\n".join(described(trial, metrics) for trial in trials.best(study)) or "no trial is complete")
     tracked.log_metrics({"trials": len(done), "pruned": len(done) - len(complete)})
 
