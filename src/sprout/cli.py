@@ -12,6 +12,7 @@ from sprout.commands.experiments import experiments
 from sprout.commands.new import new
 from sprout.commands.outbox import outbox
 from sprout.commands.predict import predict
+from sprout.commands.reproduce import reproduce
 from sprout.commands.result import result
 from sprout.commands.runs import runs
 from sprout.commands.show import show
@@ -29,7 +30,23 @@ app = typer.Typer(
 )
 
 # Each command imports what it needs when it runs, so that `--help` and shell completion answer at once.
-COMMANDS = (config, experiments, train, sweep, summary, result, check, new, predict, runs, show, compare, ui, outbox)
+COMMANDS = (
+    config,
+    experiments,
+    train,
+    sweep,
+    summary,
+    result,
+    check,
+    new,
+    predict,
+    runs,
+    show,
+    compare,
+    reproduce,
+    ui,
+    outbox,
+)
 for command in COMMANDS:
     app.command()(command)
 

@@ -7,11 +7,22 @@ from pathlib import Path
 
 import yaml
 
+from sprout.runtime.errors import printable
 from sprout.runtime.secrets import redacted
 
 CODE = (".", ":(exclude)dvc.lock", ":(exclude)params.yaml")
 """Git's pathspecs. DVC rewrites `dvc.lock` before every stage; runs have the hashes of their data, and the overrides of
 `params.yaml`, anyway."""
+KEPT = ("src", "conf", "pipelines", "tests")
+"""Folders of which untracked text files are kept, as a run may need them."""
+LARGEST = 200_000
+"""Bytes of an untracked file that is kept, at most."""
+UNTRACKED = "untracked: "
+"""Before the name of an untracked file that is not kept."""
+REDACTED = "redacted: secrets of the patch, which may not apply"
+"""A line before a patch in which stars stand for secrets."""
+PATCH = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--binary", "--submodule=short")
+"""A patch that `git apply` takes, whatever the user's settings say."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +32,8 @@ class GitState:
     commit: str | None
     """The commit that is checked out; None without git, a repository or a commit."""
     diff: str
-    """The changes since the commit as a patch, after the names of untracked files; empty without any."""
+    """The names of untracked files that are not kept, then the changes since the commit as a patch, with the other
+    untracked files; empty without any."""
 
 
 def git_state(root: Path) -> GitState:
@@ -29,16 +41,39 @@ def git_state(root: Path) -> GitState:
     commit = _git(root, "rev-parse", "HEAD")
     if not commit:
         return GitState(None, "")
-    untracked = _git(root, "ls-files", "--others", "--exclude-standard", "--", *CODE) or ""
-    names = "".join(f"untracked: {name}\n" for name in untracked.splitlines())
-    diff = _git(root, "diff", "--no-ext-diff", "--no-color", "HEAD", "--", *CODE) or ""
-    return GitState(commit.strip(), names + without_secrets(diff))
+    folder = (_git(root, "rev-parse", "--show-prefix") or "").strip()
+    prefixes = (f"--src-prefix=a/{folder}", f"--dst-prefix=b/{folder}")
+    untracked = _git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *CODE) or ""
+    names = [name for name in untracked.split("\0") if name]
+    kept = dict.fromkeys(name for name in names if _is_kept(root, name))
+    lost = "".join(f"{UNTRACKED}{printable(name)}\n" for name in names if name not in kept)
+    changed = _git(root, *PATCH, "--src-prefix=a/", "--dst-prefix=b/", "HEAD", "--", *CODE) or ""
+    # With --no-index git compares two files, exits with 1 as they differ, and leaves the index alone.
+    added = [_git(root, *PATCH, *prefixes, "--no-index", "--", "/dev/null", name, code=1) or "" for name in kept]
+    patch = changed + "".join(added)
+    shown = redacted(patch)
+    return GitState(commit.strip(), lost + (patch if shown == patch else f"{REDACTED}\n{shown}"))
 
 
-def without_secrets(diff: str) -> str:
-    """The patch with stars for its secrets, after a line that says so: it may not apply."""
-    kept = redacted(diff)
-    return diff if kept == diff else f"redacted: secrets of the patch, which may not apply\n{kept}"
+def split_diff(diff: str) -> tuple[list[str], str]:
+    """What of the changes was not kept, and the patch, of what `git_state` has recorded.
+
+    Not kept are untracked files, by their names, and secrets.
+    """
+    lines = diff.split("\n")
+    first = next((n for n, line in enumerate(lines) if not line.startswith((UNTRACKED, REDACTED))), len(lines))
+    return [line.removeprefix(UNTRACKED) for line in lines[:first]], "\n".join(lines[first:])
+
+
+def _is_kept(root: Path, name: str) -> bool:
+    """Whether an untracked file is a small text in one of the folders that a run may need."""
+    path = root / name
+    if Path(name).parts[0] not in KEPT or path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
+        return False
+    try:
+        return "\0" not in path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
 
 
 def data_hashes(root: Path, paths: Iterable[str]) -> dict[str, str]:
@@ -51,12 +86,13 @@ def data_hashes(root: Path, paths: Iterable[str]) -> dict[str, str]:
     return {path: outs[path] for path in paths if path in outs}
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def _git(root: Path, *arguments: str, code: int = 0) -> str | None:
+    """What git prints; None if it is missing or ends with another exit code."""
     try:
         done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
     except FileNotFoundError:
         return None
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+    return done.stdout.decode("utf-8", "replace") if done.returncode == code else None
 
 
 def trained_on(role: str) -> tuple[str, ...]:

@@ -3,11 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+from sprout.runtime.checksums import SUMS, read_sums
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json, read_rows
+from sprout.runtime.model_folder import WEIGHTS
+from sprout.tracking import tags
 from sprout.tracking.describe import RunInfo
 from sprout.tracking.run import Measured, Run, tracked_run
-from sprout.tracking.tags import RESTORED
 
 
 def record_restored(info: RunInfo, folder: Path) -> None:
@@ -26,16 +28,19 @@ def record_restored(info: RunInfo, folder: Path) -> None:
     for name in ("metrics.json", "history.csv"):
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}: missing, so the {info.role} cannot be recorded; run `dvc checkout`")
-    with tracked_run(replace(info, tags={**info.tags, RESTORED: "true"})) as run:
+    with tracked_run(replace(info, tags={**info.tags, tags.RESTORED: "true"})) as run:
         _log_history(run, folder / "history.csv")
         log_results(run, folder)
 
 
 def log_results(run: Run, folder: Path, of: Measured | None = None) -> None:
-    """Log what a finished model has on val: `val_accuracy` and the like, of the weights that were kept."""
+    """Log the hash of a finished model's weights, and what they have on val: `val_accuracy` and the like."""
     metrics = read_json(folder / "metrics.json")
     run.log_metrics({name: value for name, value in metrics.items() if name != "val"})
     run.log_metrics({f"val_{name}": rounded(value) for name, value in metrics["val"].items()}, of=of)
+    sums = folder / SUMS
+    if (digest := read_sums(sums).get(WEIGHTS) if sums.is_file() else None) is not None:
+        run.set_tags({tags.WEIGHTS: digest})
 
 
 def rounded(value: float | None) -> float | None:

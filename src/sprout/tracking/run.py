@@ -15,9 +15,10 @@ from sprout.runtime.secrets import hidden
 from sprout.tracking.address import outbox
 from sprout.tracking.connection import load_mlflow
 from sprout.tracking.describe import EXPERIMENT_NAME, RunInfo, legal_key, now, start_record
+from sprout.tracking.environment import environment_tags
 from sprout.tracking.outbox.journal import Journal, Record
 from sprout.tracking.outbox.sender import Sender
-from sprout.tracking.tags import BUILD_TAG, ROLE
+from sprout.tracking.tags import BUILD_TAG, RESTORED, ROLE
 
 Metrics = Mapping[str, SupportsFloat | None]
 
@@ -170,6 +171,8 @@ def tracked_run(info: RunInfo, *, waits: bool = True) -> Iterator[Run]:
         if info.git and info.git.diff:
             run._log_text(info.git.diff, "git.diff")
         yield run
+        if RESTORED not in info.tags:  # it was made elsewhere
+            run.set_tags(environment_tags())
     except BaseException as error:
         status, reason = _verdict(error)
         raise

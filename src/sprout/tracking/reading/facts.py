@@ -1,7 +1,7 @@
 """All that is known of one run: code, settings, data, labels, machine, time and figures."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,7 @@ class Facts:
     @property
     def figures(self) -> dict[str, float]:
         """The metrics without the curves."""
-        return {name: value for name, value in self.run.metrics.items() if not name.startswith(CURVES)}
+        return without_curves(self.run.metrics)
 
     @property
     def own_labels(self) -> dict[str, dict[str, Any]]:
@@ -72,7 +72,7 @@ def facts_of(client: "MlflowClient", run: "Run") -> Facts:
         dirty=tags.get(DIRTY) == "true",
         overrides=json.loads(tags.get(OVERRIDES, "[]")),
         settings=dict(run.data.params),
-        data={key.removeprefix(DATA): value for key, value in tags.items() if key.startswith(DATA)},
+        data=data_of(run),
         splits={
             name: {"examples": split["examples"], "labelled": split["labelled"]}
             for name, split in summary["splits"].items()
@@ -84,6 +84,16 @@ def facts_of(client: "MlflowClient", run: "Run") -> Facts:
         reason=tags.get(REASON),
         children=[described(each, names) for each in children_of(client, run)],
     )
+
+
+def without_curves(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics that are figures of a finished model."""
+    return {name: value for name, value in metrics.items() if not name.startswith(CURVES)}
+
+
+def data_of(run: "Run") -> dict[str, str]:
+    """Return the paths that a run has read, each with DVC's hash."""
+    return {key.removeprefix(DATA): value for key, value in run.data.tags.items() if key.startswith(DATA)}
 
 
 def build_of(client: "MlflowClient", run: "Run") -> "Run":
