@@ -6,6 +6,7 @@ import yaml
 
 from sprout.tracking import GitState, data_hashes, git_state
 from sprout.tracking.describe import params_of
+from sprout.tracking.lineage import split_diff
 from tracked_runs import DIGEST
 
 
@@ -49,3 +50,36 @@ def test_data_hashes(tmp_path):
     }
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
     assert data_hashes(tmp_path, ["data/raw", "data/prepared"]) == {"data/raw": DIGEST}
+
+
+def test_untracked_texts_of_the_code_are_kept(tmp_path, monkeypatch):
+    """Whatever the user's settings of git; and the patch makes the same files again."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=me", "-c", "user.email=me@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    work = tmp_path / "work"  # the workspace may be a folder of the repository
+    (work / "conf").mkdir(parents=True)
+    (work / "conf/a.yaml").write_bytes(b"one: 1\r\ntwo: 2\r\n")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "first"], check=True)
+    for setting in ("diff.noprefix", "diff.mnemonicPrefix"):
+        subprocess.run([*git, "config", setting, "true"], check=True)
+    files = {"conf/a.yaml": b"one: 1\r\ntwo: 3\r\n", "conf/größe b.yaml": b"x: 1\n", "src/empty.py": b""}
+    lost = {"notes.txt": b"a note\n", "src/weights.bin": b"\0\1", "src/large.txt": b"x" * 300_000}
+    for name, content in {**files, **lost}.items():
+        (work / name).parent.mkdir(exist_ok=True)
+        (work / name).write_bytes(content)
+    index = (tmp_path / ".git/index").read_bytes()
+    names, patch = split_diff(git_state(work).diff)
+    assert names == ["notes.txt", "src/large.txt", "src/weights.bin"]
+    assert (tmp_path / ".git/index").read_bytes() == index
+    subprocess.run([*git, "clone", "-q", str(tmp_path), str(tmp_path / "clone")], check=True)
+    subprocess.run(["git", "-C", str(tmp_path / "clone"), "apply", "-"], input=patch.encode(), check=True)
+    assert {name: (tmp_path / "clone/work" / name).read_bytes() for name in files} == files
+
+
+def test_a_patch_may_begin_like_a_name():
+    assert split_diff("") == ([], "")
+    assert split_diff("untracked: a b\ndiff --git a/x b/x\n+untracked: c\n") == (
+        ["a b"],
+        "diff --git a/x b/x\n+untracked: c\n",
+    )

@@ -131,12 +131,12 @@ def sentence(verdict: "Verdict") -> str:
     """Return the verdict."""
     if not verdict.same:
         return f"another result: {len(verdict.differing)} differ; {why(verdict)}"
-    kept = [name for name in verdict.weights if name not in verdict.unknown]
+    equal = [f"the weights of {name}" for name in verdict.weights if name not in verdict.unknown]
+    equal += [f"{path}" for path in verdict.outputs]
     figures = f"all {len(verdict.figures)} figures are equal"
-    if not kept:
+    if not equal:
         return f"the same figures: {figures}; the weights of the run were not kept, so their bits are not compared"
-    unknown = f"; the weights of {', '.join(verdict.unknown)} were not kept" if verdict.unknown else ""
-    return f"the same bits: the weights of {', '.join(kept)} and {figures}{unknown}"
+    return f"the same bits: {', '.join(equal)} and {figures}"
 
 
 def why(verdict: "Verdict") -> str:

@@ -2,16 +2,16 @@
 
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from sprout.data.importing.link_files import link_or_copy
 from sprout.reproduce.data import AGAIN, CACHE, GONE, MADE_BY, SOURCE, Data, source_of
-from sprout.reproduce.processes import ReproduceError, run
+from sprout.reproduce.processes import ReproduceError, run, say
 from sprout.runtime.errors import one_line
 from sprout.tracking.lineage import data_hashes
 
@@ -30,7 +30,8 @@ def bring(user: Path, workspace: Path, config: dict[str, Any], data: Data) -> Da
     Raises:
         ReproduceError: it cannot be had any more.
     """
-    if data.origin not in (AGAIN, GONE) and checked_out(workspace, data.path, data.origin):
+    say(f"{data.path}: {data.origin if data.origin in (AGAIN, GONE) else f'from the {data.origin}'}")
+    if data.origin not in (AGAIN, GONE) and fetched(workspace, data.path, data.origin):
         return data
     refuse_gone(data, config)
     if data.path == "data/prepared":
@@ -47,45 +48,52 @@ def bring(user: Path, workspace: Path, config: dict[str, Any], data: Data) -> Da
     return made
 
 
-def checked_out(workspace: Path, path: str, origin: str) -> bool:
+def fetched(workspace: Path, path: str, origin: str) -> bool:
     """Check out data of a known hash from the cache, or from a remote through the cache; False if that fails."""
     try:
-        with Repo(str(workspace)) as repo:
-            if origin != CACHE:
-                repo.fetch([path], remote=origin)
-            repo.checkout([path], force=True)
-    except (DvcException, OSError) as error:
-        print(f"reproduce: {path}: cannot be had from the {origin}: {one_line(error)}", file=sys.stderr)
+        check_out(workspace, path, None if origin == CACHE else origin)
+    except Exception as error:  # the kinds of remotes raise many types
+        say(f"{path}: cannot be had from the {origin}: {one_line(error)}")
         return False
     return True
 
 
+def check_out(workspace: Path, path: str, remote: str | None) -> None:
+    """Check out a path of the `dvc.lock`, or of a `.dvc` file, from DVC's cache, after a remote has filled that.
+
+    Raises:
+        Exception: it is not there, or the remote cannot be used.
+    """
+    target = str(workspace / path)  # DVC would look for a relative one in the working folder
+    with Repo(str(workspace)) as repo:
+        if remote is not None:
+            repo.fetch([target], remote=remote)
+        repo.checkout([target], force=True)
+
+
 def bring_source(user: Path, workspace: Path, config: dict[str, Any]) -> None:
     """Bring what the data is made from: downloaded files that DVC still has, and the user's own."""
-    if (workspace / "dvc.lock").is_file() and data_hashes(workspace, [RAW]):
-        try_cache_and_remotes(workspace, RAW)
+    if data_hashes(workspace, [RAW]):
+        is_somewhere(workspace, RAW)
     if config["download"]["source"] != "local":
         return
     found, target = source_of(user, workspace, config), workspace / SOURCE / config["download"]["name"]
     if found is None or found == target:
         return
-    if found.suffix == ".dvc" and try_cache_and_remotes(workspace, str(found.relative_to(workspace))):
+    if found.suffix == ".dvc" and is_somewhere(workspace, str(found.relative_to(workspace))):
         return
     own = user / SOURCE / target.name
     if own.is_dir():
         shutil.copytree(own, target, copy_function=lambda source, to: link_or_copy(Path(source), to))
 
 
-def try_cache_and_remotes(workspace: Path, path: str) -> bool:
-    """Check out a path of the `dvc.lock`, or of a `.dvc` file, from wherever it is; False if that fails."""
+def is_somewhere(workspace: Path, path: str) -> bool:
+    """Check out a path from wherever it is; False if it is nowhere."""
     with Repo(str(workspace)) as repo:
-        for remote in (None, *repo.config["remote"]):
-            try:
-                if remote is not None:
-                    repo.fetch([path], remote=remote)
-                repo.checkout([path], force=True)
-            except (DvcException, OSError):
-                continue
+        remotes = list(repo.config["remote"])
+    for remote in (None, *remotes):
+        with suppress(Exception):  # as above
+            check_out(workspace, path, remote)
             return True
     return False
 

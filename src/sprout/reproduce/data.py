@@ -1,6 +1,5 @@
 """Where the data of a run can be had: DVC's cache, a remote, or its stages, which make it again."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +15,7 @@ from sprout.config.exp_run import STAGES
 from sprout.config.made_with import LOCK, read_lock
 from sprout.config.tree import lookup
 from sprout.config.workspace import BUILD, read_yaml
+from sprout.reproduce.processes import say
 from sprout.runtime.errors import one_line
 
 if TYPE_CHECKING:
@@ -122,5 +122,5 @@ def is_in(repo: Repo, remote: str, digest: str) -> bool:
     try:
         return bool(repo.cloud.get_remote_odb(remote).exists(digest))
     except Exception as error:  # the kinds of remotes raise many types
-        print(f"reproduce: the DVC remote {remote} cannot be used: {one_line(error)}", file=sys.stderr)
+        say(f"the DVC remote {remote} cannot be used: {one_line(error)}")
         return False

@@ -23,6 +23,11 @@ class ReproduceError(Exception):
     """The run could not be made again; the message is one line."""
 
 
+def say(text: str) -> None:
+    """Print a line of progress."""
+    print(f"reproduce: {text}", file=sys.stderr, flush=True)
+
+
 def without_git() -> dict[str, str]:
     """Return this process's environment without what git sets for its hooks."""
     return {name: value for name, value in os.environ.items() if name not in OF_GIT}

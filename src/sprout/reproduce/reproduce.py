@@ -9,10 +9,11 @@ from sprout.reproduce.bring import bring
 from sprout.reproduce.checkout import Place, checked_out
 from sprout.reproduce.data import Data, find_data
 from sprout.reproduce.origin import Origin, read_origin
-from sprout.reproduce.processes import ReproduceError, run, store_of
+from sprout.reproduce.processes import ReproduceError, run, say, store_of
 from sprout.reproduce.settings import compose
 from sprout.reproduce.verdict import Verdict, judge
 from sprout.runtime.progress import waiting
+from sprout.tracking.outbox.journal import count_waiting
 from sprout.tracking.reading.store import open_store
 from sprout.tracking.tags import BUILD, ROLE
 
@@ -65,8 +66,10 @@ def reproduce(client: "MlflowClient", asked: "Run", place: Place, *, dry: bool =
         try:
             say(f"composes the config in {workspace}")
             keys = compose(workspace, origin.config, origin.facts.overrides)
-            data = find_data(user, workspace, origin.config, origin.data)
-            verdict = None if dry else make(client, origin, user, workspace, data)
+            data, verdict = find_data(user, workspace, origin.config, origin.data), None
+            if not dry:
+                data = [bring(user, workspace, origin.config, each) for each in data]
+                verdict = make(client, origin, workspace)
         except ReproduceError as error:
             raise with_lost(error, origin) from None
         facts, folder = origin.facts.run, str(workspace) if place.keep else None
@@ -76,11 +79,25 @@ def reproduce(client: "MlflowClient", asked: "Run", place: Place, *, dry: bool =
         )
 
 
-def make(client: "MlflowClient", origin: Origin, user: Path, workspace: Path, data: list[Data]) -> Verdict:
-    """Bring the data, build or train, and compare; `data` then says where each came from."""
-    for number, each in enumerate(data):
-        say(f"{each.path}: {each.origin}")
-        data[number] = bring(user, workspace, origin.config, each)
+def make(client: "MlflowClient", origin: Origin, workspace: Path) -> Verdict:
+    """Build or train in a checked-out workspace that has the data, and compare.
+
+    Raises:
+        ReproduceError: the build or the training fails.
+    """
+    with waiting("creating a store"):  # takes seconds, which the end of a training would wait for
+        store = open_store(store_of(workspace), create=True)
+    run_anew(origin, workspace)
+    with waiting("comparing"):
+        return judge(client, origin.run, store, newest(store, BUILD if origin.is_build else "train"))
+
+
+def run_anew(origin: Origin, workspace: Path) -> None:
+    """Build or train, tracked into the store of the checked-out workspace.
+
+    Raises:
+        ReproduceError: that fails.
+    """
     if origin.is_build:
         say("builds; the stages that train, and those after them, run anew")
         options = ("--no-run-cache", "--no-commit", "--force", "--downstream")
@@ -88,9 +105,8 @@ def make(client: "MlflowClient", origin: Origin, user: Path, workspace: Path, da
     else:
         say("trains")
         run(workspace, "sprout", "train")
-    with waiting("comparing"):
-        store = open_store(store_of(workspace))
-        return judge(client, origin.run, store, newest(store, BUILD if origin.is_build else "train"))
+    if count_waiting(workspace / "mlruns" / "outbox"):  # the store was slow
+        run(workspace, "sprout", "outbox", "--send")
 
 
 def newest(client: "MlflowClient", role: str) -> "Run":
@@ -122,8 +138,3 @@ def with_lost(error: ReproduceError, origin: Origin) -> ReproduceError:
     """Return an error that names the files that are missing, as these may be why."""
     why = f"; that may be for want of the files that were not kept: {', '.join(origin.lost)}" if origin.lost else ""
     return ReproduceError(f"{error}{why}")
-
-
-def say(text: str) -> None:
-    """Print a line of progress."""
-    print(f"reproduce: {text}", file=sys.stderr, flush=True)

@@ -97,7 +97,7 @@ def _git(root: Path, *arguments: str, code: int = 0) -> str | None:
 
 def trained_on(role: str) -> tuple[str, ...]:
     """What the training of a model reads: teacher, round, control, student or train."""
-    labelled = ("data/prepared", "data/augmented")
+    labelled = ("data/prepared", "data/augmented", "data/pretrained")
     return labelled + {
         "round": ("models/teacher",),
         "control": ("data/pseudo_labels", "models/teacher"),
