@@ -131,12 +131,38 @@ def test_dvc_shows_metrics_curves_and_settings(built: Path) -> None:
     run(built, "dvc", "checkout", "build/config.yaml")
 
 
-def test_pushed_data_is_pulled_instead_of_built(built: Path, tmp_path: Path) -> None:
-    run(built, "dvc", "remote", "add", "--local", "--default", "--force", "shared", str(tmp_path / "remote"))
+def clone_with_remote(built: Path, folder: Path) -> Path:
+    """A clone, and a remote of DVC with all data of the workspace, which both know."""
+    run(built, "dvc", "remote", "add", "--local", "--default", "--force", "shared", str(folder / "remote"))
     run(built, "dvc", "push")
-    git(tmp_path, "clone", "--quiet", str(built), "clone")
-    clone = tmp_path / "clone"
-    run(clone, "dvc", "remote", "add", "--local", "--default", "shared", str(tmp_path / "remote"))
+    git(folder, "clone", "--quiet", str(built), "clone")
+    clone = folder / "clone"
+    run(clone, "dvc", "remote", "add", "--local", "--default", "shared", str(folder / "remote"))
+    return clone
+
+
+def test_a_build_is_made_again_in_a_clone_to_the_same_bits(built: Path, tmp_path: Path) -> None:
+    """Its data comes from the remote, and nothing of the clone or of the store changes."""
+    clone = clone_with_remote(built, tmp_path)
+    store, tracked = f"MLFLOW_TRACKING_URI=sqlite:///{built}/mlruns/mlflow.db", len(runs(built))
+    printed = run(clone, "env", store, "sprout", "reproduce", "digits", "--json")
+    found, _ = json.JSONDecoder().raw_decode(printed)
+    assert [(data["path"], data["origin"]) for data in found["data"]] == [
+        (f"data/{name}", "shared") for name in ("prepared", "augmented", "pretrained")
+    ]
+    verdict = found["verdict"]
+    assert (verdict["same"], verdict["recorded"], verdict["environment"]) == (True, True, {})
+    assert set(verdict["weights"]) == {"teacher", "control weak", "control strong", "student"}
+    assert None not in sum(verdict["weights"].values(), [])
+    assert {"data/pseudo_labels", "models/teacher", "models/control", "models/student"} <= set(verdict["outputs"])
+    assert verdict["figures"]["student/test_error_rate"] == [metrics(built)["test"]["student"]["error_rate"]] * 2
+    assert git(clone, "status", "--porcelain", "--ignored").splitlines() == ["!! .dvc/cache/", "!! .dvc/config.local"]
+    assert git(clone, "worktree", "list").count("\n") == 1
+    assert len(runs(built)) == tracked
+
+
+def test_pushed_data_is_pulled_instead_of_built(built: Path, tmp_path: Path) -> None:
+    clone = clone_with_remote(built, tmp_path)
     run(clone, "dvc", "pull")
     assert checksums(clone) == checksums(built)
     assert run(clone, "dvc", "repro").count("didn't change, skipping") == len(STAGES)

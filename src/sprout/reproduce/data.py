@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from dvc.config import Config
+from dvc.config import Config, ConfigError
 from dvc.repo import Repo
 from dvc.utils.serialize import dump_yaml
 from dvc_data.hashfile import load
@@ -16,7 +16,7 @@ from sprout.config.made_with import LOCK, read_lock
 from sprout.config.tree import lookup
 from sprout.config.workspace import BUILD, read_yaml
 from sprout.reproduce.processes import say
-from sprout.runtime.errors import one_line
+from sprout.runtime.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from dvc_data.hashfile.db import HashFileDB
@@ -42,13 +42,20 @@ class Data:
 
 
 def share_cache(user: Path, workspace: Path) -> None:
-    """Let a checked-out workspace use the user's DVC cache and remotes, and leave nothing elsewhere."""
+    """Let a checked-out workspace use the user's DVC cache and remotes, and leave nothing elsewhere.
+
+    Raises:
+        UserError: DVC's config is not valid.
+    """
     theirs, ours = (str(folder / ".dvc") for folder in (user, workspace))
-    config = Config(theirs, local_dvc_dir=theirs).read()
-    kept = {"dir": str(user / ".dvc" / "cache")} | config.get("cache", {})
-    with Config(ours, local_dvc_dir=ours).edit("local") as local:
-        local.update(config | {"cache": kept})
-        local["core"] = config.get("core", {}) | {"site_cache_dir": str(Path(ours, "tmp", "site"))}
+    try:
+        config = Config(theirs, local_dvc_dir=theirs).read()
+        with Config(ours, local_dvc_dir=ours).edit("local") as local:
+            local.update(config)
+            local["cache"] = {"dir": f"{theirs}/cache"} | config.get("cache", {})
+            local["core"] = config.get("core", {}) | {"site_cache_dir": str(Path(ours, "tmp", "site"))}
+    except ConfigError as error:
+        raise UserError(f"{theirs}: {one_line(error)}") from None
 
 
 def find_data(user: Path, workspace: Path, config: dict[str, Any], wanted: dict[str, str]) -> list[Data]:

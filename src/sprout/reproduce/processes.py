@@ -54,7 +54,8 @@ def run(workspace: Path, *command: str) -> None:
     """
     code = wait(command, workspace, surroundings(workspace))
     if code:
-        raise ReproduceError(f"`{' '.join(command)}` failed with exit code {code}; the reason stands above")
+        words = " ".join(command).removeprefix(f"{sys.executable} ").removeprefix("-m ")
+        raise ReproduceError(f"`{words}` failed with exit code {code}; the reason stands above")
 
 
 def wait(command: Sequence[str], workspace: Path, environment: Mapping[str, str]) -> int:
