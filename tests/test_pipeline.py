@@ -153,7 +153,7 @@ def test_a_build_is_made_again_in_a_clone_to_the_same_bits(built: Path, tmp_path
     verdict = found["verdict"]
     assert (verdict["same"], verdict["recorded"], verdict["environment"]) == (True, True, {})
     assert set(verdict["weights"]) == {"teacher", "control weak", "control strong", "student"}
-    assert None not in sum(verdict["weights"].values(), [])
+    assert all(None not in pair for pair in verdict["weights"].values())
     assert {"data/pseudo_labels", "models/teacher", "models/control", "models/student"} <= set(verdict["outputs"])
     assert verdict["figures"]["student/test_error_rate"] == [metrics(built)["test"]["student"]["error_rate"]] * 2
     assert git(clone, "status", "--porcelain", "--ignored").splitlines() == ["!! .dvc/cache/", "!! .dvc/config.local"]
