@@ -50,9 +50,13 @@ def git_state(root: Path) -> GitState:
     changed = _git(root, *PATCH, "--src-prefix=a/", "--dst-prefix=b/", "HEAD", "--", *CODE) or ""
     # With --no-index git compares two files, exits with 1 as they differ, and leaves the index alone.
     added = [_git(root, *PATCH, *prefixes, "--no-index", "--", "/dev/null", name, code=1) or "" for name in kept]
-    patch = changed + "".join(added)
-    shown = redacted(patch)
-    return GitState(commit.strip(), lost + (patch if shown == patch else f"{REDACTED}\n{shown}"))
+    return GitState(commit.strip(), lost + without_secrets(changed + "".join(added)))
+
+
+def without_secrets(patch: str) -> str:
+    """The patch with stars for its secrets, after a line that says so: it may not apply."""
+    kept = redacted(patch)
+    return patch if kept == patch else f"{REDACTED}\n{kept}"
 
 
 def split_diff(diff: str) -> tuple[list[str], str]:
