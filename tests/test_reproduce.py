@@ -254,7 +254,7 @@ def test_what_is_printed() -> None:
     assert list(printed(outcome)) == [
         f"run       {'1' * 32}, a build: digits",
         "code      commit c0ffee and the changes kept with it",
-        "          without notes.txt, which git did not know and the run has not kept",
+        "          without notes.txt, which the run has not kept",
         "settings  beside the overrides, as the run had them: train.seed",
         "data      data/prepared (0123456789ab): from the DVC remote team",
         "data      data/pretrained (its hash was not recorded): made again by its stage",

@@ -78,7 +78,7 @@ def lines(outcome: "Outcome") -> "Iterator[Table | str]":
     yield f"run       {outcome.run}, a {outcome.kind}: {outcome.name}"
     yield f"code      commit {outcome.commit}{changes}"
     if outcome.lost:
-        yield f"          without {', '.join(outcome.lost)}, which git did not know and the run has not kept"
+        yield f"          without {', '.join(outcome.lost)}, which the run has not kept"
     if outcome.set:
         yield f"settings  beside the overrides, as the run had them: {', '.join(outcome.set)}"
     yield from (f"data      {described(data)}" for data in outcome.data)

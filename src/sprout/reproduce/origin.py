@@ -29,7 +29,7 @@ class Origin:
     patch: str
     """The changes since the commit."""
     lost: list[str]
-    """Files that git did not know and whose content was not kept."""
+    """What was not kept of the changes: names of files that git did not know, and secrets."""
     config: dict[str, Any]
     """The composed config."""
     data: dict[str, str]

@@ -131,10 +131,10 @@ def announce(origin: Origin, asked: "Run") -> None:
     changes = " and the changes kept with the run" if origin.patch else ""
     say(f"{origin.title}: checks out the commit {origin.commit[:12]}{changes}")
     if origin.lost:
-        say(f"not kept with the run, as git did not know them: {', '.join(origin.lost)}")
+        say(f"not kept of the run's changes: {', '.join(origin.lost)}")
 
 
 def with_lost(error: ReproduceError, origin: Origin) -> ReproduceError:
     """Return an error that names the files that are missing, as these may be why."""
-    why = f"; that may be for want of the files that were not kept: {', '.join(origin.lost)}" if origin.lost else ""
+    why = f"; perhaps for want of what the run has not kept: {', '.join(origin.lost)}" if origin.lost else ""
     return ReproduceError(f"{error}{why}")

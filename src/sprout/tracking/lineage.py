@@ -66,7 +66,8 @@ def split_diff(diff: str) -> tuple[list[str], str]:
     """
     lines = diff.split("\n")
     first = next((n for n, line in enumerate(lines) if not line.startswith((UNTRACKED, REDACTED))), len(lines))
-    return [line.removeprefix(UNTRACKED) for line in lines[:first]], "\n".join(lines[first:])
+    lost = ["secrets" if line == REDACTED else line.removeprefix(UNTRACKED) for line in lines[:first]]
+    return lost, "\n".join(lines[first:])
 
 
 def _is_kept(root: Path, name: str) -> bool:
