@@ -101,6 +101,14 @@ def test_a_store_that_refuses_does_not_lose_the_page(
     assert "B has 0.5 points less error than A" in (root / "page.html").read_text(encoding="utf-8")
 
 
+def test_a_page_that_cannot_be_written_is_named(root: Path, sprout: Sprout) -> None:
+    first, second = build(root, 0), build(root, 1)
+    ended = sprout("compare", first, second, "--html", "params.yaml/page.html")
+    assert ended.code == 2
+    assert "error: --html=params.yaml/page.html: cannot be written: " in ended.err
+    assert "B against A: the same error" in ended.out
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [("page.txt", "is no page; give a file that ends in .html or .htm"), ("folder.html", "is a folder; give a file")],

@@ -91,15 +91,21 @@ def save_page(client: "MlflowClient", subjects: "Sequence[Subject]", comparison:
     """Write the page, log it as an artifact of the first run, and say on stderr where it is.
 
     Raises:
+        UserError: the file cannot be written.
         Exit: the store did not take it; the file is there all the same.
     """
     from sprout.comparison.page import log_page, write_page
+    from sprout.runtime.errors import UserError, one_line
     from sprout.runtime.progress import waiting
     from sprout.tracking.connection import reason
     from sprout.tracking.reading.curves import curves_of
 
     with waiting("writing the page"):
-        write_page(path, subjects, comparison, [curves_of(client, each.facts) for each in subjects])
+        curves = [curves_of(client, each.facts) for each in subjects]
+        try:
+            write_page(path, subjects, comparison, curves)
+        except OSError as error:
+            raise UserError(f"--html={path}: cannot be written: {one_line(error.strerror or error)}") from None
     print(f"written to {path}", file=sys.stderr)
     first = comparison.runs[0].run
     try:
