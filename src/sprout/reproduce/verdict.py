@@ -1,14 +1,13 @@
 """Whether a run that was made again came out the same, and what may be why not."""
 
 import hashlib
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from sprout.tracking.environment import environment_of
-from sprout.tracking.reading.compare import side_by_side
 from sprout.tracking.reading.facts import children_of, data_of, without_curves
 from sprout.tracking.tags import BUILD, ROLE, WEIGHTS
 
@@ -58,12 +57,13 @@ class Verdict:
 def equal(pair: Pair) -> bool:
     """Whether both are equal; NaN is equal to NaN."""
     then, now = pair
-    both = isinstance(then, float) and isinstance(now, float)
-    return then == now or (both and math.isnan(float(then or 0)) and math.isnan(float(now or 0)))
+    return then == now or str(then) == str(now) == "nan"
 
 
 def judge(client: "MlflowClient", run: "Run", now: "MlflowClient", again: "Run") -> Verdict:
-    """Compare a run with the same one made again.
+    """Compare a run with the same one made again, in what the latter has.
+
+    A build's own run may also have trainings and figures of earlier code with the same settings.
 
     Args:
         client: of the store of the run.
@@ -71,19 +71,24 @@ def judge(client: "MlflowClient", run: "Run", now: "MlflowClient", again: "Run")
         now: of the store of the run that was made again.
         again: the latter.
     """
-    sides = [(client, run, trainings(client, run)), (now, again, trainings(now, again))]
-    models = [{name: weights_of(store, each) for name, each in trained.items()} for store, _, trained in sides]
-    environments = [environment_by_training(trained) for _, _, trained in sides]
-    figures = [figures_by_run(each, trained) for _, each, trained in sides]
+    trained_again = trainings(now, again)
+    trained = {name: each for name, each in trainings(client, run).items() if name in trained_again}
+    before, after = environment_by_training(trained), environment_by_training(trained_again)
     return Verdict(
-        weights=side_by_side(models),
-        outputs=side_by_side([data_of(each) for _, each, _ in sides]) if is_build(run) else {},
-        figures=side_by_side(figures),
-        environment={}
-        if not environments[0]
-        else {k: p for k, p in side_by_side(environments).items() if not equal(p)},
-        recorded=bool(environments[0]),
+        weights=pairs(
+            {name: weights_of(client, each) for name, each in trained.items()},
+            {name: weights_of(now, each) for name, each in trained_again.items()},
+        ),
+        outputs=pairs(data_of(run), data_of(again)) if is_build(run) else {},
+        figures=pairs(figures_by_run(run, trained), figures_by_run(again, trained_again)),
+        environment={key: pair for key, pair in pairs(before, after).items() if before and not equal(pair)},
+        recorded=bool(before),
     )
+
+
+def pairs(then: Mapping[str, str | float | None], now: Mapping[str, str | float | None]) -> dict[str, Pair]:
+    """Return what there is now, beside what it was."""
+    return {key: (then.get(key), value) for key, value in now.items()}
 
 
 def is_build(run: "Run") -> bool:
