@@ -9,6 +9,7 @@ from sprout.data.store import open_store
 from sprout.evaluate.curves import write_curves
 from sprout.evaluate.evaluate import evaluate, examine
 from sprout.evaluate.labellers import labellings, write_audit
+from sprout.evaluate.val_errors import write_val_errors
 from sprout.models.predictor import load_predictor, use_threads
 from sprout.runtime.files import atomic_folder
 from sprout.runtime.model_folder import own_models, read_card
@@ -26,6 +27,7 @@ def main() -> None:
     with atomic_folder(out) as folder, atomic_folder(Path("reports/curves")) as curves:
         tested = examine(models, open_store(prepared / "test"), trained, prepared)
         evaluate(folder, models, tested, limits, write_audit(folder, labels, models["teacher"].classes), kept)
+        write_val_errors(folder, kept or "student", trained, models, prepared)
         write_curves(curves, trained)
 
 

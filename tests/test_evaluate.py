@@ -12,6 +12,8 @@ from handmade import model
 from sprout.data.store import Store, label_table, open_store, write_store
 from sprout.evaluate.curves import read_curves, write_curves
 from sprout.evaluate.evaluate import evaluate, examine, examine_on
+from sprout.evaluate.judged import Judged
+from sprout.evaluate.val_errors import VAL_ERRORS, read_val_errors, write_errors
 from sprout.models.card import OUT_OF_FOLD
 from sprout.models.predictor import Predictor
 from sprout.runtime.files import read_json
@@ -135,3 +137,43 @@ def test_a_model_without_epochs_has_an_empty_curve(tmp_path: Path) -> None:
     write_curves(made(tmp_path / "curves"), dict.fromkeys(("teacher", "student"), tmp_path))
     assert files(tmp_path / "curves") == {"val_loss.json"}
     assert read_json(tmp_path / "curves" / "val_loss.json") == []
+
+
+@pytest.mark.parametrize(("task", "measure"), [("classify", "error_rate"), ("regress", "mae"), ("reconstruct", "mse")])
+def test_the_mean_of_the_errors_on_val_is_the_metric(tmp_path: Path, split: Store, task: str, measure: str) -> None:
+    one = model(task, SHAPE)
+    examined = one.task.examine(one, split, "val")
+    write_errors(tmp_path, Judged(split, examined, "val"), one)
+    found = read_val_errors(tmp_path / VAL_ERRORS)
+    assert (found.measure, found.split, found.crossed) == (measure, "val", False)
+    assert found.errors.mean() == pytest.approx(one.task.metrics(examined, one.card, split, 5)[measure])
+    assert pq.read_table(tmp_path / VAL_ERRORS)["row"].to_pylist() == [
+        row for row in range(6) if row != 2 or task == "reconstruct"
+    ]
+
+
+def test_errors_are_of_the_same_examples_only_with_the_same_labels_classes_and_noise(
+    tmp_path: Path, split: Store
+) -> None:
+    def examples(name: str, one: Predictor, store: Store = split) -> str:
+        examined = one.task.examine(one, store, "val")
+        write_errors(made(tmp_path / name), Judged(store, examined, "val"), one)
+        return read_val_errors(tmp_path / name / VAL_ERRORS).examples
+
+    first = examples("a", model("classify", SHAPE))
+    assert examples("b", model("classify", SHAPE, seed=1)) == first
+    assert examples("c", model("classify", SHAPE, classes=["a", "b", "x"])) != first
+    labels = split.labels.set_column(1, "label", pa.array([0, 1, None, 2, 1, 2]))
+    other = Store(split.shards, split.folder, split.checksum)
+    other.__dict__["labels"] = labels
+    assert examples("d", model("classify", SHAPE), other) != first
+    folds = split.labels.set_column(9, "fold", pa.array([0, 1, 0, 1, 0, 1], pa.int16()))
+    other.__dict__["labels"] = folds
+    assert examples("e", model("classify", SHAPE), other) != first
+    assert examples("f", model("reconstruct", SHAPE)) != examples("g", model("reconstruct", SHAPE, noise=0.2))
+
+
+def test_clusterings_have_no_errors(tmp_path: Path, split: Store) -> None:
+    one = model("cluster", SHAPE)
+    write_errors(tmp_path, Judged(split, one.task.examine(one, split, "val"), "val"), one)
+    assert not (tmp_path / VAL_ERRORS).exists()

@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import yaml
+from PIL import Image
 
 from sprout.tracking.connection import connect
 from workspaces import commit_all, copy_workspace, git, run, start
@@ -115,6 +117,32 @@ def test_runs_tell_what_was_built_from_what(built: Path) -> None:
     assert teacher.data.tags["mlflow.sprout.data.data/prepared"] == lock
     test = metrics(built)["test"]
     assert found["build"].data.metrics["student/test_error_rate"] == pytest.approx(test["student"]["error_rate"])
+
+
+def test_the_student_is_the_champion(built: Path) -> None:
+    """Its predictions are those of the model folder; the version says what it is."""
+    client = connect(f"sqlite:///{built}/mlruns/mlflow.db")
+    assert {alias: str(each) for alias, each in client.get_registered_model("digits").aliases.items()} == {
+        "champion": "1"
+    }
+    version, found = (
+        client.get_model_version("digits", "1"),
+        by_role(built, build_name((built / "build/config.yaml").read_text())),
+    )
+    kept = json.loads((built / "reports/evaluation/metrics.json").read_text())["handed_on"]
+    assert (version.run_id, version.tags["sprout.handed_on"]) == (found["build"].info.run_id, kept)
+    weights = hashlib.sha256((built / "models/student/model.safetensors").read_bytes()).hexdigest()
+    assert version.tags["sprout.weights"] == weights
+    lock = yaml.safe_load((built / "dvc.lock").read_text())["stages"]["prepare"]["outs"][0]["md5"]
+    assert version.tags["sprout.data"] == lock
+    test, val = metrics(built)["test"][kept], json.loads((built / "models/student/metrics.json").read_text())["val"]
+    assert version.tags["sprout.test"].startswith(f"error {test['error_rate']:.1%} (")
+    assert version.tags["sprout.val"].startswith(f"error {val['error_rate']:.1%} (")
+    assert version.description.startswith("Test error ")
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4).save(built.parent / "a.png")
+    of_folder = run(built, "sprout", "predict", "../a.png", "--json")
+    of_version = run(built, "sprout", "predict", "../a.png", "--json", "--model", "models:/digits@champion")
+    assert of_version == f"{of_folder}models:/digits@champion is digits version 1\n"
 
 
 def test_dvc_shows_metrics_curves_and_settings(built: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 
+from sprout.config.workspace import Build
 from sprout.report.record import track_build
 from sprout.tracking import GitState, tracking_uri
 from sprout.tracking.connection import connect
@@ -51,7 +52,9 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     )
     monkeypatch.setattr("sprout.report.record.git_state", lambda folder: GitState("c0ffee", "--- a\n"))
     (root / "index.html").write_text("<p>")
-    track_build(make_build(), root / "evaluation", root / "index.html", "test error 5%")
+    made = make_build()
+    build = Build(made.config_text, made.config | {"tracking": {"log_model": False}})
+    track_build(build, root / "evaluation", root / "index.html", "test error 5%")
 
     runs = {run.data.tags["sprout.role"]: run for run in runs_of(tracking_uri())}
     read = {"teacher": paths[:2], "student": paths[:4], "build": [paths[0], *paths[2:]]}

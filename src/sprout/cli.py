@@ -13,6 +13,7 @@ from sprout.commands.new import new
 from sprout.commands.outbox import outbox
 from sprout.commands.predict import predict
 from sprout.commands.reproduce import reproduce
+from sprout.commands.promote import promote
 from sprout.commands.result import result
 from sprout.commands.runs import runs
 from sprout.commands.show import show
@@ -44,6 +45,7 @@ COMMANDS = (
     show,
     compare,
     reproduce,
+    promote,
     ui,
     outbox,
 )

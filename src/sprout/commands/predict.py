@@ -22,8 +22,9 @@ def predict(
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="FOLDER",
-            help="a model folder, or torchvision:NAME such as torchvision:resnet50; default: the workspace's student",
+            metavar="MODEL",
+            help="a model folder; models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN of the tracking store; or "
+            "torchvision:NAME such as torchvision:resnet50; default: the workspace's student",
         ),
     ] = None,
     top: Annotated[

@@ -1,6 +1,7 @@
 """The model of a model folder, on image files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from sprout.data.prepare.image_file import decode_file
 from sprout.data.prepare.pixels import Array
 from sprout.models.card import ModelCard, load_card
 from sprout.models.predictor import load_predictor
-from sprout.predict.image_files import MAX_PIXELS
+from sprout.predict.image_files import INPUTS, MAX_PIXELS
 from sprout.predict.predictions import Prediction, check_top
 from sprout.runtime.errors import UserError
+from sprout.runtime.files import read_json
 from sprout.tasks import task_named
 from sprout.tasks.base import Task
 
@@ -90,21 +92,32 @@ def classes_to_name(folder: Path, card: ModelCard, task: type[Task], top: int | 
 def image_format(folder: Path, card: ModelCard, resize: str | None) -> ImageFormat:
     """Return the format of the model's inputs.
 
-    The `dvc.lock` above the folder says how the model's data was resized and how many pixels a file may have.
-
     Raises:
-        UserError: there is none, and `resize` is None.
+        UserError: nothing says how the model's data was resized, and `resize` is None.
     """
     height, width, channels = card.input_shape
     levels = None if card.levels is None else (card.levels[0], card.levels[1])
-    workspace = next((parent for parent in folder.resolve().parents if (parent / LOCK).is_file()), None)
-    if workspace is not None:
-        prepare = sections(workspace / LOCK, "prepare", read_lock(workspace / LOCK).get("prepare", {}))["prepare"]
-        resize, most = resize or prepare["resize"], prepare["max_pixels"]
-        return ImageFormat((height, width), channels, resize, most, levels, card.page)
+    prepare = prepared_with(folder)
+    resize, most = resize or prepare.get("resize"), prepare.get("max_pixels", MAX_PIXELS)
     if resize is None:
         raise UserError(
             f"{folder}: no {LOCK} in the folders above says how this model's images were resized; "
             "choose: --resize fit, crop, stretch or none"
         )
-    return ImageFormat((height, width), channels, resize, MAX_PIXELS, levels, card.page)
+    return ImageFormat((height, width), channels, resize, most, levels, card.page)
+
+
+def prepared_with(folder: Path) -> dict[str, Any]:
+    """Return how a model's data was prepared: what was logged with it, else what the `dvc.lock` above says; or nothing.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    if (folder / INPUTS).is_file():
+        logged: dict[str, Any] = read_json(folder / INPUTS)
+        return logged
+    workspace = next((parent for parent in folder.resolve().parents if (parent / LOCK).is_file()), None)
+    if workspace is None:
+        return {}
+    read: dict[str, Any] = sections(workspace / LOCK, "prepare", read_lock(workspace / LOCK).get("prepare", {}))
+    return dict(read["prepare"])

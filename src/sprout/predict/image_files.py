@@ -11,6 +11,8 @@ from sprout.runtime.errors import UserError, printable
 
 MAX_PIXELS = 100_000_000
 """Of one file, where nothing else says what `prepare.max_pixels` was."""
+INPUTS = "inputs.json"
+"""In a model folder that was logged: `resize` and `max_pixels`, as its data was prepared."""
 
 
 @dataclass(frozen=True)

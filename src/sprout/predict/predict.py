@@ -1,5 +1,6 @@
 """Predict image files with a model folder or a network of torchvision."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Protocol
 
 from torch import nn
 
-from sprout.config.pretrained import TORCHVISION
+from sprout.config.pretrained import STORED, TORCHVISION
 from sprout.data.prepare.fault import Fault, without_pillow_limits
 from sprout.data.prepare.pixels import Array
 from sprout.models.predictor import max_batch
@@ -38,7 +39,7 @@ def open_model(name: str, weights: Path | None, resize: str | None, top: int | N
     """Open a model.
 
     Args:
-        name: a model folder, or `torchvision:NAME`.
+        name: a model folder, `torchvision:NAME`, or a model of the tracking store such as `models:/digits@champion`.
         weights: a file with the weights of the latter; None fetches the published ones.
         resize: see `FolderModel`.
         top: number of classes to name; None takes the model's default.
@@ -56,8 +57,14 @@ def open_model(name: str, weights: Path | None, resize: str | None, top: int | N
     from sprout.predict.folder_model import FolderModel
 
     if weights is not None:
-        raise UserError(f"--weights {weights}: is for --model torchvision:NAME; the folder {name} has weights")
-    return FolderModel(Path(name), resize, top)
+        raise UserError(f"--weights {weights}: is for --model torchvision:NAME; {name} has weights")
+    if not name.startswith(STORED):
+        return FolderModel(Path(name), resize, top)
+    from sprout.tracking.registry.stored import stored_model
+
+    with stored_model(name) as (folder, stored):
+        print(f"{name} is {stored.name}", file=sys.stderr)
+        return FolderModel(folder, resize, top)
 
 
 def predict_files(model: ImageModel, files: Sequence[ImageFile]) -> Iterator[tuple[ImageFile, Prediction | Fault]]:

@@ -3,14 +3,22 @@
 from pathlib import Path
 from typing import Any
 
-from sprout.config.workspace import Build
-from sprout.evaluate.tested_on import tested_on
+import numpy as np
+import pyarrow.parquet as pq
+
+from sprout.config.results import Tracking
+from sprout.config.workspace import Build, section
+from sprout.data.store import open_store
+from sprout.evaluate.tested_on import TEST, tested_on
+from sprout.evaluate.val_errors import VAL_ERRORS, read_val_errors
+from sprout.runtime.checksums import SUMS, read_sums
 from sprout.runtime.files import read_json, read_rows
-from sprout.runtime.model_folder import own_models, read_card
+from sprout.runtime.model_folder import WEIGHTS, own_models, read_card
 from sprout.tasks import task_named
 from sprout.tracking import (
     BUILD,
     HANDED_ON,
+    Candidate,
     Measured,
     Run,
     RunInfo,
@@ -30,6 +38,9 @@ FIRST = "error_rate"
 SUMMARY = Path("data/prepared/summary.json")
 TEST_STORE = Path("data/prepared/test/store.json")
 """With the SHA-256 of its examples, by which builds are compared on the same ones."""
+TRAIN = Path("data/prepared/train")
+PAGE = "report/index.html"
+"""The report, as an artifact of the build's run."""
 OF_POOL = ("accepted", "coverage", "precision_estimated", "precision_measured")
 """What is logged of the labels that unlabelled examples got."""
 
@@ -50,17 +61,54 @@ def track_build(build: Build, evaluation: Path, page: Path, headline: str) -> No
         if not read_card(folder)["kept"]:  # otherwise the student is a copy
             record_restored(RunInfo(build, role, uri, data_hashes(here, trained_on(role)), git), folder)
     data, tags = data_hashes(here, EVALUATED_ON), {HANDED_ON: metrics["handed_on"]}
+    log_model = section(build, "tracking", Tracking).log_model
     with tracked_run(RunInfo(build, BUILD, uri, data, git, tags)) as run:
+        if log_model:
+            role = metrics["handed_on"]
+            run.log_model(folders[role], open_store(TRAIN).take(np.arange(1)), role)
         columns = log_figures(run, metrics, folders)
         for row in read_rows(evaluation / "labels_by_epoch.csv"):
             if row["share"]:
                 run.log_curves({f"pool_{row['measure']}": float(row["share"])}, step=int(row["epoch"]))
-        run.describe(headline, "report/index.html", columns)
+        run.describe(headline, PAGE, columns)
         run.log_artifact(page, "report")
         run.log_artifact(SUMMARY, "data")
         run.log_artifact(TEST_STORE, "data/test")
         for path in sorted(evaluation.iterdir()):
             run.log_artifact(path, "evaluation")
+        if log_model:
+            run.register(candidate(metrics, folders, evaluation, headline, data))
+
+
+def candidate(
+    metrics: dict[str, Any], folders: dict[str, Path], evaluation: Path, headline: str, data: dict[str, str]
+) -> Candidate:
+    """The model that the build hands on, as the model registry gets it.
+
+    Args:
+        metrics: of the evaluation.
+        folders: of the models.
+        evaluation: the folder of the stage `evaluate`.
+        headline: of the report.
+        data: the paths that the build reads, with DVC's hashes.
+    """
+    role, errors = metrics["handed_on"], evaluation / VAL_ERRORS
+    tags = in_words(metrics, folders[role], evaluation) | {"sprout.data": data.get("data/prepared", "")}
+    weights = read_sums(folders[role] / SUMS)[WEIGHTS]
+    return Candidate(role, weights, errors if errors.exists() else None, headline, PAGE, tags)
+
+
+def in_words(metrics: dict[str, Any], folder: Path, evaluation: Path) -> dict[str, str]:
+    """What the handed-on model has on val or in cross-validation, and on test, with the intervals that the task has."""
+    task, errors = task_named(read_card(folder)["task"]), evaluation / VAL_ERRORS
+    judged = read_val_errors(errors) if errors.exists() else None
+    crossed, count = (judged.crossed, len(judged.errors)) if judged else (False, 0)
+    on_val = task.summary(read_json(folder / "metrics.json")["val"], count, crossed=crossed)
+    tags = {"sprout.cross_validated" if crossed else "sprout.val": on_val}
+    if TEST in metrics:
+        tested = pq.read_metadata(evaluation / "predictions.parquet").num_rows
+        tags["sprout.test"] = task.summary(metrics[TEST][metrics["handed_on"]], tested)
+    return tags
 
 
 def of_trainings(folders: dict[str, Path]) -> str:

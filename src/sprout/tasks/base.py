@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from sprout.runtime.errors import UserError
-from sprout.tasks.scores import Metrics, Score
+from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -169,6 +169,17 @@ class Task(ABC):
             store: the split.
             bins: of the calibration error.
         """
+
+    @classmethod
+    def errors(cls, examined: "Array", card: "ModelCard", store: "Store") -> Errors | None:
+        """The error on each example of a store; None where the errors of two models are not comparable.
+
+        Args:
+            examined: as `examine` returns it.
+            card: the model's.
+            store: the split.
+        """
+        return None
 
     @classmethod
     def calibrated(cls, card: "ModelCard", examined: "Array", val: "Examples") -> "ModelCard":

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from sprout.config.fields import STRICT, Share
 from sprout.runtime.errors import UserError, listed
 from sprout.tasks.base import Criterion, Limits, Task, TrainedModel, write_confusion, wrong_target
-from sprout.tasks.scores import Metrics, Score
+from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,6 +96,12 @@ class Classify(Task):
 
         labels, rows = labelled(store)
         return classification_metrics(cls.predictions(examined[rows], card), labels, bins)
+
+    @classmethod
+    def errors(cls, examined: "Array", card: "ModelCard", store: "Store") -> Errors | None:
+        """1 where another class is the most likely one, else 0."""
+        labels, rows = labelled(store)
+        return Errors("error_rate", rows, labels, (examined[rows].argmax(axis=1) != labels).astype("float64"))
 
     @classmethod
     def calibrated(cls, card: "ModelCard", examined: "Array", val: "Examples") -> "ModelCard":

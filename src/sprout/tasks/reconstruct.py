@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from sprout.config.fields import STRICT
 from sprout.tasks.base import Criterion, Limits, Task, TrainedModel, write_confusion
 from sprout.tasks.distances import Distance, distances
-from sprout.tasks.scores import Metrics, Score
+from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,6 +77,14 @@ class Reconstruct(Task):
     def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
         """See `reconstruction_metrics`."""
         return reconstruction_metrics(*examined.T)
+
+    @classmethod
+    def errors(cls, examined: "Array", card: "ModelCard", store: "Store") -> Errors | None:
+        """The mean squared errors of the restored images, which depend on the noise."""
+        import numpy as np
+
+        noise = np.full(len(examined), card.noise or 0.0)
+        return Errors("mse", np.arange(len(examined)), noise, examined[:, 1].astype("float64"))
 
     @classmethod
     def summary(cls, metrics: Metrics, examples: int, *, crossed: bool = False) -> str:

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from sprout.config.fields import STRICT
 from sprout.tasks.base import Criterion, Limits, Task, TrainedModel, write_confusion, wrong_target
 from sprout.tasks.distances import Distance, distances
-from sprout.tasks.scores import Metrics, Score
+from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,6 +97,12 @@ class Regress(Task):
         """See `regression_metrics`."""
         values, rows = known(store)
         return regression_metrics(cls.predictions(examined[rows], card), values)
+
+    @classmethod
+    def errors(cls, examined: "Array", card: "ModelCard", store: "Store") -> Errors | None:
+        """The absolute errors, in the data's unit."""
+        values, rows = known(store)
+        return Errors("mae", rows, values, abs(cls.predictions(examined[rows], card) - values))
 
     @classmethod
     def write_details(

@@ -10,7 +10,7 @@ from sprout.tracking.describe import InSweep, RunInfo, experiment_name
 from sprout.tracking.lineage import GitState, data_hashes, git_state, trained_on
 from sprout.tracking.outbox.sender import all_sent
 from sprout.tracking.results import log_results, record_restored, rounded
-from sprout.tracking.run import Measured, Run, tracked_run
+from sprout.tracking.run import Candidate, Measured, Run, tracked_run
 from sprout.tracking.tags import BUILD, HANDED_ON, TRIAL_STATE
 from sprout.tracking.ui import serve_ui
 
@@ -18,6 +18,7 @@ __all__ = [
     "BUILD",
     "HANDED_ON",
     "TRIAL_STATE",
+    "Candidate",
     "GitState",
     "InSweep",
     "Measured",

@@ -60,7 +60,7 @@ def connect(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
     file = sqlite_file(uri)
-    with store_lock(uri):
+    with store_lock(uri) if file is not None else contextlib.nullcontext():
         if file is not None and not (file.exists() and file.stat().st_size):
             _create_store(file)
         client = MlflowClient(tracking_uri=uri)

@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import sprout
+from sprout.runtime.checksums import sha256
+from sprout.runtime.model_folder import CARD, WEIGHTS
 from sprout.tasks import task_named
 from sprout.tracking.outbox.journal import Record
-from sprout.tracking.tags import KEY
+from sprout.tracking.tags import KEY, WEIGHTS_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
 
 REQUIREMENTS = ("numpy", "pyarrow", "pydantic", "rich", "safetensors", "torch", "torchvision")
 """The packages that `sprout.models.predictor` imports."""
 CODE_SUFFIXES = (".py", ".j2", ".css")
 """Endings of the files of the package."""
+FOLDER = "weights"
+"""The name of the model folder among the artifacts of a logged model."""
 SERVING = Path(__file__).with_name("serving.py")
 
 
@@ -33,23 +38,34 @@ def log_model(client: "MlflowClient", experiment: str, run_id: str, journal: Pat
     """
     from mlflow.entities import LoggedModelOutput
 
+    weights = {WEIGHTS_TAG: sha256(journal / record["file"] / WEIGHTS)}
+    if record.get("once") and of_weights(client, experiment, weights[WEIGHTS_TAG]):
+        return
     key = {KEY: record["key"]}
     for found in client.search_logged_models([experiment], f"tags.`{KEY}` = '{record['key']}'"):
         if found.status == "READY":
             return
         client.delete_logged_model(found.model_id)  # an upload that was interrupted
-    info = json.loads((journal / record["file"] / "model.json").read_text(encoding="utf-8"))
-    tags = {**key, **record["tags"], "sprout.classes": json.dumps(info["classes"], ensure_ascii=False)}
+    info = json.loads((journal / record["file"] / CARD).read_text(encoding="utf-8"))
+    classes = {"sprout.classes": json.dumps(info["classes"], ensure_ascii=False)}
+    tags = {**key, **weights, **record["tags"], **classes}
     kind = task_named(info["task"]).mlflow_type
     name = "-".join([client.get_experiment(experiment).name, record["name"]])
     model = client.create_logged_model(experiment, legal_name(name), run_id, tags, model_type=kind)
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "model"
-        folder = Path(shutil.copytree(journal / record["file"], Path(scratch) / "weights"))
+        folder = Path(shutil.copytree(journal / record["file"], Path(scratch) / FOLDER))
         _write(target, folder, journal / record["example"], info, model.model_id, run_id)
         client.log_model_artifacts(model.model_id, str(target))
     client.finalize_logged_model(model.model_id, "READY")
+
+
+def of_weights(client: "MlflowClient", experiment: str, weights: str) -> "LoggedModel | None":
+    """Return the newest logged model with these weights; None if there is none."""
+    newest = [{"field_name": "creation_time", "ascending": False}]
+    found = client.search_logged_models([experiment], f"tags.`{WEIGHTS_TAG}` = '{weights}'", order_by=newest)
+    return next((each for each in found if each.status == "READY"), None)
 
 
 def _write(target: Path, folder: Path, example: Path, info: dict[str, Any], model_id: str, run_id: str) -> None:

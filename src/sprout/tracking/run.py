@@ -5,11 +5,15 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 
+from sprout.predict.image_files import INPUTS
+from sprout.runtime.checksums import renew_sum
+from sprout.runtime.files import write_json
 from sprout.runtime.progress import waiting
 from sprout.runtime.secrets import hidden
 from sprout.tracking.address import outbox
@@ -32,14 +36,31 @@ class Measured(NamedTuple):
     """The path of the data."""
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A build's model, as the model registry gets it."""
+
+    role: str
+    """teacher, control or student."""
+    weights: str
+    """SHA-256 of `model.safetensors`."""
+    errors: Path | None
+    """`val_errors.parquet`; None for a task whose models are not compared."""
+    headline: str
+    page: str
+    """An artifact of the build's run to link to."""
+    tags: Mapping[str, str]
+    """Further tags of the version, for people."""
+
+
 class Run:
     """Records a run. No method waits for the store; each may be called from any thread.
 
     If the journal cannot be written, one line on stderr says so, nothing more is recorded, and nothing is raised.
     """
 
-    def __init__(self, journal: Journal, role: str, tags: Mapping[str, str]) -> None:
-        self._journal, self._role, self._tags = journal, role, dict(tags)
+    def __init__(self, journal: Journal, info: RunInfo) -> None:
+        self._journal, self._role, self._build = journal, info.role, info.build
         self._breaking, self._broken = threading.Lock(), False
 
     def log_metrics(self, metrics: Metrics, step: int = 0, of: Measured | None = None) -> None:
@@ -85,21 +106,40 @@ class Run:
         """Log a copy of a file into the artifact folder `folder`; None is the top."""
         self._write(lambda: _artifact(self._journal.keep(path), folder, parent=False))
 
-    def log_model(self, folder: Path, input_example: np.ndarray) -> None:
+    def log_model(self, folder: Path, input_example: np.ndarray, role: str | None = None) -> None:
         """Log a copy of a model folder as MLflow's logged model.
 
         Args:
             folder: as `sprout.models.card` writes it.
             input_example: (N, H, W, C) uint8 or (N, F) float32, as `model.json` says; the first is logged.
+            role: of a model that a run of the same build may have logged already, which is then left; None: the run's.
         """
-        self._write(lambda: self._model_record(folder, input_example[:1]))
+        self._write(lambda: self._model_record(folder, input_example[:1], role))
 
-    def _model_record(self, folder: Path, example: np.ndarray) -> Record:
+    def _model_record(self, folder: Path, example: np.ndarray, role: str | None) -> Record:
         kept = Path(self._journal.keep(folder))
         beside = kept.with_name("example.npy")
         np.save(self._journal.folder / beside, example, allow_pickle=False)
+        if prepare := self._build.config.get("prepare"):
+            write_json(self._journal.folder / kept / INPUTS, {key: prepare[key] for key in ("resize", "max_pixels")})
+            renew_sum(self._journal.folder / kept, INPUTS)
         files = {"key": kept.parent.name, "file": str(kept), "example": str(beside)}
-        return {"op": "model", "name": self._role, "tags": self._tags, **files}
+        tags = {BUILD_TAG: self._build.name, ROLE: role or self._role}
+        return {"op": "model", "name": role or self._role, "tags": tags, "once": role is not None, **files}
+
+    def register(self, candidate: Candidate) -> None:
+        """Make a logged model of the build a version of the experiment's registered model."""
+        self._write(
+            lambda: {
+                "op": "register",
+                "role": candidate.role,
+                "weights": candidate.weights,
+                "errors": candidate.errors and self._journal.keep(candidate.errors),
+                "headline": candidate.headline,
+                "page": candidate.page,
+                "tags": dict(candidate.tags),
+            }
+        )
 
     def _start(self, record: Record) -> bool:
         """Create the journal; return whether it took the record."""
@@ -161,7 +201,7 @@ def tracked_run(info: RunInfo, *, waits: bool = True) -> Iterator[Run]:
     if number := os.environ.get("MLFLOW_EXPERIMENT_ID"):
         print(f"sprout: MLFLOW_EXPERIMENT_ID={number}: is ignored; set {EXPERIMENT_NAME}", file=sys.stderr, flush=True)
     journal = Journal(outbox())
-    run = Run(journal, info.role, {BUILD_TAG: info.build.name, ROLE: info.role})
+    run = Run(journal, info)
     sender = Sender(journal, info.uri, waits)
     if run._start(start_record(info)):
         sender.start()

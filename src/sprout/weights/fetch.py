@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from sprout.config.pretrained import TORCHVISION
+from sprout.config.pretrained import STORED, TORCHVISION
 from sprout.data.manifest import checksums
 from sprout.data.sources.transfer import UnreachableError, fetch_file
 from sprout.runtime.checksums import check_sums, write_sums
@@ -35,16 +35,34 @@ def fetch_pretrained(source: str, folder: Path, partial: Path, *, sha256: str | 
     weights = folder / WEIGHTS
     if source.startswith(TORCHVISION):
         fetch_published(weights, source)
+    elif source.startswith(STORED):
+        from sprout.tracking.registry.stored import stored_model  # here, as it imports MLflow, which takes seconds
+
+        with stored_model(source) as (model, _):
+            fetch_files(folder, partial, str(model), source, sha256)
     else:
-        file, card = model_files(source)
-        if card is not None:
-            check_sums(card.parent, [CARD, WEIGHTS], "take the model folder anew from where it was trained")
-        fetch_weights(weights, partial, file, hidden(source), sha256)
-        if card is not None:
-            shutil.copyfile(card, folder / CARD)
-            write_sums(folder, [CARD, WEIGHTS])
+        fetch_files(folder, partial, source, source, sha256)
     (found,) = checksums([weights])
     write_json(folder / "pretrained.json", {"source": hidden(source), "sha256": sha256, "weights": found})
+
+
+def fetch_files(folder: Path, partial: Path, place: str, source: str, sha256: str | None) -> None:
+    """Fetch the weights of a file, an address or a model folder, with the card that the latter may have.
+
+    Args:
+        folder: as of `fetch_pretrained`, like `partial` and `sha256`.
+        partial: for incomplete downloads.
+        place: where the weights are.
+        source: how the setting names them.
+        sha256: the checksum of the file.
+    """
+    file, card = model_files(place)
+    if card is not None:
+        check_sums(card.parent, [CARD, WEIGHTS], "take the model folder anew from where it was trained")
+    fetch_weights(folder / WEIGHTS, partial, file, hidden(source), sha256)
+    if card is not None:
+        shutil.copyfile(card, folder / CARD)
+        write_sums(folder, [CARD, WEIGHTS])
 
 
 def model_files(source: str) -> tuple[str, Path | None]:

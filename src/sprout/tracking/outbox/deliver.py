@@ -24,6 +24,7 @@ from sprout.tracking.mlflow_runs import (
 )
 from sprout.tracking.outbox.journal import Record, forget_sent, mark_sent, read_records, sent_bytes
 from sprout.tracking.outbox.metrics import BATCH, send_metrics
+from sprout.tracking.registry.register import register
 from sprout.tracking.tags import BUILD, KEY, REASON, RESTORED, ROLE
 from sprout.tracking.views import save_view
 
@@ -160,6 +161,8 @@ def _send_group(client: "MlflowClient", folder: Path, run: OpenRun, records: lis
                 client.log_artifact(run_id, str(folder / record["file"]), record["folder"])
         case "model":
             log_model(client, run.experiment_id, run.run_id, folder, record)
+        case "register":
+            register(client, run.experiment_id, run.run_id, folder, record)
         case "end":
             end_run(client, run, record)
 

@@ -1,0 +1,1 @@
+"""The model registry: one registered model per MLflow experiment, a version of it per build, and its champion."""
