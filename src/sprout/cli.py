@@ -9,6 +9,7 @@ from sprout.commands.check import check
 from sprout.commands.compare import compare
 from sprout.commands.config import config
 from sprout.commands.experiments import experiments
+from sprout.commands.lineage import lineage
 from sprout.commands.new import new
 from sprout.commands.outbox import outbox
 from sprout.commands.predict import predict
@@ -45,6 +46,7 @@ COMMANDS = (
     show,
     compare,
     reproduce,
+    lineage,
     promote,
     ui,
     outbox,

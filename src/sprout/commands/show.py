@@ -53,6 +53,8 @@ def lines(facts: "Facts") -> "Iterator[Table | str]":
 
 def details(facts: "Facts") -> Iterator[tuple[str, str]]:
     """Yield what is said in a line each; empty if nothing is known."""
+    from sprout.tracking.reading.lineage import counted
+
     run = facts.run
     took = f", took {run.took}" if run.took else ""
     who = " on ".join(filter(None, [facts.user, facts.host]))
@@ -70,12 +72,6 @@ def details(facts: "Facts") -> Iterator[tuple[str, str]]:
             f"the {role} gave {found['accepted']:,} of {found['pool']:,} unlabelled examples one{right(found)}",
         )
     yield "result", f"the {facts.handed_on} is handed on" if facts.handed_on else ""
-
-
-def counted(name: str, split: dict[str, int]) -> str:
-    """Return how many examples a split has, and how many labels if not all or none have one."""
-    examples, labelled = split["examples"], split["labelled"]
-    return f"{name} {examples:,}" + (f" ({labelled:,} labelled)" if 0 < labelled < examples else "")
 
 
 def right(found: dict[str, float | None]) -> str:

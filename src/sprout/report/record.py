@@ -18,6 +18,7 @@ from sprout.tasks import task_named
 from sprout.tracking import (
     BUILD,
     HANDED_ON,
+    ORIGINS,
     Candidate,
     Measured,
     Run,
@@ -31,7 +32,8 @@ from sprout.tracking import (
     trained_on,
 )
 
-EVALUATED_ON = ("data/prepared", "data/pseudo_labels", "models/teacher", "models/control", "models/student")
+MADE = ("data/pseudo_labels", "models/teacher", "models/control", "models/student", "reports/evaluation")
+"""What the stages of a build hand on, beside its data."""
 MODELS = Path("models")
 FIRST = "error_rate"
 """The metric of a model that matters most; of tasks without it, their first."""
@@ -60,7 +62,7 @@ def track_build(build: Build, evaluation: Path, page: Path, headline: str) -> No
     for role, folder in folders.items():
         if not read_card(folder)["kept"]:  # otherwise the student is a copy
             record_restored(RunInfo(build, role, uri, data_hashes(here, trained_on(role)), git), folder)
-    data, tags = data_hashes(here, EVALUATED_ON), {HANDED_ON: metrics["handed_on"]}
+    data, tags = data_hashes(here, (*ORIGINS, *MADE)), {HANDED_ON: metrics["handed_on"]}
     log_model = section(build, "tracking", Tracking).log_model
     with tracked_run(RunInfo(build, BUILD, uri, data, git, tags)) as run:
         if log_model:

@@ -7,7 +7,7 @@ is tracked. A run writes to a journal on disk (`outbox/journal.py`), which is se
 
 from sprout.tracking.address import tracking_uri
 from sprout.tracking.describe import InSweep, RunInfo, experiment_name
-from sprout.tracking.lineage import GitState, data_hashes, git_state, trained_on
+from sprout.tracking.lineage import ORIGINS, GitState, data_hashes, git_state, trained_on
 from sprout.tracking.outbox.sender import all_sent
 from sprout.tracking.results import log_results, record_restored, rounded
 from sprout.tracking.run import Candidate, Measured, Run, tracked_run
@@ -17,6 +17,7 @@ from sprout.tracking.ui import serve_ui
 __all__ = [
     "BUILD",
     "HANDED_ON",
+    "ORIGINS",
     "TRIAL_STATE",
     "Candidate",
     "GitState",

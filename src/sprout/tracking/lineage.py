@@ -1,9 +1,10 @@
 """What a run was made from: the state of the code (git) and the hashes of the data (dvc.lock)."""
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,6 +24,11 @@ REDACTED = "redacted: secrets of the patch, which may not apply"
 """A line before a patch in which stars stand for secrets."""
 PATCH = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--binary", "--submodule=short")
 """A patch that `git apply` takes, whatever the user's settings say."""
+
+
+SOURCE, PRETRAINED = "data/source", "data/pretrained"
+ORIGINS = (SOURCE, "data/raw", "data/prepared", "data/augmented", PRETRAINED)
+"""What every model is made from, as far as there is any."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +88,26 @@ def _is_kept(root: Path, name: str) -> bool:
 
 
 def data_hashes(root: Path, paths: Iterable[str]) -> dict[str, str]:
-    """DVC's hash of each path, relative to `root`, that `dvc.lock` lists as an output; others are left out."""
+    """DVC's hash of each path, relative to `root`, that `dvc.lock` lists as an output; others are left out.
+
+    The user's own files and pretrained weights are left out too where a build has none.
+    """
     lock = root / "dvc.lock"
     if not lock.is_file():
         return {}
     stages = (yaml.load(lock.read_bytes(), yaml.CSafeLoader) or {}).get("stages") or {}
-    outs = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", []) if "md5" in out}
-    return {path: outs[path] for path in paths if path in outs}
+    known = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", []) if "md5" in out}
+    if setting(stages, "download", "source") == "local":
+        known |= {dep["path"]: dep["md5"] for dep in stages["prepare"].get("deps", []) if dep["path"] == SOURCE}
+    if setting(stages, "pretrained", "source") is None:
+        known.pop(PRETRAINED, None)
+    return {path: known[path] for path in paths if path in known}
+
+
+def setting(stages: Mapping[str, Any], name: str, key: str) -> Any:
+    """A setting of a stage, of the section of the same name, in its last successful run; None if there is none."""
+    params = stages.get(name, {}).get("params", {}).get("build/config.yaml") or {}
+    return params.get(name, {}).get(key)
 
 
 def _git(root: Path, *arguments: str, code: int = 0) -> str | None:
@@ -101,9 +120,8 @@ def _git(root: Path, *arguments: str, code: int = 0) -> str | None:
 
 
 def trained_on(role: str) -> tuple[str, ...]:
-    """What the training of a model reads: teacher, round, control, student or train."""
-    labelled = ("data/prepared", "data/augmented", "data/pretrained")
-    return labelled + {
+    """What a model is made from: teacher, round, control, student or train."""
+    return ORIGINS + {
         "round": ("models/teacher",),
         "control": ("data/pseudo_labels", "models/teacher"),
         "student": ("data/pseudo_labels", "models/teacher"),
