@@ -4,7 +4,7 @@ import subprocess
 
 import yaml
 
-from sprout.tracking import GitState, data_hashes, git_state
+from sprout.tracking import ORIGINS, GitState, data_hashes, git_state
 from sprout.tracking.describe import params_of
 from sprout.tracking.lineage import split_diff
 from tracked_runs import DIGEST
@@ -83,3 +83,22 @@ def test_a_patch_may_begin_like_a_name():
         ["a b"],
         "diff --git a/x b/x\n+untracked: c\n",
     )
+
+
+def test_only_what_a_build_has_is_an_origin(tmp_path):
+    """The user's own files are a dependency, and no output; there are always outputs of the stage `pretrained`."""
+
+    def hashes(source, weights):
+        entry = {"path": "data/source", "md5": "own"}
+        outs = [{"path": "data/pretrained", "md5": "weights"}]
+        params = {"build/config.yaml": {"download": {"source": source}}}
+        stages = {
+            "download": {"params": params},
+            "prepare": {"deps": [entry]},
+            "pretrained": {"outs": outs, "params": {"build/config.yaml": {"pretrained": {"source": weights}}}},
+        }
+        (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+        return data_hashes(tmp_path, ORIGINS)
+
+    assert hashes("sklearn", None) == {}
+    assert hashes("local", "torchvision:resnet18") == {"data/source": "own", "data/pretrained": "weights"}

@@ -145,6 +145,26 @@ def test_the_student_is_the_champion(built: Path) -> None:
     assert of_version == f"{of_folder}models:/digits@champion is digits version 1\n"
 
 
+def test_the_lineage_is_that_of_the_run_and_of_the_workspace(built: Path) -> None:
+    """With a store that does not exist the workspace says the same, but for runs and the registered model."""
+    found = json.loads(run(built, "sprout", "lineage", "models/student", "--json"))
+    assert found == json.loads(run(built, "sprout", "lineage", "digits", "--json")) | {"asked": found["asked"]}
+    nodes = {node["name"]: node for node in found["nodes"]}
+    assert {"raw data", "prepared data", "augmented copies", "teacher", "control", "student"} < set(nodes)
+    stages = yaml.safe_load((built / "dvc.lock").read_text())["stages"]
+    outs = {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"] if "md5" in out}
+    assert {node["path"]: node["hash"] for node in nodes.values() if node["path"]}.items() <= outs.items()
+    assert nodes["prepared data"]["details"] == ["train 100, val 200, unlabelled 997, test 500"]
+    assert nodes["raw data"]["details"] == ["sklearn: digits"]
+    script = (
+        "from pathlib import Path; from sprout.tracking.reading.asked import of_folder; from dataclasses import asdict"
+    )
+    script += "; import json; print(json.dumps(asdict(of_folder(Path('models/student')))))"
+    here = json.loads(run(built, "env", "MLFLOW_TRACKING_URI=sqlite:///none.db", "python", "-c", script))
+    of_store = [node | {"runs": []} for node in found["nodes"] if node["name"] != "registered model"]
+    assert here == found | {"run": None, "asked": "student", "nodes": of_store}
+
+
 def test_dvc_shows_metrics_curves_and_settings(built: Path) -> None:
     shown = json.loads(run(built, "dvc", "metrics", "show", "--json"))  # a warning would be no JSON
     assert "reports/evaluation/metrics.json" in shown[""]["data"]

@@ -9,7 +9,7 @@ from sprout.runtime.errors import UserError
 from sprout.runtime.model_folder import CARD, ROLES, WEIGHTS
 from sprout.runtime.workspace import find_workspace
 from sprout.tracking.address import sqlite_file, tracking_uri
-from sprout.tracking.reading.facts import build_of
+from sprout.tracking.reading.facts import build_above
 from sprout.tracking.reading.find import find_run
 from sprout.tracking.reading.lineage import Lineage, lineage
 from sprout.tracking.reading.made import made_here, made_in
@@ -47,7 +47,7 @@ def lineage_of(text: str, before: Path) -> Lineage:
 def of_run(client: "MlflowClient", run: "Run") -> Lineage:
     """Return the graph of a run's build, or of the run itself where it belongs to none."""
     role = run.data.tags.get(ROLE)
-    return lineage(made_in(client, build_of(client, run)), None if role == BUILD else role)
+    return lineage(made_in(client, build_above(client, run)), None if role == BUILD else role)
 
 
 def of_folder(folder: Path) -> Lineage:

@@ -97,13 +97,20 @@ def data_of(run: "Run") -> dict[str, str]:
 
 
 def build_of(client: "MlflowClient", run: "Run") -> "Run":
-    """Return the run of the build that a run belongs to; the run itself if there is none."""
+    """Return the run of the build with the same settings as a run; the run itself if there is none."""
     tags = run.data.tags
     if tags.get(ROLE) == BUILD or BUILD_TAG not in tags:
         return run
     search = f"tags.`{ROLE}` = '{BUILD}' and tags.`{BUILD_TAG}` = '{tags[BUILD_TAG]}'"
     found = client.search_runs([run.info.experiment_id], search, order_by=list(NEWEST), max_results=1)
     return found[0] if found else run
+
+
+def build_above(client: "MlflowClient", run: "Run") -> "Run":
+    """Return the run of the build in which a training took place; the run itself of what took place in none."""
+    parent = run.data.tags.get("mlflow.parentRunId")
+    above = run if parent is None else client.get_run(parent)
+    return above if above.data.tags.get(ROLE) == BUILD else run
 
 
 def children_of(client: "MlflowClient", run: "Run") -> "list[Run]":

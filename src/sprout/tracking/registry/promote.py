@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sprout.runtime.errors import UserError
 from sprout.tracking.connection import store_lock
-from sprout.tracking.reading.facts import build_of
+from sprout.tracking.reading.facts import build_above
 from sprout.tracking.registry.versions import move_alias, newest_version, with_alias
 from sprout.tracking.tags import ROLE
 
@@ -67,7 +67,7 @@ def registered(client: "MlflowClient", run: "Run") -> "ModelVersion":
     Raises:
         UserError: there is none.
     """
-    build = build_of(client, run)
+    build = build_above(client, run)
     version = newest_version(client, f"run_id = '{build.info.run_id}'")
     if version is None:
         raise UserError(
