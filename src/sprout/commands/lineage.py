@@ -41,19 +41,32 @@ def lineage(
     with waiting("reading the run"):
         found = lineage_of(model, before)
     if svg is not None:
-        from sprout.tracking.reading.lineage_svg import write_svg
-
-        write_svg(before / svg, found)
+        draw(before / svg, found)
     if json:
         print(json_format.dumps(asdict(found), ensure_ascii=False, indent=2))
     else:
         print_all(lines(found))
 
 
+def draw(file: Path, found: "Lineage") -> None:
+    """Write the drawing.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from sprout.runtime.errors import UserError, one_line
+    from sprout.tracking.reading.lineage_svg import write_svg
+
+    try:
+        write_svg(file, found)
+    except OSError as error:
+        raise UserError(f"--svg {file}: cannot be written ({one_line(error)}); give the name of a file") from None
+
+
 def lines(found: "Lineage") -> Iterator[str]:
     """Yield what is printed: each node after those that it was made from."""
     run = f", run {found.run[:8]}" if found.run else ""
-    yield f"{found.asked} of {found.title}{run}" if found.asked else f"{found.title}{run}"
+    yield from textwrap.wrap(f"{found.asked} of {found.title}{run}" if found.asked else f"{found.title}{run}", WIDTH)
     for node in found.nodes:
         yield ""
         yield from of_node(node)

@@ -35,6 +35,10 @@ def lineage_of(text: str, before: Path) -> Lineage:
     folder = before / text
     if not text.startswith(STORED) and (folder / CARD).is_file():
         return of_folder(folder)
+    if folder.exists():
+        raise UserError(
+            f"{text}: no model folder, as there is no {CARD} in it; give one, such as models/student, or a run"
+        )
     client = open_store()
     if not text.startswith(STORED):
         return of_run(client, find_run(client, text))

@@ -69,7 +69,7 @@ def placed(lineage: Lineage) -> dict[str, Box]:
     for name in nodes.keys() & BESIDE:
         apart = [each for each in rows if each not in above[name] and name not in above[each]]
         rows.get(apart[-1] if apart else name, rows.setdefault(name, [])).append(nodes[name])
-    top, boxes = MARGIN + 2 * LINE, dict[str, Box]()
+    top, boxes = MARGIN + (len(title_of(lineage)) + 1) * LINE, dict[str, Box]()
     for row in filter(None, rows.values()):
         for node in row:
             left = MARGIN + (WIDTH + GAP_X if node.name in BESIDE else 0)
@@ -103,8 +103,8 @@ def draw(figure: Figure, lineage: Lineage, boxes: Mapping[str, Box], size: tuple
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
     axes.axis("off")
-    run = f", run {lineage.run[:8]}" if lineage.run else ""
-    axes.text(MARGIN, MARGIN, f"{lineage.title}{run}", weight="bold", size=11, va="center")
+    for number, text in enumerate(title_of(lineage)):
+        axes.text(MARGIN, MARGIN + number * LINE, text, weight="bold", va="center")
     for source, made in direct(lineage):
         draw_arrow(axes, boxes[source], boxes[made])
     for box in boxes.values():
@@ -134,6 +134,12 @@ def draw_box(axes: Axes, box: Box, *, asked: bool) -> None:
     axes.text(left, top, name, color=COLOURS.get(name, INK), weight="bold", va="center")
     for number, text in enumerate(lines_of(box.node), 1):
         axes.text(left, top + number * LINE, text, color=MUTED, size=8.5, va="center")
+
+
+def title_of(lineage: Lineage) -> list[str]:
+    """Return the lines of the title."""
+    run = f", run {lineage.run[:8]}" if lineage.run else ""
+    return textwrap.wrap(f"{lineage.title}{run}", LETTERS - 6)  # which are bold
 
 
 def height_of(node: Node) -> float:
