@@ -13,8 +13,8 @@ from sprout.commands.lineage import lineage
 from sprout.commands.new import new
 from sprout.commands.outbox import outbox
 from sprout.commands.predict import predict
-from sprout.commands.reproduce import reproduce
 from sprout.commands.promote import promote
+from sprout.commands.reproduce import reproduce
 from sprout.commands.result import result
 from sprout.commands.runs import runs
 from sprout.commands.show import show

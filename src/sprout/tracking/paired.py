@@ -1,4 +1,4 @@
-"""Two models on the same examples: how their errors differ, and whether beyond chance."""
+"""How the errors of two models on the same examples differ, and whether beyond chance."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Paired:
+class Difference:
     """Two models on the same examples."""
 
     examples: int
@@ -32,7 +32,7 @@ class Paired:
         return self.low > 0 or self.high < 0
 
 
-def paired_classes(worse: int, better: int, total: int, *, crossed: bool = False) -> Paired:
+def paired_classes(worse: int, better: int, total: int, *, crossed: bool = False) -> Difference:
     """Compare two classifiers.
 
     Args:
@@ -44,10 +44,10 @@ def paired_classes(worse: int, better: int, total: int, *, crossed: bool = False
     share = CROSSED if crossed else 1.0
     counted = [round(share * count) for count in (worse, better, total)]
     low, high = paired_interval(*counted)
-    return Paired(total, worse, better, (worse - better) / total, -high, -low, mcnemar_p(counted[0], counted[1]))
+    return Difference(total, worse, better, (worse - better) / total, -high, -low, mcnemar_p(counted[0], counted[1]))
 
 
-def paired_numbers(first: Array, second: Array) -> Paired:
+def paired_numbers(first: Array, second: Array) -> Difference:
     """Compare the errors of two models by the t interval of their differences.
 
     Args:
@@ -60,8 +60,8 @@ def paired_numbers(first: Array, second: Array) -> Paired:
     count, mean = len(differences), float(differences.mean())
     worse, better = int((differences > 0).sum()), int((differences < 0).sum())
     if count < 2:
-        return Paired(count, worse, better, mean, -math.inf, math.inf, 1.0)
+        return Difference(count, worse, better, mean, -math.inf, math.inf, 1.0)
     error = float(differences.std(ddof=1)) / math.sqrt(count)
     half = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * error
     p = 2 * float(stdtr(count - 1, -abs(mean) / error)) if error else float(mean == 0)
-    return Paired(count, worse, better, mean, mean - half, mean + half, p)
+    return Difference(count, worse, better, mean, mean - half, mean + half, p)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 from sprout.data.store import Array
-from sprout.evaluate.significance import cross_validated_interval, mcnemar_p, paired_interval, wilson_interval
+from sprout.evaluate.significance import cross_validated_interval, wilson_interval
 from sprout.evaluate.tested_on import TEST
+from sprout.tracking.paired import Difference, paired_classes, paired_numbers
 from sprout.tracking.reading.outcome import Outcome, not_comparable
 
 MOST_CELLS = 10
@@ -93,10 +94,9 @@ def paired(first: Outcome | str, second: Outcome | str) -> Paired | str:
         return why
     assert isinstance(first, Outcome)
     assert isinstance(second, Outcome)
-    worse, better = (int((one.errors < other.errors).sum()) for one, other in ((first, second), (second, first)))
-    difference = difference_of(first.errors, second.errors, first.is_classifier)
-    p = mcnemar_p(worse, better) if first.is_classifier else t_test(second.errors - first.errors)
-    return Paired(first.measure.name, first.noun, len(first.rows), worse, better, difference, p)
+    found = difference_of(first.errors, second.errors, first)
+    estimate = estimate_of(first.errors, second.errors, first)
+    return Paired(first.measure.name, first.noun, found.examples, found.worse, found.better, estimate, found.p)
 
 
 def mean_error(outcome: Outcome | str) -> Estimate | None:
@@ -111,18 +111,18 @@ def mean_error(outcome: Outcome | str) -> Estimate | None:
     return Estimate(value, *of_split(int(outcome.errors.sum()), total))
 
 
-def difference_of(first: Array, second: Array, wrong_or_right: bool) -> Estimate:
-    """Return the difference of two mean errors on the same examples, (N,) each, with its interval.
+def difference_of(first: Array, second: Array, outcome: Outcome) -> Difference:
+    """Return the difference of the errors of two models on the same examples, (N,) each.
 
-    The interval is that of Agresti and Min (2005) where each error is 0 or 1, else Student's of the mean difference.
+    Args:
+        first: of the first model.
+        second: of the second one.
+        outcome: of the first model, which says what an error is, and how it was measured.
     """
-    total, value = len(first), float((second - first).mean())
-    if not wrong_or_right:
-        half = t_quantile(total) * standard_error(second - first)
-        return Estimate(value, value - half, value + half)
+    if not outcome.is_classifier:
+        return paired_numbers(first, second)
     worse, better = int((first < second).sum()), int((second < first).sum())
-    low, high = paired_interval(worse, better, total)
-    return Estimate((worse - better) / total, -high, -low)
+    return paired_classes(worse, better, len(first), crossed=outcome.split != TEST)
 
 
 def standard_error(values: Array) -> float:
@@ -133,14 +133,6 @@ def standard_error(values: Array) -> float:
 def t_quantile(examples: int) -> float:
     """Return how many standard errors the 95% interval of a mean reaches to each side."""
     return float(stdtrit(examples - 1, (1 + SURE) / 2)) if examples < 10_000 else NormalDist().inv_cdf((1 + SURE) / 2)
-
-
-def t_test(differences: Array) -> float:
-    """Return the two-sided p-value of the paired t-test; 1 where the models never differ."""
-    error, mean = standard_error(differences), abs(float(differences.mean()))
-    if error == 0:
-        return 0.0 if mean else 1.0
-    return float(2 * stdtr(len(differences) - 1, -mean / error))
 
 
 def class_errors(outcomes: Sequence[Outcome | str]) -> list[ClassErrors]:
@@ -164,7 +156,7 @@ def class_error(name: str, outcomes: Sequence[Outcome | None], comparable: Seque
     errors = [errors_on(each, name) for each in outcomes]
     first, *others = errors
     differences = [
-        None if first is None or other is None or not (same and len(first)) else difference_of(first, other, True)
+        None if first is None or other is None or not (same and len(first)) else estimate_of(first, other, outcomes[0])
         for same, other in zip(comparable, others, strict=True)
     ]
     return ClassErrors(
@@ -173,6 +165,13 @@ def class_error(name: str, outcomes: Sequence[Outcome | None], comparable: Seque
         tuple(None if each is None or not len(each) else float(each.mean()) for each in errors),
         tuple(differences),
     )
+
+
+def estimate_of(first: Array, second: Array, outcome: Outcome | None) -> Estimate:
+    """Return the difference of two mean errors; the arguments are those of `difference_of`."""
+    assert outcome is not None
+    found = difference_of(first, second, outcome)
+    return Estimate(found.difference, found.low, found.high)
 
 
 def errors_on(outcome: Outcome | None, name: str) -> Array | None:

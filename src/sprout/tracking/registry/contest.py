@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sprout.evaluate.val_errors import VAL_ERRORS, ValErrors, read_val_errors
-from sprout.tracking.paired import Paired, paired_classes, paired_numbers
+from sprout.tracking.paired import Difference, paired_classes, paired_numbers
 from sprout.tracking.reading.facts import artifact_file
 from sprout.tracking.registry.versions import SERVER_ERROR
 from sprout.tracking.tags import WEIGHTS_TAG
@@ -50,7 +50,7 @@ def judge(client: "MlflowClient", champion: "ModelVersion", errors: ValErrors | 
     return Verdict(found.high < 0, f"{sentence(found, errors.measure, noun)}, compared with {against}.")
 
 
-def pair(first: ValErrors, second: ValErrors) -> Paired:
+def pair(first: ValErrors, second: ValErrors) -> Difference:
     """Return how the errors of two models differ."""
     one, other = first.errors, second.errors
     if second.measure == OF_CLASSES:
@@ -58,7 +58,7 @@ def pair(first: ValErrors, second: ValErrors) -> Paired:
     return paired_numbers(one, other)
 
 
-def sentence(found: Paired, measure: str, noun: str) -> str:
+def sentence(found: Difference, measure: str, noun: str) -> str:
     """Return how a new version differs from another one, without a full stop."""
     scale, unit, test = (100, " points", "McNemar") if measure == OF_CLASSES else (1, "", "paired t")
     digits = ".1f" if measure == OF_CLASSES else ".3g"
