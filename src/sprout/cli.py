@@ -9,6 +9,7 @@ from sprout.commands.check import check
 from sprout.commands.compare import compare
 from sprout.commands.config import config
 from sprout.commands.experiments import experiments
+from sprout.commands.export import export
 from sprout.commands.lineage import lineage
 from sprout.commands.new import new
 from sprout.commands.outbox import outbox
@@ -42,6 +43,7 @@ COMMANDS = (
     check,
     new,
     predict,
+    export,
     runs,
     show,
     compare,

@@ -154,6 +154,11 @@ class Task(ABC):
         """Turn the outputs of a network into predictions, a row for each example."""
 
     @classmethod
+    @abstractmethod
+    def exported(cls, outputs: "Tensor", card: "ModelCard") -> "Tensor":
+        """The same as `predictions` in torch, for a model that other programs run."""
+
+    @classmethod
     def examine(cls, predictor: TrainedModel, store: "Store", what: str) -> "Array":
         """What metrics are computed from, for all examples of a store in their order: (N, …) float32."""
         return predictor.outputs_of(store, what)

@@ -90,6 +90,11 @@ class Classify(Task):
         return softmax(outputs, card.temperature)
 
     @classmethod
+    def exported(cls, outputs: "Tensor", card: "ModelCard") -> "Tensor":
+        """(N, K) logits → (N, K) calibrated probabilities."""
+        return (outputs / (card.temperature or 1.0)).softmax(dim=1)
+
+    @classmethod
     def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
         """See `classification_metrics`."""
         from sprout.evaluate.class_metrics import classification_metrics

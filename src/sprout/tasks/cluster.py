@@ -13,7 +13,7 @@ from sprout.tasks.scores import Metrics, Score
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from torch import nn
+    from torch import Tensor, nn
 
     from sprout.data.dataset import Examples
     from sprout.data.store import Array, Store
@@ -81,6 +81,11 @@ class Cluster(Task):
         """(N, clusters) negative squared distances → (N,) int64, the nearest centre."""
         nearest: Array = outputs.argmax(axis=1)
         return nearest
+
+    @classmethod
+    def exported(cls, outputs: "Tensor", card: "ModelCard") -> "Tensor":
+        """(N, clusters) negative squared distances → (N,) int64, the nearest centre."""
+        return outputs.argmax(dim=1)
 
     @classmethod
     def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:

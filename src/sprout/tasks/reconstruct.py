@@ -65,6 +65,11 @@ class Reconstruct(Task):
         return images
 
     @classmethod
+    def exported(cls, outputs: "Tensor", card: "ModelCard") -> "Tensor":
+        """(N, C, H, W) → (N, H, W, C) in 0..1."""
+        return outputs.clip(0, 1).permute(0, 2, 3, 1)
+
+    @classmethod
     def examine(cls, predictor: TrainedModel, store: "Store", what: str) -> "Array":
         """Mean squared errors of the noisy images and of the restored ones, pixels in 0..1: (N, 2)."""
         import numpy as np

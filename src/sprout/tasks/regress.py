@@ -93,6 +93,12 @@ class Regress(Task):
         return values
 
     @classmethod
+    def exported(cls, outputs: "Tensor", card: "ModelCard") -> "Tensor":
+        """(N, 1) in the network's scale → (N,) float64 in the data's unit."""
+        assert card.target is not None
+        return outputs[:, 0].double() * card.target["std"] + card.target["mean"]
+
+    @classmethod
     def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
         """See `regression_metrics`."""
         values, rows = known(store)

@@ -1,0 +1,55 @@
+"""`sprout export`: a trained model as one file for other programs."""
+
+import json as json_format
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from sprout.commands.predict import student
+from sprout.commands.terminal import print_error
+
+if TYPE_CHECKING:
+    from sprout.export.export import Exported
+
+
+def export(
+    to: Annotated[Literal["onnx", "torch"], typer.Option(help="the kind of file")],
+    model: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="a model folder; default: the workspace's student")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="default: the folder's name, with .onnx or .pt2")
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="a prepared split to check the file on; default: val, without one train"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print what was written as one JSON object")] = False,
+) -> None:
+    """Write a model as one file, preprocessing included, and check it on real examples."""
+    from sprout.runtime.progress import waiting
+
+    with waiting("importing PyTorch"):
+        from sprout.export.export import KINDS, DifferentError, check_split
+        from sprout.export.export import export as write
+
+    name = model or student()
+    folder = Path(name)
+    path = out or Path(folder.resolve().name + KINDS[to].suffix)
+    with waiting(f"writing {path}"):
+        try:
+            done = write(name, folder, to, path, examples or check_split(folder))
+        except DifferentError as error:
+            print_error(f"{path}: {error}")
+            raise typer.Exit(1) from None
+    print(json_format.dumps(asdict(done), default=str) if json else sentence(done))
+
+
+def sentence(done: "Exported") -> str:
+    """Return what was written."""
+    return (
+        f"{done.path}: {done.bytes / 1e6:.1f} MB, takes {done.takes}, gives {done.gives}; the largest difference from "
+        f"the model on {done.examples} examples of {done.split}: {done.difference:.2g}"
+    )

@@ -1,0 +1,1 @@
+"""A trained model as one file for other programs, with its preprocessing inside."""
