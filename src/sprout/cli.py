@@ -18,6 +18,7 @@ from sprout.commands.promote import promote
 from sprout.commands.reproduce import reproduce
 from sprout.commands.result import result
 from sprout.commands.runs import runs
+from sprout.commands.serve import serve
 from sprout.commands.show import show
 from sprout.commands.summary import summary
 from sprout.commands.sweep import sweep
@@ -44,6 +45,7 @@ COMMANDS = (
     new,
     predict,
     export,
+    serve,
     runs,
     show,
     compare,
