@@ -9,7 +9,7 @@ from sprout.commands.predict import Resize, student
 
 def serve(
     model: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="a model folder; default: the workspace's student")
+        str | None, typer.Option(metavar="MODEL", help="as of `sprout predict`, but for torchvision:NAME")
     ] = None,
     host: Annotated[str, typer.Option(help="the address to listen on; 0.0.0.0 is all of this machine")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8000,

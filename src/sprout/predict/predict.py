@@ -1,6 +1,5 @@
 """Predict image files with a model folder or a network of torchvision."""
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -8,11 +7,12 @@ from typing import Protocol
 
 from torch import nn
 
-from sprout.config.pretrained import STORED, TORCHVISION
+from sprout.config.pretrained import TORCHVISION
 from sprout.data.prepare.fault import Fault, without_pillow_limits
 from sprout.data.prepare.pixels import Array
 from sprout.models.predictor import max_batch
 from sprout.predict.image_files import ImageFile
+from sprout.predict.named_model import model_folder
 from sprout.predict.predictions import Prediction
 from sprout.runtime.errors import UserError
 from sprout.runtime.progress import BAR_DELAY, track
@@ -58,12 +58,7 @@ def open_model(name: str, weights: Path | None, resize: str | None, top: int | N
 
     if weights is not None:
         raise UserError(f"--weights {weights}: is for --model torchvision:NAME; {name} has weights")
-    if not name.startswith(STORED):
-        return FolderModel(Path(name), resize, top)
-    from sprout.tracking.registry.stored import stored_model
-
-    with stored_model(name) as (folder, stored):
-        print(f"{name} is {stored.name}", file=sys.stderr)
+    with model_folder(name) as folder:
         return FolderModel(folder, resize, top)
 
 

@@ -1,10 +1,10 @@
 """Runs the HTTP server of a model."""
 
 import socket
-from pathlib import Path
 
 from sprout.models.predictor import Predictor, load_predictor
 from sprout.predict.folder_model import image_format
+from sprout.predict.named_model import model_folder
 from sprout.runtime.errors import UserError
 from sprout.serve.limits import Limits
 
@@ -15,7 +15,7 @@ def run(name: str, host: str, port: int, resize: str | None, seconds: float) -> 
     """Serve a model until the process is told to end.
 
     Args:
-        name: of the model folder.
+        name: of the model: a folder, or one of the tracking store.
         host: the address to listen on.
         port: 0 takes a free one.
         resize: as in `FolderModel`.
@@ -25,10 +25,10 @@ def run(name: str, host: str, port: int, resize: str | None, seconds: float) -> 
         UserError: there is no such model, it predicts nothing that can be answered, the address is in use, or a package
             is missing.
     """
-    folder = Path(name)
-    model = answering(name, load_predictor(folder))
-    takes_images = len(model.card.input_shape) == 3
-    target = image_format(folder, model.card, resize) if takes_images else None
+    with model_folder(name) as folder:
+        model = answering(name, load_predictor(folder))
+        takes_images = len(model.card.input_shape) == 3
+        target = image_format(folder, model.card, resize) if takes_images else None
     if resize is not None and not takes_images:
         raise UserError(f"--resize {resize}: {name} takes rows of a table; leave it out")
     try:
@@ -71,9 +71,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(kind, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
+        bound = socket.create_server(address[:2], family=kind)
     except OSError as error:
         raise UserError(
             f"--host {host} --port {port}: cannot be listened on ({error.strerror}); choose another port, or 0 for a "
