@@ -157,7 +157,7 @@ def test_commands_find_the_workspace_from_a_folder_below(
 
 
 @pytest.mark.parametrize(
-    "command", ["config", "experiments", "train", "sweep", "summary", "runs", "ui", "check", "new"]
+    "command", ["config", "experiments", "train", "sweep", "summary", "runs", "reproduce", "ui", "check", "new"]
 )
 def test_a_command_outside_of_a_workspace_is_refused_and_writes_nothing(
     tmp_path: Path, sprout: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, command: str
@@ -165,7 +165,7 @@ def test_a_command_outside_of_a_workspace_is_refused_and_writes_nothing(
     outside = tmp_path.with_name(f"{tmp_path.name}-outside")
     outside.mkdir()
     monkeypatch.chdir(outside)
-    words = {"check": [outside], "new": ["name", "--from", outside]}.get(command, [])
+    words = {"check": [outside], "reproduce": ["RUN"], "new": ["name", "--from", outside]}.get(command, [])
     done = sprout(command, *words)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert done.err.startswith(f"error: {outside}: is not in a workspace")
