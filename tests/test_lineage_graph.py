@@ -116,7 +116,9 @@ def test_a_build_without_a_pool_and_a_training_on_its_own() -> None:
 
 def test_folds_are_named() -> None:
     made = replace(WITHOUT_POOL, settings={"prepare.folds": "5"}, splits={"train": {"examples": 64, "labelled": 64}})
+    made = replace(made, figures={"teacher": {"val": {"error_rate": 0.2}, "test": {"error_rate": 0.25}}})
     assert node(lineage(made), "prepared data").details == ("train 64", "5 folds for cross-validation")
+    assert node(lineage(made), "teacher").details == ("error rate 25.0% on test, 20.0% cross-validated",)
 
 
 def test_the_text_fits_into_80_columns() -> None:

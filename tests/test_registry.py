@@ -64,7 +64,7 @@ def test_other_examples_and_other_tasks_are_not_compared(root: Path) -> None:
     register(root, 2, None)
     assert aliases() == {"champion": "1", "challenger": "3"}
     not_compared = "Not compared with the champion, version 1: "
-    assert f"{not_compared}it was measured on other val examples." in version(2).description
+    assert f"{not_compared}the two were measured on different examples." in version(2).description
     assert f"{not_compared}models of this task are not compared" in version(3).description
     connect(tracking_uri()).set_registered_model_alias("digits", "champion", "3")
     register(root, 3, write_errors(root / "a", wrong(range(40))))

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sprout.tracking.reading.made import Figures, Made
+from sprout.evaluate.tested_on import CROSS_VALIDATION
+from sprout.tracking.reading.made import VAL, Figures, Made
 from sprout.tracking.tags import BUILD
 
 SOURCE, RAW, PREPARED, COPIES, WEIGHTS = "own files", "raw data", "prepared data", "augmented copies", "weights"
@@ -86,8 +87,13 @@ def data_nodes(made: Made) -> Iterator[Node]:
 def splits(made: Made) -> tuple[str, ...]:
     """Return how many examples each split has, and how many of them have a label."""
     counts = [counted(name, split) for name, split in made.splits.items() if split["examples"]]
-    folds = made.settings.get("prepare.folds", "null")
-    return (", ".join(counts),) + (() if folds == "null" else (f"{folds} folds for cross-validation",))
+    folds = (f"{made.settings['prepare.folds']} folds for cross-validation",) if has_folds(made) else ()
+    return (", ".join(counts), *folds)
+
+
+def has_folds(made: Made) -> bool:
+    """Return whether models are chosen by cross-validation in place of val."""
+    return made.settings.get("prepare.folds", "null") != "null"
 
 
 def counted(name: str, split: dict[str, int]) -> str:
@@ -125,7 +131,10 @@ def of_build(made: Made, data: list[Node]) -> Iterator[Node]:
 def model(made: Made, role: str, sources: tuple[str, ...], runs: tuple[str, ...] = ()) -> Node:
     """Return a model that was trained."""
     path = f"models/{role}" if made.kind == BUILD else None
-    details = tuple(filter(None, [result(made.figures.get(role, {}))]))
+    figures = made.figures.get(role, {})
+    if has_folds(made):  # then what is called val is from cross-validation, too
+        figures = {(CROSS_VALIDATION if split == VAL else split): figures[split] for split in figures}
+    details = tuple(filter(None, [result(figures)]))
     return Node(role, "model", sources, path, made.data.get(path or ""), runs or made.runs.get(role, ()), details)
 
 
@@ -172,4 +181,4 @@ def value(name: str, number: float) -> str:
 
 def where(split: str) -> str:
     """Return what a metric was measured on."""
-    return {"cross_validation": "cross-validated"}.get(split, f"on {split}")
+    return "cross-validated" if split == CROSS_VALIDATION else f"on {split}"

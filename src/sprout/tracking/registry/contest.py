@@ -44,7 +44,7 @@ def judge(client: "MlflowClient", champion: "ModelVersion", errors: ValErrors | 
         return Verdict(False, f"Not compared with {against}: the store has not its errors on val.")
     noun = "cross-validated labels" if errors.crossed else "val examples"
     if not len(errors.errors) or of_champion.examples != errors.examples:
-        why = f"there are no {noun}" if not len(errors.errors) else f"it was measured on other {noun}"
+        why = "the two were measured on different examples" if len(errors.errors) else f"there are no {noun}"
         return Verdict(False, f"Not compared with {against}: {why}.")
     found = pair(of_champion, errors)
     return Verdict(found.high < 0, f"{sentence(found, errors.measure, noun)}, compared with {against}.")
