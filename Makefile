@@ -5,7 +5,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export DVC_NO_ANALYTICS ?= 1
 BENCHMARKS := noop build open_store dvc_files launch epoch augmented_epoch consistency score tracking compare memory ddp few_labels validation_size
 
-.PHONY: repro test lint format bench setup lock
+.PHONY: repro test test-services lint format bench setup lock
 
 repro: setup
 	dvc repro
@@ -13,6 +13,10 @@ repro: setup
 
 test: setup
 	pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# Builds, trains and reads with real services on this machine: MLflow on PostgreSQL, S3, Optuna's dashboard.
+test-services: setup
+	pytest tests/services
 
 lint: setup
 	ruff format --check .
@@ -26,6 +30,7 @@ format: setup
 bench: setup
 	for name in $(BENCHMARKS); do python -m benchmarks.$$name || exit 1; done
 	python -m benchmarks.epoch --batch 32
+	for store in absent error slow; do python -m benchmarks.tracking --store $$store || exit 1; done
 	$(if $(FASHION),python -m benchmarks.calibration --fashion $(FASHION),@echo 'calibration: skipped, as the sweeps')
 	$(if $(FASHION),for name in sweep_overhead sweep_pruning; do python -m benchmarks.$$name download.mirror=$(FASHION) || exit 1; done,@echo 'sweep_overhead, sweep_pruning: skipped; to run them: make bench FASHION=/path/to/fashion-mnist (the official files)')
 	$(if $(IMAGES),python -m benchmarks.decode $(IMAGES),@echo 'decode: skipped; to run it: make bench IMAGES=cifar10.tar.xz (or a folder of images)')

@@ -117,12 +117,19 @@ def alternate_epochs(
 @contextmanager
 def own_store(build: Build) -> Iterator[Run]:
     """Start a run that is tracked in a new MLflow store on SQLite."""
-    with (
-        TemporaryDirectory(prefix="sprout-tracking-") as scratch,
-        patch.dict(os.environ, {"DVC_ROOT": scratch}),
-        tracked_run(RunInfo(build, "train", f"sqlite:///{scratch}/mlruns/mlflow.db", nested=False)) as run,
-    ):
+    with own_run(build, None) as run:
         drain()
+        yield run
+
+
+@contextmanager
+def own_run(build: Build, uri: str | None) -> Iterator[Run]:
+    """Start a run that is tracked in a store, by default a new one on SQLite, with an outbox of its own."""
+    with (
+        TemporaryDirectory(prefix="sprout-tracking-", ignore_cleanup_errors=True) as scratch,
+        patch.dict(os.environ, {"DVC_ROOT": scratch}),
+        tracked_run(RunInfo(build, "train", uri or f"sqlite:///{scratch}/mlruns/mlflow.db", nested=False)) as run,
+    ):
         yield run
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
+from servers import free_port
 from sprout.runtime.errors import UserError
 from sprout.tracking import all_sent, serve_ui, tracking_uri
 from sprout.tracking.connection import connect, store_lock
@@ -188,11 +189,6 @@ def test_server_that_is_down_is_served_later(root, capfd):
         assert capfd.readouterr() == ("", "")
     finally:
         stop(server)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def wait_for_answer(server, port):

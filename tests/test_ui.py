@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from servers import free_port
 from sprout.runtime.errors import UserError
 from sprout.tracking import serve_ui, tracking_uri
 from sprout.tracking.connection import connect
@@ -39,12 +39,6 @@ def start(root: Path, port: int, experiment: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", COMMAND, str(port), experiment]
     environment, pipe = {**os.environ, "DVC_ROOT": str(root)}, subprocess.PIPE
     return subprocess.Popen(command, env=environment, cwd=root, stdout=pipe, stderr=pipe, text=True)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def fetch(address: str) -> str:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.workspace import commit, copy_project, environment
@@ -45,22 +46,25 @@ def git(folder: Path, *words: str) -> str:
     return run(folder, "git", *words)
 
 
-def start(folder: Path, *words: str, warm: bool = False) -> subprocess.Popen[bytes]:
+def start(
+    folder: Path, *words: str, warm: bool = False, more: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start a command in the folder, in a process group of its own; what it prints goes to `log` beside the folder.
 
-    `warm` as in `run`.
+    `warm` and `more` as in `run`.
     """
-    env = warm_surroundings(folder) if warm else surroundings(folder)
+    env = (warm_surroundings(folder) if warm else surroundings(folder)) | dict(more or {})
     with folder.with_name("log").open("ab") as log:
         return subprocess.Popen(words, cwd=folder, env=env, stdout=log, stderr=log, process_group=0)
 
 
-def run(folder: Path, *words: str, code: int = 0) -> str:
+def run(folder: Path, *words: str, code: int = 0, more: Mapping[str, str] | None = None) -> str:
     """Run a command to its end and return what it printed; any other exit code fails the test.
 
     Where it is Python, it is a fork of one that has imported the libraries (`warm_python.py`), as are those it starts.
+    `more` are variables of its environment.
     """
-    env = warm_surroundings(folder)
+    env = warm_surroundings(folder) | dict(more or {})
     done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == code, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
