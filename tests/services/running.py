@@ -20,7 +20,7 @@ import pytest
 from servers import free_port
 from sprout.tracking.ui import SERVER
 
-LONG = 120.0  # seconds; guards against hanging alone
+LONG = 300.0  # seconds; guards against hanging alone
 SHOWN = 20  # last lines of what a server printed
 DEBIAN = Path("/usr/lib/postgresql")
 """Where Debian has PostgreSQL's programs, in a folder for each version."""
