@@ -229,6 +229,14 @@ def test_builds_are_compared(load, capsys):
     assert figure["ratio"] > 0
 
 
+def test_tracking_runs_without_its_server(load, training, capsys, monkeypatch):
+    monkeypatch.setattr("sprout.tracking.outbox.sender.PATIENCE", 0.1)
+    load("tracking").measure(pairs=1, images=200, store="absent")
+    printed = capsys.readouterr()
+    check(printed.out.splitlines()[-1], "tracking_absent", 1.05)
+    assert "cannot be used now" in printed.err
+
+
 def test_augmented_epoch_runs(load, training, capsys):
     load("augmented_epoch").measure(pairs=1, images=200)
     check(capsys.readouterr().out.splitlines()[-1], "augmented_epoch", 1.15)

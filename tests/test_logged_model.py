@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
 from handmade import model, save
 from imports import closure
 from sprout.tracking import Measured, tracking_uri
 from sprout.tracking.connection import connect
 from sprout.tracking.logged_model import REQUIREMENTS
-from tracked_runs import LONG, make_build, runs_of, start_process, track
+from tracked_runs import LONG, make_build, outbox, runs_of, start_process, track
 from warm_python import warm_python
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 1), np.uint8)
@@ -98,3 +101,28 @@ def imports_of(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield str(node.module)
+
+
+def test_an_interrupted_upload_is_sent_anew_by_a_user_who_may_not_delete(root, monkeypatch):
+    uri = tracking_uri()
+    folder = save(root / "teacher", model("classify", IMAGES.shape[1:]))
+    upload = MlflowClient.log_model_artifacts
+    interrupted = iter([True])
+
+    def interrupt_first(client, model_id, path):
+        if next(interrupted, False):
+            raise OSError("the connection is lost")
+        upload(client, model_id, path)
+
+    def refuse(client, model_id):
+        raise MlflowException("Permission denied", PERMISSION_DENIED)
+
+    monkeypatch.setattr(MlflowClient, "log_model_artifacts", interrupt_first)
+    monkeypatch.setattr(MlflowClient, "delete_logged_model", refuse)
+    monkeypatch.setattr("sprout.tracking.outbox.sender.PATIENCE", LONG)
+    with track(make_build(), "teacher", uri) as run:
+        run.log_model(folder, IMAGES)
+    (teacher,) = runs_of(uri, role="teacher")
+    logged = connect(uri).search_logged_models([teacher.info.experiment_id])
+    assert sorted(each.status for each in logged) == ["FAILED", "READY"]
+    assert outbox(root) == []

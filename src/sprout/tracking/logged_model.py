@@ -45,7 +45,7 @@ def log_model(client: "MlflowClient", experiment: str, run_id: str, journal: Pat
     for found in client.search_logged_models([experiment], f"tags.`{KEY}` = '{record['key']}'"):
         if found.status == "READY":
             return
-        client.delete_logged_model(found.model_id)  # an upload that was interrupted
+        discard(client, found.model_id)  # an upload that was interrupted
     info = json.loads((journal / record["file"] / CARD).read_text(encoding="utf-8"))
     classes = {"sprout.classes": json.dumps(info["classes"], ensure_ascii=False)}
     tags = {**key, **weights, **record["tags"], **classes}
@@ -66,6 +66,18 @@ def of_weights(client: "MlflowClient", experiment: str, weights: str) -> "Logged
     newest = [{"field_name": "creation_time", "ascending": False}]
     found = client.search_logged_models([experiment], f"tags.`{WEIGHTS_TAG}` = '{weights}'", order_by=newest)
     return next((each for each in found if each.status == "READY"), None)
+
+
+def discard(client: "MlflowClient", model_id: str) -> None:
+    """Delete a logged model; mark it as failed where the user may edit the experiment, but not delete in it."""
+    from mlflow import MlflowException
+
+    try:
+        client.delete_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code != "PERMISSION_DENIED":
+            raise
+        client.finalize_logged_model(model_id, "FAILED")
 
 
 def _write(target: Path, folder: Path, example: Path, info: dict[str, Any], model_id: str, run_id: str) -> None:
