@@ -115,7 +115,7 @@ def test_shell_completion_is_shown_and_completes(sprout: Callable[..., Ended], m
     assert "_SPROUT_COMPLETE=complete_bash" in shown.out
     for name, value in {"_SPROUT_COMPLETE": "complete_bash", "COMP_WORDS": "sprout s", "COMP_CWORD": "1"}.items():
         monkeypatch.setenv(name, value)
-    assert sprout().out.split() == ["sweep", "summary", "show"]
+    assert sprout().out.split() == ["sweep", "summary", "serve", "show"]
 
 
 def test_an_unknown_command_ends_with_2(sprout: Callable[..., Ended]) -> None:

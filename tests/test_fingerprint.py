@@ -23,6 +23,7 @@ ELSEWHERE = {
     "config/fields.py": "types of settings; the settings themselves are in the fingerprint",
     "config/tree.py": "as above",
     "config/validate.py": "as above",
+    "config/environment.py": "as above",
     "config/workspace.py": "as above",
     "__init__.py": "how threads wait for one another",
     "data/description.py": "reads the statistics of the data; those that are used are in the model card",

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
 from handmade import model, save
 from imports import closure
@@ -105,6 +102,11 @@ def imports_of(path):
 
 def test_an_interrupted_upload_is_sent_anew_by_a_user_who_may_not_delete(root, monkeypatch):
     uri = tracking_uri()
+    connect(uri)  # it sets MLflow's environment, and imports it
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+
     folder = save(root / "teacher", model("classify", IMAGES.shape[1:]))
     upload = MlflowClient.log_model_artifacts
     interrupted = iter([True])

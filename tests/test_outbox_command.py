@@ -35,8 +35,8 @@ def test_journals_are_listed(kept: list[str], sprout: Callable[..., Ended]) -> N
     done = sprout("outbox")
     rows = [line.split() for line in done.out.splitlines()[1:]]
     assert rows == [
-        [kept[0], "digits", "teacher", "4", "sqlite:///mlruns/mlflow.db"],
-        [kept[1], "digits", "student", "4", GONE],
+        [kept[0], "digits", "teacher", "5", "sqlite:///mlruns/mlflow.db"],
+        [kept[1], "digits", "student", "5", GONE],
     ]
 
 

@@ -20,7 +20,7 @@ CONFIG: dict[str, Any] = {
     "download": {"source": "local", "name": "own"},
     "prepare": {"seed": 1e-05},
     "augment": {"copies": 2},
-    "pretrained": {"source": None},
+    "pretrained": {"source": "weights.safetensors"},
 }
 PATHS = ("data/prepared", "data/augmented", "data/pretrained")
 
@@ -83,7 +83,7 @@ def test_data_of_a_remote_is_fetched(user: Path, workspace: Path, capsys: pytest
     shutil.copytree(user / ".dvc/cache", user.with_name("remote"))
     shutil.rmtree(user / ".dvc/cache")
     (user / ".dvc/config.local").write_text(
-        "['remote \"lost\"']\nurl = s3://bucket\n['remote \"team\"']\nurl = ../../remote\n"
+        "['remote \"lost\"']\nurl = gs://bucket\n['remote \"team\"']\nurl = ../../remote\n"
     )
     found = find_data(user, workspace, CONFIG, wanted)
     assert [data.origin for data in found] == ["team"] * 3

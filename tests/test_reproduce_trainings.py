@@ -59,7 +59,11 @@ def test_a_training_of_uncommitted_code_is_made_again(project: Path) -> None:
     found, _ = json.JSONDecoder().raw_decode(run(project, "sprout", "reproduce", run_of(project, "train"), "--json"))
     assert found["commit"] == git(project, "rev-parse", "HEAD~2").strip()
     assert (found["patched"], found["lost"], found["set"]) == (True, ["notes.txt"], [])
-    assert [data["origin"] for data in found["data"]] == ["cache"] * 3
+    assert [data["origin"] for data in found["data"]] == [
+        "cache",
+        "cache",
+        "made again",
+    ]  # there are no pretrained weights
     assert found["verdict"]["same"] is True
     assert found["verdict"]["environment"] == {}
     (then, now) = found["verdict"]["weights"]["model"]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from sprout.runtime.launch import imports_from
+
 STDERR = 2
 """The file descriptor."""
 PATIENCE = 30.0
@@ -42,8 +44,7 @@ def surroundings(workspace: Path) -> dict[str, str]:
     """Return the environment of a command that runs the code of a checked-out workspace and tracks into it."""
     kept = {name: value for name, value in without_git().items() if name not in OF_TRACKING}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    imports = os.pathsep.join(filter(None, [str(workspace / "src"), os.environ.get("PYTHONPATH")]))
-    return kept | {"PATH": path, "PYTHONPATH": imports, "MLFLOW_TRACKING_URI": store_of(workspace)}
+    return kept | {"PATH": path, "MLFLOW_TRACKING_URI": store_of(workspace)} | imports_from(workspace / "src")
 
 
 def run(workspace: Path, *command: str) -> None:

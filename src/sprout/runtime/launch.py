@@ -79,9 +79,14 @@ def has_lost_others(error: Exception) -> bool:
     return is_rank() and isinstance(error, RuntimeError) and LOST.search(str(error)) is not None
 
 
-def python_path() -> str:
-    """Where Python processes that this one starts import from: this very package, before all else."""
-    return os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
+def python_path(sources: Path = SOURCES) -> str:
+    """Where Python processes that this one starts import from: this very package, or another copy, before all else."""
+    return os.pathsep.join(filter(None, [str(sources), os.environ.get("PYTHONPATH")]))
+
+
+def imports_from(sources: Path) -> dict[str, str]:
+    """The variable of a process that imports the package in another folder."""
+    return {"PYTHONPATH": python_path(sources)}
 
 
 def visible_gpus() -> list[str]:

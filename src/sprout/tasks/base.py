@@ -154,9 +154,13 @@ class Task(ABC):
         """Turn the outputs of a network into predictions, a row for each example."""
 
     @classmethod
-    @abstractmethod
     def exported(cls, outputs: "Tensor", card: "ModelCard") -> "Tensor":
-        """The same as `predictions` in torch, for a model that other programs run."""
+        """The same as `predictions` in torch, for a model that other programs run.
+
+        Raises:
+            UserError: the task does not say it.
+        """
+        raise UserError(f"the task {cls.name}: its models cannot be exported")
 
     @classmethod
     def examine(cls, predictor: TrainedModel, store: "Store", what: str) -> "Array":
