@@ -72,6 +72,10 @@ READING = {
     "show {sweep}": "sweep digits-default #1",
     "compare {build} {sweep}": "B against A: sweep digits-default is no build that has ended",
     "ui {student}": "{uri}/#/experiments/",
+    "lineage {build}": "data/prepared",
+    "lineage models:/digits@champion": "data/prepared",
+    "promote {build} --to best": "digits@best is version 1",
+    "reproduce {teacher} --dry-run": "from DVC's cache",
 }
 """Words of `sprout`, with the runs that they name by their kind, and what is printed then."""
 
