@@ -16,7 +16,7 @@ test: setup
 
 # Builds, trains and reads with real services on this machine: MLflow on PostgreSQL, S3, Optuna's dashboard.
 test-services: setup
-	pytest tests/services
+	pytest --numprocesses 2 --dist loadfile tests/services
 
 lint: setup
 	ruff format --check .

@@ -1,4 +1,7 @@
-"""The services of a team, started once for all tests, and the workspaces of its members."""
+"""The services of a team, started once for each test process, and the workspaces of its members.
+
+`make test-services` runs each file in a process of its own, so all tests of the first member's build are in one file.
+"""
 
 import json
 from collections import defaultdict
@@ -55,14 +58,14 @@ def project_of_team(starting: TrackingServer, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
-def server(starting: TrackingServer, project_of_team: Path) -> TrackingServer:
+def server(starting: TrackingServer) -> TrackingServer:
     """MLflow's server on PostgreSQL."""
     starting.wait()
     return starting
 
 
 @pytest.fixture(scope="session")
-def first(server: TrackingServer, project_of_team: Path) -> Member:
+def first(project_of_team: Path, server: TrackingServer) -> Member:
     """A member with a build and a sweep of two trials."""
     member = Member(project_of_team, server.uri)
     member.run("dvc", "repro")

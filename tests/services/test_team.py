@@ -1,23 +1,35 @@
-"""A team's server: what two members build and train is there once, and every command reads it from there."""
+"""A team's services: what two members build and train is on the server once, and every command reads it from there.
+
+What was built is pushed to S3 and pulled by a clone, and Optuna's dashboard shows the sweep.
+"""
 
 import csv
+import json
+import sys
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import mlflow
 import numpy as np
 import pytest
+from moto.server import ThreadedMotoServer
 
 from conftest import Member
-from running import TrackingServer
+from running import Service, TrackingServer, answers
+from servers import free_port
 from sprout.data.store import open_store
 from sprout.models.predictor import load_predictor
 from sprout.tracking import HANDED_ON
 from sprout.tracking.connection import connect
 from tracked_runs import artifacts, outbox, points
-from workspaces import copy_workspace, start
+from workspaces import commit_all, copy_workspace, git, run, start
 
 Tracked = dict[str, list[Any]]
+BUCKET = "team"
+KEYS = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 def curves(uri: str, run: Any) -> dict[str, list[tuple[int, float]]]:
@@ -28,15 +40,15 @@ def curves(uri: str, run: Any) -> dict[str, list[tuple[int, float]]]:
 def test_the_server_has_what_the_first_member_has_built(first: Member, tracked: Tracked) -> None:
     expected = {"build": 1, "sweep": 1, "teacher": 1, "control": 1, "student": 1, "trial": 2}
     assert {kind: len(runs) for kind, runs in tracked.items()} == expected
-    assert {run.info.status for runs in tracked.values() for run in runs} == {"FINISHED"}
+    assert {each.info.status for runs in tracked.values() for each in runs} == {"FINISHED"}
     assert outbox(first.folder) == []
     assert not list(first.folder.glob("mlruns/*.db"))
 
 
 def test_each_metric_is_there_once(first: Member, tracked: Tracked) -> None:
-    for run in (run for runs in tracked.values() for run in runs):
-        for name, had in curves(first.uri, run).items():
-            assert len({step for step, _ in had}) == len(had), (run.info.run_name, name)
+    for each in (each for runs in tracked.values() for each in runs):
+        for name, had in curves(first.uri, each).items():
+            assert len({step for step, _ in had}) == len(had), (each.info.run_name, name)
     with (first.folder / "models/teacher/history.csv").open() as file:
         history = [float(row["val_loss"]) for row in csv.DictReader(file)]
     steps, values = zip(*curves(first.uri, tracked["teacher"][0])["epoch/val_loss"], strict=True)
@@ -102,3 +114,53 @@ def test_two_members_train_at_the_same_time(first: Member, tmp_path: Path) -> No
         assert had["step/loss"]
         assert all(len({step for step, _ in some}) == len(some) for some in had.values())
     assert outbox(first.folder) == outbox(second.folder) == []
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of S3 on loopback, with an empty bucket."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    boto3.client("s3", endpoint_url=address).create_bucket(Bucket=BUCKET)
+    yield address
+    server.stop()
+
+
+def test_a_clone_pulls_what_was_pushed(first: Member, s3: str, tmp_path: Path) -> None:
+    run(first.folder, "dvc", "remote", "add", "--default", "--force", "team", f"s3://{BUCKET}/sprout")
+    run(first.folder, "dvc", "remote", "modify", "team", "endpointurl", s3)
+    commit_all(first.folder)
+    assert " pushed" in run(first.folder, "dvc", "push")
+    git(tmp_path, "clone", "--quiet", str(first.folder), "clone")
+    clone = tmp_path / "clone"
+    run(clone, "dvc", "pull")
+    assert "up to date" in run(clone, "dvc", "status")
+    assert "in sync" in run(clone, "dvc", "status", "--cloud")
+    model = "models/student/model.safetensors"
+    assert (clone / model).read_bytes() == (first.folder / model).read_bytes()
+
+
+def test_the_dashboard_shows_a_study(first: Member, tmp_path: Path) -> None:
+    database, port = first.folder / "mlruns/sweeps/digits-default/study.db", free_port()
+    command = [str(Path(sys.executable).with_name("optuna-dashboard")), f"sqlite:///{database}", "--port", str(port)]
+    dashboard, address = Service(command, tmp_path / "log"), f"http://127.0.0.1:{port}"
+    dashboard.start()
+    try:
+        dashboard.wait(lambda: answers(f"{address}/dashboard"))
+        assert "Optuna Dashboard" in fetch(f"{address}/dashboard")
+        (study,) = json.loads(fetch(f"{address}/api/studies"))["study_summaries"]
+        assert study["study_name"] == "digits-default"
+        trials = json.loads(fetch(f"{address}/api/studies/{study['study_id']}?after=0"))["trials"]
+        assert len(trials) == 2
+        assert {"train.lr", "train.batch_size"} <= {param["name"] for param in trials[0]["params"]}
+    finally:
+        dashboard.end()
+
+
+def fetch(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310
+        return str(answer.read(), "utf-8")
