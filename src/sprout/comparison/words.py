@@ -91,7 +91,7 @@ def lead(comparison: "Comparison") -> str:
 
 def verdict(found: "Paired") -> str:
     """Return whether a difference is more than chance explains."""
-    return "beyond chance" if found.difference.is_real else "within chance"
+    return "beyond chance" if found.is_real else "within chance"
 
 
 def sentence(found: "Paired", name: str) -> str:

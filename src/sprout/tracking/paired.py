@@ -28,8 +28,8 @@ class Difference:
 
     @property
     def beyond_chance(self) -> bool:
-        """Whether the interval is on one side of 0."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval is on one side of 0 and the test agrees, as of few examples they may disagree."""
+        return (self.low > 0 or self.high < 0) and self.p < 1 - LEVEL
 
 
 def paired_classes(worse: int, better: int, total: int, *, crossed: bool = False) -> Difference:

@@ -52,9 +52,14 @@ class Paired:
     """Of McNemar's exact test; of numbers, of the paired t-test."""
 
     @property
+    def is_real(self) -> bool:
+        """Whether 0 lies outside of the interval and the test agrees, as of few examples they may disagree."""
+        return self.difference.is_real and self.p < 1 - SURE
+
+    @property
     def verdict(self) -> str:
         """Of the second model: better, worse, or within chance."""
-        if not self.difference.is_real:
+        if not self.is_real:
             return "within chance"
         return "better" if self.difference.value < 0 else "worse"
 

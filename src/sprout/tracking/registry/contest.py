@@ -47,7 +47,8 @@ def judge(client: "MlflowClient", champion: "ModelVersion", errors: ValErrors | 
         why = "the two were measured on different examples" if len(errors.errors) else f"there are no {noun}"
         return Verdict(False, f"Not compared with {against}: {why}.")
     found = pair(of_champion, errors)
-    return Verdict(found.high < 0, f"{sentence(found, errors.measure, noun)}, compared with {against}.")
+    wins = found.beyond_chance and found.difference < 0
+    return Verdict(wins, f"{sentence(found, errors.measure, noun)}, compared with {against}.")
 
 
 def pair(first: ValErrors, second: ValErrors) -> Difference:
