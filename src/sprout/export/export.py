@@ -1,6 +1,7 @@
 """Writes a trained model as one file for other programs, and checks it against the model on real examples."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ def export(name: str, folder: Path, kind: str, path: Path, examples: Path) -> Ex
 def check_split(folder: Path) -> Path:
     """Return the split that a model is checked on: val of its workspace, or train where cross-validation has no val."""
     here = find_workspace(folder.resolve()) or find_workspace(Path.cwd()) or Path.cwd()
-    val, train = (here / "data/prepared" / name for name in ("val", "train"))
+    val, train = (Path(os.path.relpath(here / "data/prepared" / name)) for name in ("val", "train"))
     return val if not (val / "store.json").exists() or read_json(val / "store.json")["examples"] else train
 
 

@@ -29,12 +29,14 @@ def write(model: WholeModel, examples: Tensor, facts: Mapping[str, str], path: P
             f"model.name={model.card.architecture.name}: cannot be recorded by torch.export ({one_line(error)}); "
             "try --to onnx"
         ) from None
-    torch.export.save(program, path, extra_files={FACTS: json.dumps(facts, ensure_ascii=False)})
+    with path.open("wb") as file:  # torch warns of a path with another ending
+        torch.export.save(program, file, extra_files={FACTS: json.dumps(facts, ensure_ascii=False)})
 
 
 def runner(path: Path) -> Callable[[Array], Array]:
     """Return what runs the file: examples → predictions."""
-    model = torch.export.load(path).module()
+    with path.open("rb") as file:
+        model = torch.export.load(file).module()
 
     def run(examples: Array) -> Array:
         with torch.inference_mode():
