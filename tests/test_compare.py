@@ -69,7 +69,7 @@ def test_what_cannot_be_compared_example_by_example(root: Path) -> None:
     with track(make_build(5), "train", tracking_uri(), nested=False):
         pass
     (training,) = runs_of(tracking_uri(), role="train")
-    assert compared(first, training.info.run_id).paired == ["train digits is no build that has ended"]
+    assert compared(first, training.info.run_id).paired == ["train digits is not a finished build"]
     with pytest.raises(UserError, match="1 run: give two or more, or a filter that finds them"):
         compared(first)
 
@@ -200,7 +200,7 @@ def test_what_is_not_the_same_is_said(root: Path) -> None:
     found = compared(*ids)
     assert found.paired[:3] == [
         "their inputs have other noise",
-        "digits has no prediction for each example that another build's could be compared with",
+        "digits has no predictions example by example to compare with another build's",
         "one predicts images, the other classes",
     ]
     last = found.paired[3]

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from commands import Ended
+from estimators import CNN
 from handmade import MLP, model, save
 from sprout.data.store import Array, label_table, write_store
 from sprout.export import export as module
@@ -20,20 +21,6 @@ from sprout.models.predictor import Predictor
 from sprout.runtime.checksums import sha256
 
 IMAGES, ROWS = (8, 8, 1), (5,)
-CNN = {
-    "name": "cnn",
-    "channels": [4],
-    "convolutions": 1,
-    "kernel": 3,
-    "padding": "same",
-    "pool": 2,
-    "pooling": "max",
-    "batch_norm": True,
-    "conv_dropout": 0.5,
-    "hidden": [],
-    "activation": "relu",
-    "dropout": 0.5,
-}
 FOREST = {"name": "forest", "trees": 3, "splits": 4, "leaves": 7, "depth": 3}
 Exported = Callable[..., Ended]
 

@@ -193,12 +193,12 @@ def test_malformed_requests_are_answered_in_one_line(
 MALFORMED_ROWS: dict[str, tuple[Any, str]] = {
     "images": ({"images": ["x"]}, "the model takes rows of 2 numbers; send JSON with `rows`"),
     "short": ({"rows": [[1]]}, "rows[0]: should be 2 numbers, as a list or by name"),
-    "text": ({"rows": [[1, "x"]]}, "rows[0]: 'sex = f' is no number"),
-    "NaN": ({"rows": [[float("nan"), 1]]}, "rows[0]: 'age' is no number"),
-    "large": ({"rows": [[1e39, 1]]}, "rows[0]: 'age' is no number"),
-    "huge": ({"rows": [[10**400, 1]]}, "rows[0]: 'age' is no number"),
+    "text": ({"rows": [[1, "x"]]}, "rows[0]: 'sex = f' is not a number"),
+    "NaN": ({"rows": [[float("nan"), 1]]}, "rows[0]: 'age' is not a number"),
+    "large": ({"rows": [[1e39, 1]]}, "rows[0]: 'age' is not a number"),
+    "huge": ({"rows": [[10**400, 1]]}, "rows[0]: 'age' is not a number"),
     "missing": ({"rows": [{"age": 1}]}, "rows[0]: 'sex = f' is missing"),
-    "unknown": ({"rows": [{"age": 1, "sex = f": 0, "x": 1}]}, "rows[0]: 'x' is no feature"),
+    "unknown": ({"rows": [{"age": 1, "sex = f": 0, "x": 1}]}, "rows[0]: 'x' is not a feature"),
 }
 
 

@@ -1,4 +1,4 @@
-"""A server that fails while a training is tracked: the training goes on, and in the end each metric is there once."""
+"""A server that fails while a training is tracked: the training goes on, and each metric is recorded exactly once."""
 
 import time
 from collections import defaultdict

@@ -82,7 +82,7 @@ READING = {
     "runs experiment=digits best=1": "digits train.epochs=2",
     "show {build}": "the {handed_on} is handed on",
     "show {sweep}": "sweep digits-default #1",
-    "compare {build} {sweep}": "B against A: sweep digits-default is no build that has ended",
+    "compare {build} {sweep}": "B against A: sweep digits-default is not a finished build",
     "ui {student}": "{uri}/#/experiments/",
     "lineage {build}": "data/prepared",
     "lineage models:/digits@champion": "data/prepared",

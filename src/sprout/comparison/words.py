@@ -85,7 +85,7 @@ def lead(comparison: "Comparison") -> str:
         return f"{said[0].upper()}{said[1:]}."
     return (
         "The models that the builds hand on, each against that of A on the same examples. Better and worse: the 95% "
-        "interval of the difference of their errors does not reach zero."
+        "interval of the difference of their errors does not reach zero, and p is below 0.05."
     )
 
 

@@ -1,5 +1,6 @@
 """A model as a file of torch.export, which torch runs without this project's code."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -20,8 +21,6 @@ def write(model: WholeModel, examples: Tensor, facts: Mapping[str, str], path: P
     Raises:
         UserError: torch cannot record the network.
     """
-    import json
-
     try:
         program = torch.export.export(model, (examples,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
     except (RuntimeError, ValueError, torch._dynamo.exc.UserError) as error:

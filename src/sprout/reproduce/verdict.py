@@ -7,7 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from sprout.runtime import model_folder
 from sprout.tracking.environment import environment_of
+from sprout.tracking.logged_model import FOLDER
 from sprout.tracking.reading.facts import children_of, data_of, without_curves
 from sprout.tracking.tags import BUILD, ROLE, WEIGHTS
 
@@ -19,7 +21,8 @@ Pair = tuple[str | float | None, str | float | None]
 """Then, and now; None where it is not known."""
 TIMES = ("training_seconds",)
 """Figures that differ every time."""
-MODEL_FILE = "artifacts/weights/model.safetensors"
+MODEL_FILE = f"artifacts/{FOLDER}/{model_folder.WEIGHTS}"
+"""The weights in the folder of a logged model."""
 
 
 @dataclass(frozen=True)

@@ -90,14 +90,14 @@ class Inputs:
         if isinstance(row, dict):
             missing, unknown = [n for n in self.names if n not in row], [n for n in row if n not in self.names]
             if missing or unknown:
-                what, which = ("is missing", missing) if missing else ("is no feature", unknown)
+                what, which = ("is missing", missing) if missing else ("is not a feature", unknown)
                 raise RequestError(f"rows[{place}]: {', '.join(map(repr, which[:SHOWN]))} {what}")
             row = [row[name] for name in self.names]
         if not isinstance(row, list) or len(row) != len(self.names):
             raise RequestError(f"rows[{place}]: should be {len(self.names)} numbers, as a list or by name")
         for name, value in zip(self.names, row, strict=True):
             if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
-                raise RequestError(f"rows[{place}]: {name!r} is no number")
+                raise RequestError(f"rows[{place}]: {name!r} is not a number")
         return row
 
     def check_images(self, count: int) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ def log_model(client: "MlflowClient", experiment: str, run_id: str, journal: Pat
     from mlflow.entities import LoggedModelOutput
 
     weights = {WEIGHTS_TAG: sha256(journal / record["file"] / WEIGHTS)}
-    if record.get("once") and of_weights(client, experiment, weights[WEIGHTS_TAG]):
+    if record.get("once") and of_weights(client, [experiment], weights[WEIGHTS_TAG]):
         return
     key = {KEY: record["key"]}
     for found in client.search_logged_models([experiment], f"tags.`{KEY}` = '{record['key']}'"):
@@ -61,11 +62,16 @@ def log_model(client: "MlflowClient", experiment: str, run_id: str, journal: Pat
     client.finalize_logged_model(model.model_id, "READY")
 
 
-def of_weights(client: "MlflowClient", experiment: str, weights: str) -> "LoggedModel | None":
-    """Return the newest logged model with these weights; None if there is none."""
+def newest_model(client: "MlflowClient", experiments: Sequence[str], search: str) -> "LoggedModel | None":
+    """Return the newest complete logged model that a search in MLflow's language finds; None if there is none."""
     newest = [{"field_name": "creation_time", "ascending": False}]
-    found = client.search_logged_models([experiment], f"tags.`{WEIGHTS_TAG}` = '{weights}'", order_by=newest)
+    found = client.search_logged_models(list(experiments), search, order_by=newest)
     return next((each for each in found if each.status == "READY"), None)
+
+
+def of_weights(client: "MlflowClient", experiments: Sequence[str], weights: str) -> "LoggedModel | None":
+    """Return the newest logged model with these weights; None if there is none."""
+    return newest_model(client, experiments, f"tags.`{WEIGHTS_TAG}` = '{weights}'")
 
 
 def discard(client: "MlflowClient", model_id: str) -> None:

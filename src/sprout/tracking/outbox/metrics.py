@@ -4,6 +4,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sprout.tracking.describe import dataset_of
+from sprout.tracking.logged_model import newest_model
 from sprout.tracking.outbox.journal import Record
 from sprout.tracking.tags import BUILD_TAG, DATA, ROLE
 
@@ -38,13 +39,10 @@ def links(client: "MlflowClient", experiment: str, run_id: str, of: Record) -> d
     run = client.get_run(run_id)
     tags, linked = run.data.tags, {each.model_id for each in run.outputs.model_outputs} if run.outputs else set()
     wanted = f"tags.`{BUILD_TAG}` = '{tags[BUILD_TAG]}' and tags.`{ROLE}` = '{of['role']}'"
-    newest = [{"field_name": "creation_time", "ascending": False}]
-    found = [
-        each for each in client.search_logged_models([experiment], wanted, order_by=newest) if each.status == "READY"
-    ]
-    if not found:
+    found = newest_model(client, [experiment], wanted)
+    if found is None:
         return {}
-    if found[0].model_id not in linked:
-        client.log_outputs(run_id, [LoggedModelOutput(found[0].model_id, step=0)])
+    if found.model_id not in linked:
+        client.log_outputs(run_id, [LoggedModelOutput(found.model_id, step=0)])
     name, digest = dataset_of(of["data"], tags.get(DATA + of["data"], ""))
-    return {"model_id": found[0].model_id, "run_id": run_id, "dataset_name": name, "dataset_digest": digest}
+    return {"model_id": found.model_id, "run_id": run_id, "dataset_name": name, "dataset_digest": digest}

@@ -9,13 +9,14 @@ from sprout.runtime.errors import UserError
 from sprout.runtime.model_folder import CARD, ROLES, WEIGHTS
 from sprout.runtime.workspace import find_workspace
 from sprout.tracking.address import sqlite_file, tracking_uri
+from sprout.tracking.logged_model import of_weights
 from sprout.tracking.reading.facts import build_above
 from sprout.tracking.reading.find import find_run
 from sprout.tracking.reading.lineage import Lineage, lineage
 from sprout.tracking.reading.made import made_here, made_in
 from sprout.tracking.reading.store import open_store
 from sprout.tracking.registry.stored import find_stored
-from sprout.tracking.tags import BUILD, ROLE, WEIGHTS_TAG
+from sprout.tracking.tags import BUILD, ROLE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -76,7 +77,5 @@ def of_folder(folder: Path) -> Lineage:
 
 def run_with(client: "MlflowClient", weights: str) -> "Run | None":
     """Return the run that has logged a model with these weights last; None if none has."""
-    experiments = [each.experiment_id for each in client.search_experiments()]
-    newest = [{"field_name": "creation_time", "ascending": False}]
-    found = client.search_logged_models(experiments, f"tags.`{WEIGHTS_TAG}` = '{weights}'", order_by=newest)
-    return client.get_run(found[0].source_run_id) if found else None
+    found = of_weights(client, [each.experiment_id for each in client.search_experiments()], weights)
+    return client.get_run(found.source_run_id) if found else None

@@ -88,13 +88,13 @@ def outcome_of(client: "MlflowClient", run: "Run", facts: Facts) -> Outcome | st
     """Return what is known of the model that a build hands on, or why that is nothing."""
     name, role = facts.run.name, facts.handed_on
     if role is None:
-        return f"{name} is no build that has ended"
+        return f"{name} is not a finished build"
     table = predictions(client, run)
     if table is None:
         return f"{name} has no artifact {PREDICTIONS}"
     measure = next((each for each in MEASURES if {each.column, role} <= set(table.column_names)), None)
     if measure is None:
-        return f"{name} has no prediction for each example that another build's could be compared with"
+        return f"{name} has no predictions example by example to compare with another build's"
     order = np.argsort(table.column("row").to_numpy(), kind="stable")
     rows, given, predicted = (table.column(key).to_numpy()[order] for key in ("row", measure.column, role))
     return Outcome(

@@ -100,7 +100,7 @@ def paired(first: Outcome | str, second: Outcome | str) -> Paired | str:
     assert isinstance(first, Outcome)
     assert isinstance(second, Outcome)
     found = difference_of(first.errors, second.errors, first)
-    estimate = estimate_of(first.errors, second.errors, first)
+    estimate = Estimate(found.difference, found.low, found.high)
     return Paired(first.measure.name, first.noun, found.examples, found.worse, found.better, estimate, found.p)
 
 

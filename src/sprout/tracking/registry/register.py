@@ -58,7 +58,7 @@ def find_or_create(
     client: "MlflowClient", experiment: str, run: "Run", journal: Path, record: Record
 ) -> "ModelVersion | None":
     """Return the version of a build's model; None if the logged model was deleted."""
-    model = of_weights(client, experiment, record["weights"])
+    model = of_weights(client, [experiment], record["weights"])
     if model is None:
         return None
     name = legal_name(client.get_experiment(experiment).name)

@@ -19,7 +19,7 @@ from sprout.runtime.files import atomic_folder, write_json
 from sprout.runtime.model_folder import CARD, WEIGHTS
 from sprout.runtime.workspace import find_workspace, main_workspace
 from sprout.tracking.connection import reason
-from sprout.tracking.logged_model import FOLDER
+from sprout.tracking.logged_model import FOLDER, newest_model
 from sprout.tracking.reading.find import find_run
 from sprout.tracking.reading.store import open_store
 from sprout.tracking.registry.versions import aliases_of
@@ -120,9 +120,7 @@ def model_of_run(client: "MlflowClient", uri: str, text: str) -> Stored:
     tags, search = run.data.tags, f"source_run_id = '{run.info.run_id}'"
     if tags.get(ROLE) == BUILD:
         search = f"tags.`{BUILD_TAG}` = '{tags[BUILD_TAG]}' and tags.`{ROLE}` = '{tags.get(HANDED_ON)}'"
-    newest = [{"field_name": "creation_time", "ascending": False}]
-    found = client.search_logged_models([run.info.experiment_id], search, order_by=newest)
-    ready = next((each for each in found if each.status == "READY"), None)
+    ready = newest_model(client, [run.info.experiment_id], search)
     if ready is None:
         raise UserError(f"{uri}: the run {run.info.run_name} has no logged model, as with tracking.log_model=false")
     what = f"{ready.name} of run {run.info.run_id[:8]}"
