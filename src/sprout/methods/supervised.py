@@ -7,7 +7,8 @@ from pydantic.dataclasses import dataclass
 from sprout.config.fields import STRICT
 from sprout.methods.base import Learner, Method, Policy, StepContext, StepLoss
 from sprout.runtime.errors import UserError
-from sprout.tasks.base import Criterion, Task
+from sprout.tasks.base import Task
+from sprout.tasks.interfaces import Criterion
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,55 +6,24 @@ imported wherever settings are composed, so they import torch, numpy and scikit-
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sprout.runtime.errors import UserError
+from sprout.tasks.interfaces import Criterion, TrainedModel
 from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor, nn
 
-    from sprout.augment.draws import Draw
     from sprout.data.dataset import Examples
     from sprout.data.description import Description
     from sprout.data.store import Array, Store
     from sprout.models.card import ModelCard
     from sprout.report.inputs import Inputs
-
-
-class TrainedModel(Protocol):
-    """A trained network with its card, as `models.predictor` has it."""
-
-    card: "ModelCard"
-
-    def scaled(self, examples: "Array") -> "Tensor":
-        """(N, H, W, C) pixels → (N, C, H, W) float32 in 0..1; (N, F) rows keep their values."""
-
-    def network_outputs(self, scaled: "Tensor") -> "Array":
-        """The network's outputs for scaled examples, float32."""
-
-    def outputs_of(self, store: "Store", what: str) -> "Array":
-        """The network's outputs for a whole store, in its order; shows progress beside `what`."""
-
-    def batches(self, store: "Store", what: str) -> Iterator["Array"]:
-        """The rows of a store, in batches that fit into memory; shows progress beside `what`."""
-
-
-class Criterion(Protocol):
-    """The loss of a task, with the statistics of the training examples that it needs."""
-
-    def network_input(self, scaled: "Tensor", draw: "Draw") -> "Tensor":
-        """The input of the network for these examples, pixels in 0..1 or rows: the same shape."""
-
-    def losses(self, outputs: "Tensor", targets: "Tensor", scaled: "Tensor", *, training: bool) -> "Tensor":
-        """The loss of each example: (N,)."""
-
-    def metrics(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
-        """`Task.epoch_metric` of each example: (N,); zeros where there is none."""
 
 
 class Task(ABC):

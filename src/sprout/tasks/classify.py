@@ -10,7 +10,8 @@ from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT, Share
 from sprout.runtime.errors import UserError, listed
-from sprout.tasks.base import Criterion, Limits, Task, TrainedModel, write_confusion, wrong_target
+from sprout.tasks.base import Limits, Task, write_confusion, wrong_target
+from sprout.tasks.interfaces import Criterion, TrainedModel
 from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:

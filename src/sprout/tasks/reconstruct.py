@@ -9,8 +9,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT
-from sprout.tasks.base import Criterion, Limits, Task, TrainedModel, write_confusion
+from sprout.tasks.base import Limits, Task, write_confusion
 from sprout.tasks.distances import Distance, distances
+from sprout.tasks.interfaces import Criterion, TrainedModel
 from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT
-from sprout.tasks.base import Criterion, Limits, Task, TrainedModel, write_confusion, wrong_target
+from sprout.tasks.base import Limits, Task, write_confusion, wrong_target
 from sprout.tasks.distances import Distance, distances
+from sprout.tasks.interfaces import Criterion, TrainedModel
 from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:
