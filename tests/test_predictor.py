@@ -103,6 +103,33 @@ def test_an_unknown_task_is_refused() -> None:
         Predictor(torch.nn.Identity(), replace(card("classify", SHAPE), task="dream"))
 
 
+def test_features_are_what_the_last_dense_layer_takes(predictor: Predictor, images: Array) -> None:
+    features = predictor.embed(images)
+    head = predictor.network.get_submodule("4").state_dict()
+    expected = features @ head["weight"].numpy().T + head["bias"].numpy()
+    np.testing.assert_allclose(predictor.outputs(images), expected, atol=1e-5)
+    assert (features.shape, features.dtype) == ((9, 6), np.float32)
+
+
+def test_features_of_a_store(predictor: Predictor, make_store: Any) -> None:
+    store = make_store(10, shape=SHAPE)
+    np.testing.assert_array_equal(predictor.features_of(store, "pool"), predictor.embed(store.take(np.arange(10))))
+    assert predictor.features_of(make_store(0, shape=SHAPE, name="none"), "pool").shape == (0, 6)
+
+
+def test_features_of_clusters_are_what_is_compared_with_the_centres(images: Array) -> None:
+    sizes = {"name": "kmeans", "embedding": None, "clusters": 4, "dimensions": 24, "unit_length": True}
+    predictor = model("cluster", SHAPE, architecture=sizes)
+    features = predictor.embed(images)
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
+    assert features.shape == (9, 24)
+
+
+def test_a_network_without_features_is_refused(images: Array) -> None:
+    with pytest.raises(UserError, match="neither an encoder nor a dense layer"):
+        model("cluster", SHAPE).embed(images)
+
+
 def test_strided_images(predictor: Predictor) -> None:
     images = np.random.default_rng(0).integers(0, 256, (18, *SHAPE), dtype=np.uint8)
     np.testing.assert_array_equal(predictor.outputs(images[::2]), predictor.outputs(images[::2].copy()))

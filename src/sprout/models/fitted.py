@@ -74,7 +74,16 @@ class Centres(nn.Module):
         return -torch.cdist(features, self.centres, compute_mode="donot_use_mm_for_euclid_dist").square()
 
 
-def kmeans(network: nn.Module | None, config: FittedKMeans) -> nn.Sequential:
+class KMeansNetwork(nn.Sequential):
+    """Features, then centres."""
+
+    @property
+    def encoder(self) -> nn.Module:
+        """What makes the features."""
+        return self[0]
+
+
+def kmeans(network: nn.Module | None, config: FittedKMeans) -> KMeansNetwork:
     """Features, then centres: (N, C, H, W) or (N, F) → (N, clusters).
 
     Args:
@@ -82,4 +91,4 @@ def kmeans(network: nn.Module | None, config: FittedKMeans) -> nn.Sequential:
         config: the sizes.
     """
     embedding = features(network, unit_length=config.unit_length)
-    return nn.Sequential(embedding, Centres(config.clusters, config.dimensions))
+    return KMeansNetwork(embedding, Centres(config.clusters, config.dimensions))

@@ -1,7 +1,8 @@
 """A trained model: examples in, predictions out. The one way from a model folder to outputs."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from sprout.data.store import Array, Store
 from sprout.models.build import build_network
 from sprout.models.card import ModelCard, load_card
+from sprout.models.features import without_head
 from sprout.models.normalise import Normalise, network_shape
 from sprout.runtime.checksums import REMEDY, check_sums
 from sprout.runtime.errors import UserError, one_line
@@ -68,14 +70,40 @@ class Predictor:
         """Predictions, as the model's task defines them: calibrated probabilities, numbers, images or clusters."""
         return self.task.predictions(self.outputs(examples), self.card)
 
+    @cached_property
+    def encoder(self) -> nn.Sequential:
+        """What makes the features of an example.
+
+        Raises:
+            UserError: the network has no features, such as a forest.
+        """
+        return without_head(self.network).eval()
+
+    @torch.inference_mode()
+    def embed(self, examples: Array) -> Array:
+        """The features of examples, which lie before the network's last dense layer: (N, D) float32.
+
+        Raises:
+            UserError: the network has none, such as a forest.
+        """
+        features: Array = self.encoder(self.normalise(self.scaled(examples))).float().numpy()
+        return features
+
     def outputs_of(self, store: Store, what: str) -> Array:
         """The network's outputs for a whole store, in its order; shows progress beside `what`."""
+        return self._of_store(self.outputs, store, what)
+
+    def features_of(self, store: Store, what: str) -> Array:
+        """What `embed` gives for a whole store, in its order; shows progress beside `what`."""
+        return self._of_store(self.embed, store, what)
+
+    def _of_store(self, compute: Callable[[Array], Array], store: Store, what: str) -> Array:
         # The shape is that of an example of zeros, as the store may be empty.
-        shape = self.outputs(np.zeros((1, *store.shape), store.shards[0].dtype)).shape[1:]
-        outputs = np.empty((len(store), *shape), np.float32)
+        shape = compute(np.zeros((1, *store.shape), store.shards[0].dtype)).shape[1:]
+        results = np.empty((len(store), *shape), np.float32)
         for rows in self.batches(store, what):
-            outputs[rows] = self.outputs(store.take(rows))
-        return outputs
+            results[rows] = compute(store.take(rows))
+        return results
 
     def batches(self, store: Store, what: str) -> Iterator[Array]:
         """The rows of a store, in order, in batches that fit into memory, each (n,) int64; shows progress."""
