@@ -33,10 +33,11 @@ def closure(*scripts: Path, lazy: bool = True, strings: bool = True, closed: tup
 def imported(path: Path, lazy: bool, strings: bool) -> set[Path]:
     """The files of `src/` that this one names in its imports, with the packages they lie in.
 
-    A package that imports its modules by name, with `import_module`, reaches all of them.
+    A package that imports its modules by name, with `import_module`, reaches all of them; but for `sprout` itself,
+    which does so for notebooks alone.
     """
     text = path.read_text(encoding="utf-8")
-    by_name = path.name == "__init__.py" and "import_module(" in text
+    by_name = path.name == "__init__.py" and path.parent != SRC / "sprout" and "import_module(" in text
     found = set(path.parent.glob("*.py")) if by_name else set()
     names = set()
     for node in nodes(ast.parse(text), lazy):

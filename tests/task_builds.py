@@ -62,6 +62,7 @@ def make_prepared(folder: Path, stores: dict[str, tuple[Array, Any, Any]], class
         "folds": None,
         "levels": None,
         "page": 0,
+        "columns": None,
     }
     write_description(folder, classes, described | statistics)
     write_rows(folder / "quarantine.csv", ["origin", "reason"], [])

@@ -174,7 +174,7 @@ def train_here(labels: list[int | None], summary: dict[str, Any], architecture: 
     for name in ("train", "val"):
         write(PREPARED / name, labels)
     classes = CLASSES.classes if summary["target"] == "class" else []
-    write_description(PREPARED, classes, summary | {"folds": None, "levels": None, "page": 0})
+    write_description(PREPARED, classes, summary | {"folds": None, "levels": None, "page": 0, "columns": None})
     Path("data/pretrained").mkdir()
     write_json(Path("data/pretrained/pretrained.json"), None)
     examples, build = Examples.of(open_store(PREPARED / "train")), cast(Build, SimpleNamespace())

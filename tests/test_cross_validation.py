@@ -149,7 +149,9 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     make_labels(Path("data/prepared/train"))
     figures = {"mean": [0.3], "std": [0.2], "min": None, "max": None, "features": None, "target": "class"}
-    write_description(Path("data/prepared"), ["a", "b", "c"], {**figures, "folds": FOLDS, "levels": None, "page": 0})
+    write_description(
+        Path("data/prepared"), ["a", "b", "c"], {**figures, "folds": FOLDS, "levels": None, "page": 0, "columns": None}
+    )
     Path("data/pretrained").mkdir()
     write_json(Path("data/pretrained/pretrained.json"), None)
     return tmp_path

@@ -1,15 +1,22 @@
 """`sprout predict` with a model of this project."""
 
+import csv
+import io
 import json
 import os
 import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 from PIL import Image
 from rich.console import Console
@@ -17,12 +24,14 @@ from rich.console import Console
 from commands import Ended
 from handmade import model, save
 from pictures import encoded
+from sprout.data.description import Column
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import without_pillow_limits
 from sprout.data.prepare.image_file import decode_file
 from sprout.models import predictor as inference
-from sprout.models.predictor import Predictor
-from sprout.predict.folder_model import image_format
+from sprout.models.predictor import Predictor, load_predictor
+from sprout.predict.model import image_format
+from sprout.predict.replicas import Replicas
 
 SHAPE = (6, 8, 3)
 RNG = np.random.default_rng(0)
@@ -73,7 +82,7 @@ def test_classes_and_probabilities(project: Path, student: Predictor, sprout: Ca
     done = sprout("predict", "a.png", "--json")
     (answer,) = answers(done)
     expected = asked(student, path)
-    assert (done.code, done.err, answer["image"]) == (0, "", "a.png")
+    assert (done.code, done.err, answer["input"]) == (0, "", "a.png")
     order = np.argsort(-expected)
     assert [each["class"] for each in answer["top"]] == [student.classes[index] for index in order]
     np.testing.assert_allclose([each["probability"] for each in answer["top"]], expected[order], rtol=1e-6)
@@ -86,7 +95,7 @@ def test_the_workspaces_student_is_found_from_a_folder_below(
     (whole,) = answers(sprout("predict", "a.png", "--json"))
     monkeypatch.chdir("conf")
     (answer,) = answers(sprout("predict", "../a.png", "--json"))
-    assert answer == whole | {"image": "../a.png"}
+    assert answer == whole | {"input": "../a.png"}
 
 
 def test_levels_and_page_are_those_of_the_models_data(project: Path, student: Predictor) -> None:
@@ -105,7 +114,7 @@ def test_lines_say_the_same_in_columns(project: Path, student: Predictor, sprout
     lines = done.out.splitlines()
     for line, answer in zip(lines, answers(sprout("predict", "a.png", "longer.png", "--json")), strict=True):
         found = re.findall(r"(\S+) +([\d.]+)%", line)
-        assert line.split()[0] == answer["image"]
+        assert line.split()[0] == answer["input"]
         assert found == [(each["class"], f"{100 * each['probability']:.1f}") for each in answer["top"]]
     assert {line.index(" ", 10) for line in lines} == {10}
 
@@ -122,23 +131,25 @@ def test_another_size_is_treated_as_the_data_was(
     assert other["top"][0]["probability"] == pytest.approx(asked(student, path, "stretch").max())
 
 
-def test_another_size_is_a_fault_where_nothing_was_resized(
+def test_another_size_fits_where_nothing_was_resized_and_that_is_said_once(
     project: Path, student: Predictor, sprout: Callable[..., Ended]
 ) -> None:
     lock(project, resize="none")
-    draw(project / "large.png", pixels((9, 9, 3)))
+    larger = [draw(project / f"{name}.png", pixels((9, 9, 3))) for name in ("large", "other")]
     draw(project / "right.png")
-    done = sprout("predict", "large.png", "right.png")
+    assert sprout("predict", "right.png").err == ""
+    done = sprout("predict", "right.png", "large.png", "other.png", "--json")
     assert (done.code, done.err) == (
-        1,
-        "large.png: 9×9 pixels, not 8×6, as the model's images were not resized; "
-        "add --resize fit (the whole image on black), crop or stretch\n",
+        0,
+        "large.png: 9×9 pixels, not 8×6; resized to fit, on black, as all others of another size; "
+        "`resize` chooses otherwise\n",
     )
-    assert done.out.startswith("right.png")
-    assert sprout("predict", "large.png", "--resize", "fit").out.startswith("large.png")
-    alone = sprout("predict", "large.png", "--resize", "none")
-    assert alone.code == 2
-    assert "large.png: 9×9 pixels, not 8×6, as the model's" in alone.err
+    for path, answer in zip(larger, answers(done)[1:], strict=True):
+        assert answer["top"][0]["probability"] == pytest.approx(asked(student, path, "fit").max())
+    assert sprout("predict", "large.png", "--resize", "fit").err == ""
+    refused = sprout("predict", "large.png", "--resize", "none")
+    assert refused.code == 2
+    assert "large.png: 9×9 pixels, not 8×6; resize=none" in refused.err
 
 
 def test_folders_are_searched(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
@@ -148,7 +159,7 @@ def test_folders_are_searched(project: Path, student: Predictor, sprout: Callabl
     (project / "in/README.md").write_text("what this is")
     done = sprout("predict", "in", "in/a.png", "in/b/", "--json")
     assert (done.code, done.err) == (0, "")
-    assert [each["image"] for each in answers(done)] == [*names, "in/a.png", "in/b/c.png", "in/b/d/e.png"]
+    assert [each["input"] for each in answers(done)] == [*names, "in/a.png", "in/b/c.png", "in/b/d/e.png"]
 
 
 def test_unreadable_files_are_named_and_the_others_are_predicted(
@@ -194,7 +205,7 @@ def test_without_a_readable_image_it_ends_with_2(
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines() == [
         "missing.png: not readable (No such file or directory)",
-        "error: nothing could be predicted, as said above; predict takes image files, and folders of them",
+        "error: nothing could be predicted; models/student takes image files, folders and archives of them, and tables",
     ]
 
 
@@ -207,7 +218,7 @@ def test_any_file_names(project: Path, student: Predictor, sprout: Callable[...,
     lines = done.out.splitlines()
     assert (done.code, done.err, len(lines)) == (0, "", 4)
     assert [line.split(".png")[0] for line in lines] == ["new\\nline", "\\x1b[31mred", "größe 猫", "bytes\\udcff"]
-    assert [each["image"] for each in answers(sprout("predict", *names, "--json"))] == names
+    assert [each["input"] for each in answers(sprout("predict", *names, "--json"))] == names
     (project / names[0]).write_bytes(b"")
     assert sprout("predict", names[0], "a.png").err == "new\\nline.png: zero bytes\n"
 
@@ -219,7 +230,7 @@ def test_a_link_is_followed_where_it_was_named(
     (project / "in").mkdir()
     (project / "in/link.png").symlink_to(elsewhere)
     (project / "in/out").symlink_to(elsewhere.parent)
-    assert answers(sprout("predict", "in/link.png", "in/out", "--json"))[1]["image"] == "in/out/a.png"
+    assert answers(sprout("predict", "in/link.png", "in/out", "--json"))[1]["input"] == "in/out/a.png"
     done = sprout("predict", "in")
     assert done.code == 2
     assert "in/link.png: a link that leads out of the data folder" in done.err
@@ -233,7 +244,7 @@ def test_a_terminal_has_a_table(
     monkeypatch.setenv("COLUMNS", "80")
     done = sprout("predict", "a.png")
     lines = re.sub("\x1b\\[[0-9;]*m", "", done.out).splitlines()
-    assert [cell.strip() for cell in lines[1].strip("┃").split("┃")] == ["image", "1", "2", "3"]
+    assert [cell.strip() for cell in lines[1].strip("┃").split("┃")] == ["input", "1", "2", "3"]
     assert "│ a.png" in lines[3] or "a.png" in lines[3]
     assert lines[3].count("%") == 3
 
@@ -258,9 +269,9 @@ def test_many_images_come_in_order(
     (project / "in/4.png").write_bytes(b"")
     done = sprout("predict", "in", "--json")
     found = answers(done)
-    assert (done.code, [each["image"] for each in found]) == (1, [f"in/{n}.png" for n in range(8) if n != 4])
+    assert (done.code, [each["input"] for each in found]) == (1, [f"in/{n}.png" for n in range(8) if n != 4])
     for each in found:
-        expected = asked(student, paths[int(each["image"][3])]).max()
+        expected = asked(student, paths[int(each["input"][3])]).max()
         assert each["top"][0]["probability"] == pytest.approx(expected, rel=1e-5)
 
 
@@ -269,7 +280,7 @@ def test_a_regression_gives_numbers(project: Path, student: Predictor, sprout: C
     save(project / "other", made)
     value = float(asked(made, path))
     assert answers(sprout("predict", "a.png", "--json", "--model", "other")) == [
-        {"image": "a.png", "value": pytest.approx(value, rel=1e-6)}
+        {"input": "a.png", "value": pytest.approx(value, rel=1e-6)}
     ]
     assert sprout("predict", "a.png", "--model", "other").out.split() == ["a.png", f"{value:.6g}"]
 
@@ -278,20 +289,24 @@ def test_a_clustering_gives_clusters(project: Path, student: Predictor, sprout: 
     path, made = draw(project / "a.png"), model("cluster", SHAPE)
     save(project / "other", made)
     cluster = int(asked(made, path))
-    assert answers(sprout("predict", "a.png", "--json", "--model", "other")) == [{"image": "a.png", "cluster": cluster}]
+    assert answers(sprout("predict", "a.png", "--json", "--model", "other")) == [{"input": "a.png", "cluster": cluster}]
     assert sprout("predict", "a.png", "--model", "other").out.split() == ["a.png", str(cluster)]
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["labels.csv"], "labels.csv: is a table; predict takes images"),
+        (["labels.csv"], "labels.csv: no column of images among 'a', 'b'; name it path, file, filename or image"),
+        (["labels.csv", "--model", "rows"], "labels.csv: no column '0', '1', '2', '3', '4', which rows takes"),
+        (["gone.csv"], "gone.csv: no such file"),
         (["a.png", "--model", "nowhere"], "nowhere/model.json: no trained model here"),
         (["a.png", "--model", "restoring"], "restoring: the task reconstruct"),
-        (["a.png", "--model", "rows"], "rows: takes rows of 5 features; predict takes image files"),
+        (["a.png", "--model", "rows"], "rows: takes rows of a table with 5 columns, not images"),
         (["a.png", "--top", "4"], "--top 4: models/student knows 3 classes; accepted: 1 to 3"),
         (["a.png", "--top", "0"], "--top 0: models/student knows 3 classes; accepted: 1 to 3"),
-        (["a.png", "--top", "2", "--model", "number"], "--top 2: number does not predict classes (regress)"),
+        (["a.png", "--top", "2", "--model", "number"], "--top 2: number does not predict classes"),
+        (["a.png", "--format", "parquet"], "--format parquet: is not text; add --out FILE"),
+        (["a.png", "--device", "tpu"], "device=tpu: cannot be used"),
         (["a.png", "--weights", "x.pth"], "--weights x.pth: is for --model torchvision:NAME"),
     ],
 )
@@ -308,11 +323,133 @@ def test_wrong_arguments_are_refused_in_one_line(
     assert done.err.startswith(f"error: {said}")
 
 
-def test_a_model_without_a_lock_needs_resize(project: Path, sprout: Callable[..., Ended]) -> None:
+def test_a_model_without_a_lock_fits_images_of_another_size(project: Path, sprout: Callable[..., Ended]) -> None:
     path, made = draw(project / "a.png", pixels((9, 20, 3))), model("classify", SHAPE)
     save(project / "models/student", made)
-    done = sprout("predict", "a.png")
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    assert "--resize fit, crop, stretch or none" in done.err
+    done = sprout("predict", "a.png", "--json")
+    assert (done.code, done.err.count("resized to fit")) == (0, 1)
+    assert answers(done)[0]["top"][0]["probability"] == pytest.approx(asked(made, path, "fit").max())
     (answer,) = answers(sprout("predict", "a.png", "--json", "--resize", "crop"))
     assert answer["top"][0]["probability"] == pytest.approx(asked(made, path, "crop").max())
+
+
+def probabilities(made: Predictor, path: Path) -> dict[str, Any]:
+    """The columns of a table for one image."""
+    found = asked(made, path)
+    best = int(found.argmax())
+    each = {f"probability_{name}": pytest.approx(found[place], rel=1e-5) for place, name in enumerate(made.classes)}
+    return {"class": made.classes[best], "probability": pytest.approx(found[best], rel=1e-5), **each}
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.txt"])
+def test_csv_and_parquet_hold_every_probability(
+    project: Path, student: Predictor, sprout: Callable[..., Ended], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "BATCH", 2)
+    paths = [draw(project / f'in/{number}, "x".png') for number in range(5)]
+    (project / 'in/2, "x".png').write_bytes(b"")
+    done = sprout("predict", "in", "--out", name, *(["--format", "csv"] if name == "out.txt" else []))
+    assert (done.code, done.out) == (1, f"4 predictions: {name}; 1 could not be read, as said above\n")
+    if name == "out.parquet":
+        rows = pq.read_table(name).to_pylist()
+    else:
+        with open(name, newline="", encoding="utf-8") as file:
+            rows = [
+                {k: v if k in ("input", "class") else float(v) for k, v in row.items()} for row in csv.DictReader(file)
+            ]
+    expected = [{"input": f"in/{path.name}", **probabilities(student, path)} for path in paths if path.stat().st_size]
+    assert rows == expected
+
+
+def test_a_file_is_written_whole_or_not_at_all(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+    draw(project / "a.png")
+    (project / "out.csv").write_text("before")
+    assert sprout("predict", "gone.png", "--out", "out.csv").code == 2
+    assert (project / "out.csv").read_text() == "before"
+    assert sprout("predict", "a.png", "--out", "out.csv").out == "1 predictions: out.csv\n"
+    assert (project / "out.csv").read_text().startswith("input,class,probability,probability_cat,")
+    assert sprout("predict", "a.png", "--out", "new/out.json").code == 0
+    assert json.loads((project / "new/out.json").read_text())["input"] == "a.png"
+    assert not list(project.glob("*.tmp-new"))
+
+
+def test_an_archive_is_searched(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+    path = draw(project / "in/a.png")
+    with zipfile.ZipFile(project / "images.zip", "w") as archive:
+        archive.write(path, "deep/a.png")
+        archive.writestr("deep/b.png", b"no image")
+    done = sprout("predict", "images.zip", "in/a.png", "--json")
+    assert (done.code, done.err.split(":")[0]) == (1, "images.zip/deep/b.png")
+    first, second = answers(done)
+    assert (first["input"], second["input"], first["top"]) == ("images.zip/deep/a.png", "in/a.png", second["top"])
+
+
+def test_a_table_of_paths_relative_to_its_folder(
+    project: Path, student: Predictor, sprout: Callable[..., Ended]
+) -> None:
+    for name in ("a", "b"):
+        draw(project / f"data/{name}.png")
+    (project / "data/list.csv").write_text(f"No,File name\n1,b.png\n2,\n3,{project}/data/a.png\n4,gone.png\n")
+    done = sprout("predict", "data/list.csv", "--json")
+    assert [each["input"] for each in answers(done)] == ["data/b.png", f"{project}/data/a.png"]
+    assert done.err.splitlines() == [
+        "data/list.csv row 2: column 'File name' is empty",
+        "data/gone.png: not readable (No such file or directory)",
+    ]
+
+
+def test_a_table_that_holds_images(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+    path = draw(project / "a.png")
+    pq.write_table(pa.table({"image": [path.read_bytes(), None], "label": [0, 1]}), project / "images.parquet")
+    done = sprout("predict", "images.parquet", "--json")
+    assert (done.code, done.err) == (1, "images.parquet row 2: no image in column 'image'\n")
+    (answer,) = answers(done)
+    assert answer["input"] == "images.parquet row 1"
+    assert answer["top"][0]["probability"] == pytest.approx(asked(student, path).max())
+
+
+def test_a_list_on_standard_input(
+    project: Path, student: Predictor, sprout: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["b.png", "with space.png", "a.png"]
+    for name in names:
+        draw(project / name)
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(names[:2]) + "\n\n"))
+    assert [each["input"] for each in answers(sprout("predict", "-", "a.png", "--json"))] == names
+
+
+COLUMNS = [
+    Column("age", empty=True, median=40.0),
+    Column("town", values=["Bonn", "Köln"]),
+    Column("price", decimal=","),
+]
+NAMES = ["age", "age is empty", "town=Bonn", "town=Köln", "price"]
+TABLE = 'town,price,id,age\nKöln,"1.013,50 €",x,3\nBonn,2 €,y,\nRom,2 €,z,1\nBonn,many,w,2\n'
+ROWS = np.array([[3, 0, 0, 1, 1013.5], [40, 1, 1, 0, 2]], np.float32)
+
+
+@pytest.mark.parametrize("task", ["classify", "regress"])
+def test_rows_of_a_table_become_the_features_of_the_training(
+    project: Path, sprout: Callable[..., Ended], task: str
+) -> None:
+    made = model(task, (5,), features=NAMES, columns=COLUMNS, classes=["no", "yes"])
+    save(project / "models/student", made)
+    (project / "rows.csv").write_text(TABLE)
+    done = sprout("predict", "rows.csv", "--json")
+    assert done.err.splitlines() == [
+        "rows.csv row 3: column 'town' is 'Rom', not one of 'Bonn', 'Köln'",
+        "rows.csv row 4: column 'price' is 'many', not a finite number",
+    ]
+    expected = made.predict(ROWS)
+    for answer, row, each in zip(answers(done), (1, 2), expected, strict=True):
+        assert answer["input"] == f"rows.csv row {row}"
+        given = answer["value"] if task == "regress" else answer["top"][0]["probability"]
+        assert given == pytest.approx(float(each.max()), rel=1e-5)
+
+
+def test_several_devices_give_what_one_gives(project: Path, student: Predictor) -> None:
+    images = np.stack([pixels() for _ in range(5)])
+    three = load_predictor(project / "models/student", partial(Replicas, devices=[torch.device("cpu")] * 3))
+    np.testing.assert_allclose(three.predict(images), student.predict(images), rtol=1e-6)
+    np.testing.assert_allclose(three.embed(images), student.embed(images), rtol=1e-6)
+    np.testing.assert_allclose(three.predict(images[:2]), student.predict(images[:2]), rtol=1e-6)

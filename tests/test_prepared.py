@@ -7,7 +7,7 @@ import pytest
 from sprout.data.description import Description, describe, write_description
 from sprout.runtime.errors import UserError
 
-REST = {"splits": {}, "folds": None, "levels": None, "page": 0}
+REST = {"splits": {}, "folds": None, "levels": None, "page": 0, "columns": None}
 
 
 def test_names_and_figures(tmp_path):

@@ -59,7 +59,9 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
     augmented = open_store(Path("data/prepared/unlabelled")).part(np.zeros(0, np.int64))
     write_store(Path("data/augmented"), augmented.take(np.zeros(0, np.int64)), augmented.labels)
     figures = {"mean": [0.3], "std": [0.2], "min": None, "max": None, "features": None, "target": "class"}
-    write_description(Path("data/prepared"), ["a", "b", "c"], {**figures, "folds": None, "levels": None, "page": 0})
+    write_description(
+        Path("data/prepared"), ["a", "b", "c"], {**figures, "folds": None, "levels": None, "page": 0, "columns": None}
+    )
     Path("data/pretrained").mkdir()
     write_json(Path("data/pretrained/pretrained.json"), None)
     examples = Examples.open("data/prepared/train")

@@ -24,9 +24,11 @@ from PIL import Image
 
 from commands import Ended
 from handmade import MLP, model, save
+from sprout.data.description import Column
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.store import Array
 from sprout.models.predictor import Predictor
+from sprout.predict.model import Model
 from sprout.serve.app import make_app
 from sprout.serve.batching import Batcher
 from sprout.serve.limits import Limits
@@ -42,7 +44,7 @@ LIMITS = Limits(bytes=200_000, examples=5, pixels=10_000, seconds=20)
 def served(made: Predictor, image_format: ImageFormat | None, limits: Limits = LIMITS) -> Iterator[str]:
     """The address of a server in this process."""
     bound = socket.create_server(("127.0.0.1", 0))
-    app = make_app("models/student", made, image_format, limits)
+    app = make_app(Model("models/student", made, image_format), limits)
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
     thread = threading.Thread(target=server.run, args=([bound],))
     thread.start()
@@ -125,6 +127,22 @@ def test_rows_by_place_and_by_name(rows: Predictor, row_address: str) -> None:
     assert [each["value"] for each in answer.json()["predictions"]] == pytest.approx(list(expected))
 
 
+def test_rows_as_the_table_of_the_training_had_them() -> None:
+    columns = [Column("age", empty=True, median=40.0), Column("town", values=["Bonn", "Köln"]), Column("old")]
+    names = ["age", "age is empty", "town=Bonn", "town=Köln", "old"]
+    made = model("regress", (5,), features=names, columns=columns)
+    given = [[3, "Köln", True], {"town": "Bonn", "age": None, "old": "false"}, ["7", "Bonn", 1]]
+    with served(made, None) as address:
+        answer = requests.post(f"{address}/predict", json={"rows": given}, timeout=20)
+        wrong = requests.post(f"{address}/predict", json={"rows": [[3, "Rom", 1]]}, timeout=20)
+    rows = np.array([[3, 0, 0, 1, 1], [40, 1, 1, 0, 0], [7, 0, 1, 0, 1]], np.float32)
+    assert [each["value"] for each in answer.json()["predictions"]] == pytest.approx(list(made.predict(rows)))
+    assert (wrong.status_code, wrong.json()["error"]) == (
+        400,
+        "rows[0]: column 'town' is 'Rom', not one of 'Bonn', 'Köln'",
+    )
+
+
 def test_health_and_documentation(address: str, row_address: str) -> None:
     said = requests.get(f"{address}/health", timeout=20).json()
     assert said == {"model": "models/student", "task": "classify", "input_shape": [6, 8, 3], "classes": CLASSES}
@@ -191,14 +209,16 @@ def test_malformed_requests_are_answered_in_one_line(
 
 
 MALFORMED_ROWS: dict[str, tuple[Any, str]] = {
-    "images": ({"images": ["x"]}, "the model takes rows of 2 numbers; send JSON with `rows`"),
-    "short": ({"rows": [[1]]}, "rows[0]: should be 2 numbers, as a list or by name"),
-    "text": ({"rows": [[1, "x"]]}, "rows[0]: 'sex = f' is not a number"),
-    "NaN": ({"rows": [[float("nan"), 1]]}, "rows[0]: 'age' is not a number"),
-    "large": ({"rows": [[1e39, 1]]}, "rows[0]: 'age' is not a number"),
-    "huge": ({"rows": [[10**400, 1]]}, "rows[0]: 'age' is not a number"),
+    "images": ({"images": ["x"]}, "the model takes rows of 2 columns; send JSON with `rows`"),
+    "short": ({"rows": [[1]]}, "rows[0]: should be 2 entries, as a list or by name"),
+    "text": ({"rows": [[1, "x"]]}, "rows[0]: column 'sex = f' is 'x', not a finite number"),
+    "second": ({"rows": [[1, 2], [None, 1]]}, "rows[1]: column 'age' is empty"),
+    "list": ({"rows": [[1, [2]]]}, "rows[0]: 'sex = f' is no number, text, true, false or null"),
+    "NaN": ({"rows": [[float("nan"), 1]]}, "rows[0]: 'age' is no number, text, true, false or null"),
+    "large": ({"rows": [[1e39, 1]]}, "rows[0]: 'age' is no number, text, true, false or null"),
+    "huge": ({"rows": [[10**400, 1]]}, "rows[0]: 'age' is no number, text, true, false or null"),
     "missing": ({"rows": [{"age": 1}]}, "rows[0]: 'sex = f' is missing"),
-    "unknown": ({"rows": [{"age": 1, "sex = f": 0, "x": 1}]}, "rows[0]: 'x' is not a feature"),
+    "unknown": ({"rows": [{"age": 1, "sex = f": 0, "x": 1}]}, "rows[0]: 'x' is not a column of the model"),
 }
 
 

@@ -29,7 +29,15 @@ def prepared(project: Path) -> Path:
     folder = project / "data/prepared"
     folder.mkdir(parents=True)
     figures = {"mean": [0.5], "std": [0.2], "features": None, "min": None, "max": None}
-    summary = {"shape": [28, 28, 1], "target": "class", "folds": None, "levels": None, "page": 0, **figures}
+    summary = {
+        "shape": [28, 28, 1],
+        "target": "class",
+        "folds": None,
+        "levels": None,
+        "page": 0,
+        "columns": None,
+        **figures,
+    }
     write_description(folder, [str(digit) for digit in range(10)], summary)
     return folder
 

@@ -96,7 +96,7 @@ class TestArchitectures:
         return network, tmp_path / "weights.pth"
 
     def same(self, name: str, network: torch.nn.Module, file: Path) -> None:
-        found = TorchvisionModel(name, file, None)
+        found = TorchvisionModel(name, file, [torch.device("cpu")], None)
         image = torch.rand(1, 3, *found.shape[:2])
         with torch.inference_mode():
             torch.testing.assert_close(found.network(image), network(image))
@@ -114,7 +114,7 @@ class TestArchitectures:
 
 def test_torchvision_is_left_as_it_was(weights: Path) -> None:
     published = published_weights(NAME, "")
-    TorchvisionModel(NAME, weights, None)
+    TorchvisionModel(NAME, weights, [torch.device("cpu")], None)
     assert "get_state_dict" not in vars(published)
 
 

@@ -1,9 +1,12 @@
-"""`sprout predict`: a model's predictions for images."""
+"""`sprout predict`: a model's predictions for images and rows."""
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import typer
 from rich.console import Console
@@ -11,14 +14,32 @@ from rich.console import Console
 from sprout.commands.terminal import print_error, print_table
 
 if TYPE_CHECKING:
-    from sprout.predict.image_files import ImageFile
-    from sprout.predict.predict import ImageModel
+    from sprout.data.listing import Array
+    from sprout.predict.predict import AnyModel
+    from sprout.predict.predictions import Prediction
+    from sprout.predict.writers import Answers
 
 Resize = Literal["fit", "crop", "stretch", "none"]
+Format = Literal["table", "json", "csv", "parquet"]
+TOP, TOP_OF_TORCHVISION = 3, 5
+
+
+class Writer(Protocol):
+    """What takes predictions."""
+
+    def write(self, names: "list[str]", predictions: "Array", width: int) -> None:
+        """Take a batch; `width` are the terminal cells of the longest name of all."""
 
 
 def predict(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="image files, and folders of them")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="images, folders and archives of them, tables (CSV, Parquet, …) of paths or of features; - reads a "
+            "list of paths from standard input",
+        ),
+    ],
     model: Annotated[
         str | None,
         typer.Option(
@@ -30,33 +51,51 @@ def predict(
     top: Annotated[
         int | None, typer.Option(help="classes to name, most likely first; default: 3, for torchvision 5")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="print one JSON object per line")] = False,
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            help="table, json (an object on each line), csv or parquet (with the probability of every class); "
+            "default: by the name of --out, else table"
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write there, not to standard output")] = None,
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="for torchvision:NAME: a state dict, .pth, .pt or .safetensors")
     ] = None,
     resize: Annotated[
-        Resize | None, typer.Option(help="for images of another size; default: as the model's data was prepared")
+        Resize | None,
+        typer.Option(help="for images of another size; default: as the model's data was prepared, else fit"),
     ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="auto (all GPUs, or the CPU where there is none), cpu, cuda:1, mps")
+    ] = "auto",
 ) -> None:
-    """Print a model's predictions for images. Ends with 1 if some could not be read, with 2 if none could."""
+    """Print a model's predictions. Ends with 1 if some examples could not be read, with 2 if none could."""
     from sprout.runtime.progress import waiting
 
     with waiting("importing PyTorch"):
+        from sprout.config.pretrained import TORCHVISION
         from sprout.data.sources.transfer import UnreachableError
-        from sprout.predict.image_files import find_images
         from sprout.predict.predict import open_model
-        from sprout.runtime.errors import UserError
+        from sprout.predict.predictions import classes_to_name
+        from sprout.predict.writers import Answers
 
-    files = find_images(paths)
+    chosen = chosen_format("json" if json else format, out)
+    name = model or student()
     try:
-        opened = open_model(model or student(), weights, resize, top)
+        opened = open_model(name, weights, resize, device, top)
     except UnreachableError as error:
         print_error(error)
         raise typer.Exit(1) from None
-    count = print_predictions(opened, files, json=json)
-    if not count:
-        raise UserError("nothing could be predicted, as said above; predict takes image files, and folders of them")
-    raise typer.Exit(int(count < len(files)))
+    default = TOP_OF_TORCHVISION if name.startswith(TORCHVISION) else TOP
+    named = classes_to_name(name, opened.task.target, len(opened.classes), top, default)
+    answers = Answers(opened.task, opened.classes, named)
+    predicted, faulty = predict_all(paths, opened, answers, chosen, out)
+    if out is not None:
+        more = f"; {faulty:,} could not be read, as said above" if faulty else ""
+        print(f"{predicted:,} predictions: {out}{more}")
+    raise typer.Exit(int(faulty > 0))
 
 
 def student() -> str:
@@ -67,33 +106,88 @@ def student() -> str:
     return os.path.relpath((find_workspace(here) or here) / "models" / "student")
 
 
-def print_predictions(model: "ImageModel", files: "list[ImageFile]", *, json: bool) -> int:
-    """Print the prediction for each file, as JSON, as lines, or on a terminal as one table at the end.
+def chosen_format(given: Format | None, out: Path | None) -> Format:
+    """The format of the output.
 
-    What is wrong with a file goes to standard error.
+    Raises:
+        UserError: Parquet without a file.
+    """
+    from sprout.predict.writers import SUFFIXES
+    from sprout.runtime.errors import UserError
+
+    by_name = SUFFIXES.get(out.suffix.lower(), "table") if out is not None else "table"
+    chosen: Format = given or by_name  # type: ignore[assignment]
+    if chosen == "parquet" and out is None:
+        raise UserError("--format parquet: is not text; add --out FILE")
+    return chosen
+
+
+def predict_all(
+    paths: list[str], model: "AnyModel", answers: "Answers", format: Format, out: Path | None
+) -> tuple[int, int]:
+    """Predict everything, and name on standard error what could not be read.
 
     Returns:
-        the number of files that could be read.
-    """
-    from sprout.data.prepare.fault import Fault
-    from sprout.predict.predict import predict_files
-    from sprout.predict.predictions import Prediction, as_json, as_line, as_table, max_width
-    from sprout.runtime.errors import printable
+        how many could be predicted, and how many could not.
 
-    widths = max_width([file.name for file in files]), max_width(model.classes)
-    rows: list[tuple[str, Prediction]] = []
-    count, terminal = 0, Console().is_terminal
-    for file, result in predict_files(model, files):
-        if isinstance(result, Fault):
-            print(f"{printable(file.name)}: {result}", file=sys.stderr)
-            continue
-        count += 1
-        if json:
-            print(as_json(file.name, result))
-        elif terminal:
-            rows.append((file.name, result))
-        else:
-            print(as_line(file.name, result, widths))
-    if rows:
-        print_table(as_table(rows, model.columns))
-    return count
+    Raises:
+        UserError: none could; nothing is written then.
+    """
+    from sprout.predict.predict import predict_items
+    from sprout.predict.sources import find_sources
+    from sprout.runtime.errors import UserError, printable
+
+    predicted = faulty = 0
+    with TemporaryDirectory() as scratch, writer(format, out, answers) as into:
+        for source in find_sources(paths, model, Path(scratch)):
+            for batch in predict_items(model, source.tracked()):
+                for name, fault in batch.faults:
+                    print(f"{printable(name)}: {fault}", file=sys.stderr)
+                if batch.names:
+                    into.write(batch.names, batch.predictions, source.width)
+                predicted, faulty = predicted + len(batch.names), faulty + len(batch.faults)
+        if not predicted:
+            what = "image files, folders and archives of them, and tables" if model.takes_images else "tables"
+            raise UserError(f"nothing could be predicted; {model.name} takes {what}")
+    return predicted, faulty
+
+
+@contextmanager
+def writer(format: Format, out: Path | None, answers: "Answers") -> "Iterator[Writer]":
+    """Yield what takes the predictions; a file is there when the block has ended without an exception."""
+    from sprout.predict.writers import ParquetTable, text_writer
+    from sprout.runtime.files import atomic_write
+
+    if out is None:
+        if format != "table" or not Console().is_terminal:
+            yield text_writer(format, sys.stdout, answers)
+            return
+        collected = TerminalTable(answers)
+        yield collected
+        collected.print()
+    elif format == "parquet":
+        with atomic_write(out) as beside, ParquetTable(beside, answers) as made:
+            yield made
+    else:
+        with atomic_write(out) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+            yield text_writer(format, file, answers)
+
+
+class TerminalTable:
+    """One table, printed at the end."""
+
+    def __init__(self, answers: "Answers") -> None:
+        """Collect what will be printed."""
+        self.answers = answers
+        self.rows: list[tuple[str, Prediction]] = []
+
+    def write(self, names: "list[str]", predictions: "Array", width: int) -> None:
+        """Take a batch."""
+        self.rows += zip(names, self.answers.printed(predictions), strict=True)
+
+    def print(self) -> None:
+        """Print the table, if there is a row."""
+        from sprout.predict.predictions import as_table
+
+        if self.rows:
+            print_table(as_table(self.rows, self.answers.headings))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sprout.commands.terminal import CONF, Overrides
 
 if TYPE_CHECKING:
-    from sprout.config.workspace import Params
+    from sprout.config.workspace import Build, Params
 
 TAKES = ("model", "train", "tracking")
 """The sections that a training on prepared data reads."""
@@ -34,23 +34,33 @@ def train_once(conf: Path, params: "Params", overrides: Sequence[str]) -> None:
     Raises:
         UserError: the overrides would have no effect or need other data, or there is no data.
     """
-    from sprout.config.compose import compose_config
-    from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
     from sprout.config.train import read_training
-    from sprout.config.workspace import Build
-    from sprout.data.store import STORES, open_store
     from sprout.runtime.launch import started_as_ranks
     from sprout.runtime.progress import waiting
 
-    composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
-    refuse_without_effect(composed, len(params.overrides), "sprout train", TAKES)
-    refuse_other_data(composed, made_with(), params)
-    build = Build(composed.text, composed.config, (*params.overrides, *overrides))
-    for folder in STORES:
-        open_store(Path(folder))  # fail before anything heavy is imported
+    build = checked_build(conf, params, overrides)
     if not started_as_ranks(*read_training(build, "train").processes):
         with waiting("importing PyTorch"):
             from sprout.engine.tracked import train_beside
 
         with TemporaryDirectory() as folder:
             train_beside(Path(folder) / "model", build, role="train")
+
+
+def checked_build(conf: Path, params: "Params", overrides: Sequence[str]) -> "Build":
+    """The composed config of a training, and fail before anything heavy is imported.
+
+    Raises:
+        UserError: as `train_once`.
+    """
+    from sprout.config.compose import compose_config
+    from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
+    from sprout.config.workspace import Build
+    from sprout.data.store import STORES, open_store
+
+    composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
+    refuse_without_effect(composed, len(params.overrides), "sprout train", TAKES)
+    refuse_other_data(composed, made_with(), params)
+    for folder in STORES:
+        open_store(Path(folder))
+    return Build(composed.text, composed.config, (*params.overrides, *overrides))

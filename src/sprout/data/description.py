@@ -1,5 +1,6 @@
 """What `prepare` says about the stores beside it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,26 @@ from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import read_json, write_json
 
 CLASSES, SUMMARY = "classes.json", "summary.json"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, as it becomes features."""
+
+    name: str
+    values: list[str] | None = None
+    """The values of a category, each of which is a feature; None for numbers and booleans."""
+    empty: bool = False
+    """Whether an entry may be empty; a further feature is 1 there."""
+    median: float | None = None
+    """What stands in place of an empty entry; of numbers alone."""
+    decimal: str | None = None
+    """The decimal mark of numbers with signs or separators; None for plain ones."""
+
+
+def columns_from(values: Sequence[Mapping[str, Any]] | None) -> list[Column] | None:
+    """The columns that `asdict` has written; None for None."""
+    return None if values is None else [Column(**each) for each in values]
 
 
 @dataclass(frozen=True)
@@ -33,6 +54,8 @@ class Description:
     """What became black and white in images of more than 8 bits; None means the whole range."""
     page: int = 0
     """Which page of a TIFF or frame of an animation was taken."""
+    columns: list[Column] | None = None
+    """How the columns of a table have become features; None where the source has features, or images."""
 
 
 def write_description(prepared: Path, classes: list[str], summary: dict[str, Any]) -> None:
@@ -56,6 +79,7 @@ def describe(prepared: Path) -> Description:
             mean=summary["mean"],
             std=summary["std"],
             features=summary["features"],
+            columns=columns_from(summary["columns"]),
             low=summary["min"],
             high=summary["max"],
             folds=summary["folds"],

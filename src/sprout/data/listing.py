@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from sprout.data.formats.feature_columns import Feature
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Faults = dict[int, str]
@@ -50,6 +53,8 @@ class Listing:
     """Class names in the order of their index; None: those that are found, in natural order."""
     features: list[str] | None = None
     """(F,) names of the features of a table."""
+    columns: "list[Feature] | None" = None
+    """How the columns of a table have become features; None where the source has features, or images."""
     filled: list[int] = field(default_factory=list)
     """The features whose NaN are filled with the median of the training split."""
     faults: Faults = field(default_factory=dict)

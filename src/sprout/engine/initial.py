@@ -72,6 +72,7 @@ def initial_card(
         role=role,
         kept=None,
         features=described.features,
+        columns=described.columns,
         levels=described.levels,
         page=described.page,
     )

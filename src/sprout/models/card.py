@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from sprout.data.description import Column, columns_from
 from sprout.models.architecture import Architecture, architecture_from_dict
 from sprout.runtime.checksums import REMEDY, renew_sum, write_sums
 from sprout.runtime.errors import UserError, one_line
@@ -44,6 +45,8 @@ class ModelCard:
     """The model that has the student's place, teacher or control; None for every other model."""
     features: list[str] | None = None
     """Names of a table's features; None for images."""
+    columns: list[Column] | None = None
+    """How the columns of a table become features; None where the data had features, or images."""
     levels: list[float] | None = None
     """What is black and white in images of more than 8 bits; None means the whole range."""
     page: int = 0
@@ -71,6 +74,7 @@ def load_card(folder: Path) -> ModelCard:
     """
     values = read_card(folder)
     try:
-        return ModelCard(**values | {"architecture": architecture_from_dict(values["architecture"])})
+        architecture, columns = architecture_from_dict(values["architecture"]), columns_from(values.get("columns"))
+        return ModelCard(**values | {"architecture": architecture, "columns": columns})
     except (ValueError, TypeError, KeyError, UserError) as error:
         raise UserError(f"{folder / CARD}: damaged ({one_line(error)}); {REMEDY}") from None

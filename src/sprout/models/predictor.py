@@ -29,17 +29,25 @@ BATCH_BYTES = 16 << 20
 """Of a batch's float32 input, at most. What a convolutional network makes of it is some twenty times as large (64
 filters on 3 channels) and lies in memory twice, before and after a layer: about 0.7 GB, however large the images."""
 
+Place = Callable[[nn.Module], nn.Module]
+
 
 class Predictor:
     """A trained network with its scales. Examples are (N, H, W, C) uint8 images or (N, F) float32 rows of a table."""
 
-    def __init__(self, network: torch.nn.Module, card: ModelCard) -> None:
+    def __init__(self, network: nn.Module, card: ModelCard, place: Place | None = None) -> None:
         """Take a network in evaluation mode.
+
+        Args:
+            network: on the CPU.
+            card: of the model.
+            place: puts a network where it computes, such as on several GPUs; None leaves it.
 
         Raises:
             UserError: the card names a task that is not known.
         """
-        self.network, self.card = network, card
+        self.network, self.card, self.place = network, card, place or stay
+        self.placed = self.place(network)
         self.normalise = Normalise(card.mean, card.std)
         self.task: type[Task] = task_named(card.task)
 
@@ -55,7 +63,7 @@ class Predictor:
     @torch.inference_mode()
     def network_outputs(self, scaled: Tensor) -> Array:
         """The network's outputs for what `scaled` returns, float32."""
-        outputs: Array = self.network(self.normalise(scaled)).float().numpy()
+        outputs: Array = self.placed(self.normalise(scaled)).float().numpy()
         return outputs
 
     def outputs(self, examples: Array) -> Array:
@@ -71,13 +79,13 @@ class Predictor:
         return self.task.predictions(self.outputs(examples), self.card)
 
     @cached_property
-    def encoder(self) -> nn.Sequential:
+    def encoder(self) -> nn.Module:
         """What makes the features of an example.
 
         Raises:
             UserError: the network has no features, such as a forest.
         """
-        return without_head(self.network).eval()
+        return self.place(without_head(self.network).eval())
 
     @torch.inference_mode()
     def embed(self, examples: Array) -> Array:
@@ -113,13 +121,18 @@ class Predictor:
             yield np.arange(start, min(start + size, len(store)))
 
 
-def load_predictor(folder: Path) -> Predictor:
-    """Open a model folder, on the CPU.
+def load_predictor(folder: Path, place: Place | None = None) -> Predictor:
+    """Open a model folder, on the CPU unless `place` says otherwise; see `Predictor`.
 
     Raises:
         UserError: there is no model in it.
     """
-    return Predictor(*load_model(Path(folder)))
+    return Predictor(*load_model(Path(folder)), place)
+
+
+def stay(network: nn.Module) -> nn.Module:
+    """The network where it is."""
+    return network
 
 
 def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:

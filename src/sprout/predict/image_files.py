@@ -1,13 +1,11 @@
 """The image files that paths of the command line refer to. Imports no torch."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sprout.data.formats.file_tree import is_folder, link_fault, visible_entries
 from sprout.data.formats.folder_contents import loose_files
-from sprout.data.formats.text_table import TABLE_SUFFIXES
-from sprout.runtime.errors import UserError, printable
 
 MAX_PIXELS = 100_000_000
 """Of one file, where nothing else says what `prepare.max_pixels` was."""
@@ -27,20 +25,6 @@ class ImageFile:
     """Relative to the root."""
     fault: str | None = None
     """What is wrong with it, as far as its path tells."""
-
-
-def find_images(paths: Iterable[str]) -> list[ImageFile]:
-    """Return the files of these paths, in their order; of a folder all files in it.
-
-    Raises:
-        UserError: a path is a table.
-    """
-    files: list[ImageFile] = []
-    for path in paths:
-        if path.lower().endswith(TABLE_SUFFIXES) and not os.path.isdir(path):
-            raise UserError(f"{printable(path)}: is a table; predict takes images, and folders of them")
-        files += files_in(path) if os.path.isdir(path) else [named_file(path)]
-    return files
 
 
 def named_file(path: str) -> ImageFile:

@@ -1,48 +1,65 @@
-"""Predict image files with a model folder or a network of torchvision."""
+"""Predict what paths of the command line refer to, in batches: bounded memory for any number of examples."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from torch import nn
+import numpy as np
 
 from sprout.config.pretrained import TORCHVISION
+from sprout.data.listing import Array
 from sprout.data.prepare.fault import Fault, without_pillow_limits
-from sprout.data.prepare.pixels import Array
-from sprout.models.predictor import max_batch
-from sprout.predict.image_files import ImageFile
-from sprout.predict.named_model import model_folder
-from sprout.predict.predictions import Prediction
+from sprout.predict.items import Item, Reader
+from sprout.predict.replicas import devices
 from sprout.runtime.errors import UserError
-from sprout.runtime.progress import BAR_DELAY, track
+from sprout.tasks.base import Task
+
+AHEAD = 2
+"""Batches that are read while one is predicted."""
 
 
-class ImageModel(Protocol):
-    """A model that predicts images."""
+class AnyModel(Reader, Protocol):
+    """A model of this project, or of torchvision."""
 
-    classes: list[str]
-    columns: list[str]
-    """Headers of a prediction's columns."""
-    network: nn.Module
-    shape: tuple[int, ...]
-    """(H, W, C) of an image as the network takes it."""
+    batch: int
+    """Examples of a batch that fits into memory."""
 
-    def read(self, root: str, path: str) -> Array:
-        """Decode an image file; raise a `Fault` if that fails."""
+    @property
+    def classes(self) -> list[str]:
+        """Class names, by index; none where the model does not classify."""
 
-    def predict(self, images: list[Array]) -> list[Prediction]:
-        """Return one prediction for each image that `read` returned."""
+    @property
+    def task(self) -> type[Task]:
+        """What the model has learned."""
+
+    def predict_array(self, examples: Array) -> Array:
+        """Return the predictions of the task for examples that were read."""
 
 
-def open_model(name: str, weights: Path | None, resize: str | None, top: int | None) -> ImageModel:
+class Batch(NamedTuple):
+    """Some examples with their predictions."""
+
+    names: list[str]
+    """(n,) of those that could be read."""
+    predictions: Array
+    """(n, …) as the task defines them."""
+    faults: list[tuple[str, Fault]]
+    """The names of the others, with what is wrong with them."""
+
+
+def open_model(name: str, weights: Path | None, resize: str | None, device: str, top: int | None) -> AnyModel:
     """Open a model.
 
     Args:
         name: a model folder, `torchvision:NAME`, or a model of the tracking store such as `models:/digits@champion`.
         weights: a file with the weights of the latter; None fetches the published ones.
-        resize: see `FolderModel`.
-        top: number of classes to name; None takes the model's default.
+        resize: see `sprout.load`.
+        device: see `sprout.load`.
+        top: classes that are to be named, if the user has said; checked before weights are fetched.
 
     Raises:
         UserError: there is no such model, or an argument does not fit it.
@@ -53,39 +70,49 @@ def open_model(name: str, weights: Path | None, resize: str | None, top: int | N
 
         if resize is not None:
             raise UserError(f"--resize {resize}: {name} has its own way to resize; leave it out")
-        return TorchvisionModel(name.removeprefix(TORCHVISION), weights, top)
-    from sprout.predict.folder_model import FolderModel
+        return TorchvisionModel(name.removeprefix(TORCHVISION), weights, devices(device), top)
+    from sprout.predict.model import load
 
     if weights is not None:
         raise UserError(f"--weights {weights}: is for --model torchvision:NAME; {name} has weights")
-    with model_folder(name) as folder:
-        return FolderModel(folder, resize, top)
+    model = load(name, resize=resize, device=device)
+    model.check_predicts()
+    return model
 
 
-def predict_files(model: ImageModel, files: Sequence[ImageFile]) -> Iterator[tuple[ImageFile, Prediction | Fault]]:
-    """Yield each file with its prediction, or with what is wrong with it, in order; show the progress."""
-    size = max_batch(model.network, model.shape)
-    for batch in batches(track(files, "predict", len(files), delay=BAR_DELAY), size):
-        read = [read_image(model, file) for file in batch]
-        images = [each for each in read if not isinstance(each, Fault)]
-        predictions = iter(model.predict(images) if images else [])
-        for file, each in zip(batch, read, strict=True):
-            yield file, each if isinstance(each, Fault) else next(predictions)
+def predict_items(model: AnyModel, items: Iterable[Item]) -> Iterator[Batch]:
+    """Yield predictions for all items in their order; the next batches are read on threads meanwhile."""
+    with without_pillow_limits(), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+        for batch in read_ahead(threads, batches(items, model.batch)):
+            done = [(item.name, each.result()) for item, each in batch]
+            names = [name for name, each in done if not isinstance(each, Fault)]
+            examples = [each for _, each in done if not isinstance(each, Fault)]
+            predictions = model.predict_array(np.stack(examples)) if examples else np.empty(0)
+            yield Batch(names, predictions, [(name, each) for name, each in done if isinstance(each, Fault)])
 
 
-def batches(files: Iterable[ImageFile], size: int) -> Iterator[list[ImageFile]]:
-    """Yield lists of at most `size` files."""
-    remaining = iter(files)
+def read_ahead(
+    threads: ThreadPoolExecutor, batches: Iterator[list[Item]]
+) -> Iterator[list[tuple[Item, "Future[Array | Fault]"]]]:
+    """Yield the batches with their examples, of which `AHEAD` more are being read."""
+    waiting: deque[list[tuple[Item, Future[Array | Fault]]]] = deque()
+    for batch in batches:
+        waiting.append([(item, threads.submit(read, item)) for item in batch])
+        if len(waiting) > AHEAD:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of at most `size` items."""
+    remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch
 
 
-def read_image(model: ImageModel, file: ImageFile) -> Array | Fault:
-    """Return an image, or what is wrong with the file."""
-    if file.fault:
-        return Fault(file.fault)
+def read(item: Item) -> Array | Fault:
+    """Return an example, or what is wrong with it."""
     try:
-        with without_pillow_limits():
-            return model.read(file.root, file.path)
+        return item.read()
     except Fault as fault:
         return fault

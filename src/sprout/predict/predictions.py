@@ -20,12 +20,23 @@ def most_likely(probabilities: Sequence[float], classes: Sequence[str], top: int
     return {"top": [{"class": classes[index], "probability": float(probabilities[index])} for index in order]}
 
 
-def check_top(model: str, classes: int, top: int | None, default: int) -> int:
-    """Return the number of classes to name.
+def classes_to_name(model: str, target: str | None, classes: int, top: int | None, default: int) -> int:
+    """Return the number of classes to name; 1 where the task has none.
+
+    Args:
+        model: its name, for messages.
+        target: `Task.target`.
+        classes: that the model knows.
+        top: what the user has asked for; None takes the default.
+        default: at most so many.
 
     Raises:
-        UserError: the model has fewer.
+        UserError: the model has fewer, or none.
     """
+    if target != "class":
+        if top is not None:
+            raise UserError(f"--top {top}: {model} does not predict classes; leave it out")
+        return 1
     if top is not None and not 1 <= top <= classes:
         raise UserError(f"--top {top}: {model} knows {classes} classes; accepted: 1 to {classes}")
     return top or min(default, classes)
@@ -33,7 +44,7 @@ def check_top(model: str, classes: int, top: int | None, default: int) -> int:
 
 def as_json(name: str, prediction: Prediction) -> str:
     """Return one JSON object on one line, in ASCII for any name."""
-    return json.dumps({"image": name} | prediction)
+    return json.dumps({"input": name} | prediction)
 
 
 def as_line(name: str, prediction: Prediction, widths: tuple[int, int]) -> str:
@@ -49,7 +60,7 @@ def as_line(name: str, prediction: Prediction, widths: tuple[int, int]) -> str:
 
 def as_table(predictions: Sequence[tuple[str, Prediction]], columns: Sequence[str]) -> Table:
     """Return a table with one row per image."""
-    table = Table("image", *columns, pad_edge=False)
+    table = Table("input", *columns, pad_edge=False)
     for name, prediction in predictions:
         table.add_row(printable(name), *format_cells(prediction))
     return table

@@ -15,9 +15,8 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 import sprout
-from sprout.data.prepare.decode import ImageFormat
 from sprout.data.store import Array
-from sprout.models.predictor import Predictor, max_batch
+from sprout.predict.model import Model
 from sprout.runtime.errors import one_line
 from sprout.serve.batching import Batcher
 from sprout.serve.examples import Inputs, RequestError
@@ -42,11 +41,8 @@ BODIES: dict[str, Any] = {
                 "rows": {
                     "type": "array",
                     "items": {
-                        "description": "the features of an example, as a list or by name",
-                        "oneOf": [
-                            {"type": "array", "items": {"type": "number"}},
-                            {"type": "object", "additionalProperties": {"type": "number"}},
-                        ],
+                        "description": "the entries of a row, as a list or by column",
+                        "oneOf": [{"type": "array"}, {"type": "object"}],
                     },
                 },
             },
@@ -56,17 +52,10 @@ BODIES: dict[str, Any] = {
 """What `/predict` accepts."""
 
 
-def make_app(name: str, model: Predictor, image_format: ImageFormat | None, limits: Limits) -> FastAPI:
-    """Make the app of a model.
-
-    Args:
-        name: of the model, as the user has given it.
-        model: predicts.
-        image_format: of the images that it takes; None for one of rows.
-        limits: of a request.
-    """
-    inputs = Inputs(model.card, image_format, limits)
-    batcher = Batcher(model.predict, max_batch(model.network, tuple(model.card.input_shape)))
+def make_app(model: Model, limits: Limits) -> FastAPI:
+    """Make the app of a model; `limits` are those of a request."""
+    name, inputs = model.name, Inputs(model, limits)
+    batcher = Batcher(model.predict_array, model.batch)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -137,7 +126,7 @@ async def files_of(request: Request, limits: Limits) -> Sequence[tuple[str, byte
         raise RequestError(f"the form cannot be read: {one_line(error.detail)}") from None
 
 
-def answers(model: Predictor, predictions: Array, top: int | None) -> list[dict[str, Any]]:
+def answers(model: Model, predictions: Array, top: int | None) -> list[dict[str, Any]]:
     """Return what is answered for each example."""
     count = min(top or len(model.classes), len(model.classes))
     return [model.task.printed_prediction(each, model.classes, count) for each in predictions]

@@ -9,11 +9,12 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from sprout.data.prepare.decode import ImageFormat, decode
 from sprout.data.prepare.fault import Fault, as_fault
 from sprout.data.store import Array
-from sprout.models.card import ModelCard
+from sprout.predict.model import Model
 from sprout.serve.limits import Limits
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -29,9 +30,7 @@ class RequestError(ValueError):
 class Inputs:
     """How the body of a request becomes examples."""
 
-    card: ModelCard
-    format: ImageFormat | None
-    """Of images; None for a model of rows."""
+    model: Model
     limits: Limits
 
     def of_files(self, files: Sequence[tuple[str, bytes]]) -> Array:
@@ -41,12 +40,12 @@ class Inputs:
             RequestError: the model takes rows, there are too many, or one cannot be decoded.
         """
         self.check_images(len(files))
-        assert self.format is not None
-        target = replace(self.format, max_pixels=min(self.format.max_pixels, self.limits.pixels))
+        own = self.model.image_format()
+        target = replace(own, max_pixels=min(own.max_pixels, self.limits.pixels))
         return np.stack([decoded(name, data, target) for name, data in files])
 
     def of_json(self, body: bytes) -> Array:
-        """Read `images`, a list of base64 texts, or `rows`, a list of lists of numbers or of objects.
+        """Read `images`, a list of base64 texts, or `rows`, a list of lists or of objects.
 
         Raises:
             RequestError: it is something else.
@@ -69,35 +68,41 @@ class Inputs:
         """Read rows of a table: (N, F) float32.
 
         Raises:
-            RequestError: the model takes images, there are too many rows, or one lacks a number.
+            RequestError: the model takes images, there are too many rows, or one cannot be read.
         """
-        if self.format is not None:
+        if self.model.takes_images:
             raise RequestError("the model takes images; send files, or JSON with `images`")
         self.check_count(len(rows))
-        return np.array([self.row(place, each) for place, each in enumerate(rows)], np.float32)
+        entries = [self.entries(place, each) for place, each in enumerate(rows)]
+        columns = {name: column_of(each) for name, each in zip(self.names, zip(*entries, strict=True), strict=True)}
+        features, faults = self.model.read_rows(pa.record_batch(columns), "rows")
+        if faults:
+            place, fault = min(faults.items())
+            raise RequestError(f"rows[{place}]: {fault}")
+        return features
 
     @property
     def names(self) -> list[str]:
-        """The names of a row's numbers."""
-        return self.card.features or [str(place) for place in range(self.card.input_shape[0])]
+        """The names of a row's entries."""
+        return [each.name for each in self.model.columns]
 
-    def row(self, place: int, row: Any) -> list[float]:
-        """Return the numbers of a row.
+    def entries(self, place: int, row: Any) -> list[Any]:
+        """Return the entries of a row, in the order of the columns.
 
         Raises:
-            RequestError: it is no list or object of finite numbers with one for each feature.
+            RequestError: it is no list or object of them with one for each column.
         """
         if isinstance(row, dict):
             missing, unknown = [n for n in self.names if n not in row], [n for n in row if n not in self.names]
             if missing or unknown:
-                what, which = ("is missing", missing) if missing else ("is not a feature", unknown)
+                what, which = ("is missing", missing) if missing else ("is not a column of the model", unknown)
                 raise RequestError(f"rows[{place}]: {', '.join(map(repr, which[:SHOWN]))} {what}")
             row = [row[name] for name in self.names]
         if not isinstance(row, list) or len(row) != len(self.names):
-            raise RequestError(f"rows[{place}]: should be {len(self.names)} numbers, as a list or by name")
+            raise RequestError(f"rows[{place}]: should be {len(self.names)} entries, as a list or by name")
         for name, value in zip(self.names, row, strict=True):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
-                raise RequestError(f"rows[{place}]: {name!r} is not a number")
+            if isinstance(value, list | dict) or (isinstance(value, int | float) and not abs(value) <= LARGEST):
+                raise RequestError(f"rows[{place}]: {name!r} is no number, text, true, false or null")
         return row
 
     def check_images(self, count: int) -> None:
@@ -106,8 +111,8 @@ class Inputs:
         Raises:
             RequestError: the model takes rows, or there are none or too many.
         """
-        if self.format is None:
-            raise RequestError(f"the model takes rows of {len(self.names)} numbers; send JSON with `rows`")
+        if not self.model.takes_images:
+            raise RequestError(f"the model takes rows of {len(self.names)} columns; send JSON with `rows`")
         self.check_count(count)
 
     def check_count(self, count: int) -> None:
@@ -118,6 +123,13 @@ class Inputs:
         """
         if not 1 <= count <= self.limits.examples:
             raise RequestError(f"{count} examples; accepted: 1 to {self.limits.examples} in a request")
+
+
+def column_of(values: Sequence[Any]) -> pa.Array:
+    """Return the entries of a column as numbers, or where one is a text as texts: (n,), null where there is none."""
+    if any(isinstance(each, str) for each in values):
+        return pa.array([each if each is None or isinstance(each, str) else json.dumps(each) for each in values])
+    return pa.array([None if each is None else float(each) for each in values], pa.float64())
 
 
 def from_base64(place: int, text: Any) -> bytes:

@@ -2,9 +2,7 @@
 
 import socket
 
-from sprout.models.predictor import Predictor, load_predictor
-from sprout.predict.folder_model import image_format
-from sprout.predict.named_model import model_folder
+from sprout.predict.model import load
 from sprout.runtime.errors import UserError
 from sprout.serve.limits import Limits
 
@@ -18,19 +16,15 @@ def run(name: str, host: str, port: int, resize: str | None, seconds: float) -> 
         name: of the model: a folder, or one of the tracking store.
         host: the address to listen on.
         port: 0 takes a free one.
-        resize: as in `FolderModel`.
+        resize: as of `sprout.load`.
         seconds: until a request must be answered.
 
     Raises:
         UserError: there is no such model, it predicts nothing that can be answered, the address is in use, or a package
             is missing.
     """
-    with model_folder(name) as folder:
-        model = answering(name, load_predictor(folder))
-        takes_images = len(model.card.input_shape) == 3
-        target = image_format(folder, model.card, resize) if takes_images else None
-    if resize is not None and not takes_images:
-        raise UserError(f"--resize {resize}: {name} takes rows of a table; leave it out")
+    model = load(name, resize=resize)
+    model.check_predicts()
     try:
         import python_multipart  # noqa: F401
         import uvicorn
@@ -48,19 +42,8 @@ def run(name: str, host: str, port: int, resize: str | None, seconds: float) -> 
             address = f"http://{host}:{listening.getsockname()[1]}"
             print(f"{name} answers POST {address}/predict; see {address}/docs; Ctrl-C ends it", flush=True)
 
-    app = make_app(name, model, target, Limits(seconds=seconds))
+    app = make_app(model, Limits(seconds=seconds))
     Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listening])
-
-
-def answering(name: str, model: Predictor) -> Predictor:
-    """Return the model.
-
-    Raises:
-        UserError: its task has no prediction that can be answered.
-    """
-    if not model.task.printed_columns(1):
-        raise UserError(f"{name}: the task {model.card.task} has no prediction to answer; give --model another folder")
-    return model
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -211,6 +211,11 @@ class Task(ABC):
         raise NotImplementedError(f"{cls.name}: has nothing to print for an example")
 
     @classmethod
+    def prediction_columns(cls, predictions: "Array", classes: list[str]) -> "dict[str, pa.Array]":
+        """The predictions for N examples as the columns of a table, each (N,)."""
+        raise NotImplementedError(f"{cls.name}: has nothing to print for an example")
+
+    @classmethod
     @abstractmethod
     def page(cls, inputs: "Inputs", prepared: Path, examples: int) -> dict[str, Any]:
         """The part of the report that is specific to this task; the arguments are those of `report.pages`."""

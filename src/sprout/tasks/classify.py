@@ -189,6 +189,18 @@ class Classify(Task):
         return most_likely(prediction, classes, top)
 
     @classmethod
+    def prediction_columns(cls, predictions: "Array", classes: list[str]) -> "dict[str, pa.Array]":
+        """The most probable class, its probability, and `probability_NAME` of each class."""
+        import pyarrow as pa
+
+        best = predictions.argmax(axis=1)
+        return {
+            "class": pa.array(classes, pa.string()).take(pa.array(best)),
+            "probability": pa.array(predictions.max(axis=1)),
+            **{f"probability_{name}": pa.array(column) for name, column in zip(classes, predictions.T, strict=True)},
+        }
+
+    @classmethod
     def page(cls, inputs: Any, prepared: Path, examples: int) -> dict[str, Any]:
         """Confusion matrix, calibration, pseudo-labels and mistakes."""
         from sprout.report.pages.classify import page

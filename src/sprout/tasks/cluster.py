@@ -143,6 +143,13 @@ class Cluster(Task):
         return {"cluster": int(prediction)}
 
     @classmethod
+    def prediction_columns(cls, predictions: "Array", classes: list[str]) -> "dict[str, pa.Array]":
+        """The column `cluster`."""
+        import pyarrow as pa
+
+        return {"cluster": pa.array(predictions)}
+
+    @classmethod
     def page(cls, inputs: Any, prepared: Path, examples: int) -> dict[str, Any]:
         """The sizes of the clusters, their classes, and the examples nearest to their centres."""
         from sprout.report.pages.cluster import page

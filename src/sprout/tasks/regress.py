@@ -159,6 +159,13 @@ class Regress(Task):
         return {"value": float(prediction)}
 
     @classmethod
+    def prediction_columns(cls, predictions: "Array", classes: list[str]) -> "dict[str, pa.Array]":
+        """The column `value`."""
+        import pyarrow as pa
+
+        return {"value": pa.array(predictions)}
+
+    @classmethod
     def page(cls, inputs: Any, prepared: Path, examples: int) -> dict[str, Any]:
         """Predicted against true values, residuals, the equation and the worst predictions."""
         from sprout.report.pages.regress import page

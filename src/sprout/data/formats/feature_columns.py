@@ -140,9 +140,9 @@ class Feature:
             valid &= np.isfinite(encoded[:, 0])
             encoded[~valid] = 0
         else:
-            place = np.asarray(pc.index_in(column, pa.array(self.values, pa.string())).fill_null(0))
-            valid = np.asarray(column.is_valid())
-            encoded = np.eye(len(self.values), dtype=np.float32)[place] * valid[:, None]
+            place = pc.index_in(column, pa.array(self.values, pa.string()))
+            valid = np.asarray(place.is_valid())
+            encoded = np.eye(len(self.values), dtype=np.float32)[np.asarray(place.fill_null(0))] * valid[:, None]
         if self.empty:
             empty = np.asarray(column.is_null())
             if self.values is None:
@@ -154,6 +154,10 @@ class Feature:
         """Return what is wrong with an entry."""
         if entry is None:
             return f"column {self.name!r} is empty"
+        if self.values is not None:
+            return (
+                f"column {self.name!r} is {str(entry)!r}, not one of {listed([repr(value) for value in self.values])}"
+            )
         return f"column {self.name!r} is {str(entry)!r}, not a finite number"
 
 

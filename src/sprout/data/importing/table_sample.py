@@ -51,7 +51,7 @@ class TableSample:
 
     def column_named(self, names: Sequence[str]) -> str | None:
         """Return the column with the first of these names; case, spaces, hyphens and underscores are ignored."""
-        plain = {re.sub(r"[\s_-]", "", column.lower()): column for column in self.text}
+        plain = {plain_name(column): column for column in self.text}
         return next((plain[name] for name in names if name in plain), None)
 
     def values(self, column: str) -> list[str]:
@@ -79,3 +79,8 @@ def read_sample(table: JoinedTable) -> TableSample:
     if batch is None or not batch.num_rows:
         raise UserError(f"{table.name}: a header and no rows; add some")
     return TableSample(table, {name: as_text(batch.column(name)[:SAMPLE_ROWS], name) for name in columns})
+
+
+def plain_name(column: str) -> str:
+    """Return the name of a column in lower case, without spaces, hyphens and underscores."""
+    return re.sub(r"[\s_-]", "", column.lower())

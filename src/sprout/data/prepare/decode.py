@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
+from threading import Lock
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -56,6 +57,8 @@ side: from 3 on, Pillow calls the result indistinguishable in most cases (`reduc
 JPEG_START = b"\xff\xd8\xff"
 JPEG_METADATA = b"\xff\xe1"
 """The marker of EXIF and XMP."""
+STDERR = Lock()
+"""Held while standard error leads nowhere: of two threads one would take that for its place."""
 PLAIN_COLOUR_SPACES = {"YCbCr": "RGB", "Gray": "GRAY"}
 
 
@@ -157,15 +160,16 @@ def orientation(image: Image.Image) -> int:
 
 @contextmanager
 def stderr_dropped() -> Iterator[None]:
-    """Drop what libtiff itself writes to standard error about damaged files."""
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
+    """Drop what libtiff itself writes to standard error about damaged files; one thread at a time."""
+    with STDERR:
+        kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(null)
 
 
 def decode_array(example: Array, target: ImageFormat, raw: Raw | None = None) -> Array:

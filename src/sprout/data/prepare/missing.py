@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sprout.data.description import Column
+from sprout.data.formats.feature_columns import Feature
 from sprout.data.listing import Array, Listing
 from sprout.runtime.errors import UserError, listed
 
@@ -32,6 +34,17 @@ def medians_of(listing: Listing, features: Array | None, train: Array) -> dict[i
             )
         found[place] = float(np.median(known))
     return found
+
+
+def described(features: Sequence[Feature] | None, medians: dict[int, float]) -> list[Column] | None:
+    """The columns of a table with what fills their empty entries; None where the source has none."""
+    if features is None:
+        return None
+    starts = np.cumsum([0, *(len(each.names) for each in features)]).tolist()
+    return [
+        Column(each.name, each.values, each.empty > 0, medians.get(start), each.written and each.written.decimal)
+        for start, each in zip(starts, features, strict=False)
+    ]
 
 
 def fill(rows: Array, medians: dict[int, float]) -> Array:

@@ -2,6 +2,7 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,7 +18,7 @@ from sprout.data.listing import SPLITS, Array, Listing
 from sprout.data.prepare.assignment import Assignment, assign_splits
 from sprout.data.prepare.csv_lists import usable_rows, write_duplicates, write_near_duplicates, write_quarantine
 from sprout.data.prepare.examples import Examples, load_examples
-from sprout.data.prepare.missing import fill, medians_of, note_filled
+from sprout.data.prepare.missing import described, fill, medians_of, note_filled
 from sprout.data.prepare.small_classes import without_small_classes
 from sprout.data.prepare.summary import FeatureStatistics, PixelStatistics, summarize
 from sprout.data.prepare.targets import UNKNOWN, Targets
@@ -62,7 +63,9 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
     write_contact_sheets(folder / "contact_sheets", examples, assignment.rows["train"], assignment.targets)
     summary = summarize(examples, assignment, listing.features, statistics, len(faults), equal, near)
     summary["notes"] += [*left_out, *note_filled(listing.features, medians)]
+    columns = described(listing.columns, medians)
     summary |= {"levels": settings.levels, "page": settings.page}
+    summary["columns"] = None if columns is None else [asdict(each) for each in columns]
     write_description(folder, assignment.targets.classes, summary)
     for note in summary["notes"]:
         print(f"prepare: {note}", file=sys.stderr)

@@ -1,0 +1,280 @@
+"""A trained model with how it reads its inputs: the one way from images and rows to predictions."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sprout.config.made_with import LOCK, read_lock, sections
+from sprout.data.description import Column
+from sprout.data.listing import Faults
+from sprout.data.prepare.decode import ImageFormat, decode_array
+from sprout.data.prepare.fault import SizeFault, without_pillow_limits
+from sprout.data.prepare.image_file import decode_file
+from sprout.data.prepare.pixels import Array
+from sprout.models.card import ModelCard, load_card
+from sprout.models.predictor import Predictor, load_predictor, max_batch
+from sprout.predict.image_files import INPUTS, MAX_PIXELS
+from sprout.predict.items import Item, items_of
+from sprout.predict.named_model import model_folder
+from sprout.predict.replicas import Replicas, devices, on_cpu_alone
+from sprout.predict.rows import encode_rows
+from sprout.runtime.errors import UserError, listed, printable
+from sprout.runtime.files import read_json
+from sprout.tasks.base import Task
+
+NO_RESIZE = "none"
+RESIZED = "resized to fit, on black, as all others of another size; `resize` chooses otherwise"
+DEFAULT_RESIZE = "fit"
+"""How images of another size are resized where the model's data says nothing: the whole image, on black."""
+
+
+class Model:
+    """A trained model.
+
+    Takes images or rows of a table; gives what its task predicts, such as classes with calibrated probabilities.
+    """
+
+    def __init__(
+        self, name: str, predictor: Predictor, image_format: ImageFormat | None, *, asked: bool = True, devices: int = 1
+    ) -> None:
+        """Take a predictor.
+
+        Args:
+            name: of the model, for messages.
+            predictor: its network.
+            image_format: of the images that it takes; None for a model of rows.
+            asked: whether the user or the model's data has said how images of another size are resized; if not, a line
+                on standard error says so once.
+            devices: that it computes on.
+        """
+        self.name, self.predictor, self.format, self.asked = name, predictor, image_format, asked
+        self.batch = devices * max_batch(predictor.network, self.shape)
+        """Examples of a batch that fits into memory."""
+
+    @property
+    def card(self) -> ModelCard:
+        """All that is known of the model but its weights."""
+        return self.predictor.card
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names, by index; none where the model does not classify."""
+        return self.card.classes
+
+    @property
+    def task(self) -> type[Task]:
+        """What the model has learned."""
+        return self.predictor.task
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, C) of an image, or (F,) of a row."""
+        return tuple(self.card.input_shape)
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether its examples are images."""
+        return self.format is not None
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """Of a model of rows the columns of a table that it takes."""
+        names = self.card.features or [str(place) for place in range(self.shape[0])]
+        return self.card.columns or [Column(name) for name in names]
+
+    def column_names(self) -> set[str]:
+        """The columns of a table that it takes; none where it takes images."""
+        return set() if self.takes_images else {each.name for each in self.columns}
+
+    def predict(self, examples: Any) -> pa.Table:
+        """The predictions for examples, a row for each, in their order.
+
+        Args:
+            examples: images: paths of files and folders, Pillow's images, arrays (H, W) or (H, W, C) of any size, in a
+                list or one alone; or an array (N, H, W, C) uint8 as prepared. Rows: a DataFrame, a pyarrow table, a
+                list of dicts by column, or an array (N, F) of features.
+
+        Returns:
+            `input`, the path or number of each example; of a classifier `class`, its `probability`, and
+            `probability_NAME` of each class; of a regression `value`; of a clustering `cluster`.
+
+        Raises:
+            UserError: an example cannot be read, the model takes others, or it has nothing to say of single examples.
+        """
+        self.check_predicts()
+        names, parts = [], []
+        for batch, rows in self._batches(examples):
+            names += batch
+            parts.append(self.predict_array(rows))
+        predictions = np.concatenate(parts) if parts else self.predict_array(self._none())
+        return pa.table({"input": names, **self.task.prediction_columns(predictions, self.classes)})
+
+    def embed(self, examples: Any) -> Array:
+        """The features of examples, which lie before the last dense layer: (N, D) float32.
+
+        Args:
+            examples: as of `predict`.
+
+        Raises:
+            UserError: an example cannot be read, or the network has no features, such as a forest.
+        """
+        parts = [self.predictor.embed(rows) for _, rows in self._batches(examples)]
+        return np.concatenate(parts) if parts else self.predictor.embed(self._none())
+
+    def predict_array(self, examples: Array) -> Array:
+        """Predictions of the task for (N, H, W, C) uint8 images or (N, F) float32 rows, as they were prepared."""
+        return self.predictor.predict(examples)
+
+    def read_file(self, root: str, path: str) -> Array:
+        """An image file under a folder, as the model takes it: (H, W, C) uint8.
+
+        Raises:
+            Fault: it cannot be read.
+        """
+        return self._resized(partial(decode_file, root, path), path)
+
+    def read_pixels(self, pixels: Array) -> Array:
+        """An image, (H, W) or (H, W, C), as the model takes it: (H, W, C) uint8.
+
+        Raises:
+            Fault: it cannot be converted.
+        """
+        return self._resized(partial(decode_array, pixels), "an image")
+
+    def read_rows(self, rows: pa.RecordBatch, what: str) -> tuple[Array, Faults]:
+        """Rows of a table as features: (n, F) float32; and what is wrong with rows.
+
+        Raises:
+            UserError: the model takes images, or a column is missing.
+        """
+        if self.takes_images:
+            raise UserError(f"{what}: are rows of a table; {self.name} takes images")
+        known = set(rows.schema.names)
+        if missing := [repr(each.name) for each in self.columns if each.name not in known]:
+            raise UserError(f"{what}: no column {listed(missing)}, which {self.name} takes")
+        return encode_rows(self.columns, rows, what)
+
+    def image_format(self) -> ImageFormat:
+        """What its images look like.
+
+        Raises:
+            UserError: it takes rows of a table.
+        """
+        if self.format is None:
+            raise UserError(f"{self.name}: takes rows of a table with {len(self.columns)} columns, not images")
+        return self.format
+
+    def check_predicts(self) -> None:
+        """Check that the task has a prediction for an example.
+
+        Raises:
+            UserError: it has not.
+        """
+        if not self.task.printed_columns(1):
+            raise UserError(
+                f"{self.name}: the task {self.card.task} has no prediction to print; see its results in "
+                "reports/index.html, or give the folder of a model that classifies"
+            )
+
+    def _resized(self, decode: Callable[[ImageFormat], Array], name: str) -> Array:
+        wanted = self.image_format()
+        if not self.asked:
+            try:
+                return decode(replace(wanted, resize=NO_RESIZE))
+            except SizeFault as fault:
+                self.asked = True
+                size = str(fault).partition(";")[0]
+                print(f"{printable(name)}: {size}; {RESIZED}", file=sys.stderr)
+        return decode(wanted)
+
+    def _none(self) -> Array:
+        return np.zeros((0, *self.shape), np.uint8 if self.takes_images else np.float32)
+
+    def _batches(self, examples: Any) -> Iterator[tuple[list[str], Array]]:
+        return read_all(items_of(examples, self), self.batch)
+
+
+def read_all(items: Sequence[Item], size: int) -> Iterator[tuple[list[str], Array]]:
+    """Yield the names and examples of each batch.
+
+    Raises:
+        UserError: one cannot be read.
+    """
+    with without_pillow_limits():
+        for start in range(0, len(items), size):
+            batch = items[start : start + size]
+            yield [each.name for each in batch], np.stack([each.read_or_refuse() for each in batch])
+
+
+def load(name: str | Path, *, resize: str | None = None, device: str = "auto") -> Model:
+    """Open a trained model.
+
+    Args:
+        name: a model folder; models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN of the tracking store.
+        resize: for images of another size: fit, crop, stretch or none, which refuses them; None takes that of the
+            model's data, and fit where that has none.
+        device: auto takes all GPUs that there are; cpu; or one such as cuda:1.
+
+    Raises:
+        UserError: there is no such model, or an argument does not fit it.
+    """
+    with model_folder(str(name)) as folder:
+        card = load_card(folder)
+        images = takes_images(str(name), card)
+        if resize is not None and not images:
+            raise UserError(f"resize={resize}: {name} takes rows of a table; leave it out")
+        on = devices(device)
+        predictor = load_predictor(folder, None if on_cpu_alone(on) else partial(Replicas, devices=on))
+        target = image_format(folder, card, resize) if images else None
+        asked = resize is not None or prepared_with(folder).get("resize", NO_RESIZE) != NO_RESIZE
+    return Model(str(name), predictor, target, asked=asked, devices=len(on))
+
+
+def takes_images(name: str, card: ModelCard) -> bool:
+    """Whether a model takes images.
+
+    Raises:
+        UserError: it takes images that no file holds.
+    """
+    if len(card.input_shape) != 3:
+        return False
+    if card.input_shape[2] not in (1, 3):
+        raise UserError(f"{name}: takes images of {card.input_shape[2]} channels, which no image file has")
+    return True
+
+
+def image_format(folder: Path, card: ModelCard, resize: str | None) -> ImageFormat:
+    """The format of the model's inputs: images of another size are resized as its data was, or to fit."""
+    height, width, channels = card.input_shape
+    levels = None if card.levels is None else (card.levels[0], card.levels[1])
+    prepare = prepared_with(folder)
+    most = prepare.get("max_pixels", MAX_PIXELS)
+    return ImageFormat((height, width), channels, resize or of_data(prepare), most, levels, card.page)
+
+
+def of_data(prepare: dict[str, Any]) -> str:
+    """How images of another size are resized, by the settings that the model's data was prepared with."""
+    resize: str = prepare.get("resize", NO_RESIZE)
+    return DEFAULT_RESIZE if resize == NO_RESIZE else resize
+
+
+def prepared_with(folder: Path) -> dict[str, Any]:
+    """How a model's data was prepared: what was logged with it, else what the `dvc.lock` above says; or nothing.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    if (folder / INPUTS).is_file():
+        logged: dict[str, Any] = read_json(folder / INPUTS)
+        return logged
+    workspace = next((parent for parent in folder.resolve().parents if (parent / LOCK).is_file()), None)
+    if workspace is None:
+        return {}
+    read: dict[str, Any] = sections(workspace / LOCK, "prepare", read_lock(workspace / LOCK).get("prepare", {}))
+    return dict(read["prepare"])
