@@ -46,6 +46,8 @@ class Composed:
     """The resolved values of the sections that a build reads; `${oc.env:NAME}` stays as it is."""
     sweep: dict[str, Any]
     """The resolved values of the section `sweep`, which no build reads."""
+    label: dict[str, Any]
+    """The same of the section `label`."""
     unresolved: dict[str, Any]
     """All sections with their interpolations unresolved."""
     lines: list[str]
@@ -57,7 +59,7 @@ class Composed:
     @property
     def whole(self) -> dict[str, Any]:
         """All sections."""
-        return self.config | {"sweep": self.sweep}
+        return self.config | {"sweep": self.sweep, "label": self.label}
 
     @property
     def text(self) -> str:
@@ -168,8 +170,9 @@ def check_composed(experiment: str, tree: DictConfig, lines: list[str], override
     trainings = {name: typed[name] for name in ("train", "retrain")}
     check_together(typed["model"], typed["pretrained"], trainings)
     check_folds(typed["prepare"], typed["pseudo_label"], trainings)
-    sweep = config.pop("sweep")
-    return Composed(experiment, config, sweep, {str(k): v for k, v in unresolved.items()}, lines, overrides, tree)
+    sweep, label = config.pop("sweep"), config.pop("label")
+    whole = {str(key): value for key, value in unresolved.items()}
+    return Composed(experiment, config, sweep, label, whole, lines, overrides, tree)
 
 
 def compose_open(conf: Path, experiment: str) -> dict[str, Any]:

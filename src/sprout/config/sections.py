@@ -7,6 +7,7 @@ from sprout.config import validate
 from sprout.config.augment import Augment
 from sprout.config.control import Control
 from sprout.config.download import DOWNLOADS
+from sprout.config.label import LABELS
 from sprout.config.model import MODELS
 from sprout.config.prepare import Prepare
 from sprout.config.pretrained import Pretrained
@@ -41,6 +42,7 @@ SECTIONS: dict[str, Callable[[str, Any], Any]] = {
     "report": check_section(Report),
     "tracking": check_section(Tracking),
     "sweep": check_sweep,
+    "label": check_choice("strategy", LABELS),
 }
 
 
