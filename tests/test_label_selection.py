@@ -10,7 +10,7 @@ from sprout.config.compose import compose_config
 from sprout.config.label import LABELS, Coverage, Entropy, Label, Margin, Mixture, Random
 from sprout.config.validate import choice
 from sprout.label.coverage import by_typicality, clusters, farthest, typical, unit_length
-from sprout.label.mixture import represent
+from sprout.label.mixture import lazy_greedy, represent, squared_distances
 from sprout.label.selection import Pool, select
 from sprout.label.uncertainty import by_entropy, by_margin
 from sprout.runtime.errors import UserError
@@ -221,3 +221,23 @@ def test_each_strategy_has_a_file(project: Path, name: str, settings: type[Label
 def test_a_wrong_setting_is_refused_by_name(project: Path, override: str, said: str) -> None:
     with pytest.raises(UserError, match=f"^{said}"):
         compose_config(Path("conf"), "digits", [override])
+
+
+def test_lazy_greedy_selects_what_plain_greedy_does() -> None:
+    generator = np.random.default_rng(0)
+    features, weights = generator.normal(size=(60, 3)), generator.random(60)
+    similarity, near = np.exp(-squared_distances(features, features)), generator.random(60) / 2
+    expected: list[int] = []
+    for _ in range(20):
+        best = near if not expected else np.maximum(near, similarity[expected].max(axis=0))
+        sums = [weights @ np.maximum(best, each) if row not in expected else -1 for row, each in enumerate(similarity)]
+        expected.append(int(np.argmax(sums)))
+    assert lazy_greedy(similarity, weights, near, 20).tolist() == expected
+
+
+def test_more_than_can_be_compared_come_by_uncertainty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sprout.label.mixture.CANDIDATES", 4)
+    features, doubt = drawn(9).features, np.linspace(0.9, 0.1, 9, dtype=np.float32)
+    rows = represent(features, doubt, features[:0], 8, 5).tolist()
+    assert (sorted(rows[:4]), rows[4:]) == ([0, 1, 2, 3], [4, 5, 6, 7])
+    assert set(represent(features, doubt, features[:0], 3, 5).tolist()) < {0, 1, 2, 3}

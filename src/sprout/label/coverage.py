@@ -18,7 +18,7 @@ from sprout.data.store import Array
 
 MOST_CLUSTERS = 500
 """More of them would have too few examples, and take too long to find."""
-ITERATIONS = 30
+ITERATIONS = 20
 """Of k-means, at most; later ones move few examples."""
 
 

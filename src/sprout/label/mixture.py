@@ -2,6 +2,7 @@
 
 Facility location: Wei, Iyer and Bilmes, "Submodularity in data subset selection and active learning", ICML 2015.
 There all examples count the same; here each counts by its uncertainty, and labelled examples stand for others, too.
+Lazy greedy: Minoux, "Accelerated greedy algorithms for maximizing submodular set functions", 1978.
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from sprout.data.store import Array
 
 CANDIDATES = 4000
-"""The most uncertain examples, which are compared with each other: 64 MB of similarities."""
+"""So many of the most uncertain examples are compared with each other, which takes 64 MB; the others come later."""
 
 
 def represent(features: Array, uncertainty: Array, labelled: Array, count: int, neighbours: int) -> Array:
@@ -25,19 +26,37 @@ def represent(features: Array, uncertainty: Array, labelled: Array, count: int, 
         count: of rows.
         neighbours: the rank of the neighbour whose median distance is the width of the similarity.
     """
-    rows = np.argsort(-uncertainty, kind="stable")[: max(count, CANDIDATES)]
-    weights, distances = uncertainty[rows], squared_distances(features[rows], features[rows])
+    order = np.argsort(-uncertainty, kind="stable")
+    rows, later = order[:CANDIDATES], order[CANDIDATES:count]
+    distances = squared_distances(features[rows], features[rows])
     width = kernel_width(distances, neighbours)
-    similarity, near = np.exp(-distances / width), np.zeros(len(rows), np.float32)
+    near = np.zeros(len(rows), np.float32)
     if len(labelled):
         near = np.exp(-squared_distances(features[rows], labelled).min(axis=1) / width)
+    selected = lazy_greedy(np.exp(-distances / width), uncertainty[rows], near, min(count, len(rows)))
+    return np.concatenate([rows[selected], later])
+
+
+def lazy_greedy(similarity: Array, weights: Array, near: Array, count: int) -> Array:
+    """The rows that, one after the other, add the most to the sum of weight × highest similarity: (count,) int64.
+
+    Args:
+        similarity: (n, n), symmetric, in 0..1.
+        weights: (n,) from 0.
+        near: (n,) the highest similarity before.
+        count: of rows, at most n.
+    """
     selected = np.empty(count, np.int64)
+    gains = np.full(len(weights), np.inf, np.float32)  # upper bounds, as what a row adds only falls
     for place in range(count):
-        gains = weights @ np.maximum(similarity - near[:, None], 0)
-        gains[selected[:place]] = -1
-        selected[place] = best = gains.argmax()
-        near = np.maximum(near, similarity[:, best])
-    return rows[selected]
+        best, highest = -1, int(gains.argmax())
+        while highest != best:  # until the highest one is exact
+            best = highest
+            gains[best] = weights @ np.maximum(similarity[best] - near, 0)
+            highest = int(gains.argmax())
+        selected[place], gains[best] = best, -1
+        near = np.maximum(near, similarity[best])
+    return selected
 
 
 def kernel_width(distances: Array, neighbours: int) -> float:

@@ -85,8 +85,8 @@ def predicted(settings: Margin | Entropy, pool: Pool) -> Array:
     """
     if pool.probabilities is None:
         raise UserError(
-            f"label.strategy={settings.strategy}: needs a trained model, and there is none; take label=coverage for the "
-            "first labels"
+            f"label.strategy={settings.strategy}: needs a trained model, and there is none; take label=coverage for "
+            "the first labels"
         )
     return pool.probabilities
 
