@@ -356,6 +356,29 @@ def test_a_small_set_is_summed_up(load):
     assert (found["ours"], found["reference"], found["teacher"]) == ([0.1, 0.3], [0.2, 0.4], [0.3, 0.4])
 
 
+def test_label_selection_trains_in_rounds(load, capsys, monkeypatch):
+    selection, small = load("label_selection"), load("small_sets")
+    images, labels = small.digits()
+    monkeypatch.setitem(selection.HELD, "digits", 100)
+    short = ["train.epochs=1", "train.steps_per_epoch=2", "retrain.epochs=1", "retrain.steps_per_epoch=2"]
+    coverage = selection.settings_of(["label=coverage"])
+    selection.measure("digits", (images[:400], labels[:400]), coverage, range(1), "val", (10, 20), short)
+    figure = json.loads(capsys.readouterr().out)
+    assert (figure["name"], figure["strategy"], figure["goal"]) == ("label_selection_digits", "coverage", 0.6)
+    assert all(0 < error < 1 for side in ("ours", "reference") for error in figure[side].values())
+
+
+def test_labels_needed_lie_between_rounds(load):
+    selection = load("label_selection")
+    found = {20: 0.5, 50: 0.3, 100: 0.1}
+    assert [selection.labels_needed(found, wanted) for wanted in (0.6, 0.4, 0.3, 0.15)] == [20, 35, 50, 87.5]
+    assert selection.labels_needed(found, 0.05) == float("inf")
+    ours, random = [{50: 0.3, 100: 0.1}, {50: 0.1, 100: 0.1}], [{50: 0.4, 100: 0.2}, {50: 0.3, 100: 0.2}]
+    described = selection.summary("digits", ours, random)
+    assert (described["ratio"], described["interval"]) == (0.5, [0.5, 0.75])
+    assert (described["ours"], described["reference"]) == ({50: 0.2, 100: 0.1}, {50: 0.35, 100: 0.2})
+
+
 def test_calibration_compares_the_errors_of_a_teacher(load, tmp_path):
     """A network that doubles the logits of calibrated predictions; its temperature undoes that."""
     calibration, generator = load("calibration"), np.random.default_rng(0)
