@@ -1,7 +1,8 @@
 """Examples that stand for many uncertain ones. Pure functions of arrays.
 
 Facility location: Wei, Iyer and Bilmes, "Submodularity in data subset selection and active learning", ICML 2015.
-There all examples count the same; here each counts by its uncertainty, and labelled examples stand for others, too.
+There all examples count the same; here each counts by the square of its uncertainty, and labelled examples stand for
+others, too.
 Lazy greedy: Minoux, "Accelerated greedy algorithms for maximizing submodular set functions", 1978.
 """
 
@@ -16,7 +17,7 @@ CANDIDATES = 4000
 def represent(features: Array, uncertainty: Array, labelled: Array, count: int, neighbours: int) -> Array:
     """The examples to which the most uncertainty is near, one after the other: (count,) int64 rows.
 
-    Each adds the most to the sum, over all candidates, of uncertainty × similarity to the nearest selected or labelled
+    Each adds the most to the sum, over all candidates, of uncertainty² × similarity to the nearest selected or labelled
     example.
 
     Args:
@@ -33,7 +34,8 @@ def represent(features: Array, uncertainty: Array, labelled: Array, count: int, 
     near = np.zeros(len(rows), np.float32)
     if len(labelled):
         near = np.exp(-squared_distances(features[rows], labelled).min(axis=1) / width)
-    selected = lazy_greedy(np.exp(-distances / width), uncertainty[rows], near, min(count, len(rows)))
+    weights = np.square(uncertainty[rows])
+    selected = lazy_greedy(np.exp(-distances / width), weights, near, min(count, len(rows)))
     return np.concatenate([rows[selected], later])
 
 

@@ -59,36 +59,34 @@ def select(settings: Label, pool: Pool, count: int, seed: int) -> Array:
     count = min(count, len(pool.features))
     if count == 0:
         return np.zeros(0, np.int64)
-    features, labelled = unit_length(pool.features), unit_length(pool.labelled)
+    features, labelled, predicted = unit_length(pool.features), unit_length(pool.labelled), pool.probabilities
     match settings:
         case Random():
             return np.random.default_rng(seed).permutation(len(features))[:count]
         case Margin():
-            return highest(by_margin(predicted(settings, pool)), count)
+            return highest(by_margin(required(settings, predicted)), count)
         case Entropy():
-            return highest(by_entropy(predicted(settings, pool)), count)
-        case Coverage(rule="typical"):
-            return typical(features, labelled, count, settings.neighbours, seed)
+            return highest(by_entropy(required(settings, predicted)), count)
         case Coverage(rule="farthest"):
             return farthest(features, labelled, count, seed)
-        case Mixture() if pool.probabilities is None:
+        case Mixture() if predicted is not None:
+            return represent(features, by_margin(predicted), labelled, count, settings.neighbours)
+        case Coverage() | Mixture():
             return typical(features, labelled, count, settings.neighbours, seed)
-        case Mixture():
-            return represent(features, by_margin(pool.probabilities), labelled, count, settings.neighbours)
 
 
-def predicted(settings: Margin | Entropy, pool: Pool) -> Array:
+def required(settings: Margin | Entropy, probabilities: Array | None) -> Array:
     """The probabilities.
 
     Raises:
         UserError: there is no model yet.
     """
-    if pool.probabilities is None:
+    if probabilities is None:
         raise UserError(
             f"label.strategy={settings.strategy}: needs a trained model, and there is none; take label=coverage for "
             "the first labels"
         )
-    return pool.probabilities
+    return probabilities
 
 
 def highest(values: Array, count: int) -> Array:
