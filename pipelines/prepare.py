@@ -1,4 +1,7 @@
-"""Stage `prepare`: decodes and checks data/raw, or data/source, and writes one store per split to data/prepared."""
+"""Stage `prepare`: decodes and checks data/raw, or data/source, and writes one store per split to data/prepared.
+
+What people have answered about images (`sprout label`) is in data/source, too.
+"""
 
 from pathlib import Path
 
@@ -6,6 +9,7 @@ from sprout.config.download import DOWNLOADS
 from sprout.config.prepare import Prepare
 from sprout.config.workspace import choice, read_build, section
 from sprout.data.manifest import verify
+from sprout.data.prepare.answers import answers_file, read_answers
 from sprout.data.prepare.prepare import prepare
 from sprout.data.sources import read
 from sprout.runtime.files import atomic_folder, scratch_folder
@@ -16,8 +20,9 @@ def main() -> None:
     build, raw = read_build(), Path("data/raw")
     verify(raw)
     source = choice(build, "download", "source", DOWNLOADS)
+    answers = read_answers(answers_file(source))
     with atomic_folder(Path("data/prepared")) as folder, scratch_folder(Path("build/scratch")) as scratch:
-        prepare(read(source, raw, scratch), folder, scratch, section(build, "prepare", Prepare))
+        prepare(read(source, raw, scratch), folder, scratch, section(build, "prepare", Prepare), answers)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Labels by a person: which examples come first."""
+"""Labelling by hand: which images to ask for, the page on which a person answers, and the file of the answers."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from sprout.config.prepare import Prepare
 from sprout.data.listing import SPLITS, Array, Listing
+from sprout.data.prepare.answered import NOTHING, Answered, Assigned, Said, apply_answers
 from sprout.data.prepare.duplicates import find_shared, first_equal, resolve_shared, source_splits
 from sprout.data.prepare.folds import assign_folds
 from sprout.data.prepare.groups import merge_groups, number_groups
@@ -33,12 +34,19 @@ class Assignment:
     """How many are in no split because another of the source's splits has their image."""
     notes: list[str]
     """For the user, one line each."""
+    answered: Answered | None
+    """What people's answers have changed; None where there are none."""
 
 
 def assign_splits(
-    listing: Listing, usable: Array, digests: Array | None, features: Array | None, settings: Prepare
+    listing: Listing,
+    usable: Array,
+    digests: Array | None,
+    features: Array | None,
+    settings: Prepare,
+    said: Said = NOTHING,
 ) -> Assignment:
-    """Assign the usable examples of a listing to the splits.
+    """Assign the usable examples of a listing to the splits. People's answers change no draw: they come after it.
 
     Args:
         listing: N examples of a source.
@@ -46,9 +54,11 @@ def assign_splits(
         digests: (N, 16) uint8, equal where images are; None for rows of a table.
         features: (N, F) float32; None for images.
         settings: the section `prepare`.
+        said: people's answers.
 
     Raises:
-        UserError: there are too few examples for these settings, or equal images that are refused.
+        UserError: there are too few examples for these settings, equal images that are refused, or an answer of an
+            unknown class.
     """
     targets, source = find_targets(listing, usable), source_splits(listing.split, len(listing))
     images = np.arange(len(listing)) if digests is None else first_equal(digests, usable)
@@ -63,9 +73,13 @@ def assign_splits(
     if len(replaced):
         notes.append(f"the source's own test split ({len(replaced)} examples) is not used, because prepare.test is set")
     folds = find_folds(rows["train"], targets, strata, groups, settings)
+    assigned, answered = apply_answers(said, Assigned(targets, groups, rows, folds))
+    targets, rows, folds = assigned.targets, assigned.rows, assigned.folds
+    notes += answered.notes(listing.origin)
     notes += note_unseen_classes(rows["train"], targets) if folds is not None else []
     notes += [*note_split_groups(rows, groups), *note_conflicting_labels(usable, images, targets)]
-    return Assignment(targets, images, groups, rows, folds, len(wanted) - len(used), notes)
+    left_out = len(wanted) - len(used)
+    return Assignment(targets, images, groups, rows, folds, left_out, notes, answered if said is not NOTHING else None)
 
 
 def find_folds(train: Array, targets: Targets, strata: Array, groups: Array, settings: Prepare) -> Array | None:

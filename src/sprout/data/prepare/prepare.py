@@ -1,6 +1,7 @@
 """The stage `prepare`: decode, check, split, withhold labels, write the stores and what describes them."""
 
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,8 @@ from sprout.config.prepare import Prepare
 from sprout.data.contact_sheet import write_sheet
 from sprout.data.description import write_description
 from sprout.data.listing import SPLITS, Array, Listing
+from sprout.data.prepare.answered import NONE_OF_THEM, find_said
+from sprout.data.prepare.answers import Answer, decoded_as
 from sprout.data.prepare.assignment import Assignment, assign_splits
 from sprout.data.prepare.csv_lists import usable_rows, write_duplicates, write_near_duplicates, write_quarantine
 from sprout.data.prepare.examples import Examples, load_examples
@@ -29,7 +32,9 @@ SHEET_IMAGES = 64
 SHEET_COLUMNS = 8
 
 
-def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) -> dict[str, Any]:
+def prepare(
+    listing: Listing, folder: Path, scratch: Path, settings: Prepare, answers: Sequence[Answer] = ()
+) -> dict[str, Any]:
     """Write the four stores and what describes them.
 
     Args:
@@ -37,21 +42,26 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
         folder: an empty folder.
         scratch: a folder for temporary files.
         settings: the section `prepare`.
+        answers: people's, in the order of their file.
 
     Returns:
         the content of `summary.json`.
 
     Raises:
-        UserError: too many examples are faulty, or there are too few for these settings.
+        UserError: too many examples are faulty, there are too few for these settings, or an answer names a class that
+            there is not.
     """
     examples, decoded = load_examples(listing, scratch / "examples", settings)
     # The listing's reasons replace those of decoding: some of its faulty rows have no path to decode.
     faults = (decoded.faults if decoded else {}) | listing.faults
     usable, origin = usable_rows(faults, listing.origin, settings.max_faulty), listing.origin
     listing, usable, left_out = without_small_classes(listing, usable, settings.min_class_size)
-    assignment = assign_splits(listing, usable, decoded.digests if decoded else None, examples.features, settings)
+    digests = decoded.digests if decoded else None
+    said = find_said(answers, origin, usable, digests, decoded_as(examples.shape, settings))
+    assignment = assign_splits(listing, usable, digests, examples.features, settings, said)
 
-    write_quarantine(folder / "quarantine.csv", faults, origin, listing.left_out)
+    none = dict.fromkeys(assignment.answered.none, NONE_OF_THEM) if assignment.answered else {}
+    write_quarantine(folder / "quarantine.csv", faults | none, origin, listing.left_out)
     equal = near = None  # rows of a table may be equal, and are not compared
     if decoded is not None:
         equal = write_duplicates(folder / "duplicates.csv", usable, assignment, origin)
@@ -66,6 +76,7 @@ def prepare(listing: Listing, folder: Path, scratch: Path, settings: Prepare) ->
     columns = described(listing.columns, medians)
     summary |= {"levels": settings.levels, "page": settings.page}
     summary["columns"] = None if columns is None else [asdict(each) for each in columns]
+    summary |= {"answers": assignment.answered.counts} if assignment.answered else {}
     write_description(folder, assignment.targets.classes, summary)
     for note in summary["notes"]:
         print(f"prepare: {note}", file=sys.stderr)
