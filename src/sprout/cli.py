@@ -10,6 +10,7 @@ from sprout.commands.compare import compare
 from sprout.commands.config import config
 from sprout.commands.experiments import experiments
 from sprout.commands.export import export
+from sprout.commands.label import label
 from sprout.commands.lineage import lineage
 from sprout.commands.new import new
 from sprout.commands.outbox import outbox
@@ -43,6 +44,7 @@ COMMANDS = (
     result,
     check,
     new,
+    label,
     predict,
     export,
     serve,

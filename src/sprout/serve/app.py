@@ -21,6 +21,7 @@ from sprout.runtime.errors import one_line
 from sprout.serve.batching import Batcher
 from sprout.serve.examples import Inputs, RequestError
 from sprout.serve.limits import LimitedBody, Limits
+from sprout.serve.listening import invalid, refused
 
 JSON, MULTIPART = "application/json", "multipart/form-data"
 FILES = "files"
@@ -130,19 +131,6 @@ def answers(model: Model, predictions: Array, top: int | None) -> list[dict[str,
     """Return what is answered for each example."""
     count = min(top or len(model.classes), len(model.classes))
     return [model.task.printed_prediction(each, model.classes, count) for each in predictions]
-
-
-async def refused(request: Request, error: Exception) -> JSONResponse:
-    """Answer a request that cannot be answered otherwise."""
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"error": one_line(error.detail)}, error.status_code, error.headers)
-
-
-async def invalid(request: Request, error: Exception) -> JSONResponse:
-    """Answer a request whose query is not as documented."""
-    assert isinstance(error, RequestValidationError)
-    reasons = [f"{each['loc'][-1]}: {each['msg']}" for each in error.errors()]
-    return JSONResponse({"error": one_line("; ".join(reasons))}, 422)
 
 
 async def failed(request: Request, error: Exception) -> JSONResponse:

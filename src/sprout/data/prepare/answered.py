@@ -1,5 +1,6 @@
 """What people's answers change once the splits are assigned: labels of the pool and of train, and nothing else."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from sprout.data.listing import SPLITS, Array
-from sprout.data.prepare.answers import NO_EXAMPLE, Answer, find_examples, find_moved
+from sprout.data.prepare.answers import NO_EXAMPLE, Answer, find_examples, find_moved, holding
 from sprout.data.prepare.targets import UNKNOWN, Targets
 from sprout.runtime.errors import UserError, listed
 
@@ -26,8 +27,11 @@ class Said:
     @property
     def last(self) -> dict[int, Answer]:
         """Row → the answer that holds."""
-        found = {row: answer for row, answer in self.answers}
-        return {row: answer for row, answer in found.items() if answer.answer != "withdrawn"}
+        history = defaultdict(list)
+        for row, answer in self.answers:
+            history[row].append(answer)
+        held = {row: holding(answers) for row, answers in history.items()}
+        return {row: answer for row, answer in held.items() if answer is not None}
 
 
 NOTHING = Said([], 0)
@@ -89,9 +93,7 @@ class Answered:
         return one_each | {"none": len(self.none), "held_out": len(self.held_out), "lost": self.lost}
 
 
-def find_said(
-    answers: Sequence[Answer], origin: pa.Array, usable: Array, digests: Array | None, decoded: str
-) -> Said:
+def find_said(answers: Sequence[Answer], origin: pa.Array, usable: Array, digests: Array | None, decoded: str) -> Said:
     """Find the examples of answers.
 
     Args:
@@ -177,7 +179,7 @@ def extend_folds(said: Said, drawn: Assigned, folds: Array, train: Array) -> Arr
     """Return the fold of each row of the new train: (n,) int16; no earlier label is moved to another one.
 
     In the order of the file each example joins the fold of its group, or else the one with the fewest labels of its
-    class. An answer counts as it was first given, also where it was changed or withdrawn: later rows of the file then
+    class. An answer counts as it was first given, also where it was changed or undone: later rows of the file then
     change no fold.
 
     Args:

@@ -1,12 +1,12 @@
-"""What people have said of images: the file `data/source/NAME.labels.csv`, one row for each answer, later rows win.
+"""What people have said of images: the file `data/source/NAME.labels.csv`, one row for each answer; later rows win.
 
-`sprout label` writes it. It lies beside the folder of the data, not in it: what is in the folder is data, and DVC tracks
-no folder with files that git tracks.
+`sprout label` writes it. It lies beside the folder of the data, not in it: what is in the folder is data, and DVC takes
+no folder that has files of git.
 """
 
 import csv
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -22,8 +22,8 @@ from sprout.data.sources.local import SOURCE
 from sprout.runtime.errors import UserError, one_line
 
 COLUMNS = ("image", "digest", "decoded", "answer", "label", "by", "at", "replaces")
-Kind = Literal["class", "none", "withdrawn"]
-"""An image is of a class, of none of them, or an earlier answer no longer holds."""
+Kind = Literal["class", "none", "undone"]
+"""An image is of a class, or of none of them; or the answer before is taken back, so that the one before that holds."""
 NO_EXAMPLE = -1
 
 
@@ -116,6 +116,17 @@ def to_answer(place: str, cells: Sequence[str]) -> Answer:
     if not image or bool(label) != (answer == "class"):
         raise UserError(f"{place}: needs an image, and a label where the answer is class, nowhere else")
     return Answer(image, digest, decoded, answer, label, by, at, replaces, place)  # type: ignore[arg-type]
+
+
+def holding(answers: Iterable[Answer]) -> Answer | None:
+    """Return the answer that holds after these to one image, in their order; None without one."""
+    stack: list[Answer] = []
+    for answer in answers:
+        if answer.answer != "undone":
+            stack.append(answer)
+        elif stack:
+            stack.pop()
+    return stack[-1] if stack else None
 
 
 def find_examples(
