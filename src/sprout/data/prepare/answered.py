@@ -132,18 +132,18 @@ def apply_answers(said: Said, drawn: Assigned) -> tuple[Assigned, Answered]:
     index, before = drawn.targets.index.copy(), drawn.targets.index
     added, none, held_out, corrected, confirmed, lost = [], [], [], 0, 0, said.lost
     for row, answer in last.items():
-        split, label = split_of.get(row), class_of(answer, drawn.targets.classes)
+        split, label, was = split_of.get(row), class_of(answer, drawn.targets.classes), int(before[row])
         if split is None:
             lost += 1
         elif split in ("val", "test"):
-            held_out += [row] if label != before[row] else []
+            held_out += [row] if label != was else []
         elif label == UNKNOWN:
             none.append(row)
         else:
             index[row] = label
             added += [row] if split == "unlabelled" else []
-            corrected += split == "train" and label != before[row]
-            confirmed += split == "train" and label == before[row]
+            corrected += split == "train" and label != was
+            confirmed += split == "train" and label == was
     rows = move(drawn.rows, added, none)
     targets = Targets(drawn.targets.classes, index, drawn.targets.value)
     folds = None if drawn.folds is None else extend_folds(said, drawn, drawn.folds, rows["train"])
