@@ -5,19 +5,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sprout.commands.terminal import CONF, Overrides
+from sprout.commands.terminal import CONF
 
 if TYPE_CHECKING:
     from sprout.config.label import Label
     from sprout.label.standing import Standing
 
+Settings = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE...]", help="such as label.strategy=margin")]
 Format = Literal["csv", "label-studio"]
 EXPORTED = 100
 """Images, unless the user says otherwise."""
 
 
 def label(
-    overrides: Overrides = None,
+    overrides: Settings = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="of the page; 0 takes a free one")] = 8001,
     export: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write images to label for another tool, and show no page")
