@@ -61,9 +61,11 @@ class AnswerFile:
         """
         LOCK.parent.mkdir(exist_ok=True)
         with FileLock(LOCK):
-            rows = make(self.read())
+            before = self.read()
+            rows = make(before)
             if rows:
                 self._write(rows)
+                self._rows, self._signature = (*before, *rows), self.signature
         return rows
 
     def _write(self, rows: Sequence[Answer]) -> None:

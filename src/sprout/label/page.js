@@ -8,11 +8,20 @@ const SHOWN = 12; // answers that can be seen again
 const WAIT = 700; // milliseconds
 const NAMES = { pool: "Unlabelled", pseudo: "Pseudo-labels", issues: "Suspected labels" };
 
+/** The key of each class: its own name where that is one, such as a digit, else the next free one; or none. */
+function keysOf(classes) {
+  const names = classes.map((name) => name.toLowerCase());
+  const own = names.map((name, at) => KEYS.includes(name) && names.indexOf(name) === at ? name : null);
+  const free = KEYS.filter((key) => !own.includes(key));
+  return own.map((key) => key ?? free.shift() ?? null);
+}
+
 const element = (id) => document.getElementById(id);
 const browser = sessionStorage.browser ??= crypto.randomUUID();
 const number = (count) => count.toLocaleString("en");
 
 let fixed; // what never changes while the server runs
+let keys = []; // of the classes, in their order
 let section = "pool";
 let questions = []; // at hand, the first one is shown
 let answered = []; // by this page, the last one at the end
@@ -69,7 +78,7 @@ async function fetchMore(afresh = false) {
     if (wanted !== section) return;
     if (found.waiting) {
       const { done, total } = found.learning;
-      say(`Looking at the images: ${number(done)} of ${number(total)}`);
+      say(done ? `The model looks at the images: ${number(done)} of ${number(total)}` : "Loading the model");
       setTimeout(() => wanted === section && fetchMore(afresh), WAIT);
       return;
     }
@@ -146,11 +155,10 @@ function drawOne(entry) {
   frame.className = "frame";
   image.src = address(entry.question);
   image.alt = entry.question.origin;
-  image.onload = () => image.classList.toggle("crisp", image.naturalWidth < 100);
   name.textContent = entry.label || "none of these";
   frame.append(image);
   button.append(frame, name);
-  if (entry.replaced) {
+  if (entry.replaced && entry.replaced !== entry.label) {
     const before = document.createElement("small");
     before.textContent = `was ${entry.replaced}`;
     button.append(before);
@@ -269,6 +277,7 @@ function filter() {
 }
 
 function drawFixed() {
+  keys = keysOf(fixed.classes);
   element("by").textContent = fixed.by;
   element("file").textContent = fixed.file;
   element("searching").hidden = fixed.classes.length <= SEARCH_FROM;
@@ -283,9 +292,9 @@ function drawFixed() {
     Object.assign(button, { type: "button", value: name, onclick: () => give("class", name) });
     text.textContent = name;
     button.append(text);
-    if (KEYS[at]) {
+    if (keys[at]) {
       const key = document.createElement("kbd");
-      key.textContent = KEYS[at].toUpperCase();
+      key.textContent = keys[at].toUpperCase();
       button.append(key);
     }
     return button;
@@ -296,15 +305,14 @@ function confirmClaim() {
   if (questions[0] && claim(questions[0])) give("class", claim(questions[0]));
 }
 
-const ACTIONS = { n: () => give("none"), s: skip, " ": skip, u: undo, z: undo, Backspace: undo, m: guess, Enter: confirmClaim };
+const ACTIONS = { n: () => give("none"), s: skip, " ": skip, u: undo, z: undo, Backspace: undo, m: guess, Enter: confirmClaim, "/": () => element("search").focus() };
 
 function typed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (event.target === element("search")) return inSearch(event);
   if (event.target.tagName === "BUTTON" && [" ", "Enter"].includes(event.key)) return;
-  const at = KEYS.indexOf(event.key.toLowerCase());
-  const act = event.key === "/" ? () => element("search").focus() : at >= 0 && at < fixed.classes.length
-    ? () => give("class", fixed.classes[at]) : ACTIONS[event.key.length > 1 ? event.key : event.key.toLowerCase()];
+  const key = event.key.length > 1 ? event.key : event.key.toLowerCase(), at = keys.indexOf(key);
+  const act = at >= 0 ? () => give("class", fixed.classes[at]) : ACTIONS[key];
   if (!act) return;
   event.preventDefault();
   act();
@@ -330,8 +338,6 @@ async function start() {
   drawFixed();
   show(fixed);
   answered = JSON.parse(sessionStorage.answered ?? "[]");
-  const image = element("image");
-  image.onload = () => image.classList.toggle("crisp", image.naturalWidth < 100);
   element("none").onclick = ACTIONS.n;
   element("skip").onclick = skip;
   element("undo").onclick = undo;

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import RLock
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ class Standing:
         """
         self.images, self.file, self.by = images, file, by
         self.lock = RLock()
-        self._of: Sequence[Answer] = ()
+        self._of: tuple[Answer, ...] = ()
         self._history: dict[Place, list[Answer]] = {}
         self.history()
 
@@ -60,12 +60,13 @@ class Standing:
         """
         with self.lock:
             rows = self.file.read()
-            if rows is not self._of:
-                self._history = {}
-                for place, answer in zip(self.images.places(rows), rows, strict=True):
-                    if place is not None:
-                        self._history.setdefault(place, []).append(answer)
-                self._of = rows
+            if rows[: len(self._of)] != self._of:
+                self._of, self._history = (), {}
+            new = rows[len(self._of) :]
+            for place, answer in zip(self.images.places(new), new, strict=True):
+                if place is not None:
+                    self._history.setdefault(place, []).append(answer)
+            self._of = rows
             return self._history
 
     def last(self, place: Place) -> Answer | None:
@@ -85,7 +86,8 @@ class Standing:
         held = [answer for rows in by_image.values() if (answer := holding(rows))]
         pool = len(self.images.stores["pool"])
         done = sum(place.split == "pool" for place in self.answered())
-        return Counts(sum(is_today(row.at) for row in held), len(held), pool, pool - done)
+        today = midnight()
+        return Counts(sum(row.at >= today for row in held), len(held), pool, pool - done)
 
     def give(self, new: New) -> Answer:
         """Write an answer, also one that is known already: it is a person's again.
@@ -153,9 +155,7 @@ def said(answer: Answer) -> str:
     return answer.label or "none"
 
 
-def is_today(at: str) -> bool:
-    """Whether a time is of today, where this runs; False for what is no time."""
-    try:
-        return datetime.fromisoformat(at).astimezone().date() == datetime.now().astimezone().date()
-    except ValueError:
-        return False
+def midnight() -> str:
+    """The beginning of this day where this runs, as ISO 8601 in UTC, which compares as a text."""
+    today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    return today.astimezone(UTC).isoformat()[:19]

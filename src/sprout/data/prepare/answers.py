@@ -142,6 +142,8 @@ def find_examples(
         digest_of: row → digest of its pixels; empty where they have none.
         decoded: how the pixels were decoded.
     """
+    if not answers:
+        return []
     asked = pa.array({answer.image for answer in answers}, origin.type)
     places = np.flatnonzero(pc.is_in(origin, value_set=asked).to_numpy(zero_copy_only=False))
     rows = defaultdict(list)
