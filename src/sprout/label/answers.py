@@ -26,8 +26,8 @@ class AnswerFile:
     def __init__(self, path: Path) -> None:
         """Take the path; the file need not exist yet."""
         self.path = path
-        self._signature: tuple[int, ...] | None = None
-        self._rows: tuple[Answer, ...] = ()
+        # In one, as threads share it.
+        self._known: tuple[tuple[int, ...] | None, tuple[Answer, ...]] = None, ()
 
     @property
     def signature(self) -> tuple[int, ...]:
@@ -44,10 +44,11 @@ class AnswerFile:
         Raises:
             UserError: the file is damaged.
         """
-        signature = self.signature
-        if signature != self._signature:
-            self._rows, self._signature = tuple(read_answers(self.path)), signature
-        return self._rows
+        signature, (known, rows) = self.signature, self._known
+        if signature != known:
+            rows = tuple(read_answers(self.path))
+            self._known = signature, rows
+        return rows
 
     def add(self, make: Callable[[Sequence[Answer]], Sequence[Answer]]) -> Sequence[Answer]:
         """Append rows and return them; they are on disk when this returns.
@@ -65,7 +66,7 @@ class AnswerFile:
             rows = make(before)
             if rows:
                 self._write(rows)
-                self._rows, self._signature = (*before, *rows), self.signature
+                self._known = self.signature, (*before, *rows)
         return rows
 
     def _write(self, rows: Sequence[Answer]) -> None:
