@@ -104,7 +104,7 @@ def measure(
             draw = Draw(Path(scratch, "all"), data, split, HELD[name], seed)
             learner = Students(draw, overrides) if name == "digits" else Regressions(draw, overrides)
             found["ours"].append(errors(learner, settings, rounds))
-            found["random"].append(errors(learner, Random("random"), rounds))
+            found["random"].append(errors(learner, Random(20, "random"), rounds))
     print(json.dumps({**summary(name, **found), "strategy": settings.strategy}), flush=True)
 
 

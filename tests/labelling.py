@@ -17,7 +17,7 @@ import uvicorn
 
 from handmade import model, save
 from sprout.config.download import Download, Sklearn
-from sprout.config.label import Label
+from sprout.config.label import Label, Random
 from sprout.data.prepare.answers import Answer, answers_file, read_answers
 from sprout.data.prepare.prepare import prepare
 from sprout.label.answers import AnswerFile
@@ -29,7 +29,7 @@ from sprout.label.standing import Standing
 from test_prepare import CLASSES, LISTING, settings_with
 
 SHAPE = (4, 3, 3)
-STRATEGY = Label("random", 5)
+STRATEGY = Random(5, "random")
 DIGITS = Sklearn("sklearn", "digits")
 SECONDS = 60
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -15,12 +15,12 @@ from sprout.label.selection import Pool, select
 from sprout.label.uncertainty import by_entropy, by_margin
 from sprout.runtime.errors import UserError
 
-TYPICAL, FARTHEST = (Coverage("coverage", rule, 5) for rule in ("typical", "farthest"))
-MIXTURE = Mixture("mixture", 5)
+TYPICAL, FARTHEST = (Coverage(20, "coverage", rule, 5) for rule in ("typical", "farthest"))
+MIXTURE = Mixture(20, "mixture", 5)
 STRATEGIES: dict[str, Label] = {
-    "random": Random("random"),
-    "margin": Margin("margin"),
-    "entropy": Entropy("entropy"),
+    "random": Random(20, "random"),
+    "margin": Margin(20, "margin"),
+    "entropy": Entropy(20, "entropy"),
     "typical": TYPICAL,
     "farthest": FARTHEST,
     "mixture": MIXTURE,
@@ -98,7 +98,7 @@ def on_circle(degrees: Any) -> Any:
 
 def test_typical_takes_the_densest_example_of_a_group() -> None:
     degrees = np.array([0, 5, 6, 8, 14, 80, 87, 88, 91.0])
-    rows = select(Coverage("coverage", "typical", 2), pool_of(on_circle(degrees)), 2, 0)
+    rows = select(Coverage(20, "coverage", "typical", 2), pool_of(on_circle(degrees)), 2, 0)
     assert degrees[rows].tolist() == [6, 88], "mean distances to two neighbours of 1.5 and 2 degrees; the larger first"
     assert degrees[by_typicality(on_circle(degrees[:5]), 2)].tolist() == [6, 5, 8, 0, 14]
 
@@ -198,7 +198,7 @@ def test_a_build_knows_nothing_of_the_section(project: Path) -> None:
     plain, other = (compose_config(Path("conf"), "digits", given) for given in ([], ["label=random"]))
     assert plain.text == other.text
     assert "label" not in plain.config
-    assert (plain.label["strategy"], other.label) == ("mixture", {"strategy": "random"})
+    assert (plain.label["strategy"], other.label) == ("mixture", {"strategy": "random", "batch": 20})
 
 
 @pytest.mark.parametrize(("name", "settings"), [(each, LABELS[each]) for each in LABELS])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sprout.config.label import Label
     from sprout.label.standing import Standing
 
-Settings = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE...]", help="such as label.strategy=margin")]
+Settings = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDE...]", help="such as label=margin")]
 Format = Literal["csv", "label-studio"]
 EXPORTED = 100
 """Images, unless the user says otherwise."""
@@ -67,7 +67,7 @@ def open_standing(overrides: list[str]) -> "tuple[Standing, Label]":
     """
     from sprout.config.compose import compose_config
     from sprout.config.download import DOWNLOADS
-    from sprout.config.label import Label
+    from sprout.config.label import LABELS
     from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
     from sprout.config.prepare import Prepare
     from sprout.config.validate import choice, section
@@ -84,4 +84,4 @@ def open_standing(overrides: list[str]) -> "tuple[Standing, Label]":
     download = choice("download", composed.whole["download"], "source", DOWNLOADS)
     images = open_images(download, section("prepare", composed.whole["prepare"], Prepare))
     standing = Standing(images, AnswerFile(answers_file(download)), user_name())
-    return standing, section("label", composed.whole["label"], Label)
+    return standing, choice("label", composed.whole["label"], "strategy", LABELS)

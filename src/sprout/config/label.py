@@ -8,25 +8,33 @@ from sprout.config.fields import STRICT, Count
 
 
 @dataclass(frozen=True, config=STRICT)
-class Random:
+class Batches:
+    """What all strategies share."""
+
+    batch: Count
+    """How many images are chosen at once."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Random(Batches):
     strategy: Literal["random"]
     """A random sample, as val and test need."""
 
 
 @dataclass(frozen=True, config=STRICT)
-class Margin:
+class Margin(Batches):
     strategy: Literal["margin"]
     """The examples whose two most probable classes are nearest to each other (Scheffer et al., 2001)."""
 
 
 @dataclass(frozen=True, config=STRICT)
-class Entropy:
+class Entropy(Batches):
     strategy: Literal["entropy"]
     """The examples whose predicted probabilities have the highest entropy (Settles and Craven, 2008)."""
 
 
 @dataclass(frozen=True, config=STRICT)
-class Coverage:
+class Coverage(Batches):
     strategy: Literal["coverage"]
     """Examples whose features differ from those of the labelled ones; predictions are not used."""
     rule: Literal["typical", "farthest"]
@@ -37,7 +45,7 @@ class Coverage:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Mixture:
+class Mixture(Batches):
     strategy: Literal["mixture"]
     """The examples to which most of the uncertain ones are near, and no labelled one (facility location: Wei et al.,
     2015, with uncertainties as weights). Before there is a model, those of the rule typical of `coverage`."""
