@@ -2,33 +2,31 @@
 
 from pathlib import Path
 
-from sprout.config.results import Evaluate, Report
+from sprout.config.evaluate import Evaluate
+from sprout.config.results import Report
 from sprout.config.train import read_training
 from sprout.config.workspace import read_build, section
-from sprout.data.store import open_store
 from sprout.evaluate.curves import write_curves
-from sprout.evaluate.evaluate import evaluate, examine
-from sprout.evaluate.labellers import labellings, write_audit
-from sprout.evaluate.val_errors import write_val_errors
-from sprout.models.predictor import load_predictor, use_threads
+from sprout.evaluate.evaluate_build import evaluate_build
+from sprout.explain.subject import Subject
+from sprout.explain.write import write_explanations
+from sprout.models.predictor import use_threads
 from sprout.runtime.files import atomic_folder
-from sprout.runtime.model_folder import own_models, read_card
+from sprout.runtime.model_folder import own_models
 from sprout.runtime.stage import run_stage
 from sprout.tasks.base import Limits
 
 
 def main() -> None:
-    build, prepared, out = read_build(), Path("data/prepared"), Path("reports/evaluation")
+    build, models, prepared = read_build(), Path("models"), Path("data/prepared")
+    settings, images = section(build, "evaluate", Evaluate), section(build, "report", Report).examples
     use_threads(read_training(build, "train").threads)
-    trained, kept = own_models(Path("models")), read_card(Path("models/student"))["kept"]
-    models = {role: load_predictor(folder) for role, folder in trained.items()}
-    labels = labellings(models, trained, prepared, Path("data/pseudo_labels"), read_training(build, "retrain"))
-    limits = Limits(section(build, "evaluate", Evaluate).bins, section(build, "report", Report).examples)
-    with atomic_folder(out) as folder, atomic_folder(Path("reports/curves")) as curves:
-        tested = examine(models, open_store(prepared / "test"), trained, prepared)
-        evaluate(folder, models, tested, limits, write_audit(folder, labels, models["teacher"].classes), kept)
-        write_val_errors(folder, kept or "student", trained, models, prepared)
-        write_curves(curves, trained)
+    pseudo_labels, retrain = Path("data/pseudo_labels"), read_training(build, "retrain")
+    with atomic_folder(Path("reports/evaluation")) as folder, atomic_folder(Path("reports/curves")) as curves:
+        limits = Limits(settings.bins, images)
+        handed_on = evaluate_build(folder, models, prepared, pseudo_labels, retrain, limits)
+        write_explanations(folder, Subject(handed_on, prepared), settings.explain)
+        write_curves(curves, own_models(models))
 
 
 if __name__ == "__main__":

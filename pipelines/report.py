@@ -17,6 +17,7 @@ def main() -> None:
         config=build.config,
         build=build.name,
         prepared=Path("data/prepared"),
+        augmented=Path("data/augmented"),
         pseudo_labels=Path("data/pseudo_labels"),
         models=Path("models"),
         evaluation=evaluation,

@@ -75,7 +75,7 @@ class Case:
 def write_page(root: Path, case: Case, examples: int = 6) -> str:
     """Write and return the page of a workspace that `make` has made."""
     out = root / "reports" / "index.html"
-    folders = {name: root / name for name in ("prepared", "pseudo_labels", "evaluation")}
+    folders = {name: root / name for name in ("prepared", "augmented", "pseudo_labels", "evaluation")}
     write_report(out, config=case.config, build="3f9a1c7e", examples=examples, models=root, **folders)
     return out.read_text(encoding="utf-8")
 

@@ -91,7 +91,7 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
 
 
 def write_page(root: Path, training: dict[str, Any], wanted: int) -> str:
-    folders = {name: root / name for name in ("prepared", "pseudo_labels", "evaluation")}
+    folders = {name: root / name for name in ("prepared", "augmented", "pseudo_labels", "evaluation")}
     write_report(
         root / "index.html", config=config(training), build="3f9a1c7e", examples=wanted, models=root, **folders
     )

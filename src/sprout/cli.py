@@ -9,6 +9,7 @@ from sprout.commands.check import check
 from sprout.commands.compare import compare
 from sprout.commands.config import config
 from sprout.commands.experiments import experiments
+from sprout.commands.explain import explain
 from sprout.commands.export import export
 from sprout.commands.label import label
 from sprout.commands.lineage import lineage
@@ -46,6 +47,7 @@ COMMANDS = (
     new,
     label,
     predict,
+    explain,
     export,
     serve,
     runs,

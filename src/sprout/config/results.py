@@ -1,14 +1,8 @@
-"""Sections `evaluate`, `report` and `tracking`."""
+"""Sections `report` and `tracking`."""
 
 from pydantic.dataclasses import dataclass
 
-from sprout.config.fields import STRICT, Count, CountOrZero
-
-
-@dataclass(frozen=True, config=STRICT)
-class Evaluate:
-    bins: Count
-    """Bins of the calibration curve and of the expected calibration error."""
+from sprout.config.fields import STRICT, CountOrZero
 
 
 @dataclass(frozen=True, config=STRICT)

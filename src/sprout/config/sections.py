@@ -8,11 +8,12 @@ from sprout.config.augment import Augment
 from sprout.config.control import Control
 from sprout.config.download import DOWNLOADS
 from sprout.config.label import LABELS
+from sprout.config.evaluate import Evaluate
 from sprout.config.model import MODELS
 from sprout.config.prepare import Prepare
 from sprout.config.pretrained import Pretrained
 from sprout.config.pseudo_label import PSEUDO_LABELS
-from sprout.config.results import Evaluate, Report, Tracking
+from sprout.config.results import Report, Tracking
 from sprout.config.sweep import check_sweep
 from sprout.config.train import check_training
 from sprout.runtime.errors import UserError

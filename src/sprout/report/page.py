@@ -8,6 +8,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sprout.report import figures, formatting, tables
+from sprout.report.explanations import contents, explanation_fields
 from sprout.report.inputs import SPLITS, Inputs, read_inputs
 from sprout.report.pool_notes import pool_notes
 from sprout.runtime.files import atomic_write
@@ -35,6 +36,7 @@ def write_report(
     config: dict[str, Any],
     build: str,
     prepared: Path,
+    augmented: Path,
     pseudo_labels: Path,
     models: Path,
     evaluation: Path,
@@ -47,6 +49,7 @@ def write_report(
         config: the composed configuration, one nested dict per section.
         build: hash of the build, as in the name of its runs.
         prepared: folder of the stage `prepare`; the stores `unlabelled` and `test` hold the examples shown.
+        augmented: folder of the stage `augment`.
         pseudo_labels: folder of the stage `pseudo_label`.
         models: folder of the models; that of the control may hold no model.
         evaluation: folder of the stage `evaluate`.
@@ -59,11 +62,13 @@ def write_report(
     task = task_named(read_card(models / "teacher")["task"])
     inputs = read_inputs(prepared, pseudo_labels, models, evaluation, target=task.column or "label")
     template, of_task = environment().get_template("page.html.j2"), _task(task, inputs, prepared, examples)
+    explained = explanation_fields(inputs, prepared, augmented, examples)
     page = template.render(
         **_run(task, inputs, config, build),
         **_data(task, inputs),
         **_models(task, inputs, config),
-        **of_task,
+        **of_task | {"contents": of_task["contents"] | contents(explained)},
+        **explained,
     )
     with atomic_write(out) as beside:
         beside.write_text(page, encoding="utf-8", newline="\n")

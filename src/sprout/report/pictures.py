@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from sprout.data.store import Array, open_store
@@ -15,6 +16,8 @@ from sprout.report.inputs import Inputs
 SIDES = (96, 64, 48, 32)
 """Longest side of a thumbnail in pixels; the first that keeps a gallery within GALLERY_BYTES is taken."""
 GALLERY_BYTES = 800_000
+HEAT = (255, 120, 0)
+"""The colour of the pixels that count most."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +93,10 @@ def picture(image: Array, side: int = SIDES[0]) -> Picture:
     zoom = int(fit) if fit >= 2 else fit
     height, width = (max(1, round(zoom * length)) for length in image.shape[:2])
     return Picture(uri, width, height, crisp=fit >= 2)
+
+
+def heated(images: Array, heat: Array) -> Array:
+    """Images in grey, the more coloured the more a pixel counts: (n, H, W, C), (n, H, W) uint8 → (n, H, W, 3) uint8."""
+    grey, share = images.mean(axis=3, keepdims=True), heat[..., None] / 255
+    coloured: Array = ((1 - share) * grey + share * np.array(HEAT)).round().astype(np.uint8)
+    return coloured

@@ -1,0 +1,56 @@
+"""All models of a build, measured; and the one that it hands on, to be explained."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sprout.config.train import Training
+from sprout.data.store import Array, open_store
+from sprout.evaluate.audit import Labels
+from sprout.evaluate.evaluate import Tested, evaluate, examine
+from sprout.evaluate.labellers import labellings, write_audit
+from sprout.evaluate.val_errors import write_val_errors
+from sprout.models.predictor import Predictor, load_predictor
+from sprout.runtime.model_folder import own_models, read_card
+from sprout.tasks.base import Limits
+
+
+@dataclass(frozen=True)
+class HandedOn:
+    """The model that a build hands on."""
+
+    predictor: Predictor
+    folder: Path
+    """Its model folder."""
+    tested: Tested
+    """The examples that it is tested on."""
+    examined: Array
+    """What it gives for them, as `Task.examine` returns it."""
+    pool_labels: Labels | None
+    """The labels that the unlabelled examples got; None where they got none."""
+
+
+def evaluate_build(
+    folder: Path, models: Path, prepared: Path, pseudo_labels: Path, retrain: Training, limits: Limits
+) -> HandedOn:
+    """Write the evaluation.
+
+    Args:
+        folder: an empty folder.
+        models: the folder of the model folders.
+        prepared: the folder of the stage `prepare`.
+        pseudo_labels: the folder of the stage `pseudo_label`.
+        retrain: the student's settings.
+        limits: bins of the calibration curve, and images that are kept for the report.
+    """
+    folders, kept = own_models(models), read_card(models / "student")["kept"]
+    predictors = {role: load_predictor(one) for role, one in folders.items()}
+    labels = labellings(predictors, folders, prepared, pseudo_labels, retrain)
+    tested = examine(predictors, open_store(prepared / "test"), folders, prepared)
+    audited = write_audit(folder, labels, predictors["teacher"].classes)
+    evaluate(folder, predictors, tested, limits, audited, kept)
+    role = kept or "student"
+    write_val_errors(folder, role, folders, predictors, prepared)
+    of_pool = [each.pool for each in labels.values()]
+    return HandedOn(
+        predictors[role], folders[role], tested, tested.examined[role], of_pool[-1] if of_pool else None
+    )

@@ -1,0 +1,1 @@
+"""Why a model predicts what it does: one explanation per file, each a pure function."""
