@@ -2,9 +2,9 @@
 
     python -m benchmarks.label_issues ../shared/data/fashion-mnist [--labels 1000 10000] [--seeds 3]
 
-So many labels are drawn, another quarter of it for val, and 5% of both get another class, each of the nine with the same
-probability. A small network learns from them, by the project's code. Then the labels of train are judged as in the stage
-`evaluate`, and the doubtful 5% are compared with the flipped ones.
+So many labels are drawn, another quarter of it for val, and 5% of both get another class, each of the nine with the
+same probability. A small network learns from them, by the project's code. Then the labels of train are judged as in the
+stage `evaluate`, and the doubtful 5% are compared with the flipped ones.
 """
 
 import json
@@ -27,7 +27,7 @@ from sprout.data.dataset import Examples, TrainingData
 from sprout.data.store import Array, label_table, open_store, write_store
 from sprout.engine.fit import Trainee, fit
 from sprout.engine.initial import initial_network
-from sprout.explain.label_issues import label_issues, label_quality
+from sprout.explain.label_issues import label_issues, self_confidence
 from sprout.explain.out_of_sample import out_of_sample
 from sprout.models.predictor import Predictor, use_threads
 from sprout.runtime.run_context import RunContext, log_nothing
@@ -68,9 +68,9 @@ def trained(folder: Path, seed: int) -> Predictor:
     return Predictor(network.eval(), card)
 
 
-def found_share(quality: Array, wrong: Array) -> float:
-    """The share of wrong labels among as many of the lowest quality."""
-    first = np.argsort(quality, kind="stable")[: wrong.sum()]
+def found_share(confidence: Array, wrong: Array) -> float:
+    """The share of wrong labels among as many of the lowest confidence."""
+    first = np.argsort(confidence, kind="stable")[: wrong.sum()]
     return round(float(wrong[first].mean()), 3)
 
 
@@ -90,8 +90,8 @@ def draw(images: Array, labels: Array, count: int, seed: int) -> dict[str, float
     probabilities = out_of_sample(features, given, CLASSES)
     took, issues = time.monotonic() - began, label_issues(probabilities, given)
     return {
-        "top": found_share(label_quality(probabilities, given), wrong),
-        "in_sample": found_share(label_quality(predictor.task.predictions(outputs, predictor.card), given), wrong),
+        "top": found_share(self_confidence(probabilities, given), wrong),
+        "in_sample": found_share(self_confidence(predictor.task.predictions(outputs, predictor.card), given), wrong),
         "listed": len(issues.rows),
         "listed_wrong": round(float(wrong[issues.rows].mean()), 3),
         "of_wrong": round(float(np.isin(np.flatnonzero(wrong), issues.rows).mean()), 3),

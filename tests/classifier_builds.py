@@ -85,6 +85,7 @@ def make(root: Path, case: Case) -> Path:
     splits = {"train": 6, "val": 20, "unlabelled": case.pool, "test": case.tests}
     for split, size in splits.items():
         make_store(root / "prepared" / split, case, size, known=split != "unlabelled")
+    make_store(root / "augmented", case, 0, known=True)
     write_json(root / "prepared" / "classes.json", case.classes)
     write_json(root / "prepared" / "summary.json", summary(case))
     quarantined = [{"origin": origin, "reason": reason} for origin, reason in case.quarantined]

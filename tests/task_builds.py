@@ -116,6 +116,7 @@ def page_of(
         classes = [i % 3 if labels and split != "unlabelled" else None for i in range(n)]
         stores[split] = examples(n, shape, seed), classes, values if task == "regress" else None
     make_prepared(root / "prepared", stores, ["ant", "bee", "cat"] if labels else [])
+    make_store(root / "augmented", examples(0, shape, 0), [], None)
     error = {"train_mae": 1.0, "val_mae": 2.0} if task == "regress" else {}
     epochs = [{"epoch": e + 1, "lr": 0.01, "train_loss": 2.0 - e, "val_loss": 2.0, **error} for e in range(2)]
     made = model(task, shape, classes=["ant", "bee", "cat"] if labels else [], **changes)

@@ -51,6 +51,4 @@ def evaluate_build(
     role = kept or "student"
     write_val_errors(folder, role, folders, predictors, prepared)
     of_pool = [each.pool for each in labels.values()]
-    return HandedOn(
-        predictors[role], folders[role], tested, tested.examined[role], of_pool[-1] if of_pool else None
-    )
+    return HandedOn(predictors[role], folders[role], tested, tested.examined[role], of_pool[-1] if of_pool else None)

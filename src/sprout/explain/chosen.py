@@ -11,7 +11,9 @@ def chosen_examples(subject: Subject, wanted: int) -> Array:
 
     Of a number that is predicted, the largest errors and the smallest. None where the task defines no error.
     """
-    found = subject.model.predictor.task.errors(subject.model.examined, subject.model.predictor.card, subject.model.tested.store)
+    found = subject.model.predictor.task.errors(
+        subject.model.examined, subject.model.predictor.card, subject.model.tested.store
+    )
     if found is None:
         return np.empty(0, np.int64)
     if subject.has_classes:

@@ -19,8 +19,8 @@ EXAMPLES, FILTERS, NEIGHBOURS, MAP, IMPORTANCE = (
 )
 LABEL_ISSUES = "label_issues.parquet"
 """Beside the folder: a row for each training example whose label is probably wrong, the most suspicious first. The
-columns are `row` and `origin`, the example; `given` and `suggested`, classes by index; and `score` in 0..1, which is
-0.5 where both are as probable, and 0 where the suggested one is certain."""
+columns are `row` and `origin`, the example; `given` and `suggested`, classes by index; and `score` in 0..1, the
+probability of the given class by a model that has not learned from this label."""
 
 
 @dataclass(frozen=True)

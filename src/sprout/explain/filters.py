@@ -46,9 +46,7 @@ def filter_images(predictor: Predictor, wanted: int, seed: int = 0) -> list[Laye
     if len(predictor.card.input_shape) != 3 or not wanted:
         return []
     layers = convolutions(predictor.network)
-    return [
-        filters_of(predictor, name, module, wanted, seed) for name, module in track(layers, "filters", len(layers))
-    ]
+    return [filters_of(predictor, name, module, wanted, seed) for name, module in track(layers, "filters", len(layers))]
 
 
 def filters_of(predictor: Predictor, name: str, layer: nn.Conv2d, wanted: int, seed: int) -> LayerFilters:

@@ -20,7 +20,7 @@ class LabelIssues(NamedTuple):
     suggested: Array
     """int64, the class that they probably have."""
     score: Array
-    """float32 in 0..1, see `label_quality`; the lower, the less the label fits."""
+    """float32 in 0..1, the probability of the label (self-confidence); the lower, the less the label fits."""
 
 
 def label_issues(probabilities: Array, labels: Array) -> LabelIssues:
@@ -32,14 +32,14 @@ def label_issues(probabilities: Array, labels: Array) -> LabelIssues:
     """
     suggested = confident_class(probabilities, class_thresholds(probabilities, labels))
     suspected = np.flatnonzero((suggested >= 0) & (suggested != labels))
-    score = label_quality(probabilities, labels)
+    score = self_confidence(probabilities, labels)
     order = suspected[np.argsort(score[suspected], kind="stable")]
     return LabelIssues(order, labels[order], suggested[order], score[order])
 
 
 def class_thresholds(probabilities: Array, labels: Array) -> Array:
     """The mean probability of a class among the examples labelled with it: (K,); above 1 for one without examples."""
-    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    of_label = self_confidence(probabilities, labels).astype(np.float64)
     count = np.bincount(labels, minlength=probabilities.shape[1])
     total = np.bincount(labels, weights=of_label, minlength=probabilities.shape[1])
     thresholds: Array = np.where(count > 0, total / np.maximum(count, 1), np.inf)
@@ -53,13 +53,7 @@ def confident_class(probabilities: Array, thresholds: Array) -> Array:
     return found
 
 
-def label_quality(probabilities: Array, labels: Array) -> Array:
-    """How well each label fits, (N,) float32 in 0..1: the normalised margin.
-
-    0.5 where the label's class is as probable as the most probable other one; 0 where the other one is certain.
-    """
-    rows = np.arange(len(labels))
-    others = probabilities.copy()
-    others[rows, labels] = -np.inf
-    margin: Array = ((probabilities[rows, labels] - others.max(axis=1) + 1) / 2).astype(np.float32)
-    return margin
+def self_confidence(probabilities: Array, labels: Array) -> Array:
+    """The probability of each label: (N, K), (N,) int → (N,) float32."""
+    found: Array = probabilities[np.arange(len(labels)), labels].astype(np.float32)
+    return found

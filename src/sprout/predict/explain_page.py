@@ -37,19 +37,21 @@ def write_page(
         images: the name of each file, and its image as the model takes it, (H, W, C) uint8.
         train: labelled examples among which neighbours are found; None for none.
     """
-    page = environment("sprout.predict").get_template("explain.html.j2").render(
-        name=name,
-        card=predictor.card,
-        images=explained_images(predictor, images, train) if images else [],
-        filters=drawn_filters(filter_images(predictor, FILTERS)),
+    page = (
+        environment("sprout.predict")
+        .get_template("explain.html.j2")
+        .render(
+            name=name,
+            card=predictor.card,
+            images=explained_images(predictor, images, train) if images else [],
+            filters=drawn_filters(filter_images(predictor, FILTERS)),
+        )
     )
     with atomic_write(out) as beside:
         beside.write_text(page, encoding="utf-8", newline="\n")
 
 
-def explained_images(
-    predictor: Predictor, images: Sequence[tuple[str, Array]], train: Store | None
-) -> list[Explained]:
+def explained_images(predictor: Predictor, images: Sequence[tuple[str, Array]], train: Store | None) -> list[Explained]:
     """Each image with its prediction, its saliency, and its neighbours."""
     examples = np.stack([image for _, image in images])
     found = explain_examples(predictor, examples)

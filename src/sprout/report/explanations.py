@@ -23,7 +23,7 @@ from sprout.explain.files import (
     read_filters,
 )
 from sprout.report.feature_map import read_map
-from sprout.report.formatting import compact, decimal
+from sprout.report.formatting import compact, decimal, percent
 from sprout.report.inputs import Inputs
 from sprout.report.pictures import Exhibit, Picture, are_pictures, drawn, exhibits, heated, pictures
 from sprout.runtime.files import read_rows
@@ -170,7 +170,7 @@ def suspects(inputs: Inputs, train: Path, wanted: int) -> dict[str, Any] | None:
     table = pq.read_table(path)
     first = table.slice(0, wanted)
     names = [[inputs.classes[i] for i in first[column].to_pylist()] for column in ("given", "suggested")]
-    scores = [decimal(score, 2) for score in first["score"].to_pylist()]
+    scores = [percent(score) for score in first["score"].to_pylist()]
     captions = list(zip(*names, scores, strict=True))
     labelled = int((inputs.labels["train"] >= 0).sum())
     return {
