@@ -12,6 +12,7 @@ from handmade import model, save
 from sprout.data.description import write_description
 from sprout.data.store import Array, label_table, open_store, write_labels, write_store
 from sprout.evaluate.evaluate import evaluate, examine_on
+from sprout.evaluate.labellers import write_audit
 from sprout.models.predictor import Predictor
 from sprout.report import write_report
 from sprout.runtime.files import write_json, write_rows
@@ -86,8 +87,8 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
     write_labels(root / "pseudo_labels", test.labels.slice(0, 0))
     write_rows(root / "pseudo_labels" / "rounds.csv", ["round"], [])
     (root / "evaluation").mkdir()
-    models = {"teacher": predictor, "student": kept}
-    evaluate(root / "evaluation", models, examine_on(models, test), Limits(bins=5, examples=wanted), {}, "teacher")
+    models, audited = {"teacher": predictor, "student": kept}, write_audit(root / "evaluation", {}, predictor.classes)
+    evaluate(root / "evaluation", models, examine_on(models, test), Limits(bins=5, examples=wanted), audited, "teacher")
 
 
 def write_page(root: Path, training: dict[str, Any], wanted: int) -> str:

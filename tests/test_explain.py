@@ -185,7 +185,7 @@ def test_the_nearest_have_the_same_direction() -> None:
     found = nearest(np.array([[2, 0], [0, 0]], np.float32), among, 3)
     assert found.rows.tolist()[0] == [0, 4, 2]
     assert found.similarity[0] == pytest.approx([1, 1, 0.5**0.5])
-    assert found.rows.tolist()[1] == [0, 1, 2], "an example without features is near to all"
+    assert found.similarity[1].tolist() == [0, 0, 0], "an example without features"
     assert nearest(among, among[:2], 9).rows.shape == (5, 2)
 
 
@@ -260,13 +260,15 @@ def test_planted_mistakes_are_found_first() -> None:
     assert np.all(np.diff(found.score) >= 0)
 
 
-def test_probabilities_out_of_sample_are_rows_that_sum_to_one() -> None:
-    labels = np.array([0, 0, 1, 1, 1, 3])
-    found = out_of_sample(np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32), labels, 5)
-    assert found.shape == (6, 5)
-    assert found.sum(axis=1) == pytest.approx(np.ones(6))
-    assert found[5, 3] == 0, "the only example of its class"
-    assert found[:, [2, 4]].max() == 0
+def test_probabilities_are_those_of_the_neighbours_and_not_of_the_label_itself() -> None:
+    features = np.array([[1, 0], [1, 0.1], [1, 0.2], [0, 1], [0.1, 1]], np.float32)
+    first, second = (out_of_sample(features, np.array([label, 0, 0, 1, 1]), 2) for label in (0, 1))
+    assert first.shape == (5, 2)
+    assert first.sum(axis=1) == pytest.approx(np.ones(5))
+    assert first[0].tolist() == second[0].tolist()
+    assert first[0, 0] > 0.9
+    assert first[4, 1] > 0.9
+    assert second[1, 1] > 0.9, "its nearest neighbour now has the other label"
 
 
 # Tables.

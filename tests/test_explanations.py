@@ -44,6 +44,13 @@ NOTHING = Explain(examples=0, filters=0, map=0, feature_importance=False, label_
 CLASSES = ["ant", "bee", "cat"]
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How filters and maps look is another test's question."""
+    monkeypatch.setattr("sprout.explain.filters.STEPS", 2)
+    monkeypatch.setattr("sprout.explain.embedding.ROUNDS", 250)
+
+
 def pool_labels(count: int) -> Labels:
     """Labels of the pool, of which every second is accepted."""
     predicted, shares = np.arange(count) % 3, np.full(count, 0.9, np.float32)
@@ -53,7 +60,7 @@ def pool_labels(count: int) -> Labels:
 def subject_in(root: Path, one: Predictor, **changes: Any) -> Subject:
     """The model of a build that `page_of` has made."""
     tested = examine_on({"student": one}, open_store(root / "prepared/test"))
-    found = HandedOn(one, root / "student", tested, tested.examined["student"], pool_labels(4))
+    found = HandedOn(one, root / "student", tested, tested.examined["student"], pool_labels(4) if one.classes else None)
     return Subject(HandedOn(**vars(found) | changes), root / "prepared")
 
 

@@ -8,6 +8,8 @@ from sprout.runtime.progress import announced
 DIMENSIONS = 32
 """After the PCA, which removes noise and saves time."""
 PERPLEXITY = 30.0
+FEWEST = 4
+"""Fewer examples have no neighbourhood: they lie in the middle, as equal examples do."""
 ROUNDS = 500
 SEED = 0
 
@@ -22,8 +24,8 @@ def two_dimensions(features: Array) -> Array:
     from threadpoolctl import threadpool_limits
 
     count, width = features.shape
-    if count < 4:  # too few to have neighbours
-        return np.full((count, 2), 0.5, np.float32) + np.arange(count, dtype=np.float32)[:, None] / 10
+    if count < FEWEST or not np.ptp(features, axis=0).any():
+        return np.full((count, 2), 0.5, np.float32)
     perplexity = min(PERPLEXITY, (count - 1) / 3)
     with announced("map of the features"), threadpool_limits(limits=1):
         kept = min(DIMENSIONS, count, width)

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from sprout.data.store import Array
+from sprout.runtime.progress import track
 
-BLOCK = 1000
-"""Queries that are compared at once."""
+BLOCK_VALUES = 10_000_000
+"""Cosines that are computed at once; each takes 16 bytes of memory."""
 
 
 class Neighbours(NamedTuple):
@@ -20,22 +21,30 @@ class Neighbours(NamedTuple):
 
 
 def nearest(queries: Array, among: Array, wanted: int) -> Neighbours:
-    """The nearest examples; of equal ones the earlier comes first.
+    """The nearest examples; shows progress.
 
     Args:
         queries: (N, D) features.
-        among: (M, D) features.
+        among: (M, D) features, M from 1.
         wanted: how many are found for each query, or all M.
     """
-    wanted, pointing = min(wanted, len(among)), unit_length(among).T
+    wanted, directions = min(wanted, len(among)), unit_length(among).T
     rows = np.empty((len(queries), wanted), np.int64)
     similarity = np.empty((len(queries), wanted), np.float32)
-    for start in range(0, len(queries), BLOCK):
-        block = slice(start, start + BLOCK)
-        cosine = unit_length(queries[block]) @ pointing
-        rows[block] = np.argsort(-cosine, axis=1, kind="stable")[:, :wanted]
-        similarity[block] = np.take_along_axis(cosine, rows[block], axis=1)
+    size = max(1, BLOCK_VALUES // len(among))
+    starts = range(0, len(queries), size)
+    for start in track(starts, "neighbours", len(starts)):
+        block = slice(start, start + size)
+        rows[block], similarity[block] = largest(unit_length(queries[block]) @ directions, wanted)
     return Neighbours(rows, similarity)
+
+
+def largest(values: Array, wanted: int) -> tuple[Array, Array]:
+    """The columns of the largest values of each row, and these values; of equal ones the earlier column comes first."""
+    columns = np.sort(np.argpartition(-values, wanted - 1, axis=1)[:, :wanted], axis=1)
+    found = np.take_along_axis(values, columns, axis=1)
+    order = np.argsort(-found, axis=1, kind="stable")
+    return np.take_along_axis(columns, order, axis=1), np.take_along_axis(found, order, axis=1)
 
 
 def unit_length(features: Array) -> Array:

@@ -1,44 +1,33 @@
-"""Probabilities of labelled examples by a model that has not learned from their labels."""
-
-import warnings
+"""Probabilities of labelled examples that do not depend on their own labels: those of their nearest neighbours."""
 
 import numpy as np
 
 from sprout.data.store import Array
-from sprout.runtime.progress import announced
+from sprout.explain.neighbours import nearest
 
-FOLDS = 5
-DIMENSIONS = 64
-"""Of the features, after a PCA."""
-STRENGTH = 0.01
-"""The inverse of the penalty on the weights (scikit-learn's `C`)."""
-SEED = 0
+NEIGHBOURS = 50
+"""At most; with fewer labels, half of the mean number of examples of a class."""
+TEMPERATURE = 0.1
+"""How fast the weight of a neighbour falls with its cosine distance."""
+PRIOR = 0.01
+"""Added to the weight of each class, so that no probability is 0."""
 
 
 def out_of_sample(features: Array, labels: Array, classes: int) -> Array:
-    """Cross-validated probabilities of a logistic regression on features: (N, K) float32, rows sum to 1.
+    """The weighted shares of the classes among the nearest other examples: (N, K) float32, rows sum to 1.
 
     Args:
-        features: (N, D) of the examples.
-        labels: (N,) int, of some class at least two; a class with a single example has no probability for it.
+        features: (N, D) of the examples, N from 2.
+        labels: (N,) int.
         classes: K.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
-
-    reduced, found = whitened(features), np.zeros((len(labels), classes), np.float32)
-    folds = StratifiedKFold(min(FOLDS, int(np.bincount(labels).max())), shuffle=True, random_state=SEED)
-    with announced("labels out of sample"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class")  # a class of fewer examples than folds
-        for learned, judged in folds.split(reduced, labels):
-            model = LogisticRegression(C=STRENGTH, max_iter=200).fit(reduced[learned], labels[learned])
-            found[np.ix_(judged, model.classes_)] = model.predict_proba(reduced[judged])
-    return found
-
-
-def whitened(features: Array) -> Array:
-    """The principal components, each with a standard deviation of 1: (N, D) → (N, d)."""
-    from sklearn.decomposition import PCA
-
-    kept = min(DIMENSIONS, *features.shape)
-    return np.asarray(PCA(kept, whiten=True, svd_solver="full").fit_transform(features))
+    wanted = min(NEIGHBOURS, max(1, len(labels) // (2 * classes)))
+    found = nearest(features, features, wanted + 1)
+    # Equal examples may come before the example itself.
+    others = found.rows != np.arange(len(labels))[:, None]
+    others &= np.cumsum(others, axis=1) <= wanted
+    weights = others * np.exp((found.similarity - 1) / TEMPERATURE)
+    votes = np.full((len(labels), classes), PRIOR)
+    np.add.at(votes, (np.arange(len(labels))[:, None], labels[found.rows]), weights)
+    probabilities: Array = (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
+    return probabilities

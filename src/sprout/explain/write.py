@@ -53,7 +53,7 @@ def write_explanations(evaluation: Path, subject: Subject, wanted: Explain) -> N
         pq.write_table(feature_map(subject, wanted.map), folder / MAP, compression="zstd")
     if wanted.feature_importance:
         write_importance(folder, subject)
-    if wanted.label_issues and subject.has_classes and has_several(subject.labels):
+    if wanted.label_issues and subject.has_classes and len(subject.labelled) > 1:
         write_label_issues(evaluation, subject)
 
 
@@ -102,13 +102,8 @@ def write_label_issues(evaluation: Path, subject: Subject) -> None:
     pq.write_table(table, evaluation / LABEL_ISSUES, compression="zstd")
 
 
-def has_several(labels: Array) -> bool:
-    """Whether some class has two examples, so that one can be judged by the other: (n,) int."""
-    return len(labels) > len(np.unique(labels))
-
-
 def issues_of(subject: Subject) -> LabelIssues:
-    """What cross-validation says of the labels, where there is one; else a classifier on the features."""
+    """What cross-validation says of the labels, where there is one; else what their neighbours say."""
     crossed = subject.model.folder / OUT_OF_FOLD
     if crossed.exists():
         examined = np.load(crossed, allow_pickle=False)[subject.labelled]
