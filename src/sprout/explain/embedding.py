@@ -10,7 +10,7 @@ DIMENSIONS = 32
 PERPLEXITY = 30.0
 FEWEST = 4
 """Fewer examples have no neighbourhood: they lie in the middle, as equal examples do."""
-ROUNDS = 500
+ROUNDS = 400
 SEED = 0
 
 

@@ -61,16 +61,14 @@ def ascend(predictor: Predictor, layer: nn.Conv2d, chosen: Tensor, seed: int) ->
     height, width, channels = predictor.card.input_shape
     random = torch.Generator().manual_seed(seed)
     waves = Waves(len(chosen), channels, height, width, random)
-    optimizer = torch.optim.Adam([waves.coefficients], LR)
     with torch.enable_grad():
         for _ in range(STEPS):
             images = waves.images()
             inputs = predictor.normalise(moved(images, random))
             excited = activations(predictor.network, layer, inputs)[torch.arange(len(chosen)), chosen]
             loss = ROUGHNESS * roughness(images) - excitement(excited)
-            optimizer.zero_grad()
-            loss.sum().backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            (gradient,) = torch.autograd.grad(loss.sum(), waves.coefficients)
+            waves.step(gradient)
     return waves.images().detach()
 
 
@@ -85,6 +83,14 @@ class Waves:
         self.scale = 1 / frequency.clamp(min=1 / max(self.size))
         drawn = torch.randn(count, channels, *frequency.shape, 2, generator=random)
         self.coefficients = (0.01 * drawn).requires_grad_()
+
+    def step(self, gradient: Tensor) -> None:
+        """Change the coefficients of each image against its gradient, all images equally far.
+
+        An optimizer of torch would do, but its first step imports the compiler, which takes seconds.
+        """
+        size = gradient.square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt()
+        self.coefficients.data -= LR * gradient / size.clamp(min=1e-12)
 
     def images(self) -> Tensor:
         """(n, C, H, W) in 0..1."""
