@@ -88,7 +88,7 @@ def classifier(tmp_path: Path) -> Subject:
         ("classify", ROW, True, {EXAMPLES, NEIGHBOURS, MAP, LABEL_ISSUES, IMPORTANCE}),
         ("regress", IMAGE, False, {EXAMPLES, MAP}),
         ("regress", ROW, False, {EXAMPLES, MAP, IMPORTANCE}),
-        ("reconstruct", IMAGE, False, {EXAMPLES, MAP, FILTERS}),
+        ("reconstruct", IMAGE, False, {MAP, FILTERS}),
         ("cluster", IMAGE, False, {MAP}),
     ],
 )

@@ -9,20 +9,24 @@ from sprout.explain.subject import Subject
 def chosen_examples(subject: Subject, wanted: int) -> Array:
     """Rows that the model is tested on, (n,) int64: the most confident mistakes, then as many that are right.
 
-    Of a number that is predicted, the largest errors and the smallest. None where the task defines no error.
+    Of a number that is predicted, the largest errors and the smallest. None where the task has no target.
     """
-    found = subject.model.predictor.task.errors(
-        subject.model.examined, subject.model.predictor.card, subject.model.tested.store
-    )
-    if found is None:
-        return np.empty(0, np.int64)
     if subject.has_classes:
         wrong, right = subject.mistakes, right_ones(subject)
     else:
-        right = found.rows[np.argsort(found.errors, kind="stable")]
-        wrong = right[::-1]
-    first = wrong[: min(wanted // 2, len(found.rows) // 2)]
+        order = by_error(subject)
+        half = len(order) // 2
+        wrong, right = order[::-1][:half], order[: len(order) - half]
+    first = wrong[: wanted // 2]
     return np.concatenate([first, right[: wanted - len(first)]])
+
+
+def by_error(subject: Subject) -> Array:
+    """The rows of examples by rising error: (n,) int64; none where the task has no target."""
+    model = subject.model
+    task = model.predictor.task
+    found = task.errors(model.examined, model.predictor.card, model.tested.store) if task.target else None
+    return np.empty(0, np.int64) if found is None else found.rows[np.argsort(found.errors, kind="stable")]
 
 
 def right_ones(subject: Subject) -> Array:

@@ -95,7 +95,8 @@ class Waves:
     def images(self) -> Tensor:
         """(n, C, H, W) in 0..1."""
         spectrum = torch.view_as_complex(self.coefficients) * self.scale
-        return torch.fft.irfft2(spectrum, s=self.size, norm="ortho").sigmoid()
+        pixels: Tensor = torch.fft.irfft2(spectrum, s=self.size, norm="ortho").sigmoid()
+        return pixels
 
 
 class ReachedError(Exception):
@@ -121,11 +122,12 @@ def activations(network: nn.Module, layer: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def excitement(excited: Tensor) -> Tensor:
-    """How strongly each filter answers, as a logarithm, for which all filters are alike: (n, h, w) → (n,).
+    """How strongly each filter answers at some places and not at others, as a logarithm: (n, h, w) → (n,).
 
-    Squares count the places where it answers most: the mean of an edge filter's answers is about 0 for any image.
+    What counts is above the mean of all places: else a filter of brightness would show an image of one colour.
     """
-    return excited.relu().square().mean(dim=(1, 2)).add(1e-6).log()
+    above = (excited - excited.mean(dim=(1, 2), keepdim=True)).relu()
+    return above.square().mean(dim=(1, 2)).add(1e-6).log()
 
 
 def roughness(images: Tensor) -> Tensor:
