@@ -32,6 +32,7 @@ bench: setup
 	python -m benchmarks.epoch --batch 32
 	for store in absent error slow; do python -m benchmarks.tracking --store $$store || exit 1; done
 	$(if $(FASHION),python -m benchmarks.calibration --fashion $(FASHION),@echo 'calibration: skipped, as the sweeps')
+	$(if $(FASHION),python -m benchmarks.label_issues $(FASHION),@echo 'label_issues: skipped, as the sweeps')
 	$(if $(FASHION),for name in sweep_overhead sweep_pruning; do python -m benchmarks.$$name download.mirror=$(FASHION) || exit 1; done,@echo 'sweep_overhead, sweep_pruning: skipped; to run them: make bench FASHION=/path/to/fashion-mnist (the official files)')
 	$(if $(IMAGES),python -m benchmarks.decode $(IMAGES),@echo 'decode: skipped; to run it: make bench IMAGES=cifar10.tar.xz (or a folder of images)')
 

@@ -438,3 +438,13 @@ def test_sweep_pruning_runs(load, capsys, prepared_project, monkeypatch, warm):
     assert [figure["pruner"] for figure in figures] == ["median", "top 1", "top 2"]
     assert [figure["ratio"] for figure in figures[1:]] == [0.75, 1.0]
     assert figures[2]["best_value_lost"] == [0.0]
+
+
+def test_a_share_of_the_labels_is_flipped_and_found_again(load):
+    module, labels = load("label_issues"), np.arange(200) % 10
+    given, wrong = module.flipped(labels, np.random.default_rng(0))
+    assert wrong.sum() == 10
+    assert ((given != labels) == wrong).all()
+    assert set(given) <= set(range(10))
+    assert module.found_share(np.where(wrong, 0.1, 0.9), wrong) == 1.0
+    assert module.found_share(np.where(wrong, 0.9, 0.1), wrong) == 0.0
