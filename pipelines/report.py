@@ -5,15 +5,18 @@ from pathlib import Path
 from sprout.config.results import Report
 from sprout.config.workspace import read_build, section
 from sprout.report import write_report
-from sprout.report.record import track_build
+from sprout.report.made import made_now
+from sprout.report.record import record_models, track_build
 from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
     build = read_build()
     page, evaluation = Path("reports/index.html"), Path("reports/evaluation")
+    record_models(build)
     headline = write_report(
         page,
+        made=made_now(build),
         config=build.config,
         build=build.name,
         prepared=Path("data/prepared"),

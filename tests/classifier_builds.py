@@ -8,12 +8,14 @@ import numpy as np
 from torch.nn import Identity
 
 from handmade import card
+from made import MADE
 from sprout.data.store import Store, label_table, open_store, write_labels, write_store
 from sprout.evaluate.audit import Labels
 from sprout.evaluate.evaluate import Tested, evaluate
 from sprout.evaluate.labellers import Labelling, write_audit
 from sprout.models.predictor import Predictor
 from sprout.report import write_report
+from sprout.report.made import Made
 from sprout.runtime.checksums import write_sums
 from sprout.runtime.files import write_json, write_rows
 from sprout.runtime.model_folder import NOT_KEPT
@@ -72,11 +74,11 @@ class Case:
         return self.kept != "teacher" if self.student is None else self.student
 
 
-def write_page(root: Path, case: Case, examples: int = 6) -> str:
+def write_page(root: Path, case: Case, examples: int = 6, made: Made = MADE) -> str:
     """Write and return the page of a workspace that `make` has made."""
     out = root / "reports" / "index.html"
     folders = {name: root / name for name in ("prepared", "augmented", "pseudo_labels", "evaluation")}
-    write_report(out, config=case.config, build="3f9a1c7e", examples=examples, models=root, **folders)
+    write_report(out, made=made, config=case.config, build="3f9a1c7e", examples=examples, models=root, **folders)
     return out.read_text(encoding="utf-8")
 
 

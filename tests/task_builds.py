@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from handmade import model, save
+from made import MADE
 from sprout.data.description import write_description
 from sprout.data.store import Array, label_table, open_store, write_labels, write_store
 from sprout.evaluate.evaluate import evaluate, examine_on
@@ -93,10 +94,9 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
 
 def write_page(root: Path, training: dict[str, Any], wanted: int) -> str:
     folders = {name: root / name for name in ("prepared", "augmented", "pseudo_labels", "evaluation")}
-    write_report(
-        root / "index.html", config=config(training), build="3f9a1c7e", examples=wanted, models=root, **folders
-    )
-    return (root / "index.html").read_text(encoding="utf-8")
+    page, settings = root / "index.html", config(training)
+    write_report(page, made=MADE, config=settings, build="3f9a1c7e", examples=wanted, models=root, **folders)
+    return page.read_text(encoding="utf-8")
 
 
 def page_of(

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from sprout.config.workspace import Build
-from sprout.report.record import track_build
+from sprout.report.record import record_models, track_build
 from sprout.tracking import GitState, tracking_uri
 from sprout.tracking.connection import connect
 from sprout.tracking.views import TAG
@@ -54,6 +54,7 @@ def test_evaluation_ends_the_build_and_names_what_was_read(root, monkeypatch, ke
     (root / "index.html").write_text("<p>")
     made = make_build()
     build = Build(made.config_text, made.config | {"tracking": {"log_model": False}})
+    record_models(build)
     track_build(build, root / "evaluation", root / "index.html", "test error 5%")
 
     runs = {run.data.tags["sprout.role"]: run for run in runs_of(tracking_uri())}

@@ -1,8 +1,10 @@
 """The report page: what every task shows."""
 
+import html
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,9 +15,12 @@ import pytest
 import task_builds
 from classifier_builds import CONFIG, Case, make, write_page
 from html_page import Reader, decoded, linked, sections, self_contained
+from made import MADE, RECORDED
 from sprout.report.figures import history_curves
 from sprout.report.formatting import decimal
 from sprout.report.inputs import Model
+from sprout.report.intervals import bootstrap_interval, mean_interval
+from sprout.report.made import Made
 from sprout.report.pictures import GALLERY_BYTES, picture, pictures
 from sprout.runtime.checksums import write_sums
 from sprout.runtime.errors import UserError
@@ -27,9 +32,13 @@ from task_builds import GRADIENT_DESCENT, IMAGE, ROW, page_of
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    case = Case()
-    return write_page(make(tmp_path_factory.mktemp("page"), case), case)
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("page"), Case())
+
+
+@pytest.fixture(scope="module")
+def page(built: Path) -> str:
+    return write_page(built, Case())
 
 
 def test_data_and_models_are_described(page: str) -> None:
@@ -53,7 +62,7 @@ def test_scores_and_differences_are_those_of_the_inputs(page: str) -> None:
     assert ["Error", "20.0%", "10.0%", "−10.0 pts", "better"] in rows
     assert ["Macro F1", "0.750", "0.750", "0.000", "same"] in rows
     # Wilson's interval of 45 of 50, worked out by hand.
-    assert [row[2] for row in rows if row[0] == "95% confidence interval"] == ["78.6% –95.7%"]
+    assert [row[2] for row in rows if row[0] == "95% confidence interval"] == ["78.6% –95.7%", "4.3% –21.4%"]
 
 
 def test_every_setting_is_listed_as_an_override(page: str) -> None:
@@ -79,7 +88,7 @@ def test_figures_use_the_colours_of_the_page(page: str) -> None:
     assert "#b65a00" not in "".join(drawings)
 
 
-def test_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
+def test_same_inputs_and_the_same_record_give_the_same_bytes(tmp_path: Path) -> None:
     case, before = Case(shape=(12, 10, 3)), matplotlib.rcParams.copy()
     make(tmp_path, case)
     first = write_page(tmp_path, case)
@@ -88,6 +97,62 @@ def test_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
     assert matplotlib.rcParams["font.size"] == 31
     matplotlib.rcParams.update(before)
     assert [path.name for path in (tmp_path / "reports").iterdir()] == ["index.html"]
+    other = replace(MADE, time="2027-01-01 00:00+00:00", commit=None, recorded=None)
+    assert without_record(write_page(tmp_path, case, made=other)) == without_record(first), "all else is of the inputs"
+
+
+def without_record(page: str) -> str:
+    whole, lists = re.subn(r'<dl class="made">.*?</dl>', "", page, flags=re.DOTALL)
+    assert lists == 1
+    return whole
+
+
+TRACKED = replace(RECORDED, address="https://example.org/#/experiments/1/runs/0123", timed=2, seconds=3723.0)
+ELSEWHERE = replace(RECORDED, machines=("Example CPU, 2 cores", "Example CPU, 8 cores, Example GPU"))
+RECORDS: dict[str, tuple[Made, dict[str, str]]] = {
+    "a file": (
+        MADE,
+        {
+            "Made": "2026-01-02 03:04+00:00",
+            "Code": "commit c0ffee012345",
+            "Machine": "Example CPU, 2 cores",
+            "Trainings": "1:23 (min:s) in 3 trainings",
+            "MLflow": "sprout show 01234567",
+        },
+    ),
+    "a server": (
+        replace(MADE, changed=True, recorded=TRACKED),
+        {
+            "Code": "commit c0ffee012345 + uncommitted changes",
+            "Trainings": "1:02:03 (h:min:s) in 2 of 3 trainings; the others are from DVC's cache, which keeps none",
+            "MLflow": "run 01234567",
+        },
+    ),
+    "two machines": (
+        replace(MADE, recorded=ELSEWHERE),
+        {"Machine": "Example CPU, 2 cores; Example CPU, 8 cores, Example GPU"},
+    ),
+    "no record": (
+        replace(MADE, commit=None, recorded=None),
+        {
+            "Code": "not in git",
+            "Machine": "Another CPU, 1 core (made this page; where the trainings ran is not recorded)",
+            "Trainings": "durations not recorded",
+            "MLflow": "the tracking store did not answer, or does not know the build",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_head_says_when_and_where_the_page_was_made(built: Path, name: str) -> None:
+    made, expected = RECORDS[name]
+    page = write_page(built, Case(), made=made)
+    head = page[page.index('<dl class="made">') : page.index('<nav class="contents"')]
+    listed = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", head)
+    said = {title: html.unescape(re.sub(r"<.*?>", "", text)) for title, text in listed}
+    assert {title: said[title] for title in expected} == expected
+    assert (f'href="{TRACKED.address}"' in head) is (name == "a server")
 
 
 def test_names_and_settings_are_text_never_markup(tmp_path: Path) -> None:
@@ -155,6 +220,28 @@ def test_curves_mark_the_best_epoch_and_accept_a_single_one() -> None:
     history = {key: np.array(value, float) for key, value in three.items()}
     marked = history_curves({"student": Model(Path(), {}, {"best_epoch": 2}, history)}, "loss", "Loss")
     assert len(re.findall(r"<use [^>]*var\(--student\)", marked)) == 1
+
+
+def test_the_axis_of_epochs_begins_at_1() -> None:
+    epochs = np.arange(1.0, 41)
+    long = Model(Path(), {}, {"best_epoch": 40}, {"epoch": epochs, "train_loss": epochs, "val_loss": epochs})
+    drawn = history_curves({"teacher": long}, "loss", "Loss")
+    ticks = [int(each) for each in re.findall(r">(\d+)</text>", drawn[: drawn.index(">Epoch</text>")])]
+    assert min(ticks) >= 1
+    assert max(ticks) == 40
+
+
+def test_intervals_of_means_and_of_what_is_made_of_means() -> None:
+    values = np.random.default_rng(0).normal(10, 2, 400)
+    low, high = mean_interval(values)
+    assert (low + high) / 2 == pytest.approx(values.mean())
+    assert high - low == pytest.approx(2 * 1.966 * values.std(ddof=1) / 20, rel=1e-3)  # t of 399 degrees of freedom
+    drawn = bootstrap_interval(np.mean, values)
+    assert drawn == pytest.approx((low, high), abs=0.03)
+    assert bootstrap_interval(np.mean, values) == drawn
+    pairs = bootstrap_interval(lambda first, second: first.mean() / second.mean(), values, 2 * values)
+    assert pairs == (0.5, 0.5), "examples are drawn, not columns"
+    assert bootstrap_interval(lambda each: float("nan") if each[0] < 10 else 1.0, values) == (1.0, 1.0)
 
 
 def test_importing_the_page_loads_no_training_library() -> None:

@@ -32,6 +32,12 @@ def test_headline_states_the_result_and_its_significance(page: str) -> None:
     assert "animals · build <code>3f9a1c7e</code>" in page
 
 
+def test_large_test_splits_have_their_interval_as_well(tmp_path: Path) -> None:
+    case = Case(tests=2000, teacher_wrong=200, student_wrong=100, shape=(2, 2, 1))
+    page = write_page(make(tmp_path, case), case)
+    assert "<h1>Test error 10.00% → 5.00%, 95% interval 4.13% to 6.04% (teacher → student)</h1>" in page
+
+
 def test_classes_confusions_and_rounds_are_in_tables(page: str) -> None:
     rows = Reader(page).rows
     assert ["cat → dog", "2", "11.8%"] in rows

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from html_page import Reader, decoded, linked, sections, self_contained
 from sprout.data.store import open_store
+from sprout.evaluate.significance import wilson_interval
 from task_builds import IMAGE, ROW, SCIKIT_LEARN, page_of
 
 
@@ -18,7 +19,9 @@ def test_a_clustering(tmp_path: Path) -> None:
     used = np.unique(clusters)
     held = {c: np.bincount(labels[clusters == c], minlength=3) for c in used}
     pure = sum(counts.max() for counts in held.values()) / 30
-    assert f"<h1>{len(used)} clusters, purity {pure:.1%}</h1>" in page
+    low, high = (f"{bound:.1%}" for bound in wilson_interval(round(pure * 30), 30))
+    assert f"<h1>{len(used)} clusters, purity {pure:.1%} (95% interval {low} to {high})</h1>" in page
+    assert ["95% confidence interval", f"{low} –{high}"] in Reader(page).rows
     assert "found in 10 examples without any label" in page
     rows = Reader(page).rows
     for c in used:

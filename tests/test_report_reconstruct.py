@@ -14,7 +14,10 @@ def test_a_reconstruction(tmp_path: Path) -> None:
     page = page_of(tmp_path, "reconstruct", IMAGE)
     table = pq.read_table(tmp_path / "evaluation" / "predictions.parquet").to_pydict()
     left = np.mean(table["teacher"]) / np.mean(table["noisy_mse"])
-    assert f"<h1>{left:.1%} of the noise is left</h1>" in page
+    interval = re.search(rf"<h1>{left:.1%} of the noise is left \(95% interval ([\d.]+)% to ([\d.]+)%\)</h1>", page)
+    assert interval
+    assert float(interval[1]) < 100 * left < float(interval[2])
+    assert [row[0] for row in Reader(page).rows].count("95% confidence interval") == 3
     assert "noise of standard deviation 0.3 was added to 30 test images" in page
     assert "their mean squared error rose" in page  # its weights are random
     assert "removes Gaussian noise of standard deviation 0.3, from 10 images; it needs no labels" in page
@@ -33,7 +36,7 @@ def test_a_reconstruction(tmp_path: Path) -> None:
 
 def test_a_plain_autoencoder_has_no_noisy_images(tmp_path: Path) -> None:
     page = page_of(tmp_path, "reconstruct", IMAGE, noise=0.0)
-    assert re.search(r"<h1>Mean squared error [\d.]+</h1>", page)
+    assert re.search(r"<h1>Mean squared error [\d.]+ \(95% interval [\d.]+ to [\d.]+\)</h1>", page)
     assert "A model that reconstructs its input, from 10 images" in page
     assert len(Reader(page).images) == 12
     assert ["Noise left", "–"] in Reader(page).rows

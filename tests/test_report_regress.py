@@ -1,5 +1,6 @@
 """The report page of a regression."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,21 @@ def test_a_regression(tmp_path: Path) -> None:
     page = page_of(tmp_path, "regress", ROW)
     table = pq.read_table(tmp_path / "evaluation" / "predictions.parquet").to_pydict()
     off = np.array(table["teacher"]) - table["value"]
-    assert f"<h1>Off by {np.abs(off).mean():.4g} on average, R² −" in page
+    error = np.abs(off)
+    half = 2.093024 * error.std(ddof=1) / 20**0.5  # t of 19 degrees of freedom
+    low, high = (f"{error.mean() + sign * half:.4g}" for sign in (-1, 1))
+    assert f"<h1>Off by {error.mean():.4g} on average (95% interval {low} to {high}), R² −" in page
+    r2 = re.search(r"R² (−[\d.]+) \((−[\d.]+) to (−[\d.]+)\)</h1>", page)
+    assert r2
+    below, middle, above = (float(r2[place].replace("−", "-")) for place in (2, 1, 3))
+    assert below < middle < above
     assert "On 20 test examples, the mean absolute error is" in page
     assert "no better than always predicting the mean of the true values" in page
     assert "from 4 training examples whose number is known" in page
     found = Reader(page)
     assert ["Mean absolute error", f"{np.abs(off).mean():.4g}"] in found.rows
+    assert [row[0] for row in found.rows].count("95% confidence interval") == 3
+    assert ["95% confidence interval", f"{low} –{high}"] in found.rows
     assert ["test", "30", "20"] in found.rows
     assert ["Learning rate", "0.01"] in found.rows
     furthest = np.argsort(-np.abs(off))[:6]

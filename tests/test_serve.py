@@ -28,10 +28,10 @@ from sprout.data.description import Column
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.store import Array
 from sprout.models.predictor import Predictor
+from sprout.predict.examples import Limits
 from sprout.predict.model import Model
 from sprout.serve.app import make_app
 from sprout.serve.batching import Batcher
-from sprout.serve.limits import Limits
 from warm_python import commands
 
 SHAPE = (6, 8, 3)

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,13 +11,12 @@ from sprout.commands.predict import Resize, student
 
 if TYPE_CHECKING:
     from sprout.data.store import Array
-    from sprout.predict.folder_model import FolderModel
-    from sprout.predict.image_files import ImageFile
+    from sprout.predict.model import Model
 
 
 def explain(
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATH...]", help="image files, and folders of them")
+        list[str] | None, typer.Argument(metavar="[PATH...]", help="image files, folders and archives of them")
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="as of `sprout predict`, but for torchvision:NAME")
@@ -33,41 +33,39 @@ def explain(
     from sprout.runtime.progress import waiting
 
     with waiting("importing PyTorch"):
-        from sprout.models.predictor import load_predictor
         from sprout.predict.explain_page import labelled_examples, write_page
-        from sprout.predict.folder_model import FolderModel
-        from sprout.predict.image_files import find_images
-        from sprout.predict.named_model import model_folder
+        from sprout.predict.model import load
         from sprout.runtime.workspace import find_workspace
 
-    files = find_images(paths or [])
     name = model or student()
-    with model_folder(name) as folder:
-        opened = FolderModel(folder, resize, None) if files else None
-        predictor = opened.predictor if opened else load_predictor(folder)
-        images = read_images(opened, files) if opened else []
-        workspace = find_workspace(folder.resolve()) or find_workspace(Path.cwd())
-        train = labelled_examples(predictor.card, workspace / "data/prepared") if workspace else None
-        write_page(out, name, predictor, images, train)
+    opened = load(name, resize=resize, device="cpu")
+    images, faulty = read_images(opened, paths) if paths else ([], 0)
+    workspace = find_workspace(Path(name).resolve()) or find_workspace(Path.cwd())
+    train = labelled_examples(opened.card, workspace / "data/prepared") if workspace else None
+    write_page(out, name, opened.predictor, images, train)
     print(out)
-    raise typer.Exit(int(len(images) < len(files)))
+    raise typer.Exit(int(faulty > 0))
 
 
-def read_images(model: "FolderModel", files: "list[ImageFile]") -> "list[tuple[str, Array]]":
-    """Return the images that can be read, by name; what is wrong with another goes to standard error.
+def read_images(model: "Model", paths: list[str]) -> "tuple[list[tuple[str, Array]], int]":
+    """Return the images that can be read, by name, and how many cannot; what is wrong goes to standard error.
 
     Raises:
-        UserError: none can be read.
+        UserError: none can be read, or the model takes rows of a table.
     """
-    from sprout.data.prepare.fault import Fault
-    from sprout.predict.predict import read_image
+    from sprout.data.prepare.fault import Fault, without_pillow_limits
+    from sprout.predict.predict import read
+    from sprout.predict.sources import find_sources
     from sprout.runtime.errors import UserError, printable
 
-    read = [(file.name, read_image(model, file)) for file in files]
-    for name, each in read:
+    model.image_format()
+    with TemporaryDirectory() as scratch, without_pillow_limits():
+        sources = find_sources(paths, model, Path(scratch))
+        done = [(item.name, read(item)) for source in sources for item in source.tracked()]
+    for name, each in done:
         if isinstance(each, Fault):
             print(f"{printable(name)}: {each}", file=sys.stderr)
-    images = [(name, each) for name, each in read if not isinstance(each, Fault)]
+    images = [(name, each) for name, each in done if not isinstance(each, Fault)]
     if not images:
-        raise UserError("nothing could be explained, as said above; explain takes image files, and folders of them")
-    return images
+        raise UserError("nothing could be explained; explain takes image files, folders and archives of them")
+    return images, len(done) - len(images)

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from sprout.comparison.styles import style
 from sprout.comparison.words import ERROR, letters
 from sprout.data.store import Array
-from sprout.report.figures import CURVE, FEW, name_cells, side
+from sprout.report.figures import CURVE, FEW, count_epochs, name_cells, side
 from sprout.report.svg import INK, LINE, MUTED, to_svg
 from sprout.tracking.reading.curves import Curve
 from sprout.tracking.reading.paired import ClassErrors, Paired
@@ -111,6 +111,8 @@ def curves(name: str, of_runs: Mapping[int, Curve]) -> Markup:
             axes.plot(
                 steps, values, color=each.colour, linestyle="", marker=each.marker, markevery=places, markersize=5
             )
+        if kind == "epoch":
+            count_epochs(axes)
 
     return to_svg(f"curve-{name.replace('/', '-')}", CURVE, draw)
 

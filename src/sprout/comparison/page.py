@@ -131,7 +131,8 @@ def confusions(subjects: Sequence[Subject], comparison: Comparison) -> Fields:
         if isinstance(each, Outcome) and each.classes
     ]
     largest = max((len(each.classes) for each in outcomes if isinstance(each, Outcome)), default=0)
-    return {"confusions": found, "cells": rows.cell_rows(outcomes, comparison), "wide": largest > FEW}
+    cells = rows.cell_rows(outcomes, comparison)
+    return {"confusions": found, "cells": cells, "most_classes": largest, "wide": largest > FEW}
 
 
 def change(number: int, first: Outcome | str, other: Outcome) -> Markup | None:

@@ -7,8 +7,8 @@ from sprout.config import validate
 from sprout.config.augment import Augment
 from sprout.config.control import Control
 from sprout.config.download import DOWNLOADS
-from sprout.config.label import LABELS
 from sprout.config.evaluate import Evaluate
+from sprout.config.label import LABELS
 from sprout.config.model import MODELS
 from sprout.config.prepare import Prepare
 from sprout.config.pretrained import Pretrained

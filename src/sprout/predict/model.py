@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from sprout.config.made_with import LOCK, read_lock, sections
 from sprout.data.description import Column
 from sprout.data.listing import Faults
 from sprout.data.prepare.decode import ImageFormat, decode_array
@@ -27,6 +26,9 @@ from sprout.predict.rows import encode_rows
 from sprout.runtime.errors import UserError, listed, printable
 from sprout.runtime.files import read_json
 from sprout.tasks.base import Task
+
+if TYPE_CHECKING:
+    from sprout.explain.explain_examples import Explanations
 
 NO_RESIZE = "none"
 RESIZED = "resized to fit, on black, as all others of another size; `resize` chooses otherwise"
@@ -126,6 +128,22 @@ class Model:
         """
         parts = [self.predictor.embed(rows) for _, rows in self._batches(examples)]
         return np.concatenate(parts) if parts else self.predictor.embed(self._none())
+
+    def explain(self, examples: Any) -> "Explanations":
+        """Why the model predicts what it does for examples: the pixels that speak for it, and the features.
+
+        Args:
+            examples: as of `predict`, at least one.
+
+        Raises:
+            UserError: an example cannot be read, or there is none.
+        """
+        from sprout.explain.explain_examples import explain_examples  # here, as Captum is not needed to predict
+
+        parts = [rows for _, rows in self._batches(examples)]
+        if not parts:
+            raise UserError("examples: none to explain")
+        return explain_examples(self.predictor, np.concatenate(parts))
 
     def predict_array(self, examples: Array) -> Array:
         """Predictions of the task for (N, H, W, C) uint8 images or (N, F) float32 rows, as they were prepared."""
@@ -251,9 +269,13 @@ def takes_images(name: str, card: ModelCard) -> bool:
 
 def image_format(folder: Path, card: ModelCard, resize: str | None) -> ImageFormat:
     """The format of the model's inputs: images of another size are resized as its data was, or to fit."""
+    return format_of(card, prepared_with(folder), resize)
+
+
+def format_of(card: ModelCard, prepare: dict[str, Any], resize: str | None = None) -> ImageFormat:
+    """The same, where `prepare` is how the data was prepared."""
     height, width, channels = card.input_shape
     levels = None if card.levels is None else (card.levels[0], card.levels[1])
-    prepare = prepared_with(folder)
     most = prepare.get("max_pixels", MAX_PIXELS)
     return ImageFormat((height, width), channels, resize or of_data(prepare), most, levels, card.page)
 
@@ -264,14 +286,21 @@ def of_data(prepare: dict[str, Any]) -> str:
     return DEFAULT_RESIZE if resize == NO_RESIZE else resize
 
 
+def logged_with(folder: Path) -> dict[str, Any]:
+    """How a model's data was prepared, as it was logged with the model; nothing of a model that was not logged."""
+    logged: dict[str, Any] = read_json(folder / INPUTS) if (folder / INPUTS).is_file() else {}
+    return logged
+
+
 def prepared_with(folder: Path) -> dict[str, Any]:
     """How a model's data was prepared: what was logged with it, else what the `dvc.lock` above says; or nothing.
 
     Raises:
         UserError: a file is damaged.
     """
-    if (folder / INPUTS).is_file():
-        logged: dict[str, Any] = read_json(folder / INPUTS)
+    from sprout.config.made_with import LOCK, read_lock, sections  # DVC and Hydra, which no logged model needs
+
+    if logged := logged_with(folder):
         return logged
     workspace = next((parent for parent in folder.resolve().parents if (parent / LOCK).is_file()), None)
     if workspace is None:

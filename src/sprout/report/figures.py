@@ -33,11 +33,11 @@ def history_curves(models: Mapping[str, Model], column: str, label: str, *, perc
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot(xlabel="Epoch", ylabel=label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         for name, model in models.items():
             _history(axes, name, model, column)
+        count_epochs(axes)
 
     return to_svg(f"history-{column}", CURVE, draw)
 
@@ -51,6 +51,12 @@ def _history(axes: Axes, name: str, model: Model, column: str) -> None:
         axes.plot(epoch, val, color=colour, marker=single)
     kept, shown = epoch == model.training["best_epoch"], train if val is None else val
     axes.plot(epoch[kept], shown[kept], color=colour, marker=MARKERS[name], markersize=6, linestyle="")
+
+
+def count_epochs(axes: Axes) -> None:
+    """Let the axis of what is drawn show whole epochs, which are counted from 1, and no 0."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(left=max(0.5, axes.get_xlim()[0]))
 
 
 def reliability(bins: Sequence[Mapping[str, str]], models: Sequence[str], when: str) -> Markup:
@@ -158,7 +164,6 @@ def labels_by_epoch(rows: Sequence[Mapping[str, str]]) -> Markup:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot(xlabel="Epoch", ylabel="Share of the labels")
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         for measure, words, colour in (("coverage", "counted", MUTED), ("precision", "of these right", STUDENT)):
             of_measure = [row for row in rows if row["measure"] == measure and row["total"] != "0"]
             columns = (
@@ -168,6 +173,7 @@ def labels_by_epoch(rows: Sequence[Mapping[str, str]]) -> Markup:
             if len(epoch):
                 axes.fill_between(epoch, low, high, color=colour, alpha=0.15, linewidth=0)
                 axes.plot(epoch, share, color=colour, label=words, marker="o", markersize=3)
+        count_epochs(axes)
         axes.legend(frameon=False)
 
     return to_svg("labels-by-epoch", CURVE, draw)

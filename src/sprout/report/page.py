@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -15,6 +15,9 @@ from sprout.runtime.files import atomic_write
 from sprout.runtime.model_folder import read_card
 from sprout.tasks import task_named
 from sprout.tasks.base import Task
+
+if TYPE_CHECKING:
+    from sprout.report.made import Made
 
 Fields = dict[str, Any]
 """What a template reads, by name."""
@@ -33,6 +36,7 @@ NO_STUDENT = "Self-training needs classes, so there is no student: this page sho
 def write_report(
     out: Path,
     *,
+    made: "Made",
     config: dict[str, Any],
     build: str,
     prepared: Path,
@@ -42,10 +46,11 @@ def write_report(
     evaluation: Path,
     examples: int,
 ) -> str:
-    """Write the page to `out`, and return its headline. The same inputs give the same bytes.
+    """Write the page to `out`, and return its headline. The same inputs and the same `made` give the same bytes.
 
     Args:
         out: the page, index.html; its folder is made.
+        made: when and where it is made, which no other argument says.
         config: the composed configuration, one nested dict per section.
         build: hash of the build, as in the name of its runs.
         prepared: folder of the stage `prepare`; the stores `unlabelled` and `test` hold the examples shown.
@@ -64,6 +69,7 @@ def write_report(
     template, of_task = environment().get_template("page.html.j2"), _task(task, inputs, prepared, examples)
     explained = explanation_fields(inputs, prepared, augmented, examples)
     page = template.render(
+        made=made,
         **_run(task, inputs, config, build),
         **_data(task, inputs),
         **_models(task, inputs, config),
@@ -181,6 +187,7 @@ def _defaults(task: type[Task], inputs: Inputs) -> Fields:
         "headline": f"{first.name} {values}" + (f" ({' → '.join(inputs.models)})" if inputs.rival else ""),
         "explanation": f"Measured on {formatting.plural(tested, 'test example')}; {better} is better.",
         "meaning": task.meaning or "",
+        "methods": "",
         "tested": tested,
         "digits": 1,
         "intervals": {},

@@ -47,8 +47,16 @@ OF_POOL = ("accepted", "coverage", "precision_estimated", "precision_measured")
 """What is logged of the labels that unlabelled examples got."""
 
 
+def record_models(build: Build) -> None:
+    """Give each model of a build that DVC restored from its cache a run, so that the store knows the build."""
+    uri, here, git = tracking_uri(), Path.cwd(), git_state(Path.cwd())
+    for role, folder in own_models(MODELS).items():
+        if not read_card(folder)["kept"]:  # otherwise the student is a copy
+            record_restored(RunInfo(build, role, uri, data_hashes(here, trained_on(role)), git), folder)
+
+
 def track_build(build: Build, evaluation: Path, page: Path, headline: str) -> None:
-    """Log figures and files of a build; a model that DVC restored from its cache gets its run first.
+    """Log figures and files of a build.
 
     Args:
         build: the composed config.
@@ -59,9 +67,6 @@ def track_build(build: Build, evaluation: Path, page: Path, headline: str) -> No
     uri, here, git = tracking_uri(), Path.cwd(), git_state(Path.cwd())
     metrics = read_json(evaluation / "metrics.json")
     folders = own_models(MODELS)
-    for role, folder in folders.items():
-        if not read_card(folder)["kept"]:  # otherwise the student is a copy
-            record_restored(RunInfo(build, role, uri, data_hashes(here, trained_on(role)), git), folder)
     data, tags = data_hashes(here, (*ORIGINS, *MADE)), {HANDED_ON: metrics["handed_on"]}
     log_model = section(build, "tracking", Tracking).log_model
     with tracked_run(RunInfo(build, BUILD, uri, data, git, tags)) as run:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sprout.runtime import model_folder
 from sprout.tracking.environment import environment_of
 from sprout.tracking.logged_model import FOLDER
-from sprout.tracking.reading.facts import children_of, data_of, without_curves
+from sprout.tracking.reading.facts import data_of, ended_trainings, without_curves
 from sprout.tracking.tags import BUILD, ROLE, WEIGHTS
 
 if TYPE_CHECKING:
@@ -101,10 +101,7 @@ def is_build(run: "Run") -> bool:
 
 def trainings(client: "MlflowClient", run: "Run") -> "dict[str, Run]":
     """Return the trainings of a build that have ended well, the newest of each name; otherwise the run itself."""
-    if not is_build(run):
-        return {"model": run}
-    ended = [child for child in children_of(client, run) if child.info.status == "FINISHED"]
-    return {child.info.run_name: child for child in ended}
+    return ended_trainings(client, run) if is_build(run) else {"model": run}
 
 
 def weights_of(client: "MlflowClient", run: "Run") -> str | None:

@@ -16,11 +16,11 @@ from starlette.exceptions import HTTPException
 
 import sprout
 from sprout.data.store import Array
+from sprout.predict.examples import Inputs, Limits, RequestError
 from sprout.predict.model import Model
 from sprout.runtime.errors import one_line
 from sprout.serve.batching import Batcher
-from sprout.serve.examples import Inputs, RequestError
-from sprout.serve.limits import LimitedBody, Limits
+from sprout.serve.limits import LimitedBody
 from sprout.serve.listening import invalid, refused
 
 JSON, MULTIPART = "application/json", "multipart/form-data"

@@ -1,23 +1,7 @@
-"""What one request may cost."""
-
-from dataclasses import dataclass
+"""What the body of one request may cost."""
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The limits of a request."""
-
-    bytes: int = 32 << 20
-    """Of its body."""
-    examples: int = 256
-    """Images or rows."""
-    pixels: int = 50_000_000
-    """Of one image, before it is resized."""
-    seconds: float = 30.0
-    """Until its predictions are there."""
 
 
 class LimitedBody:

@@ -1,8 +1,8 @@
 """Runs the HTTP server of a model."""
 
+from sprout.predict.examples import Limits
 from sprout.predict.model import load
 from sprout.runtime.errors import UserError
-from sprout.serve.limits import Limits
 
 EXTRA = "pip install 'sprout[serve]'"
 

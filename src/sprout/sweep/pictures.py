@@ -168,6 +168,7 @@ def curves(study: Study, metric: str) -> Figure:
             drawn += finite
     axes.legend(list(handles.values()), list(handles))
     axes.set(title="Value after each epoch", xlabel="epoch", ylabel=metric, yscale=scale_of(drawn))
+    axes.set_xlim(left=max(0.5, axes.get_xlim()[0]))  # epochs are counted from 1
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure_of(axes)
 

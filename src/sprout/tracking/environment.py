@@ -1,6 +1,7 @@
 """What the bits of a result depend on besides code, data and settings: processor, threads, GPU and libraries."""
 
 import json
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sprout import __version__
-from sprout.tracking.tags import CAPABILITY, CPU, GPU, THREADS, VERSIONS
+from sprout.tracking.tags import CAPABILITY, CORES, CPU, GPU, THREADS, VERSIONS
 
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pytorch-lightning", "pillow")
 """Those whose version may change a result."""
@@ -20,7 +21,7 @@ NAMES = {CPU: "CPU", CAPABILITY: "CPU instructions", THREADS: "threads", GPU: "G
 def environment_tags() -> dict[str, str]:
     """The tags that say what this process computes with; PyTorch's part only where it has been imported."""
     versions = {"python": platform.python_version(), "sprout": __version__, **installed()}
-    tags = {CPU: cpu_model()}
+    tags = {CPU: cpu_model(), CORES: str(available_cores())}
     if (torch := sys.modules.get("torch")) is not None:
         tags |= {CAPABILITY: torch.backends.cpu.get_cpu_capability(), THREADS: str(torch.get_num_threads())}
         if torch.cuda.is_initialized():
@@ -46,6 +47,11 @@ def cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def environment_of(tags: Mapping[str, str]) -> dict[str, str]:

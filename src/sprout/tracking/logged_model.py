@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
 
-REQUIREMENTS = ("numpy", "pyarrow", "pydantic", "rich", "safetensors", "torch", "torchvision")
-"""The packages that `sprout.models.predictor` imports."""
+REQUIREMENTS = (
+    *("numpy", "pandas", "pillow", "pyarrow", "pydantic", "rich", "safetensors", "simplejpeg", "torch", "torchvision"),
+)
+"""The packages that `sprout.predict.pyfunc` imports."""
 CODE_SUFFIXES = (".py", ".j2", ".css")
 """Endings of the files of the package."""
 FOLDER = "weights"
@@ -92,13 +94,12 @@ def _write(target: Path, folder: Path, example: Path, info: dict[str, Any], mode
     from mlflow.models import Model
     from mlflow.pyfunc import save_model
 
-    examples = np.load(example, allow_pickle=False)
     save_model(
         target,
         python_model=SERVING,
         artifacts={"model": str(folder), "code": str(zipped_code(folder.with_name("sprout.zip")))},
-        signature=_signature(info, str(examples.dtype)),
-        input_example=examples,
+        signature=signature_of(info["task"], info["input_shape"], info["classes"]),
+        input_example=np.load(example, allow_pickle=False),
         pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
         mlflow_model=Model(run_id=run_id, model_uuid=model_id, model_id=model_id),
         metadata={"classes": info["classes"]},
@@ -124,12 +125,20 @@ def legal_name(text: str) -> str:
     return re.sub(r"[/:.%\"']", "_", text)
 
 
-def _signature(info: dict[str, Any], dtype: str) -> "ModelSignature":
-    """From (-1, H, W, C) or (-1, F) examples to what the task asks for, as `model.json` says."""
+def signature_of(task: str, input_shape: Sequence[int], classes: Sequence[str]) -> "ModelSignature":
+    """The names and types of what the model answers, without a word on what it takes.
+
+    MLflow lets nothing through that differs from a signature's inputs. One of tensors refuses images in base64 and rows
+    by name, one of columns refuses the arrays of `predict(array)`. `sprout.predict.pyfunc` checks what comes instead.
+    """
     import numpy as np
     from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-    examples = TensorSpec(np.dtype(dtype), (-1, *info["input_shape"]))
-    kind, shape = task_named(info["task"]).signature(info["input_shape"], info["classes"])
-    return ModelSignature(Schema([examples]), Schema([TensorSpec(np.dtype(kind), shape)]))
+    learned = task_named(task)
+    kind, shape = learned.signature([*input_shape], [*classes])
+    if not learned.printed_columns(1):
+        return ModelSignature(outputs=Schema([TensorSpec(np.dtype(kind), shape)]))
+    columns = learned.prediction_columns(np.zeros([1, *shape[1:]], kind), [*classes])
+    types = {name: DataType.from_numpy_type(each.type.to_pandas_dtype()) for name, each in columns.items()}
+    return ModelSignature(outputs=Schema([ColSpec(each or DataType.string, name) for name, each in types.items()]))

@@ -14,6 +14,7 @@ It returns the fields that its template reads, and any of these, each of which h
     headline: the result in one line.
     explanation: what the headline means, in a few sentences.
     meaning: what the metrics mean; `Task.meaning` is the default.
+    methods: where the intervals are from; follows the meaning.
     tested: how many test examples the metrics are from.
     digits: after the decimal point of percentages.
     intervals: by the key of a metric, the confidence interval of each model's value on test, (low, high).

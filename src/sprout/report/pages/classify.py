@@ -12,6 +12,7 @@ from sprout.evaluate.significance import cross_validated_interval, mcnemar_p, wi
 from sprout.report import figures
 from sprout.report.formatting import decimal, percent, plural
 from sprout.report.inputs import Inputs, to_float
+from sprout.report.intervals import Intervals
 from sprout.report.pages.mistakes import mistakes_gallery
 from sprout.report.pages.pseudo_labels import pseudo_label_fields
 from sprout.report.pictures import are_pictures
@@ -75,7 +76,7 @@ def _result(inputs: Inputs) -> Fields:
         "explanation": explanation(outcome, digits, unlabelled, of_rounds[-1] if of_rounds else 0),
         "meaning": meaning(outcome, inputs.shown),
         "digits": digits,
-        "intervals": {"accuracy": list(outcome.intervals.values())} if outcome.intervals else {},
+        "intervals": intervals(outcome),
         "model_rows": {"Softmax temperature": [decimal(each, 2) for each in temperatures]},
     }
 
@@ -153,14 +154,14 @@ def count_outcome(inputs: Inputs) -> Outcome:
 
 
 def headline(outcome: Outcome, digits: int) -> str:
-    """The result in one line; where the examples are few, with the interval of the error of the model handed on."""
+    """The result in one line, with the interval of the error of the model handed on."""
     if not outcome.total:
         return "A classifier, without test examples to measure it on"
     errors = " → ".join(percent(error, digits) for error in outcome.errors.values())
     what, handed_on = "Cross-validated error" if outcome.folds else "Test error", outcome.shown
     low, high = (percent(bound, digits) for bound in outcome.error_interval(handed_on))
     whose = f"the {handed_on}'s " if outcome.kept and outcome.rival else ""
-    sure = f", {whose}95% interval {low} to {high}" if outcome.total < FINE_TEST_SPLIT else ""
+    sure = f", {whose}95% interval {low} to {high}"
     of_folds = f", {outcome.total:,} labels in {outcome.folds} folds" if outcome.folds else ""
     of = " → ".join(outcome.errors) + (f"; the {handed_on} is handed on" if outcome.kept else "")
     models = "the student is the teacher" if outcome.rival is None else of
@@ -224,6 +225,14 @@ def meaning(outcome: Outcome, shown: str) -> str:
         f"With {outcome.examples}, the 95% confidence interval of the {shown}'s accuracy (Wilson) "
         f"is {100 * (high - low):.1f} percentage points wide.{crossed} {metrics}"
     )
+
+
+def intervals(outcome: Outcome) -> Intervals:
+    """The 95% intervals of accuracy and error of each model; none without test examples."""
+    if not outcome.total:
+        return {}
+    errors = [outcome.error_interval(model) for model in outcome.intervals]
+    return {"accuracy": list(outcome.intervals.values()), "error_rate": errors}
 
 
 # Tables and pictures.

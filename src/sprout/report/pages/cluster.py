@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 
 from sprout.data.store import Array, class_indices
+from sprout.evaluate.significance import wilson_interval
 from sprout.report import figures
 from sprout.report.formatting import compact, count, decimal, percent, plural
 from sprout.report.inputs import Inputs
+from sprout.report.intervals import Interval, Intervals, in_words, mean_interval
 from sprout.report.pictures import Exhibit, exhibits
 from sprout.tasks.scores import Metrics
 
+METHODS = (
+    "The 95% intervals are over the test examples: of the inertia by the t distribution, of the purity Wilson's, for "
+    "the classes that the clusters have here."
+)
 CONTENTS = {"clusters": "Clusters", "by-class": "Classes by cluster", "nearest": "Nearest to the centres"}
 
 
@@ -23,12 +29,15 @@ def page(inputs: Inputs, prepared: Path, examples: int) -> dict[str, Any]:
     known, used = labels >= 0, np.unique(clusters)
     table = contingency(labels[known], clusters[known], used, len(inputs.classes))
     seen, metrics = len(inputs.labels["train"]) + len(inputs.labels["unlabelled"]), inputs.test[inputs.shown]
+    purity = wilson_interval(int(table.max(axis=0).sum()), int(known.sum())) if known.any() else None
     return {
         "template": "pages/cluster.html.j2",
         "contents": {anchor: title for anchor, title in CONTENTS.items() if known.any() or anchor != "by-class"},
         "what": f"{plural(len(used), 'cluster')}, found in {plural(seen, 'example')} without any label.",
-        "headline": headline(metrics),
+        "headline": headline(metrics, purity),
         "explanation": explanation(metrics, len(labels), int(known.sum())),
+        "intervals": intervals(distances, purity),
+        "methods": METHODS,
         "clusters": cluster_rows(inputs.classes, clusters, distances, used, table),
         "contingency": figures.contingency(table, inputs.classes, [str(c) for c in used]) if known.any() else None,
         "wide": len(inputs.classes) > figures.FEW or len(used) > figures.FEW,
@@ -36,10 +45,23 @@ def page(inputs: Inputs, prepared: Path, examples: int) -> dict[str, Any]:
     }
 
 
-def headline(metrics: Metrics) -> str:
-    """The result in one line."""
+def headline(metrics: Metrics, interval: Interval | None = None) -> str:
+    """The result in one line, with the interval of the purity."""
     used = plural(round(metrics["clusters"] or 0), "cluster")
-    return used if metrics["purity"] is None else f"{used}, purity {percent(metrics['purity'])}"
+    if metrics["purity"] is None:
+        return used
+    return f"{used}, purity {percent(metrics['purity'])}{in_words(interval, percent, '95% interval ')}"
+
+
+def intervals(distances: Array, purity: Interval | None) -> Intervals:
+    """The 95% intervals of the metrics that have one, of the one model that there is.
+
+    Args:
+        distances: (N,) squared distance of each test example to its centre.
+        purity: its interval; None where no class is known.
+    """
+    found = {"inertia": [mean_interval(distances)]} if len(distances) > 1 else {}
+    return found | ({"purity": [purity]} if purity else {})
 
 
 def explanation(metrics: Metrics, tested: int, known: int) -> str:

@@ -5,28 +5,45 @@ from typing import Any
 
 import numpy as np
 
+from sprout.data.store import Array
 from sprout.report import figures
 from sprout.report.formatting import compact, decimal, percent, plural
 from sprout.report.inputs import Inputs, to_float
+from sprout.report.intervals import (
+    RESAMPLES,
+    Interval,
+    Intervals,
+    bootstrap_interval,
+    in_words,
+    mean_interval,
+    of_shown,
+)
 from sprout.report.pictures import Exhibit, exhibits
 from sprout.runtime.files import read_rows
 from sprout.tasks.scores import Metrics
 
 CONTENTS = {"predictions": "Predicted against true", "worst": "Largest errors"}
 EQUATION = {"equation": "The equation"}
+METHODS = (
+    "The 95% intervals are over the test examples: of the mean absolute error by the t distribution, of the others by "
+    f"the bootstrap with {RESAMPLES:,} resamples."
+)
 
 
 def page(inputs: Inputs, prepared: Path, examples: int) -> dict[str, Any]:
     """See `report.pages`."""
     true, predicted = (inputs.predictions[column].to_numpy() for column in ("value", inputs.shown))
     metrics, equation = inputs.test[inputs.shown], coefficients(inputs.models["teacher"].folder)
+    found = intervals(inputs, true)
     learned = plural(inputs.targets["train"], "training example")
     return {
         "template": "pages/regress.html.j2",
         "contents": CONTENTS | (EQUATION if equation else {}),
         "what": f"A model that predicts a number, from {learned} whose number is known.",
-        "headline": headline(metrics),
+        "headline": headline(metrics, of_shown(found, "mae", inputs), of_shown(found, "r2", inputs)),
         "explanation": explanation(metrics, len(true)),
+        "intervals": found,
+        "methods": METHODS if found else "",
         "scatter": figures.scatter(true, predicted, inputs.shown) if len(true) else None,
         "drawn": min(len(true), figures.MAX_POINTS),
         "residuals": figures.residuals(predicted - true, inputs.shown) if len(true) else None,
@@ -35,12 +52,44 @@ def page(inputs: Inputs, prepared: Path, examples: int) -> dict[str, Any]:
     }
 
 
-def headline(metrics: Metrics) -> str:
-    """The result in one line."""
+def headline(metrics: Metrics, of_mae: Interval | None = None, of_r2: Interval | None = None) -> str:
+    """The result in one line, with the intervals of its figures."""
     if metrics["mae"] is None:
         return "A regression, without test examples to measure it on"
-    r2 = "" if metrics["r2"] is None else f", R² {decimal(metrics['r2'], 2)}"
-    return f"Off by {compact(metrics['mae'])} on average{r2}"
+    off = f"Off by {compact(metrics['mae'])} on average{in_words(of_mae, compact, '95% interval ')}"
+    if metrics["r2"] is None:
+        return off
+    return f"{off}, R² {decimal(metrics['r2'], 2)}{in_words(of_r2, lambda bound: decimal(bound, 2))}"
+
+
+def intervals(inputs: Inputs, true: Array) -> Intervals:
+    """The 95% interval of each metric of each model on test; none with fewer than two examples.
+
+    Args:
+        inputs: what the stages wrote.
+        true: (N,) the true values.
+    """
+    if len(true) < 2:
+        return {}
+    errors = [inputs.predictions[role].to_numpy() - true for role in inputs.models]
+    found = {
+        "mae": [mean_interval(np.abs(each)) for each in errors],
+        "rmse": [bootstrap_interval(root_mean_square, each) for each in errors],
+    }
+    if true.min() < true.max():
+        found["r2"] = [bootstrap_interval(explained, true, each) for each in errors]
+    return found
+
+
+def root_mean_square(errors: Array) -> float:
+    """The root of the mean square of (N,) errors."""
+    return float(np.sqrt((errors**2).mean()))
+
+
+def explained(true: Array, errors: Array) -> float:
+    """R² of (N,) true values and errors; NaN where all values are the same."""
+    variance = true.var()
+    return float(1 - (errors**2).mean() / variance) if variance else float("nan")
 
 
 def explanation(metrics: Metrics, tested: int) -> str:

@@ -120,6 +120,11 @@ def children_of(client: "MlflowClient", run: "Run") -> "list[Run]":
     return list(found)[::-1]
 
 
+def ended_trainings(client: "MlflowClient", build: "Run") -> "dict[str, Run]":
+    """Return the trainings of a build that have ended well, the newest of each name."""
+    return {run.info.run_name: run for run in children_of(client, build) if run.info.status == "FINISHED"}
+
+
 def artifact(client: "MlflowClient", run: "Run", path: str) -> Any:
     """Return the content of a JSON file that a run has logged; None if it has not."""
     with artifact_file(client, run, path) as file:

@@ -15,7 +15,6 @@ from sprout.data.prepare.decode import ImageFormat, decode
 from sprout.data.prepare.fault import Fault, as_fault
 from sprout.data.store import Array
 from sprout.predict.model import Model
-from sprout.serve.limits import Limits
 
 LARGEST = float(np.finfo(np.float32).max)
 SHOWN = 5
@@ -24,6 +23,20 @@ SHOWN = 5
 
 class RequestError(ValueError):
     """A request that cannot be answered; the message says what is wrong."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may cost."""
+
+    bytes: int = 32 << 20
+    """Of its body."""
+    examples: int = 256
+    """Images or rows."""
+    pixels: int = 50_000_000
+    """Of one image, before it is resized."""
+    seconds: float = 30.0
+    """Until its predictions are there."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +72,16 @@ class Inputs:
         ((key, values),) = content.items()
         if not isinstance(values, list):
             raise RequestError(f"`{key}` should be a list")
-        if key == "rows":
-            return self.of_rows(values)
-        self.check_images(len(values))
-        return self.of_files([(f"images[{place}]", from_base64(place, each)) for place, each in enumerate(values)])
+        return self.of_rows(values) if key == "rows" else self.of_images(values)
+
+    def of_images(self, texts: Sequence[Any]) -> Array:
+        """Decode images in base64: (N, H, W, C) uint8.
+
+        Raises:
+            RequestError: the model takes rows, there are too many, or one cannot be decoded.
+        """
+        self.check_images(len(texts))
+        return self.of_files([(f"images[{place}]", from_base64(place, each)) for place, each in enumerate(texts)])
 
     def of_rows(self, rows: Sequence[Any]) -> Array:
         """Read rows of a table: (N, F) float32.
