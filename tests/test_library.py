@@ -84,6 +84,16 @@ def test_paths_pillow_images_and_arrays_of_any_size(
     assert capsys.readouterr().err.count("resized to fit") == 1
 
 
+def test_pixels_that_speak_for_a_prediction(opened: sprout.Model, made: Predictor, images: Any) -> None:
+    found = opened.explain(list(images))
+    assert found.saliency is not None
+    assert (found.saliency.shape, found.saliency.min() >= 0, found.saliency.max() <= 1) == ((5, 6, 8), True, True)
+    assert found.predicted.tolist() == made.predict(images).argmax(axis=1).tolist()
+    np.testing.assert_allclose(found.features, made.embed(images), rtol=1e-5)
+    with pytest.raises(UserError, match="examples: none to explain"):
+        opened.explain([])
+
+
 @pytest.mark.parametrize("kind", [pd.DataFrame, pa.Table.from_pylist, list])
 def test_rows_of_a_table(tmp_path: Path, kind: Callable[[Any], Any]) -> None:
     columns = [Column("age", empty=True, median=40.0), Column("town", values=["Bonn", "Köln"])]
