@@ -28,6 +28,7 @@ ELSEWHERE = {
     "__init__.py": "how threads wait for one another",
     "data/description.py": "reads the statistics of the data; those that are used are in the model card",
     "evaluate/": "measures a model after its training",
+    "explain/": "explains a model after its training",
     "predict/": "uses a model after its training",
     "report/": "draws a model's results",
     "runtime/": "files, processes, signals, messages",

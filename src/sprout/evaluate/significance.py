@@ -1,8 +1,12 @@
-"""A confidence interval and a significance test, in closed form: importing scipy.stats takes longer than the report."""
+"""Confidence intervals and a significance test, in closed form: importing scipy.stats takes longer than the report."""
 
 import math
 from statistics import NormalDist
 
+from sprout.data.store import Array
+
+SURE = 0.95
+"""The level of confidence intervals."""
 CROSSED = 0.6
 """What a cross-validated label is worth as an independent test example, see `cross_validated_interval`."""
 
@@ -63,3 +67,16 @@ def paired_interval(first: int, second: int, total: int, level: float = 0.95) ->
     spread = math.sqrt(only_first + only_second - (only_second - only_first) ** 2 / count) / count
     z = NormalDist().inv_cdf((1 + level) / 2)
     return max(-1.0, difference - z * spread), min(1.0, difference + z * spread)
+
+
+def standard_error(values: Array) -> float:
+    """The standard error of the mean of values, (N,), N of 2 or more."""
+    return float(values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def t_quantile(examples: int) -> float:
+    """How many standard errors the 95% interval of a mean reaches to each side."""
+    from scipy.special import stdtrit
+
+    tail = (1 + SURE) / 2
+    return float(stdtrit(examples - 1, tail)) if examples < 10_000 else NormalDist().inv_cdf(tail)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from sprout.data.store import Array
+from sprout.evaluate.significance import SURE, standard_error, t_quantile
 from sprout.report.inputs import Inputs
-from sprout.tracking.reading.paired import SURE, standard_error, t_quantile
 
 Interval = tuple[float, float]
 Intervals = dict[str, list[Interval]]

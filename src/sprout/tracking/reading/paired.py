@@ -1,22 +1,18 @@
 """How two models differ on the same examples: altogether, by class, and in what they confuse."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
-from scipy.special import stdtrit
 
 from sprout.data.store import Array
-from sprout.evaluate.significance import cross_validated_interval, wilson_interval
+from sprout.evaluate.significance import SURE, cross_validated_interval, standard_error, t_quantile, wilson_interval
 from sprout.evaluate.tested_on import TEST
 from sprout.tracking.paired import Difference, paired_classes, paired_numbers
 from sprout.tracking.reading.outcome import Outcome, not_comparable
 
 MOST_CELLS = 10
 """Cells of a confusion matrix that are named, those that changed most."""
-SURE = 0.95
 
 
 @dataclass(frozen=True)
@@ -128,16 +124,6 @@ def difference_of(first: Array, second: Array, outcome: Outcome) -> Difference:
         return paired_numbers(first, second)
     worse, better = int((first < second).sum()), int((second < first).sum())
     return paired_classes(worse, better, len(first), crossed=outcome.split != TEST)
-
-
-def standard_error(values: Array) -> float:
-    """Return the standard error of the mean of values, (N,)."""
-    return float(values.std(ddof=1) / math.sqrt(len(values)))
-
-
-def t_quantile(examples: int) -> float:
-    """Return how many standard errors the 95% interval of a mean reaches to each side."""
-    return float(stdtrit(examples - 1, (1 + SURE) / 2)) if examples < 10_000 else NormalDist().inv_cdf((1 + SURE) / 2)
 
 
 def class_errors(outcomes: Sequence[Outcome | str]) -> list[ClassErrors]:
