@@ -185,7 +185,14 @@ def test_arrays_that_do_not_fit_are_refused(changes: dict[str, Any], said: str) 
         Pool(**(given | changes), classes=np.zeros(1, np.int64))
 
 
-def test_features_are_compared_by_their_direction() -> None:
+@pytest.mark.parametrize("settings", [TYPICAL, FARTHEST, MIXTURE])
+def test_features_are_compared_by_their_direction(settings: Label) -> None:
+    pool, lengths = drawn(40), 2.0 ** np.random.default_rng(1).integers(-3, 4, (40, 1)).astype(np.float32)
+    longer = Pool(pool.features * lengths, pool.probabilities, pool.labelled, pool.classes)
+    np.testing.assert_array_equal(select(settings, pool, 12, 0), select(settings, longer, 12, 0))
+
+
+def test_zeros_stay_where_features_are_scaled() -> None:
     np.testing.assert_allclose(unit_length(np.array([[3.0, 4.0], [0.0, 0.0]])), [[0.6, 0.8], [0, 0]])
 
 
