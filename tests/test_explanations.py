@@ -197,7 +197,7 @@ def test_the_page_shows_mistakes_with_saliency_and_neighbours(tmp_path: Path, cl
 def test_the_page_shows_filters_of_each_convolution(tmp_path: Path, classifier: Subject) -> None:
     shown = part(page_with(tmp_path, classifier), "filters")
     layers = read_filters(tmp_path / "evaluation" / FOLDER / FILTERS)
-    assert re.findall(r"<h3>(\S+) <span class=\"note\">(.*?)</span>", shown) == [
+    assert re.findall(r"<h3>Convolution <code>(\S+)</code> <span class=\"note\">(.*?)</span>", shown) == [
         (layer.layer, f"3 of {count} filters") for layer, count in zip(layers, (4, 8), strict=True)
     ]
     assert len(Reader(shown).images) == 6
