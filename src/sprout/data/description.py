@@ -26,6 +26,11 @@ class Column:
     decimal: str | None = None
     """The decimal mark of numbers with signs or separators; None for plain ones."""
 
+    @property
+    def features(self) -> int:
+        """How many features it becomes."""
+        return (1 if self.values is None else len(self.values)) + self.empty
+
 
 def columns_from(values: Sequence[Mapping[str, Any]] | None) -> list[Column] | None:
     """The columns that `asdict` has written; None for None."""

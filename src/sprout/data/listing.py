@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-if TYPE_CHECKING:
-    from sprout.data.formats.feature_columns import Feature
+from sprout.data.description import Column
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Faults = dict[int, str]
@@ -53,8 +52,8 @@ class Listing:
     """Class names in the order of their index; None: those that are found, in natural order."""
     features: list[str] | None = None
     """(F,) names of the features of a table."""
-    columns: "list[Feature] | None" = None
-    """How the columns of a table have become features; None where the source has features, or images."""
+    columns: list[Column] | None = None
+    """How the columns of a table have become features, medians still missing; None where the source has features."""
     filled: list[int] = field(default_factory=list)
     """The features whose NaN are filled with the median of the training split."""
     faults: Faults = field(default_factory=dict)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sprout.data.description import Column
 from sprout.data.formats.csv_file import NO_ROWS
 from sprout.data.formats.labels import NO_LABEL, NUMBER
 from sprout.data.formats.text_table import TextTable
@@ -127,6 +128,11 @@ class Feature:
         """Return the names of the F numbers."""
         names = [self.name] if self.values is None else [f"{self.name}={value}" for value in self.values]
         return [*names, f"{self.name} is empty"] if self.empty else names
+
+    @property
+    def column(self) -> Column:
+        """Return what a model needs to know of it."""
+        return Column(self.name, self.values, self.empty > 0, decimal=self.written.decimal if self.written else None)
 
     def encode(self, column: pa.Array) -> tuple[Array, Faults]:
         """Return a batch as numbers, (n,) → (n, F) float32, zeros where there is a fault; and the faults."""

@@ -56,7 +56,7 @@ def read(root: Path, scratch: Path, settings: Table) -> Listing:
         group=None if settings.group is None else text[settings.group],
         classes=None if settings.classes is None or learned.label is None else list(settings.classes),
         features=[name for feature in features for name in feature.names],
-        columns=features,
+        columns=[each.column for each in features],
         filled=filled_places(features),
         faults=merge_faults(faults, learned.faults, split_faults),
         notes=[*note_written(features), *note_empty(features), *learned.notes],

@@ -1,11 +1,11 @@
 """Empty entries of a table's features, which are NaN until the splits are known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from sprout.data.description import Column
-from sprout.data.formats.feature_columns import Feature
 from sprout.data.listing import Array, Listing
 from sprout.runtime.errors import UserError, listed
 
@@ -36,15 +36,12 @@ def medians_of(listing: Listing, features: Array | None, train: Array) -> dict[i
     return found
 
 
-def described(features: Sequence[Feature] | None, medians: dict[int, float]) -> list[Column] | None:
+def described(columns: Sequence[Column] | None, medians: dict[int, float]) -> list[Column] | None:
     """The columns of a table with what fills their empty entries; None where the source has none."""
-    if features is None:
+    if columns is None:
         return None
-    starts = np.cumsum([0, *(len(each.names) for each in features)]).tolist()
-    return [
-        Column(each.name, each.values, each.empty > 0, medians.get(start), each.written and each.written.decimal)
-        for start, each in zip(starts, features, strict=False)
-    ]
+    starts = np.cumsum([0, *(each.features for each in columns)]).tolist()
+    return [replace(each, median=medians.get(start)) for each, start in zip(columns, starts, strict=False)]
 
 
 def fill(rows: Array, medians: dict[int, float]) -> Array:
