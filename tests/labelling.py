@@ -50,7 +50,11 @@ class Page:
         return requests.get(f"{self.address}{path}", timeout=SECONDS, **more)
 
     def post(self, path: str, **body: Any) -> requests.Response:
-        return requests.post(f"{self.address}{path}", json={"browser": self.browser} | body, timeout=SECONDS)
+        return requests.post(
+            f"{self.address}{path}",
+            json={"browser": self.browser, "build": self.standing.images.build} | body,
+            timeout=SECONDS,
+        )
 
     def said(self, path: str, **body: Any) -> dict[str, Any]:
         """What is answered to a request that is fine."""

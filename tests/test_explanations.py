@@ -222,7 +222,7 @@ def test_a_page_without_doubtful_labels_says_so(tmp_path: Path, classifier: Subj
     found = crossed(tmp_path, classifier)
     sure = 9.0 * np.eye(3, dtype=np.float32)[class_indices(classifier.train.labels)]
     np.save(tmp_path / "student" / OUT_OF_FOLD, sure)
-    assert "Every one of 6 training labels fits" in part(page_with(tmp_path, found), "label-issues")
+    assert "None of 6 training labels looks wrong" in part(page_with(tmp_path, found), "label-issues")
 
 
 def copies_of(root: Path, parents: list[int]) -> Array:

@@ -282,7 +282,15 @@ def test_an_image_is_shown_as_the_users_file_where_there_is_one(workspace: Path)
 
 MALFORMED: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "class": ("/answer", {"split": "pool", "row": 0, "answer": "class", "label": "eel"}, 400, "label='eel'"),
-    "no class": ("/answer", {"split": "pool", "row": 0, "answer": "class"}, 400, "label=''"),
+    "no class": (
+        "/answer",
+        {"split": "pool", "row": 0, "answer": "class"},
+        422,
+        "is for the answer class, which needs",
+    ),
+    "none with a class": ("/answer", {"split": "pool", "row": 0, "answer": "none", "label": "cat"}, 422, "is for the"),
+    "other build": ("/answer", {"split": "pool", "row": 0, "answer": "none", "build": "x"}, 412, "of another build"),
+    "next of another build": ("/next", {"section": "pool", "build": "x"}, 412, "of another build"),
     "row": ("/answer", {"split": "pool", "row": POOL, "answer": "none"}, 404, "pool 160: no such image"),
     "negative": ("/answer", {"split": "pool", "row": -1, "answer": "none"}, 422, "row: "),
     "huge": ("/answer", {"split": "pool", "row": 10**30, "answer": "none"}, 422, "row: "),

@@ -16,6 +16,7 @@ from PIL import Image
 
 import sprout
 from handmade import model, save
+from pictures import encoded
 from sprout.data.description import Column
 from sprout.models.predictor import Predictor
 from sprout.runtime.errors import UserError
@@ -94,6 +95,41 @@ def test_pixels_that_speak_for_a_prediction(opened: sprout.Model, made: Predicto
         opened.explain([])
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "I;16", "F"])
+def test_an_image_of_pillow_is_read_as_its_file(opened: sprout.Model, tmp_path: Path, mode: str) -> None:
+    rng = np.random.default_rng(1)
+    if mode in ("I;16", "F"):
+        levels = rng.integers(0, 65536, (6, 8), dtype=np.uint16)
+        image = Image.fromarray(levels if mode == "I;16" else (levels / 65535).astype(np.float32))
+    else:
+        image = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).convert(mode)
+    image.save(path := tmp_path / f"image.{'tiff' if mode in ('CMYK', 'F') else 'png'}")
+    by_path, by_image = opened.predict(path), opened.predict(Image.open(path))
+    assert by_image.drop(["input"]) == by_path.drop(["input"])
+
+
+def test_an_image_of_pillow_is_turned_as_its_file(opened: sprout.Model, images: Any, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(images[0]).save(path := tmp_path / "turned.png", exif=exif)
+    turned = opened.predict(np.rot90(images[:1], 2, axes=(1, 2)))
+    assert opened.predict(Image.open(path))["probability_cat"] == turned["probability_cat"]
+    data = encoded(Image.fromarray(images[1]).resize((64, 64)), "JPEG")
+    (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
+    with Image.open(tmp_path / "cut.jpg") as cut, pytest.raises(UserError, match=r"^examples\[0\]: .*truncated"):
+        opened.predict(cut)
+
+
+def test_arrays_of_other_types(opened: sprout.Model, made: Predictor, images: Any) -> None:
+    expected = opened.predict(images)
+    for given in (images.astype(np.int64), list(images.astype(np.int32)), images.astype(np.uint16) * np.uint16(257)):
+        assert opened.predict(given).drop(["input"]) == expected.drop(["input"])
+    black_and_white = images > 127
+    assert opened.predict(black_and_white)["class"] == opened.predict(black_and_white * np.uint8(255))["class"]
+    with pytest.raises(UserError, match=r"^examples\[1\]: "):
+        opened.predict([images[0], images[1] / 255 + 7])
+
+
 @pytest.mark.parametrize("kind", [pd.DataFrame, pa.Table.from_pylist, list])
 def test_rows_of_a_table(tmp_path: Path, kind: Callable[[Any], Any]) -> None:
     columns = [Column("age", empty=True, median=40.0), Column("town", values=["Bonn", "Köln"])]
@@ -107,8 +143,24 @@ def test_rows_of_a_table(tmp_path: Path, kind: Callable[[Any], Any]) -> None:
     assert opened.predict(features)["value"].to_pylist() == pytest.approx([expected[0]])
     with pytest.raises(UserError, match=r"^examples: no column 'town', which .* takes$"):
         opened.predict(kind([{"age": 3}]))
-    with pytest.raises(UserError, match=r"^1: column 'town' is 'Rom', not one of 'Bonn', 'Köln'$"):
+    with pytest.raises(UserError, match=r"^examples\[1\]: column 'town' is 'Rom', not one of 'Bonn', 'Köln'$"):
         opened.predict(kind([rows[0], {"town": "Rom", "age": 1.0}]))
+
+
+def test_rows_in_odd_shapes(tmp_path: Path) -> None:
+    columns = [Column("age", empty=True, median=40.0), Column("town", values=["7", "Bonn"], empty=True)]
+    made = model("regress", (5,), features=list("abcde"), columns=columns)
+    opened = sprout.load(save(tmp_path / "model", made))
+    rows = [{"town": 7, "age": "3"}, {"town": float("nan"), "age": None}, {"town": None, "age": 2}]
+    features = np.array([[3, 0, 1, 0, 0], [40, 1, 0, 0, 1], [2, 0, 0, 0, 1]], np.float32)
+    assert opened.predict(rows)["value"].to_pylist() == pytest.approx(list(made.predict(features)))
+    assert opened.predict(rows[2])["value"].to_pylist() == pytest.approx([made.predict(features[2:])[0]])
+    twice = pd.DataFrame([[1, "Bonn", 2]], columns=["age", "town", "age"])
+    with pytest.raises(UserError, match=r"^examples: cannot be read as a table \(Duplicate column names"):
+        opened.predict(twice)
+    for given in ("rows.csv", [[1, "Bonn"]]):
+        with pytest.raises(UserError, match="takes rows of a table with the columns 'age', 'town'; give a DataFrame"):
+            opened.predict(given)
 
 
 def test_what_cannot_be_predicted_is_named(opened: sprout.Model, images: Any, tmp_path: Path) -> None:
@@ -127,6 +179,10 @@ def test_what_cannot_be_predicted_is_named(opened: sprout.Model, images: Any, tm
             opened.predict(given)
     with pytest.raises(UserError, match="nowhere"):
         sprout.load("nowhere")
+    with pytest.raises(UserError, match="resize=foo: accepted: fit, crop, stretch, none"):
+        sprout.load(tmp_path / "model", resize="foo")
+    with pytest.raises(UserError, match="only `sprout predict` takes"):
+        sprout.load("torchvision:resnet18")
     with pytest.raises(UserError, match="no prediction to print"):
         sprout.load(save(tmp_path / "other", model("reconstruct", SHAPE))).predict(images)
     with pytest.raises(UserError, match=r"resize=fit: .* takes rows"):
@@ -156,6 +212,8 @@ def test_the_page_of_the_documentation_runs(
 
 
 def test_wrong_settings_and_splits(project: Path) -> None:
+    with pytest.raises(UserError, match=r"is no text; give each as one"):
+        sprout.compose(["train.lr=1"])  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"^train.lr=-1"):
         sprout.compose("train.lr=-1")
     with pytest.raises(UserError, match="split 'vali': unknown; accepted: train, val, unlabelled, test"):

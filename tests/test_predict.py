@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -301,7 +302,10 @@ def test_a_clustering_gives_clusters(project: Path, student: Predictor, sprout: 
         (["gone.csv"], "gone.csv: no such file"),
         (["a.png", "--model", "nowhere"], "nowhere/model.json: no trained model here"),
         (["a.png", "--model", "restoring"], "restoring: the task reconstruct"),
-        (["a.png", "--model", "rows"], "rows: takes rows of a table with 5 columns, not images"),
+        (
+            ["a.png", "--model", "rows"],
+            "rows: takes rows of a table with the columns '0', '1', ",
+        ),
         (["a.png", "--top", "4"], "--top 4: models/student knows 3 classes; accepted: 1 to 3"),
         (["a.png", "--top", "0"], "--top 0: models/student knows 3 classes; accepted: 1 to 3"),
         (["a.png", "--top", "2", "--model", "number"], "--top 2: number does not predict classes"),
@@ -373,6 +377,52 @@ def test_a_file_is_written_whole_or_not_at_all(project: Path, student: Predictor
     assert not list(project.glob("*.tmp-new"))
 
 
+def test_a_damaged_archive_is_named_and_the_others_are_predicted(
+    project: Path, student: Predictor, sprout: Callable[..., Ended]
+) -> None:
+    draw(project / "a.png")
+    (project / "cut.zip").write_bytes(b"PK\x03\x04 and no more")
+    with zipfile.ZipFile(project / "evil.zip", "w") as archive:
+        archive.writestr("../evil.png", b"x")
+    done = sprout("predict", "cut.zip", "evil.zip", "a.png", "--json")
+    assert (done.code, [each["input"] for each in answers(done)]) == (1, ["a.png"])
+    assert [line.split(":")[0] for line in done.err.splitlines()] == ["cut.zip", "evil.zip"]
+    assert not (project.parent / "evil.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "in"], "--out in: is a folder; name a file"),
+        (["--out", "a.png/x.csv"], "--out a.png/x.csv: a.png is no folder that can be written to"),
+        (["--out", "a.png", "--format", "csv"], "--out a.png: is one of the inputs; name another file"),
+        (["--out", "x.tsv"], "--out x.tsv: its ending tells no format; add --format"),
+        (["--json", "--format", "csv"], "--json --format csv: choose one of them"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_anything_else(
+    project: Path, student: Predictor, sprout: Callable[..., Ended], words: list[str], said: str
+) -> None:
+    before = draw(project / "a.png").read_bytes()
+    (project / "in").mkdir()
+    done = sprout("predict", "a.png", *words)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith(f"error: {said}")
+    assert (project / "a.png").read_bytes() == before
+
+
+def test_a_pipe_is_written_to_and_not_replaced(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
+    draw(project / "a.png")
+    os.mkfifo(project / "pipe")
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append((project / "pipe").read_text()))
+    reader.start()
+    assert sprout("predict", "a.png", "--out", "pipe", "--format", "csv").code == 0
+    reader.join()
+    assert read[0].startswith("input,class,probability")
+    assert (project / "pipe").is_fifo()
+
+
 def test_an_archive_is_searched(project: Path, student: Predictor, sprout: Callable[..., Ended]) -> None:
     path = draw(project / "in/a.png")
     with zipfile.ZipFile(project / "images.zip", "w") as archive:
@@ -414,8 +464,21 @@ def test_a_list_on_standard_input(
     names = ["b.png", "with space.png", "a.png"]
     for name in names:
         draw(project / name)
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(names[:2]) + "\n\n"))
-    assert [each["input"] for each in answers(sprout("predict", "-", "a.png", "--json"))] == names
+    for separator in ("\n", "\0"):
+        monkeypatch.setattr("sys.stdin", io.StringIO(separator.join(names[:2]) + 2 * separator))
+        assert [each["input"] for each in answers(sprout("predict", "-", "a.png", "--json"))] == names
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    assert sprout("predict", "-").err == "error: -: no paths on standard input; write one on each line\n"
+
+
+def test_a_list_without_a_header_is_not_taken_for_one_with(
+    project: Path, student: Predictor, sprout: Callable[..., Ended]
+) -> None:
+    draw(project / "a.png")
+    (project / "list.csv").write_text("a.png\na.png\n")
+    done = sprout("predict", "list.csv")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: list.csv: its first line names a file, 'a.png'; add a header")
 
 
 COLUMNS = [

@@ -132,9 +132,12 @@ def test_rows_as_the_table_of_the_training_had_them() -> None:
     names = ["age", "age is empty", "town=Bonn", "town=Köln", "old"]
     made = model("regress", (5,), features=names, columns=columns)
     given = [[3, "Köln", True], {"town": "Bonn", "age": None, "old": "false"}, ["7", "Bonn", 1]]
+    nothing = {"rows": [["7", None, 1]]}
     with served(made, None) as address:
         answer = requests.post(f"{address}/predict", json={"rows": given}, timeout=20)
         wrong = requests.post(f"{address}/predict", json={"rows": [[3, "Rom", 1]]}, timeout=20)
+        empty = requests.post(f"{address}/predict", json=nothing, timeout=20)
+    assert (empty.status_code, empty.json()["error"]) == (400, "rows[0]: column 'town' is empty")
     rows = np.array([[3, 0, 0, 1, 1], [40, 1, 1, 0, 0], [7, 0, 1, 0, 1]], np.float32)
     assert [each["value"] for each in answer.json()["predictions"]] == pytest.approx(list(made.predict(rows)))
     assert (wrong.status_code, wrong.json()["error"]) == (

@@ -46,4 +46,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The public names, for completion in a notebook."""
-    return sorted([*globals(), *PLACES])
+    return sorted([*PLACES, "__version__"])

@@ -56,6 +56,8 @@ def compose(*overrides: str, experiment: str | None = None) -> dict[str, Any]:
     from sprout.config.compose import compose_config
     from sprout.config.workspace import read_params
 
+    if wrong := [each for each in overrides if not isinstance(each, str)]:
+        raise UserError(f"overrides: {wrong[0]!r} is no text; give each as one, such as compose('train.lr=0.01')")
     with workspace():
         params = read_params()
         given = params.overrides if experiment is None else []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sprout.commands.predict import Resize, student
+from sprout.commands.predict import Resize, check_out, student
 
 if TYPE_CHECKING:
     from sprout.data.store import Array
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def explain(
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATH...]", help="image files, folders and archives of them")
+        list[str] | None, typer.Argument(metavar="[PATH...]", help="images, as of `sprout predict`")
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="as of `sprout predict`, but for torchvision:NAME")
@@ -37,6 +37,7 @@ def explain(
         from sprout.predict.model import load
         from sprout.runtime.workspace import find_workspace
 
+    check_out(out, paths or [])
     name = model or student()
     opened = load(name, resize=resize, device="cpu")
     images, faulty = read_images(opened, paths) if paths else ([], 0)

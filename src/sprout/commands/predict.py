@@ -80,8 +80,13 @@ def predict(
         from sprout.predict.predict import open_model
         from sprout.predict.predictions import classes_to_name
         from sprout.predict.writers import Answers
+        from sprout.runtime.errors import UserError
 
+    if json and format not in (None, "json"):
+        raise UserError(f"--json --format {format}: choose one of them")
     chosen = chosen_format("json" if json else format, out)
+    if out is not None:
+        check_out(out, paths)
     name = model or student()
     try:
         opened = open_model(name, weights, resize, device, top)
@@ -100,10 +105,9 @@ def predict(
 
 def student() -> str:
     """The folder of the workspace's student, relative to where the user stands."""
-    from sprout.runtime.workspace import find_workspace
+    from sprout.predict.model import student as of_workspace
 
-    here = Path.cwd()
-    return os.path.relpath((find_workspace(here) or here) / "models" / "student")
+    return of_workspace()
 
 
 def chosen_format(given: Format | None, out: Path | None) -> Format:
@@ -115,11 +119,32 @@ def chosen_format(given: Format | None, out: Path | None) -> Format:
     from sprout.predict.writers import SUFFIXES
     from sprout.runtime.errors import UserError
 
-    by_name = SUFFIXES.get(out.suffix.lower(), "table") if out is not None else "table"
+    by_name = "table" if out is None else SUFFIXES.get(out.suffix.lower())
+    if given is None and by_name is None:
+        raise UserError(
+            f"--out {out}: its ending tells no format; add --format, or name it .csv, .json, .parquet or .txt"
+        )
     chosen: Format = given or by_name  # type: ignore[assignment]
     if chosen == "parquet" and out is None:
         raise UserError("--format parquet: is not text; add --out FILE")
     return chosen
+
+
+def check_out(out: Path, inputs: list[str]) -> None:
+    """Check that a file can be written where the user wants it.
+
+    Raises:
+        UserError: it is a folder, lies in no folder that can be written, or is one of the inputs.
+    """
+    from sprout.runtime.errors import UserError
+
+    above = next(each for each in (out.parent, *out.parent.parents) if each.exists())
+    if out.is_dir():
+        raise UserError(f"--out {out}: is a folder; name a file")
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise UserError(f"--out {out}: {above} is no folder that can be written to; name a file elsewhere")
+    if out.exists() and any(os.path.exists(each) and os.path.samefile(out, each) for each in inputs):
+        raise UserError(f"--out {out}: is one of the inputs; name another file")
 
 
 def predict_all(
@@ -165,6 +190,9 @@ def writer(format: Format, out: Path | None, answers: "Answers") -> "Iterator[Wr
         collected = TerminalTable(answers)
         yield collected
         collected.print()
+    elif out.exists() and not out.is_file() and format != "parquet":  # such as /dev/stdout, which is not replaced
+        with out.open("w", encoding="utf-8", newline="") as file:
+            yield text_writer(format, file, answers)
     elif format == "parquet":
         with atomic_write(out) as beside, ParquetTable(beside, answers) as made:
             yield made

@@ -3,12 +3,12 @@
 import sys
 from dataclasses import asdict
 from importlib.resources import files
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import FastAPI, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -55,6 +55,8 @@ class Browser(Body):
     """A page that is open somewhere."""
 
     browser: str = Field(min_length=1, max_length=64)
+    build: str = Field(max_length=64)
+    """Of the images that it shows, as `/state` has said it."""
 
 
 class Asking(Browser):
@@ -76,6 +78,13 @@ class Given(About):
 
     answer: Literal["class", "none"]
     label: str = Field("", max_length=1000)
+
+    @model_validator(mode="after")
+    def check_label(self) -> Self:
+        """Check that there is a label where a class is answered, and nowhere else."""
+        if (self.answer == "class") != bool(self.label):
+            raise ValueError("is for the answer class, which needs one")
+        return self
 
 
 class Undone(About):
@@ -107,6 +116,10 @@ def make_app(standing: Standing, queue: Queue, learning: Learning) -> FastAPI:
             raise HTTPException(404, f"{split} {row}: no such image")
         return Place(split, row)
 
+    def check_build(asked: Browser) -> None:
+        if asked.build != images.build:
+            raise HTTPException(412, "the page shows the images of another build; load it again")
+
     def state() -> dict[str, Any]:
         known = learning.knowledge
         return {
@@ -136,6 +149,7 @@ def make_app(standing: Standing, queue: Queue, learning: Learning) -> FastAPI:
     def get_state() -> dict[str, Any]:
         height, width = images.stores["pool"].shape[:2]
         fixed = {
+            "build": images.build,
             "classes": images.classes,
             "file": standing.file.path.as_posix(),
             "by": standing.by,
@@ -147,6 +161,7 @@ def make_app(standing: Standing, queue: Queue, learning: Learning) -> FastAPI:
 
     @app.post("/next")
     def get_next(asking: Asking) -> dict[str, Any]:
+        check_build(asking)
         if asking.section == "pool" and learning.knowledge is None:
             if learning.error:
                 raise HTTPException(500, learning.error)
@@ -169,16 +184,19 @@ def make_app(standing: Standing, queue: Queue, learning: Learning) -> FastAPI:
 
     @app.post("/answer")
     def give(given: Given) -> dict[str, Any]:
+        check_build(given)
         place = existing(given.split, given.row)
         return {"written": written(standing.give(New(place, given.answer, given.label)))} | state()
 
     @app.post("/undo")
     def undo(undone: Undone) -> dict[str, Any]:
+        check_build(undone)
         held = standing.take_back(existing(undone.split, undone.row), undone.at)
         return {"held": None if held is None else written(held)} | state()
 
     @app.post("/skip")
     def skip(about: About) -> dict[str, Any]:
+        check_build(about)
         queue.skip(existing(about.split, about.row))
         return state()
 

@@ -60,8 +60,12 @@ def write_tasks(path: Path, kind: Format, standing: Standing, strategy: Label, c
     Raises:
         UserError: every image of the pool has an answer, or an earlier build's list is damaged.
     """
+    if path.is_dir():
+        raise UserError(f"--export {path}: is a folder; name a file")
     images, knowledge = standing.images, Learning(standing.images).learn()
     chosen = Queue(standing, strategy).choose(knowledge, count)
+    if not len(images.stores["pool"]):
+        raise UserError(f"{path}: the data has no unlabelled images; there is nothing to export")
     if not chosen:
         raise UserError(f"{path}: every image of the pool has an answer; there is nothing to export")
     write = write_csv if kind == "csv" else write_label_studio
@@ -168,7 +172,7 @@ def from_csv(path: Path) -> Iterator[Imported]:
                 raise UserError(f"{path}: has no column {', '.join(sorted(missing))}")
             for row in reader:
                 digest, decoded, label = ((row.get(name) or "").strip() for name in ("digest", "decoded", "label"))
-                yield Imported(f"{path}:{reader.line_num}", row["image"], digest, decoded, label)
+                yield Imported(f"{path}:{reader.line_num}", row["image"] or "", digest, decoded, label)
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not readable as CSV in UTF-8 ({one_line(error)})") from None
 
@@ -190,7 +194,7 @@ def from_label_studio(path: Path) -> Iterator[Imported]:
         try:
             data, chosen = task["data"], choice(task["annotations"])
             yield Imported(place, str(data["origin"]), str(data["digest"]), str(data["decoded"]), chosen)
-        except (KeyError, TypeError, IndexError, ValueError):
+        except (KeyError, TypeError, IndexError, ValueError, AttributeError):
             raise UserError(
                 f"{place}: needs data with origin, digest and decoded, as exported, and annotations with one choice "
                 "each; export as JSON, not JSON-MIN"

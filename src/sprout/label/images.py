@@ -1,8 +1,9 @@
 """The images that a person may be asked about: those of the pool and of train, as the last build has prepared them."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -49,6 +50,12 @@ class Images:
     prepare: Prepare
     digests: dict[Place, str] = field(default_factory=dict)
     """Those that were computed before."""
+
+    @cached_property
+    def build(self) -> str:
+        """Names these images: the rows of another build are other images."""
+        described = "".join(f"{store.checksum} {len(store)} " for store in self.stores.values()) + self.decoded
+        return hashlib.sha256(described.encode()).hexdigest()[:16]
 
     def name(self, place: Place) -> str:
         """Where an image comes from."""

@@ -26,17 +26,18 @@ let section = "pool";
 let questions = []; // at hand, the first one is shown
 let answered = []; // by this page, the last one at the end
 let open = 0; // questions of this section without an answer
-let asking = false, ended = false;
+let asking = false, ended = false, retrying;
 let chain = Promise.resolve(); // answers are sent one after the other
 
 async function ask(path, body) {
-  const sent = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ browser, ...body }) };
+  const sent = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ browser, build: fixed.build, ...body }) };
   let answer;
   try {
     answer = await fetch(path, sent);
   } catch {
     throw new Error("the server does not answer; is `sprout label` still running?");
   }
+  if (answer.status === 412) location.reload(); // the server has other images than this page
   const said = await answer.json().catch(() => ({ error: answer.statusText }));
   if (!answer.ok) throw Object.assign(new Error(said.error), { status: answer.status });
   return said;
@@ -55,6 +56,7 @@ function show(state) {
   const { counts, left } = state;
   for (const name of ["today", "all", "open", "pool"]) element(name).textContent = number(counts[name]);
   open = section === "pool" ? counts.open : left[section];
+  element("share").dataset.pool = counts.pool || "";
   element("share").value = counts.pool ? 1 - counts.open / counts.pool : 1;
   element("guess").disabled = !state.guesses;
   element("how").textContent = state.source ? `Strategy ${fixed.strategy}; ${state.source}.` : "";
@@ -102,7 +104,7 @@ function draw() {
   element("undo").disabled = !answered.length;
   drawAnswered();
   if (!question) {
-    if (ended) say(open ? "What is left is open in another browser." : "Nothing is left here.");
+    if (ended) drawEnd();
     return;
   }
   say("");
@@ -118,14 +120,27 @@ function draw() {
   }
 }
 
+/** Nothing is at hand: asks again from time to time for what other pages leave. */
+function drawEnd() {
+  const empty = section === "pool" && !element("share").dataset.pool;
+  say(open ? "What is left is open in another tab or browser, each for 15 minutes at most." : empty ? "The data has no unlabelled images." : "Nothing is left here.");
+  clearTimeout(retrying);
+  if (open) retrying = setTimeout(askAgain, 15 * WAIT);
+}
+
+function askAgain() {
+  ended = false;
+  return fetchMore();
+}
+
 function drawClaim(question) {
   const claimed = claim(question);
-  const score = question.score === null ? "" : ` (${question.score.toFixed(2)})`;
+  const score = question.score === null ? "" : ` (probability ${question.score.toFixed(2)})`;
   const claimText = element("claim");
   claimText.hidden = element("confirm").hidden = !claimed;
   if (!claimed) return;
   const parts = question.given
-    ? ["The data says ", question.given, `. The model suggests `, question.suggested, `${score}.`]
+    ? ["The data says ", question.given, `${score}. The model suggests `, question.suggested, "."]
     : ["The model says ", question.suggested, `${score}. If it is wrong, choose the right class.`];
   claimText.replaceChildren(...parts.map((part, at) => (at % 2 ? bold(part) : part)));
   element("confirm-text").textContent = question.given ? `Keep ${claimed}` : `Confirm ${claimed}`;
@@ -202,7 +217,8 @@ async function send(entry, answer) {
 }
 
 function undo() {
-  if (answered.length) again(answered.at(-1));
+  const last = answered.findLast((entry) => entry.section === section) ?? answered.at(-1);
+  if (last) again(last);
 }
 
 /** Takes an answer back and asks for the image again. */
@@ -230,7 +246,7 @@ function skip() {
   clearSearch();
   draw();
   chain = chain.then(() => ask("/skip", place(question))).then(show).catch(complain);
-  if (questions.length < AHEAD) chain.then(() => fetchMore());
+  if (questions.length < AHEAD) chain.then(askAgain);
 }
 
 async function guess() {
@@ -337,7 +353,9 @@ async function start() {
   }
   drawFixed();
   show(fixed);
-  answered = JSON.parse(sessionStorage.answered ?? "[]");
+  // The rows of another build are other images.
+  answered = sessionStorage.build === fixed.build ? JSON.parse(sessionStorage.answered ?? "[]") : [];
+  sessionStorage.build = fixed.build;
   element("none").onclick = ACTIONS.n;
   element("skip").onclick = skip;
   element("undo").onclick = undo;

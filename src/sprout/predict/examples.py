@@ -15,6 +15,7 @@ from sprout.data.prepare.decode import ImageFormat, decode
 from sprout.data.prepare.fault import Fault, as_fault
 from sprout.data.store import Array
 from sprout.predict.model import Model
+from sprout.predict.rows import column_of
 
 LARGEST = float(np.finfo(np.float32).max)
 SHOWN = 5
@@ -142,13 +143,6 @@ class Inputs:
         """
         if not 1 <= count <= self.limits.examples:
             raise RequestError(f"{count} examples; accepted: 1 to {self.limits.examples} in a request")
-
-
-def column_of(values: Sequence[Any]) -> pa.Array:
-    """Return the entries of a column as numbers, or where one is a text as texts: (n,), null where there is none."""
-    if any(isinstance(each, str) for each in values):
-        return pa.array([each if each is None or isinstance(each, str) else json.dumps(each) for each in values])
-    return pa.array([None if each is None else float(each) for each in values], pa.float64())
 
 
 def from_base64(place: int, text: Any) -> bytes:

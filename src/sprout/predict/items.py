@@ -15,7 +15,8 @@ from sprout.data.listing import Array, Faults
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import Fault
 from sprout.predict.image_files import ImageFile, files_in, named_file
-from sprout.runtime.errors import UserError, one_line, printable
+from sprout.predict.rows import column_of
+from sprout.runtime.errors import UserError, listed, one_line, printable
 
 
 class Reader(Protocol):
@@ -43,6 +44,9 @@ class Reader(Protocol):
     def read_pixels(self, pixels: Array) -> Array:
         """Convert an image; raises a `Fault`."""
 
+    def read_picture(self, image: Image.Image) -> Array:
+        """Convert an image of Pillow; raises a `Fault`."""
+
     def read_rows(self, rows: pa.RecordBatch, what: str) -> tuple[Array, Faults]:
         """Encode rows of a table; returns the faults of rows."""
 
@@ -65,7 +69,8 @@ class Item:
         try:
             return self.read()
         except Fault as fault:
-            raise UserError(f"{printable(self.name)}: {fault}") from None
+            name = f"examples[{self.name}]" if self.name.isdecimal() else printable(self.name)
+            raise UserError(f"{name}: {fault}") from None
 
 
 def items_of(examples: Any, model: Reader) -> Sequence[Item]:
@@ -80,7 +85,7 @@ def items_of(examples: Any, model: Reader) -> Sequence[Item]:
         return items_of_table(examples, model)
     if hasattr(examples, "columns") and hasattr(examples, "dtypes"):  # a DataFrame
         return items_of_table(as_arrow(examples), model)
-    if isinstance(examples, str | Path | Image.Image):
+    if isinstance(examples, str | Path | Image.Image | Mapping):
         examples = [examples]
     if not isinstance(examples, Iterable):
         raise UserError(f"examples: {type(examples).__name__} cannot be predicted; see sprout.Model.predict")
@@ -99,7 +104,8 @@ def items_of_array(examples: Array, model: Reader) -> Sequence[Item]:
     if examples.shape[1:] == model.shape:
         kind = np.uint8 if model.takes_images else np.float32
         if model.takes_images and examples.dtype != np.uint8:
-            return [Item(str(place), partial(model.read_pixels, each)) for place, each in enumerate(examples)]
+            several = enumerate(as_levels(examples))
+            return [Item(str(place), partial(model.read_pixels, each)) for place, each in several]
         return [Item(str(place), partial(np.asarray, each, kind)) for place, each in enumerate(examples)]
     if not model.takes_images:
         raise UserError(f"examples: an array {examples.shape}; {model.name} takes (N, {model.shape[0]}) features")
@@ -136,15 +142,20 @@ def items_of_image(name: str, example: Any, model: Reader) -> list[Item]:
     Raises:
         UserError: it is something else.
     """
-    model.image_format()
+    if not model.takes_images:
+        columns = listed([repr(each) for each in sorted(model.column_names())])
+        raise UserError(
+            f"{model.name}: takes rows of a table with the columns {columns}; give a DataFrame, a pyarrow table, a "
+            "list of dicts, or an array of features"
+        )
     if isinstance(example, str | Path):
         path = os.fspath(example)
         files = files_in(path) if os.path.isdir(path) else [named_file(path)]
         return [item_of_file(file, model) for file in files]
     if isinstance(example, Image.Image):
-        example = np.asarray(example if example.mode in ("L", "RGB", "RGBA") else example.convert("RGB"))
+        return [Item(name, partial(model.read_picture, example))]
     if isinstance(example, np.ndarray):
-        return [Item(name, partial(model.read_pixels, example))]
+        return [Item(name, partial(model.read_pixels, as_levels(example)))]
     raise UserError(
         f"examples[{name}]: {type(example).__name__} cannot be predicted; accepted: paths, Pillow's images, arrays"
     )
@@ -162,15 +173,30 @@ def refuse(reason: str) -> Array:
     raise Fault(reason)
 
 
+def as_levels(pixels: Array) -> Array:
+    """Whole numbers in 0..255 of any type as uint8, and true and false as white and black; others as they are."""
+    if pixels.dtype == bool:
+        return pixels.astype(np.uint8) * np.uint8(255)
+    if (
+        pixels.dtype.kind in "iu"
+        and pixels.dtype.itemsize > 2
+        and pixels.size
+        and 0 <= pixels.min() <= pixels.max() < 256
+    ):
+        return pixels.astype(np.uint8)
+    return pixels
+
+
 def as_arrow(rows: Any) -> pa.Table:
     """A DataFrame or a list of dicts as a table.
 
     Raises:
-        UserError: a column has no type.
+        UserError: a column has entries of which it has no type, or its name is there twice.
     """
     try:
-        return (
-            pa.Table.from_pylist(rows) if isinstance(rows, list) else pa.Table.from_pandas(rows, preserve_index=False)
-        )
-    except (pa.ArrowException, TypeError) as error:
+        if isinstance(rows, list):
+            names = dict.fromkeys(name for row in rows for name in row)
+            return pa.table({str(name): column_of([row.get(name) for row in rows]) for name in names})
+        return pa.Table.from_pandas(rows, preserve_index=False)
+    except (pa.ArrowException, TypeError, ValueError) as error:
         raise UserError(f"examples: cannot be read as a table ({one_line(error)})") from None

@@ -1,19 +1,23 @@
 """A trained model with how it reads its inputs: the one way from images and rows to predictions."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image
 
+from sprout.config.pretrained import TORCHVISION
 from sprout.data.description import Column
 from sprout.data.listing import Faults
-from sprout.data.prepare.decode import ImageFormat, decode_array
-from sprout.data.prepare.fault import SizeFault, without_pillow_limits
+from sprout.data.prepare.decode import ImageFormat, decode_array, upright
+from sprout.data.prepare.fault import SizeFault, as_fault, without_pillow_limits
 from sprout.data.prepare.image_file import decode_file
 from sprout.data.prepare.pixels import Array
 from sprout.models.card import ModelCard, load_card
@@ -25,12 +29,14 @@ from sprout.predict.replicas import Replicas, devices, on_cpu_alone
 from sprout.predict.rows import encode_rows
 from sprout.runtime.errors import UserError, listed, printable
 from sprout.runtime.files import read_json
+from sprout.runtime.workspace import find_workspace
 from sprout.tasks.base import Task
 
 if TYPE_CHECKING:
     from sprout.explain.explain_examples import Explanations
 
 NO_RESIZE = "none"
+RESIZES = ("fit", "crop", "stretch", NO_RESIZE)
 RESIZED = "resized to fit, on black, as all others of another size; `resize` chooses otherwise"
 DEFAULT_RESIZE = "fit"
 """How images of another size are resized where the model's data says nothing: the whole image, on black."""
@@ -41,6 +47,9 @@ class Model:
 
     Takes images or rows of a table; gives what its task predicts, such as classes with calibrated probabilities.
     """
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.card.task}, input {self.shape}>"
 
     def __init__(
         self, name: str, predictor: Predictor, image_format: ImageFormat | None, *, asked: bool = True, devices: int = 1
@@ -56,6 +65,7 @@ class Model:
             devices: that it computes on.
         """
         self.name, self.predictor, self.format, self.asked = name, predictor, image_format, asked
+        self._saying = Lock()
         self.batch = devices * max_batch(predictor.network, self.shape)
         """Examples of a batch that fits into memory."""
 
@@ -165,6 +175,15 @@ class Model:
         """
         return self._resized(partial(decode_array, pixels), "an image")
 
+    def read_picture(self, image: Image.Image) -> Array:
+        """An image of Pillow, of any mode, as the model takes it: (H, W, C) uint8.
+
+        Raises:
+            Fault: it cannot be read or converted.
+        """
+        with as_fault():
+            return self._resized(partial(upright, image), "an image")
+
     def read_rows(self, rows: pa.RecordBatch, what: str) -> tuple[Array, Faults]:
         """Rows of a table as features: (n, F) float32; and what is wrong with rows.
 
@@ -173,7 +192,9 @@ class Model:
         """
         if self.takes_images:
             raise UserError(f"{what}: are rows of a table; {self.name} takes images")
-        known = set(rows.schema.names)
+        known = rows.schema.names
+        if twice := [repr(each.name) for each in self.columns if known.count(each.name) > 1]:
+            raise UserError(f"{what}: column {listed(twice)} twice; rename one")
         if missing := [repr(each.name) for each in self.columns if each.name not in known]:
             raise UserError(f"{what}: no column {listed(missing)}, which {self.name} takes")
         return encode_rows(self.columns, rows, what)
@@ -185,7 +206,8 @@ class Model:
             UserError: it takes rows of a table.
         """
         if self.format is None:
-            raise UserError(f"{self.name}: takes rows of a table with {len(self.columns)} columns, not images")
+            names = listed([repr(each.name) for each in self.columns])
+            raise UserError(f"{self.name}: takes rows of a table with the columns {names}, not images")
         return self.format
 
     def check_predicts(self) -> None:
@@ -206,10 +228,14 @@ class Model:
             try:
                 return decode(replace(wanted, resize=NO_RESIZE))
             except SizeFault as fault:
-                self.asked = True
-                size = str(fault).partition(";")[0]
-                print(f"{printable(name)}: {size}; {RESIZED}", file=sys.stderr)
+                self._say_once(f"{printable(name)}: {str(fault).partition(';')[0]}; {RESIZED}")
         return decode(wanted)
+
+    def _say_once(self, line: str) -> None:
+        with self._saying:  # images are read on several threads
+            if not self.asked:
+                print(line, file=sys.stderr)
+            self.asked = True
 
     def _none(self) -> Array:
         return np.zeros((0, *self.shape), np.uint8 if self.takes_images else np.float32)
@@ -230,11 +256,12 @@ def read_all(items: Sequence[Item], size: int) -> Iterator[tuple[list[str], Arra
             yield [each.name for each in batch], np.stack([each.read_or_refuse() for each in batch])
 
 
-def load(name: str | Path, *, resize: str | None = None, device: str = "auto") -> Model:
+def load(name: str | Path | None = None, *, resize: str | None = None, device: str = "auto") -> Model:
     """Open a trained model.
 
     Args:
-        name: a model folder; models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN of the tracking store.
+        name: a model folder; models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN of the tracking store; None is the
+            student of the workspace at or above the current folder.
         resize: for images of another size: fit, crop, stretch or none, which refuses them; None takes that of the
             model's data, and fit where that has none.
         device: auto takes all GPUs that there are; cpu; or one such as cuda:1.
@@ -242,6 +269,11 @@ def load(name: str | Path, *, resize: str | None = None, device: str = "auto") -
     Raises:
         UserError: there is no such model, or an argument does not fit it.
     """
+    if resize not in (None, *RESIZES):
+        raise UserError(f"resize={resize}: accepted: {', '.join(RESIZES)}")
+    if str(name).startswith(TORCHVISION):
+        raise UserError(f"{name}: a network of torchvision, which only `sprout predict` takes; give a model folder")
+    name = student() if name is None else name
     with model_folder(str(name)) as folder:
         card = load_card(folder)
         images = takes_images(str(name), card)
@@ -252,6 +284,12 @@ def load(name: str | Path, *, resize: str | None = None, device: str = "auto") -
         target = image_format(folder, card, resize) if images else None
         asked = resize is not None or prepared_with(folder).get("resize", NO_RESIZE) != NO_RESIZE
     return Model(str(name), predictor, target, asked=asked, devices=len(on))
+
+
+def student() -> str:
+    """The folder of the workspace's student, relative to where the user stands."""
+    here = Path.cwd()
+    return os.path.relpath((find_workspace(here) or here) / "models" / "student")
 
 
 def takes_images(name: str, card: ModelCard) -> bool:

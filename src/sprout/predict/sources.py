@@ -4,20 +4,22 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 from rich.cells import cell_len
 
 from sprout.data.formats.archive import is_packed, unpack
+from sprout.data.formats.csv_file import NO_ROWS
 from sprout.data.formats.embedded_images import write_images
 from sprout.data.formats.file_tree import IMAGE_SUFFIXES
-from sprout.data.formats.text_table import TABLE_SUFFIXES, TextTable, open_table, text_columns
+from sprout.data.formats.text_table import JSON_SUFFIX, TABLE_SUFFIXES, TextTable, open_table, text_columns
 from sprout.data.formats.values import row_names, trimmed
 from sprout.data.importing.table_columns import PATH_COLUMNS
 from sprout.data.importing.table_sample import plain_name
 from sprout.predict.image_files import ImageFile, files_in, named_file
-from sprout.predict.items import Item, Reader, item_of_file, items_of_rows
+from sprout.predict.items import Item, Reader, item_of_file, items_of_rows, refuse
 from sprout.runtime.errors import UserError, listed, printable
 from sprout.runtime.progress import BAR_DELAY, track
 
@@ -66,8 +68,16 @@ def find_sources(paths: Sequence[str], model: Reader, scratch: Path) -> Iterator
 
 
 def listed_paths() -> list[str]:
-    """The paths on standard input, one in each line."""
-    return [line for line in sys.stdin.read().splitlines() if line.strip()]
+    """The paths on standard input, one in each line, or as `find -print0` separates them.
+
+    Raises:
+        UserError: there are none.
+    """
+    text = sys.stdin.read()
+    paths = [path for path in (text.split("\0") if "\0" in text else text.splitlines()) if path.strip()]
+    if not paths:
+        raise UserError("-: no paths on standard input; write one on each line")
+    return paths
 
 
 def kind_of(path: str) -> str:
@@ -75,7 +85,7 @@ def kind_of(path: str) -> str:
     name = path.lower()
     if os.path.isdir(path) or name.endswith(IMAGE_SUFFIXES):
         return "images"
-    if name.endswith(TABLE_SUFFIXES):
+    if name.endswith((*TABLE_SUFFIXES, JSON_SUFFIX)):
         return "table"
     return "archive" if os.path.isfile(path) and is_packed(Path(path)) else "images"
 
@@ -97,13 +107,17 @@ def of_files(files: Sequence[ImageFile], model: Reader) -> Source:
 
 
 def of_archive(path: str, folder: Path, model: Reader) -> Source:
-    """The images in an archive, which is unpacked into a new folder.
+    """The images in an archive, which is unpacked into a new folder; one that is damaged or refused is a fault.
 
     Raises:
-        UserError: it is damaged or refused, or the model takes rows.
+        UserError: the model takes rows.
     """
     model.image_format()
-    unpack(Path(path), folder)
+    try:
+        unpack(Path(path), folder)
+    except UserError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        return Source([Item(path, partial(refuse, reason))], 1, cell_len(printable(path)))
     files = files_in(str(folder))
     return of_files([ImageFile(f"{path}/{file.path}", file.root, file.path, file.fault) for file in files], model)
 
@@ -126,7 +140,7 @@ def of_table(path: str, folder: Path, model: Reader) -> Source:
         faults = [embedded.faults.get(row) for row in range(len(embedded.files))]
         files = [ImageFile("", str(folder), file, fault) for file, fault in zip(embedded.files, faults, strict=True)]
     else:
-        column = path_column(table)
+        column = path_column(table, directory)
         paths = trimmed(text_columns(table, [column])[column]).to_pylist()
         files = [named_in(directory, each, column) for each in paths]
     names = row_names(path, len(files)).to_pylist()
@@ -136,12 +150,17 @@ def of_table(path: str, folder: Path, model: Reader) -> Source:
     return of_files(named, model)
 
 
-def path_column(table: TextTable) -> str:
-    """The column of a table that names images.
+def path_column(table: TextTable, directory: str) -> str:
+    """The column of a table that names images, relative to its directory.
 
     Raises:
-        UserError: no column has a usual name of it.
+        UserError: no column has a usual name of it, or the table has no header.
     """
+    if files := [name for name in table.columns if os.path.isfile(os.path.join(directory, name))]:
+        raise UserError(
+            f"{printable(table.name)}: its first line names a file, {files[0]!r}; add a header, such as path, or give "
+            "the list on standard input"
+        )
     plain = {plain_name(column): column for column in table.columns}
     found = next((plain[name] for name in PATH_COLUMNS if name in plain), None)
     if found is None and len(table.columns) == 1:
@@ -173,6 +192,8 @@ def rows_of(table: TextTable, path: str, model: Reader) -> Iterator[Item]:
         rows, faults = model.read_rows(batch, path)
         yield from items_of_rows([f"{path} row {count + place + 1}" for place in range(len(rows))], rows, faults)
         count += len(rows)
+    if not count:
+        raise UserError(f"{printable(path)}: {NO_ROWS}")
 
 
 def widest(items: Sequence[Item]) -> int:

@@ -8,7 +8,8 @@ from PIL import Image
 
 from sprout.config.pretrained import TORCHVISION
 from sprout.data.listing import Array, Faults
-from sprout.data.prepare.decode import ImageFormat, decode_array
+from sprout.data.prepare.decode import ImageFormat, decode_array, upright
+from sprout.data.prepare.fault import as_fault
 from sprout.data.prepare.image_file import decode_file
 from sprout.models.predictor import max_batch
 from sprout.predict.image_files import MAX_PIXELS
@@ -79,6 +80,15 @@ class TorchvisionModel:
             Fault: it cannot be converted.
         """
         return self._transformed(decode_array(pixels, IN_COLOUR))
+
+    def read_picture(self, image: Image.Image) -> Array:
+        """An image of Pillow, transformed as in the network's training: (C, H, W) float32.
+
+        Raises:
+            Fault: it cannot be read or converted.
+        """
+        with as_fault():
+            return self._transformed(upright(image, IN_COLOUR))
 
     def read_rows(self, rows: pa.RecordBatch, what: str) -> tuple[Array, Faults]:
         """Refuse rows of a table.

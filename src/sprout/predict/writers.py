@@ -12,8 +12,11 @@ from sprout.data.listing import Array
 from sprout.predict.predictions import Prediction, as_json, as_line, max_width
 from sprout.tasks.base import Task
 
-SUFFIXES = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
-"""Endings of a file's name that tell its format; any other is `table`."""
+SUFFIXES = {
+    **{".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet", ".pq": "parquet"},
+    **{".txt": "table", "": "table"},
+}
+"""Endings of a file's name that tell its format."""
 
 
 class Answers:

@@ -23,7 +23,7 @@ class LimitedBody:
             message = await receive()
             count += len(message.get("body", b""))
             if count > self.most:
-                raise HTTPException(413, f"more than {self.most:,} bytes; send fewer images in a request")
+                raise HTTPException(413, f"more than {self.most:,} bytes in a request")
             return message
 
         await self.app(scope, counted, send)

@@ -108,10 +108,19 @@ def decode(file: BinaryIO, target: ImageFormat, raw: Raw | None = None) -> Array
         reduce_scale(image, smallest)
     with stderr_dropped() if image.format == "TIFF" else nullcontext():
         image.load()
-    turn = TRANSPOSE.get(orientation(image))
     if raw is not None and is_deep(image):
         raw.pixels = raw_levels(image)
         raw.levels = range_of(raw.pixels)
+    return upright(image, target)
+
+
+def upright(image: Image.Image, target: ImageFormat) -> Array:
+    """Convert an image of any mode, turned as its EXIF says: (H, W, C) uint8. To be called within `as_fault`.
+
+    Raises:
+        Fault: a kind of pixel without conversion, or another size where `resize` is none.
+    """
+    turn = TRANSPOSE.get(orientation(image))
     converted = to_grey_or_rgb(image, target.levels)
     return convert_image(converted if turn is None else converted.transpose(turn), target)
 

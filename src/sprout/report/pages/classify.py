@@ -24,7 +24,7 @@ FINE_TEST_SPLIT = 2000
 SIGNIFICANCE_LEVEL = 0.05
 CONTENTS = {
     "confusions": "Confusion matrix",
-    "classes": "Classes",
+    "classes": "Metrics per class",
     "reliability": "Calibration",
     "pseudo-labels": "Pseudo-labels",
     "mistakes": "Most confident mistakes",

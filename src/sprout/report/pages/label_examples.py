@@ -43,7 +43,7 @@ def galleries(inputs: Inputs, unlabelled: Path, labels: Labels, wanted: int) -> 
     if are_pictures(inputs.summary):
         accepted = np.flatnonzero(labels.accepted)
         typical = spread(labels.predicted[accepted].tolist(), labels.confidence[accepted].tolist(), wanted)
-        chosen[f"{len(typical)} accepted ones from every class, by rising confidence"] = accepted[typical]
+        chosen[f"{len(typical)} accepted ones, some of each class, by rising confidence"] = accepted[typical]
     return [
         Gallery(title, exhibits(inputs, unlabelled, rows, captions(inputs, labels, rows, needed=title == REJECTED)))
         for title, rows in chosen.items()
