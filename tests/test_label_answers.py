@@ -102,6 +102,9 @@ def test_a_labelled_example_of_the_pool_moves_to_train_and_nothing_else_changes(
     assert truth == [LABELS[row] for row in numbers(after["unlabelled"], 400)]
     pixels = open_store(tmp_path / "b/prepared/train").take(np.array([list(after["train"]).index(f"file:{wrong}")]))
     np.testing.assert_array_equal(pixels[0], LISTING.examples[wrong])
+    notes = read_json(tmp_path / "b/prepared/summary.json")["notes"]
+    assert "answers of people: 2 labelled in the pool" in notes
+    assert any("retrain.method.alignment=uniform" in note for note in notes)
 
 
 def test_a_label_of_train_is_corrected(tmp_path: Path, before: dict[str, dict[str, Any]]) -> None:
@@ -111,6 +114,7 @@ def test_a_label_of_train_is_corrected(tmp_path: Path, before: dict[str, dict[st
     summary = read_json(tmp_path / "b/prepared/summary.json")
     assert (summary["answers"]["corrected"], summary["answers"]["confirmed"]) == (1, 1)
     assert "answers of people: 1 corrected in train, 1 confirmed in train" in summary["notes"]
+    assert not any("alignment" in note for note in summary["notes"])
 
 
 def test_the_last_answer_holds_and_an_undone_one_does_not(tmp_path: Path, before: dict[str, dict[str, Any]]) -> None:

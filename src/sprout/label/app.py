@@ -83,7 +83,7 @@ class Given(About):
     def check_label(self) -> Self:
         """Check that there is a label where a class is answered, and nowhere else."""
         if (self.answer == "class") != bool(self.label):
-            raise ValueError("is for the answer class, which needs one")
+            raise ValueError("label is for the answer class, which needs one")
         return self
 
 

@@ -76,6 +76,11 @@ class Answered:
         }
         counts = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
         lines = [f"answers of people: {counts}"] if counts else []
+        if self.labelled:
+            lines.append(
+                "images chosen to be labelled have other class shares than the pool: for consistency training take "
+                "retrain.method.alignment=uniform, or none, not labels (docs/label_selection.md)"
+            )
         if self.held_out:
             names = listed([origin[row].as_py() for row in self.held_out])
             lines.append(
