@@ -35,8 +35,12 @@ def last(path: Path, name: str) -> bool:
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
-    """Whatever is left when files that import none of the rest are taken away, again and again."""
-    left = {path: imports(path) - {path} for path in FILES}
+    """Whatever is left when files that import none of the rest are taken away, again and again.
+
+    The package itself hands on names for notebooks; the files in it read no more from there than the version.
+    """
+    face = SRC / "sprout" / "__init__.py"
+    left = {path: imports(path) - {path, face} for path in FILES}
     while leaves := [path for path, needed in left.items() if not needed & left.keys()]:
         for path in leaves:
             del left[path]

@@ -33,10 +33,10 @@ def trained(study: Study, trial: FrozenTrial) -> FrozenTrial:
 @pytest.mark.parametrize("seed", [0])
 def test_killed_at_random_no_trial_is_lost(prepared: Path, seed: int) -> None:
     name, chance = "killed", random.Random(seed)
-    given = ["sprout", "sweep", "train.epochs=12", "sweep.trials=8", "sweep.workers=2", f"sweep.name={name}"]
+    given = ["sprout", "sweep", "train.epochs=8", "sweep.trials=6", "sweep.workers=2", f"sweep.name={name}"]
     process, kills = start(prepared, *given, "sweep.pruner=none"), 0
     results = prepared / f"mlruns/sweeps/digits-{name}/results"
-    while kills < 5 and (finished := len(list(results.glob("*.json")))) < 6:
+    while kills < 4 and (finished := len(list(results.glob("*.json")))) < 5:
         wait_for(prepared, f"digits-{name}", finished + 1, process)
         time.sleep(chance.uniform(0.0, 2.0))
         victim = chance.choice([process.pid, *(child.pid for child in children(process))])
@@ -49,13 +49,13 @@ def test_killed_at_random_no_trial_is_lost(prepared: Path, seed: int) -> None:
             process.wait()
             process = start(prepared, *given, "sweep.pruner=none")
     assert process.wait(timeout=400) == 0
-    assert kills >= 3
+    assert kills >= 2
     study = study_of(prepared, f"digits-{name}")
-    assert count(study)["COMPLETE"] == 8
+    assert count(study)["COMPLETE"] == 6
     assert set(count(study)) <= {"COMPLETE", "FAIL"}
     assert [trial.number for trial in study.trials] == list(range(len(study.trials)))
     tried = [tuple(sorted(trial.params.items())) for trial in study.trials if trial.state.name == "COMPLETE"]
-    assert len(set(tried)) == 8, "a draw was made twice"
+    assert len(set(tried)) == 6, "a draw was made twice"
     sweep, trials = runs(prepared, f"digits-{name}")
     assert sweep.info.status == "FINISHED"
     assert [each.info.status for each in trials if each.info.status == "RUNNING"] == []
@@ -63,7 +63,7 @@ def test_killed_at_random_no_trial_is_lost(prepared: Path, seed: int) -> None:
     # A worker that is killed between the end of a training and its result leaves the next attempt nothing to train:
     # the attempt that trained has reported the epochs.
     complete = [trained(study, trial) for trial in study.trials if trial.state.name == "COMPLETE"]
-    assert all(list(trial.intermediate_values) == list(range(1, 13)) for trial in complete)
+    assert all(list(trial.intermediate_values) == list(range(1, 9)) for trial in complete)
     for trial in complete:  # each epoch is reported once, also by a trial that resumes
         (tracked,) = [each for each in trials if each.data.tags["sprout.trial"] == str(trial.number)]
         steps = [metric.step for metric in client_of(prepared).get_metric_history(tracked.info.run_id, "val_loss")]
