@@ -210,7 +210,8 @@ def test_the_command_in_a_workspace(prepared_project: Path, tmp_path: Path) -> N
     line = process.stdout.readline()
     address = re.search(r"http://127\.0\.0\.1:\d+", line)
     assert address is not None, line
-    body = {"browser": "x", "split": "pool", "row": 3, "answer": "class", "label": "8"}
+    build = requests.get(f"{address[0]}/state", timeout=60).json()["build"]
+    body = {"browser": "x", "build": build, "split": "pool", "row": 3, "answer": "class", "label": "8"}
     requests.post(f"{address[0]}/answer", json=body, timeout=60).raise_for_status()
     process.send_signal(signal.SIGKILL)
     process.communicate()
