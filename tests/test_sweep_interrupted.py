@@ -74,7 +74,7 @@ def test_killed_at_random_no_trial_is_lost(prepared: Path, seed: int) -> None:
 def test_ctrl_c(prepared: Path) -> None:
     """Once, then twice in the resumed sweep, which is resumed again and ends."""
     name, done = "digits-ctrl", 0
-    given = ["sprout", "sweep", "train.epochs=30", "sweep.name=ctrl", "sweep.pruner=none"]
+    given = ["sprout", "sweep", "train.epochs=20", "sweep.name=ctrl", "sweep.pruner=none"]
     for times in (1, 2):
         process = start(prepared, *given, "sweep.trials=50")
         wait_for(prepared, name, done + 1, process)
