@@ -31,7 +31,7 @@ from sprout.data.prepare.fault import without_pillow_limits
 from sprout.data.prepare.image_file import decode_file
 from sprout.models import predictor as inference
 from sprout.models.predictor import Predictor, load_predictor
-from sprout.predict.model import image_format
+from sprout.predict.image_format import image_format
 from sprout.predict.replicas import Replicas
 
 SHAPE = (6, 8, 3)

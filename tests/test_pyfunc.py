@@ -18,7 +18,7 @@ from sprout.data.store import Array
 from sprout.models.predictor import Predictor
 from sprout.predict.examples import RequestError
 from sprout.predict.image_files import INPUTS
-from sprout.predict.model import image_format
+from sprout.predict.image_format import image_format
 from sprout.predict.pyfunc import ServedModel
 from sprout.runtime.checksums import renew_sum
 from sprout.runtime.files import write_json
@@ -198,7 +198,7 @@ OF_ROWS: dict[str, tuple[Any, str]] = {
         "rows[0]: 'name' is not a column of the model",
     ),
     "text": ({"age": [1, "old"], "sex = f": [1, 0]}, "rows[1]: "),
-    "gap": (np.array([[1, 2], [np.nan, 2]]), "rows[1]: 'age' is no number, text, true, false or null"),
+    "gap": (np.array([[1, 2], [np.nan, 2]]), "rows[1]: 'age' is not a number, text, true, false or null"),
     "lengths": ({"age": [1], "sex = f": [1, 0]}, "the columns have different lengths"),
     "width": (np.ones((2, 3)), "examples of shape 2 × 3; the model takes N × 2"),
     "an image": (np.array([text(png(pixels(*SHAPE)))]), "examples of shape 1; the model takes N × 2"),

@@ -14,7 +14,7 @@ from handmade import model, save
 from registered import PREPARE, SHAPE, register, version, write_errors, wrong
 from sprout.config.pretrained import Pretrained
 from sprout.config.validate import section
-from sprout.predict.model import prepared_with
+from sprout.predict.image_format import prepared_with
 from sprout.runtime.checksums import sha256
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sprout.commands.predict import Resize, check_out, student
+from sprout.commands.predict import Resize, check_out
+from sprout.runtime.workspace import student_folder
 
 if TYPE_CHECKING:
     from sprout.data.store import Array
@@ -38,7 +39,7 @@ def explain(
         from sprout.runtime.workspace import find_workspace
 
     check_out(out, paths or [])
-    name = model or student()
+    name = model or student_folder()
     opened = load(name, resize=resize, device="cpu")
     images, faulty = read_images(opened, paths) if paths else ([], 0)
     workspace = find_workspace(Path(name).resolve()) or find_workspace(Path.cwd())

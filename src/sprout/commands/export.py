@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sprout.commands.predict import student
 from sprout.commands.terminal import print_error
+from sprout.runtime.workspace import student_folder
 
 if TYPE_CHECKING:
     from sprout.export.export import Exported
@@ -37,7 +37,7 @@ def export(
         from sprout.export.export import export as write
         from sprout.predict.named_model import model_folder
 
-    name = model or student()
+    name = model or student_folder()
     with model_folder(name) as folder:
         path = out or Path(file_name(name, folder) + KINDS[to].suffix)
         with waiting(f"writing {path}"):

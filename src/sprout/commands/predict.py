@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from sprout.commands.terminal import print_error, print_table
+from sprout.runtime.workspace import student_folder
 
 if TYPE_CHECKING:
     from sprout.data.listing import Array
@@ -87,7 +88,7 @@ def predict(
     chosen = chosen_format("json" if json else format, out)
     if out is not None:
         check_out(out, paths)
-    name = model or student()
+    name = model or student_folder()
     try:
         opened = open_model(name, weights, resize, device, top)
     except UnreachableError as error:
@@ -101,13 +102,6 @@ def predict(
         more = f"; {faulty:,} could not be read, as said above" if faulty else ""
         print(f"{predicted:,} predictions: {out}{more}")
     raise typer.Exit(int(faulty > 0))
-
-
-def student() -> str:
-    """The folder of the workspace's student, relative to where the user stands."""
-    from sprout.predict.model import student as of_workspace
-
-    return of_workspace()
 
 
 def chosen_format(given: Format | None, out: Path | None) -> Format:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from sprout.commands.predict import Resize, student
+from sprout.commands.predict import Resize
+from sprout.runtime.workspace import student_folder
 
 
 def serve(
@@ -24,4 +25,4 @@ def serve(
     with waiting("importing PyTorch"):
         from sprout.serve.server import run
 
-    run(model or student(), host, port, resize, seconds)
+    run(model or student_folder(), host, port, resize, seconds)

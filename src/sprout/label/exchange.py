@@ -121,7 +121,7 @@ def read_tasks(path: Path, kind: Format, standing: Standing) -> str:
     """Take the answers of another tool, all or none; return what was taken, for the user.
 
     Raises:
-        UserError: the file is damaged, names an image or a class that there is not, or one of val or test.
+        UserError: the file is damaged, names an unknown image or class, or an image of val or test.
         DiskError: the answers cannot be written.
     """
     if not path.is_file():

@@ -122,7 +122,7 @@ class Inputs:
             raise RequestError(f"rows[{place}]: should be {len(self.names)} entries, as a list or by name")
         for name, value in zip(self.names, row, strict=True):
             if isinstance(value, list | dict) or (isinstance(value, int | float) and not abs(value) <= LARGEST):
-                raise RequestError(f"rows[{place}]: {name!r} is no number, text, true, false or null")
+                raise RequestError(f"rows[{place}]: {name!r} is not a number, text, true, false or null")
         return row
 
     def check_images(self, count: int) -> None:

@@ -1,6 +1,5 @@
 """A trained model with how it reads its inputs: the one way from images and rows to predictions."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -22,24 +21,19 @@ from sprout.data.prepare.image_file import decode_file
 from sprout.data.prepare.pixels import Array
 from sprout.models.card import ModelCard, load_card
 from sprout.models.predictor import Predictor, load_predictor, max_batch
-from sprout.predict.image_files import INPUTS, MAX_PIXELS
+from sprout.predict.image_format import NO_RESIZE, RESIZES, image_format, prepared_with
 from sprout.predict.items import Item, items_of
 from sprout.predict.named_model import model_folder
 from sprout.predict.replicas import Replicas, devices, on_cpu_alone
 from sprout.predict.rows import encode_rows
 from sprout.runtime.errors import UserError, listed, printable
-from sprout.runtime.files import read_json
-from sprout.runtime.workspace import find_workspace
+from sprout.runtime.workspace import student_folder
 from sprout.tasks.base import Task
 
 if TYPE_CHECKING:
     from sprout.explain.explain_examples import Explanations
 
-NO_RESIZE = "none"
-RESIZES = ("fit", "crop", "stretch", NO_RESIZE)
 RESIZED = "resized to fit, on black, as all others of another size; `resize` chooses otherwise"
-DEFAULT_RESIZE = "fit"
-"""How images of another size are resized where the model's data says nothing: the whole image, on black."""
 
 
 class Model:
@@ -273,7 +267,7 @@ def load(name: str | Path | None = None, *, resize: str | None = None, device: s
         raise UserError(f"resize={resize}: accepted: {', '.join(RESIZES)}")
     if str(name).startswith(TORCHVISION):
         raise UserError(f"{name}: a network of torchvision, which only `sprout predict` takes; give a model folder")
-    name = student() if name is None else name
+    name = student_folder() if name is None else name
     with model_folder(str(name)) as folder:
         card = load_card(folder)
         images = takes_images(str(name), card)
@@ -284,12 +278,6 @@ def load(name: str | Path | None = None, *, resize: str | None = None, device: s
         target = image_format(folder, card, resize) if images else None
         asked = resize is not None or prepared_with(folder).get("resize", NO_RESIZE) != NO_RESIZE
     return Model(str(name), predictor, target, asked=asked, devices=len(on))
-
-
-def student() -> str:
-    """The folder of the workspace's student, relative to where the user stands."""
-    here = Path.cwd()
-    return os.path.relpath((find_workspace(here) or here) / "models" / "student")
 
 
 def takes_images(name: str, card: ModelCard) -> bool:
@@ -303,45 +291,3 @@ def takes_images(name: str, card: ModelCard) -> bool:
     if card.input_shape[2] not in (1, 3):
         raise UserError(f"{name}: takes images of {card.input_shape[2]} channels, which no image file has")
     return True
-
-
-def image_format(folder: Path, card: ModelCard, resize: str | None) -> ImageFormat:
-    """The format of the model's inputs: images of another size are resized as its data was, or to fit."""
-    return format_of(card, prepared_with(folder), resize)
-
-
-def format_of(card: ModelCard, prepare: dict[str, Any], resize: str | None = None) -> ImageFormat:
-    """The same, where `prepare` is how the data was prepared."""
-    height, width, channels = card.input_shape
-    levels = None if card.levels is None else (card.levels[0], card.levels[1])
-    most = prepare.get("max_pixels", MAX_PIXELS)
-    return ImageFormat((height, width), channels, resize or of_data(prepare), most, levels, card.page)
-
-
-def of_data(prepare: dict[str, Any]) -> str:
-    """How images of another size are resized, by the settings that the model's data was prepared with."""
-    resize: str = prepare.get("resize", NO_RESIZE)
-    return DEFAULT_RESIZE if resize == NO_RESIZE else resize
-
-
-def logged_with(folder: Path) -> dict[str, Any]:
-    """How a model's data was prepared, as it was logged with the model; nothing of a model that was not logged."""
-    logged: dict[str, Any] = read_json(folder / INPUTS) if (folder / INPUTS).is_file() else {}
-    return logged
-
-
-def prepared_with(folder: Path) -> dict[str, Any]:
-    """How a model's data was prepared: what was logged with it, else what the `dvc.lock` above says; or nothing.
-
-    Raises:
-        UserError: a file is damaged.
-    """
-    from sprout.config.made_with import LOCK, read_lock, sections  # DVC and Hydra, which no logged model needs
-
-    if logged := logged_with(folder):
-        return logged
-    workspace = next((parent for parent in folder.resolve().parents if (parent / LOCK).is_file()), None)
-    if workspace is None:
-        return {}
-    read: dict[str, Any] = sections(workspace / LOCK, "prepare", read_lock(workspace / LOCK).get("prepare", {}))
-    return dict(read["prepare"])

@@ -14,7 +14,8 @@ import pandas as pd
 from sprout.data.store import Array
 from sprout.models.predictor import load_predictor
 from sprout.predict.examples import LARGEST, Inputs, Limits, RequestError
-from sprout.predict.model import Model, format_of, logged_with
+from sprout.predict.image_format import format_of, logged_with
+from sprout.predict.model import Model
 
 IMAGE = "image"
 """The column of the images."""

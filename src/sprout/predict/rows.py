@@ -51,7 +51,7 @@ def column_of(values: Sequence[Any]) -> pa.Array:
     """Return the entries of a column as numbers, or where one is a text as texts: (n,), null where there is none.
 
     Raises:
-        TypeError: an entry is no number, text, boolean or None.
+        TypeError: an entry is not a number, text, boolean or None.
     """
     known = [None if isinstance(each, float) and math.isnan(each) else each for each in values]
     if any(isinstance(each, str) for each in known):

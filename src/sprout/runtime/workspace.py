@@ -16,6 +16,12 @@ def find_workspace(folder: Path) -> Path | None:
     return next((each for each in above if all((each / mark).is_file() for mark in MARKS)), None)
 
 
+def student_folder() -> str:
+    """The model folder of the workspace's student, relative to the current folder."""
+    here = Path.cwd()
+    return os.path.relpath((find_workspace(here) or here) / "models" / "student")
+
+
 def main_workspace() -> Path:
     """The workspace that outlives a stage, as an absolute path.
 

@@ -130,7 +130,7 @@ def apply_answers(said: Said, drawn: Assigned) -> tuple[Assigned, Answered]:
         the splits after that, and what has changed.
 
     Raises:
-        UserError: an answer names a class that there is not.
+        UserError: an answer names an unknown class.
     """
     last = said.last
     split_of = {row: name for name in SPLITS for row in np.intersect1d(drawn.rows[name], [*last]).tolist()}
