@@ -90,7 +90,7 @@ def summary(name: str, ours: list[Errors], random: list[Errors]) -> dict[str, ob
 
 def settings_of(overrides: Sequence[str]) -> Label:
     """The section `label`."""
-    values = compose_config(PROJECT / "conf", "digits", overrides).label
+    values = compose_config(PROJECT / "conf", "digits", overrides).outside["label"]
     return choice("label", values, "strategy", LABELS)
 
 

@@ -211,7 +211,7 @@ def test_a_build_knows_nothing_of_the_section(project: Path) -> None:
 
 @pytest.mark.parametrize(("name", "settings"), [(each, LABELS[each]) for each in LABELS])
 def test_each_strategy_has_a_file(project: Path, name: str, settings: type[Label]) -> None:
-    values = compose_config(Path("conf"), "digits", [f"label={name}"]).label
+    values = compose_config(Path("conf"), "digits", [f"label={name}"]).outside["label"]
     assert isinstance(choice("label", values, "strategy", LABELS), settings)
 
 

@@ -21,7 +21,7 @@ CONF = Path("conf")
 
 
 def sweep_of(*overrides: str, experiment: str = "digits") -> Sweep:
-    return check_sweep("sweep", compose_config(CONF, experiment, overrides).sweep)
+    return check_sweep("sweep", compose_config(CONF, experiment, overrides).outside["sweep"])
 
 
 def test_the_default_searches_rate_batch_and_dropout(project: Path) -> None:
@@ -97,7 +97,7 @@ def test_further_overrides_give_what_composing_all_gives(project: Path, override
     given = ["train.epochs=3", "model.dropout=0.1"] if "model=mlp" not in overrides else ["train.epochs=3"]
     some, whole = compose_config(CONF, "digits", given), compose_config(CONF, "digits", [*given, *overrides])
     found = with_values(CONF, some, overrides)
-    assert (found.config, found.text, found.sweep) == (whole.config, whole.text, whole.sweep)
+    assert (found.config, found.text, found.outside) == (whole.config, whole.text, whole.outside)
 
 
 def test_a_config_is_not_changed_by_further_overrides(project: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_build_knows_nothing_of_the_sweep(project: Path) -> None:
     plain, other = compose_config(CONF, "digits", []), compose_config(CONF, "digits", ["sweep.trials=7"])
     assert plain.text == other.text
     assert "sweep" not in plain.config
-    assert other.sweep["trials"] == 7
+    assert other.outside["sweep"]["trials"] == 7
 
 
 REFUSED = [
@@ -175,7 +175,7 @@ def test_what_a_setting_does_not_take_is_refused_before_the_first_trial(
     project: Path, given: str, message: str | None
 ) -> None:
     composed = compose_config(CONF, "digits", [given])
-    space = space_of(check_sweep("sweep", composed.sweep))
+    space = space_of(check_sweep("sweep", composed.outside["sweep"]))
     if message is None:
         check_space(CONF, composed, space)
         return
@@ -201,7 +201,7 @@ def check(experiment: str, metric: str, pruner: str = "none") -> None:
     composed = compose_config(CONF, experiment, [objective, f"sweep.pruner={pruner}"])
     training = check_training("train", composed.config["train"])
     model: Model = choice("model", composed.config["model"], "name", MODELS)
-    check_objective(check_sweep("sweep", composed.sweep), training, model)
+    check_objective(check_sweep("sweep", composed.outside["sweep"]), training, model)
 
 
 @pytest.mark.parametrize(

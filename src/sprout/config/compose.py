@@ -44,10 +44,8 @@ class Composed:
     experiment: str
     config: dict[str, Any]
     """The resolved values of the sections that a build reads; `${oc.env:NAME}` stays as it is."""
-    sweep: dict[str, Any]
-    """The resolved values of the section `sweep`, which no build reads."""
-    label: dict[str, Any]
-    """The same of the section `label`."""
+    outside: dict[str, dict[str, Any]]
+    """The resolved values of the sections that no build reads (`sections.OUTSIDE`)."""
     unresolved: dict[str, Any]
     """All sections with their interpolations unresolved."""
     lines: list[str]
@@ -59,7 +57,7 @@ class Composed:
     @property
     def whole(self) -> dict[str, Any]:
         """All sections."""
-        return self.config | {"sweep": self.sweep, "label": self.label}
+        return self.config | self.outside
 
     @property
     def text(self) -> str:
@@ -170,9 +168,9 @@ def check_composed(experiment: str, tree: DictConfig, lines: list[str], override
     trainings = {name: typed[name] for name in ("train", "retrain")}
     check_together(typed["model"], typed["pretrained"], trainings)
     check_folds(typed["prepare"], typed["pseudo_label"], trainings)
-    sweep, label = config.pop("sweep"), config.pop("label")
+    outside = {name: config.pop(name) for name in sections.OUTSIDE}
     whole = {str(key): value for key, value in unresolved.items()}
-    return Composed(experiment, config, sweep, label, whole, lines, overrides, tree)
+    return Composed(experiment, config, outside, whole, lines, overrides, tree)
 
 
 def compose_open(conf: Path, experiment: str) -> dict[str, Any]:

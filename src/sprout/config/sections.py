@@ -5,6 +5,7 @@ from typing import Any
 
 from sprout.config import validate
 from sprout.config.augment import Augment
+from sprout.config.cluster import CLUSTERS
 from sprout.config.control import Control
 from sprout.config.download import DOWNLOADS
 from sprout.config.evaluate import Evaluate
@@ -44,7 +45,12 @@ SECTIONS: dict[str, Callable[[str, Any], Any]] = {
     "tracking": check_section(Tracking),
     "sweep": check_sweep,
     "label": check_choice("strategy", LABELS),
+    "cluster": check_choice("engine", CLUSTERS),
 }
+
+
+OUTSIDE = ("sweep", "label", "cluster")
+"""Sections that no build reads: they change nothing of what it makes."""
 
 
 def check_names(config: Mapping[Any, Any]) -> None:

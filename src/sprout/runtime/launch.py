@@ -1,7 +1,6 @@
 """Starting processes and the environment variables they are started with.
 
-This is the only module that sets or reads these variables. An engine for several machines would stand behind
-`run_ranks` and `start_worker`.
+This is the only module that sets or reads these variables.
 
 | variable | set by | meaning for the process that reads it |
 |---|---|---|
@@ -14,7 +13,9 @@ This is the only module that sets or reads these variables. An engine for severa
 | OMP_NUM_THREADS | `run_ranks`, unless it is set | threads until the training sets its own number |
 | CUDA_VISIBLE_DEVICES | the user, `start_worker` | the GPUs that may be used |
 | DVC_ROOT | DVC | the main workspace: `--temp` and `--queue` run a stage in a copy of it |
-| PYTHONPATH | `dvc.yaml`, `run_ranks`, `start_worker` | where `sprout` is imported from |
+| PYTHONPATH | `dvc.yaml`, `run_ranks`, `start_worker`, `cluster_environment` | where `sprout` is imported from |
+| RAY_USAGE_STATS_ENABLED, … | `quiet_cluster`, unless set | Ray reports nothing of its use, and does not warn |
+| RAY_ADDRESS, RAY_TMPDIR | the user | where Ray's cluster is, before `cluster.address`; where Ray's files are |
 
 Processes that decode images need none of them: `process_pool` starts them by `multiprocessing`.
 """
@@ -32,6 +33,7 @@ from sprout.runtime.errors import UserError
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 """The devices of the drivers for GPUs on Linux: NVIDIA's on PCs and on Jetson, Windows' under WSL, AMD's."""
+RAY_FILES = "/tmp"  # noqa: S108 (where Ray itself puts them)
 LOST = re.compile("Connection (closed|reset) by peer|gloo.transport|Broken pipe|ncclRemoteError|ncclSystemError")
 """What the backends of torch's communication say of a process that has ended."""
 SOURCES = Path(__file__).parents[2]
@@ -87,6 +89,31 @@ def python_path(sources: Path = SOURCES) -> str:
 def imports_from(sources: Path) -> dict[str, str]:
     """The variable of a process that imports the package in another folder."""
     return {"PYTHONPATH": python_path(sources)}
+
+
+def cluster_environment() -> dict[str, str]:
+    """The variables of processes that a cluster starts for this one; all machines have the code in the same place."""
+    return {"PYTHONPATH": python_path()}
+
+
+def quiet_cluster() -> None:
+    """Set what Ray reads when it is imported: it reports nothing of its use, and warns of no change to come."""
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):
+        os.environ.setdefault(name, "0")
+
+
+def cluster_address(address: str) -> str | None:
+    """Return HOST:PORT of the Ray cluster that an address means, as Ray itself finds it; None if it is not known here.
+
+    Args:
+        address: auto, or HOST:PORT.
+    """
+    if found := os.environ.get("RAY_ADDRESS"):
+        return found
+    if address != "auto":
+        return address
+    path = Path(os.environ.get("RAY_TMPDIR", RAY_FILES), "ray", "ray_current_cluster")
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
 
 def visible_gpus() -> list[str]:

@@ -33,7 +33,7 @@ class Search:
             UserError: the section `sweep` does not fit the rest of the config.
         """
         self.conf, self.composed = conf, composed
-        self.sweep: Sweep = section("sweep", composed.sweep, Sweep)
+        self.sweep: Sweep = section("sweep", composed.outside["sweep"], Sweep)
         self.space: Space = space_of(self.sweep)
         self.training: Training = check_training("train", composed.config["train"])
         if self.training.processes[1] > 1:
@@ -62,7 +62,7 @@ class Search:
         """Return what a study keeps for all of its trials; threads and the rest of the section `sweep` may change."""
         fixed = {name: self.composed.config[name] for name in ("experiment", "model", "train")}
         fixed["train"] = {key: value for key, value in fixed["train"].items() if key != "threads"}
-        searched = {key: self.composed.sweep[key] for key in ("space", "objective", "seeds")}
+        searched = {key: self.composed.outside["sweep"][key] for key in ("space", "objective", "seeds")}
         return {**fixed, "sweep": searched, "data": data_hashes(Path.cwd(), DATA)}
 
     def config_of(self, params: dict[str, Any], seed: int, threads: int) -> Composed:

@@ -1,0 +1,68 @@
+"""Section `cluster`: where tasks run. No stage depends on it, as outputs are the same. `engine` selects a class."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic.dataclasses import dataclass
+
+from sprout.config import validate
+from sprout.config.fields import STRICT, Count, Name, known_name
+from sprout.config.workspace import read_yaml
+from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
+
+VARIABLE = "SPROUT_CLUSTER"
+"""Of the environment: names a file of `conf/cluster/` that counts instead of the section."""
+CLUSTER = Path("build/cluster.yaml")
+"""The section of the last composition."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Local:
+    engine: Literal["local"]
+    """The processes of this machine."""
+
+    def start(self) -> Engine:
+        """Return the engine."""
+        return LocalProcesses()
+
+
+@dataclass(frozen=True, config=STRICT)
+class Ray:
+    engine: Literal["ray"]
+    """Tasks of an existing Ray cluster; needs the extra `ray`."""
+    address: Name
+    """auto for the cluster that this machine belongs to, or HOST:PORT of its head."""
+    slots: Count | None
+    """How many tasks run at once; null means one for each CPU of the cluster."""
+
+    def start(self) -> Engine:
+        """Return the engine; it connects when it has something to run."""
+        return RayTasks(self.address, self.slots)
+
+
+Cluster = Local | Ray
+CLUSTERS: dict[str, type[Cluster]] = {"local": Local, "ray": Ray}
+"""Dataclass of the section by its key `engine`."""
+
+
+def read_cluster(path: Path = CLUSTER, conf: Path = Path("conf")) -> Cluster:
+    """Read where the tasks of a stage run: what the environment variable names, else the section that was composed.
+
+    Raises:
+        UserError: the variable names no file, or a value is not accepted.
+    """
+    if name := os.environ.get(VARIABLE):
+        known_name(VARIABLE, name, sorted(path.stem for path in (conf / "cluster").glob("*.yaml")))
+        path = conf / "cluster" / f"{name}.yaml"
+    return typed(read_yaml(path))
+
+
+def chosen(section: dict[str, Any], conf: Path = Path("conf")) -> Cluster:
+    """The same for a command that has composed a config itself."""
+    return read_cluster(conf=conf) if os.environ.get(VARIABLE) else typed(section)
+
+
+def typed(section: Any) -> Cluster:
+    """Return the section as its dataclass."""
+    return validate.choice("cluster", section, "engine", CLUSTERS)

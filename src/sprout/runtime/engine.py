@@ -1,0 +1,57 @@
+"""Where tasks run: in processes of this machine, or in a Ray cluster. Their results come in the order of the tasks."""
+
+import os
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+from sprout.runtime.process_pool import in_processes
+
+T = TypeVar("T")
+
+
+class Engine(Protocol):
+    """Runs tasks."""
+
+    def run_in_order(self, tasks: Iterator[partial[T]]) -> Generator[T]:
+        """Run tasks, and yield their results in the order of the tasks. Few are made ahead of those that run.
+
+        Args:
+            tasks: calls of a module's function with arguments that can be pickled. Where several machines run them,
+                these have the files that a task names.
+
+        Raises:
+            RuntimeError: the process of a task was killed, or its machine was lost, too often.
+            Exception: what a task has raised; no further one starts.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LocalProcesses:
+    """One process for each core of this machine that this process may use."""
+
+    def run_in_order(self, tasks: Iterator[partial[T]]) -> Generator[T]:
+        """See `Engine`."""
+        return in_processes(tasks, len(os.sched_getaffinity(0)))
+
+
+@dataclass(frozen=True)
+class RayTasks:
+    """Tasks of an existing Ray cluster, each with one CPU."""
+
+    address: str
+    """auto, or HOST:PORT of the head."""
+    slots: int | None
+    """How many tasks run at once; None for one per CPU of the cluster."""
+
+    def run_in_order(self, tasks: Iterator[partial[T]]) -> Generator[T]:
+        """See `Engine`.
+
+        Raises:
+            UserError: there is no such cluster, it has another version of Ray or Python, or Ray is not installed.
+        """
+        from sprout.runtime.ray_tasks import in_cluster
+
+        return in_cluster(tasks, self.address, self.slots)

@@ -1,0 +1,72 @@
+"""The section `cluster`: which engine it names, and that it changes nothing of a build."""
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sprout.config.cluster import Local, Ray, chosen, read_cluster
+from sprout.config.compose import compose_config
+from sprout.runtime.engine import LocalProcesses, RayTasks
+from sprout.runtime.errors import UserError
+
+CONF = Path("conf")
+STAGE = Path(__file__).parents[1] / "pipelines/compose.py"
+
+
+def test_the_section_changes_nothing_of_a_build() -> None:
+    local, ray = (compose_config(CONF, "digits", overrides) for overrides in ([], ["cluster=ray", "cluster.slots=3"]))
+    assert local.text == ray.text
+    assert "cluster" not in local.config
+    assert ray.whole["cluster"] == {"engine": "ray", "address": "auto", "slots": 3}
+
+
+def test_the_stage_compose_writes_it_beside_the_build(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPROUT_CLUSTER", raising=False)
+    main: Callable[[], None] = runpy.run_path(str(STAGE))["main"]
+    overrides = ["cluster=ray", "cluster.address='head:6379'"]
+    Path("params.yaml").write_text(yaml.safe_dump({"experiment": "digits", "overrides": overrides}))
+    main()
+    assert read_cluster() == Ray("ray", "head:6379", None)
+    assert read_cluster().start() == RayTasks("head:6379", None)
+    monkeypatch.setenv("SPROUT_CLUSTER", "local")
+    assert read_cluster() == Local("local")
+    assert read_cluster().start() == LocalProcesses()
+
+
+def test_a_command_takes_its_own_section_unless_the_environment_names_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPROUT_CLUSTER", raising=False)
+    assert chosen({"engine": "local"}) == Local("local")
+    monkeypatch.setenv("SPROUT_CLUSTER", "ray")
+    assert chosen({"engine": "local"}) == Ray("ray", "auto", None)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("slurm", r"^SPROUT_CLUSTER=slurm: unknown; accepted: local, ray$"),
+        ("../label/mixture", r"^SPROUT_CLUSTER=\.\./label/mixture: unknown; accepted: local, ray$"),
+    ],
+)
+def test_an_unknown_engine_in_the_environment_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str, message: str
+) -> None:
+    monkeypatch.setenv("SPROUT_CLUSTER", value)
+    with pytest.raises(UserError, match=message):
+        read_cluster()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["cluster.engine=slurm"], r"^cluster\.engine=\"?slurm\"?: .*accepted: local, ray"),
+        (["cluster=ray", "cluster.slots=0"], r"^cluster\.slots=0: "),
+        (["cluster.slots=2"], r"^cluster\.slots=2: no such key; accepted: engine$"),
+        (["cluster=ray", "cluster.address=null"], r"^cluster\.address=null: "),
+    ],
+)
+def test_values_that_are_not_accepted(overrides: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        compose_config(CONF, "digits", overrides)
