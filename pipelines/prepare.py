@@ -13,7 +13,7 @@ from sprout.data.prepare.answers import answers_file, read_answers
 from sprout.data.prepare.prepare import prepare
 from sprout.data.sources import read
 from sprout.runtime.files import atomic_folder, scratch_folder
-from sprout.runtime.stage import run_stage
+from sprout.runtime.stage import SCRATCH, run_stage
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     verify(raw)
     source = choice(build, "download", "source", DOWNLOADS)
     answers = read_answers(answers_file(source))
-    with atomic_folder(Path("data/prepared")) as folder, scratch_folder(Path("build/scratch")) as scratch:
+    with atomic_folder(Path("data/prepared")) as folder, scratch_folder(SCRATCH) as scratch:
         prepare(read(source, raw, scratch), folder, scratch, section(build, "prepare", Prepare), answers)
 
 

@@ -210,7 +210,7 @@ def test_what_killed_stages_left_half_written_is_removed_at_the_next_start(works
     for name in ("models/teacher.tmp-new", "data/prepared.tmp-old", "data/source.tmp-new", "data/source/a.tmp-new"):
         (workspace.folder / name).mkdir(parents=True)
         (workspace.folder / name / "file").touch()
-    (workspace.folder / "build").mkdir()
+    (workspace.folder / "build/scratch/tmp-files").mkdir(parents=True)
     (workspace.folder / "build/config.yaml.tmp-new").touch()
     (workspace.folder / "build/tmp-new.txt").touch()
     workspace.let_end("first")

@@ -18,6 +18,8 @@ from sprout.runtime.workspace import find_workspace, main_workspace
 LOCK = Path("build/stage.lock")
 WRITTEN = ("build", "build/downloads", "data", "models", "reports")
 """Where stages write files and folders, each replaced as a whole."""
+SCRATCH = Path("build/scratch")
+"""Temporary files of the stage that runs."""
 USERS = ("source.tmp-new", "source.tmp-old")
 """What `sprout new` writes beside the stages, in `data/`."""
 
@@ -53,6 +55,7 @@ def refuse_folder_below() -> None:
 
 def remove_half_written() -> None:
     """Remove what killed stages have left half-written; this one alone runs in the workspace."""
+    shutil.rmtree(SCRATCH, ignore_errors=True)
     for path in (found for folder in WRITTEN for found in Path(folder).glob("*.tmp-*")):
         if path.name not in USERS and path.name.endswith((".tmp-new", ".tmp-old")):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

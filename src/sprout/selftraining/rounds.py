@@ -19,9 +19,11 @@ from sprout.data.store import Array, label_table, open_store
 from sprout.engine.tracked import PREPARED, TrainingSections, train_candidate
 from sprout.models.predictor import Predictor, load_predictor
 from sprout.runtime.candidates import Candidate
-from sprout.runtime.files import atomic_folder
+from sprout.runtime.files import atomic_folder, scratch_folder
+from sprout.runtime.stage import SCRATCH
 from sprout.selftraining.round_files import PREDICTIONS, Round, labeller, write_none, write_rounds
-from sprout.selftraining.selection import class_scales, scaled, select
+from sprout.selftraining.scoring import Scores, align, score
+from sprout.selftraining.selection import class_scales, select
 
 VAL, POOL = "val", "unlabelled"
 
@@ -105,28 +107,39 @@ def run_round(number: int, model: Path, config: Selection, labelled: Examples) -
         labelled: the examples with true labels, whose class shares the predictions may be aligned to.
     """
     predictor, pool = load_predictor(model), open_store(PREPARED / POOL)
-    of_pool, of_val = (probabilities(predictor, name) for name in (POOL, VAL))
-    if config.alignment != "none":
-        scales = class_scales(of_pool, wanted_shares(config, labelled, len(predictor.classes)))
-        of_pool, of_val = scaled(of_pool, scales), scaled(of_val, scales)
-    selected, name = select(of_pool, config, number), labeller(number)
+    classes, name = len(predictor.classes), labeller(number)
+    if config.alignment == "none":
+        of_pool, of_val = (score(predictor, open_store(PREPARED / each), f"score: {each}") for each in (POOL, VAL))
+    else:
+        of_pool, of_val = aligned_scores(predictor, wanted_shares(config, labelled, classes))
+    selected = select(of_pool.predicted, of_pool.confidence, classes, config, number)
+    accepted = np.zeros(len(pool), bool)
+    accepted[selected.rows] = True
     in_pool = predictions(name, POOL, of_pool, selected.thresholds).set_column(
-        len(PREDICTIONS) - 1, "accepted", pa.array(np.isin(np.arange(len(of_pool)), selected.rows))
+        len(PREDICTIONS) - 1, "accepted", pa.array(accepted)
     )
     found = Round(
         number,
         pseudo_labels(of_pool, selected.rows, pool.labels, number),
         pa.concat_tables([in_pool, predictions(name, VAL, of_val, selected.thresholds)]),
-        len(of_pool),
+        len(pool),
         predictor.classes,
     )
     print(f"pseudo_label: {found.sentence}", file=sys.stderr)
     return found
 
 
-def probabilities(model: Predictor, split: str) -> Array:
-    """The calibrated predictions for a split: (N, K)."""
-    return model.task.predictions(model.outputs_of(open_store(PREPARED / split), f"score: {split}"), model.card)
+def aligned_scores(model: Predictor, wanted: Array) -> tuple[Scores, Scores]:
+    """The scores of the pool and of val, scaled so that those of the pool have the wanted class shares, (K,).
+
+    All probabilities are on the disk meanwhile, 4 bytes each: the scales are known once the pool has been scored.
+    """
+    with scratch_folder(SCRATCH) as scratch:
+        of_pool, _ = (
+            score(model, open_store(PREPARED / each), f"score: {each}", scratch / each) for each in (POOL, VAL)
+        )
+        scales = class_scales(of_pool.total, len(of_pool.predicted), wanted)
+        return align(scratch / POOL, scales, f"align: {POOL}"), align(scratch / VAL, scales, f"align: {VAL}")
 
 
 def wanted_shares(config: Selection, labelled: Examples, classes: int) -> Array:
@@ -138,37 +151,35 @@ def wanted_shares(config: Selection, labelled: Examples, classes: int) -> Array:
     return shares
 
 
-def predictions(name: str, split: str, found: Array, thresholds: Array) -> pa.Table:
+def predictions(name: str, split: str, found: Scores, thresholds: Array) -> pa.Table:
     """The rows of `predictions.parquet` of a labeller and a split.
 
     Args:
         name: of the labeller.
         split: unlabelled or val.
-        found: (N, K) probabilities.
+        found: what it says of the N examples.
         thresholds: (K,) of each class.
     """
-    count, predicted, confidence = len(found), found.argmax(axis=1), found.max(axis=1, initial=0)
-    needed = thresholds[predicted]
+    count, needed = len(found.predicted), thresholds[found.predicted]
     names = (pa.repeat(pa.scalar(text), count) for text in (name, split))
-    columns = (*names, np.arange(count), predicted, confidence, needed, confidence >= needed)
+    columns = (*names, np.arange(count), found.predicted, found.confidence, needed, found.confidence >= needed)
     return pa.table(list(columns), names=list(PREDICTIONS)).cast(pa.schema(PREDICTIONS))
 
 
-def pseudo_labels(found: Array, rows: Array, pool: pa.Table, number: int) -> pa.Table:
+def pseudo_labels(found: Scores, rows: Array, pool: pa.Table, number: int) -> pa.Table:
     """The label table of accepted rows.
 
     Args:
-        found: (N, K) probabilities of the whole pool.
+        found: what the labeller says of the whole pool.
         rows: (n,) the accepted ones.
         pool: the pool's own label table, which says group and origin.
         number: of the round that accepted them.
     """
-    chosen = found[rows]
     return label_table(
         rows,
-        chosen.argmax(axis=1),
+        found.predicted[rows],
         source="pseudo",
-        confidence=chosen.max(axis=1),
+        confidence=found.confidence[rows],
         round_=number,
         group=pool["group"].to_numpy()[rows],
         origin=pool["origin"].take(rows).combine_chunks(),

@@ -27,16 +27,17 @@ class Selected(NamedTuple):
     other examples at the same thresholds. 0 where a class is accepted whole."""
 
 
-def select(probabilities: Array, config: Selection, number: int) -> Selected:
+def select(predicted: Array, confidence: Array, classes: int, config: Selection, number: int) -> Selected:
     """Select predictions.
 
     Args:
-        probabilities: (N, K) calibrated, rows sum to 1; N may be 0.
+        predicted: (N,) int, the most probable class of each; N may be 0.
+        confidence: (N,) float32, its calibrated probability.
+        classes: K.
         config: how.
         number: of the round, from 1.
     """
-    confidence, predicted = probabilities.max(axis=1, initial=0), probabilities.argmax(axis=1)
-    places, classes = places_in_class(predicted, confidence), probabilities.shape[1]
+    places = places_in_class(predicted, confidence)
     match config:
         case Threshold():
             least = config.threshold
@@ -49,7 +50,7 @@ def select(probabilities: Array, config: Selection, number: int) -> Selected:
     accepted = reached if config.per_class is None else reached & (places < config.per_class)
     cut = np.bincount(predicted[~accepted & (confidence >= least)], minlength=classes) > 0
     thresholds = np.where(cut, lowest(predicted[accepted], confidence[accepted], classes), least)
-    return Selected(np.flatnonzero(accepted), thresholds.astype(probabilities.dtype))
+    return Selected(np.flatnonzero(accepted), thresholds.astype(confidence.dtype))
 
 
 def places_in_class(predicted: Array, confidence: Array) -> Array:
@@ -70,18 +71,19 @@ def lowest(predicted: Array, confidence: Array, classes: int) -> Array:
     return found
 
 
-def class_scales(probabilities: Array, wanted: Array) -> Array:
+def class_scales(total: Array, examples: int, wanted: Array) -> Array:
     """By what each class is multiplied so that the mean prediction has the wanted shares, as far as one step goes.
 
     Distribution alignment: Berthelot et al., "ReMixMatch", ICLR 2020.
 
     Args:
-        probabilities: (N, K), rows sum to 1; N may be 0.
+        total: (K,) float64, the sum of all predictions.
+        examples: how many there are; 0 where there are none.
         wanted: (K,) shares.
     """
-    if not len(probabilities):
+    if not examples:
         return np.ones_like(wanted)
-    found: Array = wanted / np.maximum(probabilities.mean(axis=0), np.finfo(np.float32).tiny)
+    found: Array = wanted / np.maximum(total / examples, np.finfo(np.float32).tiny)
     return found
 
 
