@@ -19,8 +19,11 @@ CURVES = ["model", "calibration", "bin", "confidence", "accuracy", "count"]
 ERRORS = ["model", "examples", "before", "after"]
 """Columns of `calibration_errors.csv`."""
 
+Curve = list[dict[str, float]]
+"""A row for each range of confidence."""
 
-def calibration_curve(probabilities: Array, labels: Array, bins: int) -> list[dict[str, float]]:
+
+def calibration_curve(probabilities: Array, labels: Array, bins: int) -> Curve:
     """For each of `bins` equal ranges of confidence: mean confidence, accuracy and count.
 
     Args:
@@ -44,37 +47,38 @@ def calibration_curve(probabilities: Array, labels: Array, bins: int) -> list[di
 
 def calibration_error(probabilities: Array, labels: Array, bins: int) -> float:
     """Expected calibration error: the mean gap between confidence and accuracy, by bin."""
-    curve = calibration_curve(probabilities, labels, bins)
-    return sum(abs(b["confidence"] - b["accuracy"]) * b["count"] for b in curve) / len(labels)
+    return error_of(calibration_curve(probabilities, labels, bins), len(labels))
 
 
-def write_calibration(
-    folder: Path, before: Mapping[str, Array], after: Mapping[str, Array], labels: Array, bins: int
-) -> None:
+def error_of(curve: Curve, examples: int) -> float:
+    """The expected calibration error, from the curve of so many examples."""
+    return sum(abs(b["confidence"] - b["accuracy"]) * b["count"] for b in curve) / examples
+
+
+def write_calibration(folder: Path, before: Mapping[str, Curve], after: Mapping[str, Curve], examples: int) -> None:
     """Write the curves of all models and their errors, before and after calibration.
 
     Args:
         folder: of the evaluation.
-        before: (N, K) probabilities of each model, without a temperature; N may be 0.
+        before: the curve of each model without a temperature, see `calibration_curve`.
         after: the same with its temperature.
-        labels: (N,) int.
-        bins: see `calibration_curve`.
+        examples: of each curve; may be 0.
     """
     curves = [
         {"model": model, "calibration": when, **row}
         for when, of_models in (("before", before), ("after", after))
-        for model, probabilities in of_models.items()
-        for row in calibration_curve(probabilities, labels, bins)
+        for model, curve in of_models.items()
+        for row in curve
     ]
     write_rows(folder / "calibration.csv", CURVES, curves)
     errors = [
         {
             "model": model,
-            "examples": len(labels),
-            "before": calibration_error(before[model], labels, bins),
-            "after": calibration_error(after[model], labels, bins),
+            "examples": examples,
+            "before": error_of(before[model], examples),
+            "after": error_of(after[model], examples),
         }
-        for model in (before if len(labels) else ())
+        for model in (before if examples else ())
     ]
     write_rows(folder / "calibration_errors.csv", ERRORS, errors)
 

@@ -20,8 +20,10 @@ from sprout.data.store import Array, Store, class_indices, open_store
 from sprout.evaluate.audit import AUDIT, BY_EPOCH, Labels, audit, by_epoch, decide, in_short
 from sprout.evaluate.judged import judged_by
 from sprout.methods.base import POOL_LABELS, POOL_ROWS
+from sprout.models.card import ModelCard
 from sprout.models.predictor import Predictor
-from sprout.runtime.files import write_rows
+from sprout.runtime.files import scratch_folder, write_rows
+from sprout.runtime.stage import SCRATCH
 
 POOL = {
     "labeller": pa.string(),
@@ -121,14 +123,32 @@ def of_student(student: Predictor, model: Path, examples: Unlabelled, retrain: T
     raw = replace(student.card, temperature=None)
     judged = judged_by(model, student, examples.prepared, "val: student")
     of_val = student.task.predictions(judged.examined, raw)
-    of_pool = student.task.predictions(student.outputs_of(examples.pool, "pool: student"), raw)
-    cutoffs = retrain.method.cutoffs(of_pool)
-    if cutoffs is None:
-        return None
-    known = class_indices(judged.store.labels)
+    with scratch_folder(SCRATCH) as scratch:
+        of_pool = mapped_predictions(student, raw, examples.pool, scratch / "pool")
+        cutoffs = retrain.method.cutoffs(of_pool)
+        if cutoffs is None:
+            return None
+        in_pool = decide(of_pool, cutoffs, examples.truth)
     return Labelling(
-        decide(of_pool, cutoffs, examples.truth), decide(of_val, cutoffs, known), epochs_of(model, examples.truth)
+        in_pool, decide(of_val, cutoffs, class_indices(judged.store.labels)), epochs_of(model, examples.truth)
     )
+
+
+def mapped_predictions(model: Predictor, card: ModelCard, store: Store, path: Path) -> Array:
+    """The probabilities of a store of one example at least, (N, K) float32, mapped from a file.
+
+    Those of ten million examples and a thousand classes are 40 GB: memory holds those of a batch.
+
+    Args:
+        model: a classifier.
+        card: its card, or one with another temperature.
+        store: the examples.
+        path: the new file.
+    """
+    with path.open("wb") as file:
+        for rows in model.batches(store, f"pool: {card.role}"):
+            file.write(model.task.predictions(model.outputs(store.take(rows)), card).data)
+    return np.asarray(np.memmap(path, np.float32, "c")).reshape(len(store), -1)
 
 
 def epochs_of(model: Path, truth: Array) -> list[dict[str, Any]]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NAMED = 10
 """Classes that an error names, at most; the others are counted."""
+AT_ONCE = 1 << 20
+"""Logits of which the softmax is computed at once, in float64."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -154,21 +156,24 @@ class Classify(Task):
         """
         import pyarrow as pa
 
-        from sprout.evaluate.calibration import write_calibration
+        from sprout.evaluate.calibration import calibration_curve, write_calibration
         from sprout.evaluate.class_metrics import PER_CLASS, per_class
         from sprout.runtime.files import write_rows
 
         (labels, rows), classes = labelled(test), models["student"].card.classes
-        probabilities = {role: cls.predictions(examined[role][rows], model.card) for role, model in models.items()}
-        scores = [{"model": m, **row} for m, p in probabilities.items() for row in per_class(p, labels, classes)]
-        write_rows(folder / "per_class.csv", ["model", *PER_CLASS], scores)
-        uncalibrated = {role: softmax(examined[role][rows], None) for role in models}
-        write_calibration(folder, uncalibrated, probabilities, labels, limits.bins)
-        predicted = probabilities["student"].argmax(axis=1)
-        write_confusion(folder, [classes[label] for label in labels], [classes[index] for index in predicted])
         columns: dict[str, Array] = {"row": rows, "label": labels}
-        for model, p in probabilities.items():
-            columns |= {model: p.argmax(axis=1), f"{model}_confidence": p.max(axis=1)}
+        scores, before, after = [], {}, {}
+        for role, model in models.items():  # one after the other, as probabilities may be gigabytes
+            logits = examined[role][rows]
+            probabilities = cls.predictions(logits, model.card)
+            scores += [{"model": role, **row} for row in per_class(probabilities, labels, classes)]
+            before[role] = calibration_curve(softmax(logits, None), labels, limits.bins)
+            after[role] = calibration_curve(probabilities, labels, limits.bins)
+            columns |= {role: probabilities.argmax(axis=1), f"{role}_confidence": probabilities.max(axis=1)}
+        write_rows(folder / "per_class.csv", ["model", *PER_CLASS], scores)
+        write_calibration(folder, before, after, len(labels))
+        predicted = columns["student"]
+        write_confusion(folder, [classes[label] for label in labels], [classes[index] for index in predicted])
         return pa.table(columns)
 
     @classmethod
@@ -245,9 +250,12 @@ def softmax(logits: "Array", temperature: float | None) -> "Array":
     """(N, K) logits → (N, K) float32, rows sum to 1. Without a temperature the logits are taken as they are."""
     import numpy as np
 
-    scaled = logits.astype(np.float64) / (temperature or 1.0)
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True, initial=-np.inf))
-    probabilities: Array = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    probabilities: Array = np.empty(logits.shape, np.float32)
+    rows = max(1, AT_ONCE // logits.shape[1])
+    for start in range(0, len(logits), rows):
+        scaled = logits[start : start + rows].astype(np.float64) / (temperature or 1.0)
+        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        probabilities[start : start + rows] = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
 
 
