@@ -1,6 +1,7 @@
 """Precision and coverage of the labels that the pool got, estimated and measured."""
 
 import csv
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from learning import supervised
 from sprout.config.train import GradientDescent
 from sprout.data.store import label_table, open_store, write_store
 from sprout.evaluate.audit import BY_EPOCH, Labels, Share, audit, by_epoch, coverage, decide, in_short, precision
-from sprout.evaluate.labellers import POOL, Labelling, labellings, write_audit
+from sprout.evaluate.labellers import POOL, Labelling, labellings, mapped_predictions, write_audit
 from sprout.methods import base
+from sprout.models import predictor
 from sprout.models.predictor import Predictor
+from sprout.runtime.stage import SCRATCH
 from sprout.selftraining.round_files import write_rounds
 from sprout.tasks import TASKS
 from sprout.tasks.classify import softmax
@@ -132,8 +135,9 @@ SUPERVISED = supervised()
 
 
 @pytest.fixture
-def prepared(tmp_path: Path) -> Path:
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Twelve unlabelled images, of which the truth of nine is known, and six of val."""
+    monkeypatch.chdir(tmp_path)
     write_split(tmp_path / "unlabelled", [None] * 12, seed=0)
     write_split(tmp_path / "val", [0, 1, 2, 0, None, 1], seed=1)
     truth = [0, 1, 2] * 3 + [None] * 3
@@ -175,6 +179,32 @@ def test_the_students_labels_are_those_of_its_method_without_calibration(prepare
     assert found["student"].by_epoch == [], "its training has left no record"
     of_val = found["student"].val
     assert of_val.threshold == pytest.approx(cutoffs[of_val.predicted])
+    assert not SCRATCH.exists()
+
+
+@pytest.mark.parametrize("batch", [5, 1000])
+def test_mapped_predictions_are_those_of_the_whole_store(
+    prepared: Path, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "BATCH", batch)
+    student, pool = student_of(temperature=7.0), open_store(prepared / "unlabelled")
+    found = mapped_predictions(student, student.card, pool, prepared / "file")
+    np.testing.assert_array_equal(found, softmax(student.outputs_of(pool, "all"), 7.0))
+    assert (prepared / "file").stat().st_size == found.nbytes == 12 * 3 * 4
+
+
+def test_mapped_predictions_are_not_in_memory(tmp_path: Path) -> None:
+    """They would take 80 MB; a batch of them, with what softmax makes of it, takes less than 40."""
+    rows, classes = np.arange(20_000), [str(index) for index in range(1000)]
+    table = label_table(rows, [None] * len(rows), source="given", group=rows, origin=[""] * len(rows))
+    write_store(tmp_path, np.random.default_rng(0).normal(0, 1, (len(rows), 4)).astype(np.float32), table)
+    student, pool = model("classify", (4,), classes=classes), open_store(tmp_path)
+    tracemalloc.start()
+    found = decide(mapped_predictions(student, student.card, pool, tmp_path / "file"), np.zeros(1000), rows % 1000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.accepted.all()
+    assert peak < 40e6
 
 
 def test_the_labels_of_the_training_are_compared_with_the_truth(prepared: Path) -> None:

@@ -1,6 +1,7 @@
 """The task classify: its loss, against the formulas written out; its metrics, against scikit-learn's."""
 
 import csv
+import tracemalloc
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from sprout.evaluate.class_metrics import PER_CLASS, classification_metrics, per
 from sprout.evaluate.significance import cross_validated_interval
 from sprout.runtime.errors import UserError
 from sprout.tasks import Classify
+from sprout.tasks import classify as module
 from sprout.tasks.base import Limits
 from sprout.tasks.classify import (
     ClassCriterion,
@@ -145,6 +147,24 @@ def test_softmax(temperature: float) -> None:
     found = softmax(logits, temperature)
     np.testing.assert_allclose(found, reference(logits.astype(np.float64) / temperature, axis=1), atol=1e-7)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("at_once", [1, 9, 40])
+def test_a_softmax_in_parts_has_the_same_bits(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = np.random.default_rng(0).normal(0, 30, (50, 4)).astype(np.float32)
+    whole = softmax(logits, 0.7)
+    monkeypatch.setattr(module, "AT_ONCE", at_once)
+    np.testing.assert_array_equal(softmax(logits, 0.7), whole)
+    assert softmax(logits[:0], 0.7).shape == (0, 4)
+
+
+def test_a_softmax_needs_little_memory_beside_its_result() -> None:
+    logits = np.zeros((20_000, 1000), np.float32)
+    tracemalloc.start()
+    found = softmax(logits, None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak - found.nbytes < 40e6 < found.nbytes
 
 
 def test_logits_without_a_temperature_are_taken_as_they_are() -> None:
