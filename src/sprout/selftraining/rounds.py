@@ -120,7 +120,7 @@ def run_round(number: int, model: Path, config: Selection, labelled: Examples) -
     )
     found = Round(
         number,
-        pseudo_labels(of_pool, selected.rows, pool.labels, number),
+        pseudo_labels(of_pool, selected.rows, pool.columns("group", "origin"), number),
         pa.concat_tables([in_pool, predictions(name, VAL, of_val, selected.thresholds)]),
         len(pool),
         predictor.classes,
@@ -172,7 +172,7 @@ def pseudo_labels(found: Scores, rows: Array, pool: pa.Table, number: int) -> pa
     Args:
         found: what the labeller says of the whole pool.
         rows: (n,) the accepted ones.
-        pool: the pool's own label table, which says group and origin.
+        pool: group and origin of each example of the pool, from its own label table.
         number: of the round that accepted them.
     """
     return label_table(
