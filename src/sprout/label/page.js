@@ -16,8 +16,17 @@ function keysOf(classes) {
   return own.map((key) => key ?? free.shift() ?? null);
 }
 
+/** What a tab still knows when it is loaded again; nothing where the browser allows no storage. */
+const kept = (() => {
+  try {
+    return sessionStorage;
+  } catch {
+    return {};
+  }
+})();
+
 const element = (id) => document.getElementById(id);
-const browser = sessionStorage.browser ??= crypto.randomUUID();
+const browser = kept.browser ??= crypto.randomUUID();
 const number = (count) => count.toLocaleString("en");
 
 let fixed; // what never changes while the server runs
@@ -184,7 +193,7 @@ function drawOne(entry) {
 }
 
 function remember() {
-  sessionStorage.answered = JSON.stringify(answered.filter((entry) => entry.at).slice(-100));
+  kept.answered = JSON.stringify(answered.filter((entry) => entry.at).slice(-100));
 }
 
 function give(answer, label = "") {
@@ -353,9 +362,10 @@ async function start() {
   }
   drawFixed();
   show(fixed);
+  document.body.classList.remove("loading");
   // The rows of another build are other images.
-  answered = sessionStorage.build === fixed.build ? JSON.parse(sessionStorage.answered ?? "[]") : [];
-  sessionStorage.build = fixed.build;
+  answered = kept.build === fixed.build ? JSON.parse(kept.answered ?? "[]") : [];
+  kept.build = fixed.build;
   element("none").onclick = ACTIONS.n;
   element("skip").onclick = skip;
   element("undo").onclick = undo;
