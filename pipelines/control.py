@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sprout.config.cluster import read_cluster
 from sprout.config.control import Control
 from sprout.config.workspace import read_build, section
 from sprout.data.dataset import Examples
@@ -18,7 +19,7 @@ def main() -> None:
     pseudo, pool = read_labels(Path("data/pseudo_labels")).num_rows, len(open_store(Path("data/prepared/unlabelled")))
     if why := why_untrained(sections, config, pseudo, pool):
         write_untrained(out, why)
-    elif not started_as_ranks(*sections.training.processes):
+    elif not started_as_ranks(*sections.training.processes, read_cluster().start()):
         make_control(out, Examples.open("data/prepared/train", "data/augmented"), pseudo, sections, config, build)
 
 

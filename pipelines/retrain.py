@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sprout.config.cluster import read_cluster
 from sprout.config.workspace import read_build
 from sprout.data.dataset import Examples
 from sprout.data.store import open_store, read_labels
@@ -18,7 +19,7 @@ def main() -> None:
     pool = open_store(prepared / "unlabelled")
     if why := nothing_to_learn(sections, pseudo.num_rows, len(pool)):
         keep_teacher(models / "teacher", models / "student", why)
-    elif not started_as_ranks(*sections.training.processes):
+    elif not started_as_ranks(*sections.training.processes, read_cluster().start()):
         examples = Examples.open("data/prepared/train", "data/augmented").with_rows("data/prepared/unlabelled", pseudo)
         rival = "control" if is_trained(models / "control") else "teacher"
         make_student(models / "student", examples, sections, build, pool, (rival, models / rival))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sprout.config.cluster import read_cluster
 from sprout.config.workspace import read_build
 from sprout.data.dataset import Examples
 from sprout.data.store import STORES
@@ -13,7 +14,7 @@ from sprout.runtime.stage import run_stage
 def main() -> None:
     build = read_build()
     sections = TrainingSections.of(build, "train")
-    if not started_as_ranks(*sections.training.processes):
+    if not started_as_ranks(*sections.training.processes, read_cluster().start()):
         train_teacher(Path("models/teacher"), Examples.open(*STORES), sections, build)
 
 

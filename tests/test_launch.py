@@ -14,6 +14,7 @@ import pytest
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from sprout.runtime import launch
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.errors import UserError
 from sprout.runtime.launch import available_devices, check_world_size, is_rank, rank, start_worker, started_as_ranks
 from sprout.runtime.ranks import describe
@@ -24,11 +25,12 @@ SCRIPT = """
 import os, sys, time
 from pathlib import Path
 from sprout.runtime.errors import UserError
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.launch import rank, started_as_ranks
 from sprout.runtime.stage import run_stage
 
 def main():
-    if started_as_ranks(2, 1):
+    if started_as_ranks(2, 1, LocalProcesses()):
         return
     Path(f"rank{rank()}").write_text(str(os.getpid()))
     if sys.argv[1] == "fault" and rank() == 1:
@@ -165,12 +167,12 @@ def test_several_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "SLURM_NTASKS"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UserError, match=r"train\.nodes=2: .*torchrun or SLURM"):
-        started_as_ranks(1, 2)
+        started_as_ranks(1, 2, LocalProcesses())
 
 
 def test_one_device_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RANK", raising=False)
-    assert started_as_ranks(1, 1) is False
+    assert started_as_ranks(1, 1, LocalProcesses()) is False
 
 
 @pytest.mark.parametrize(
@@ -181,8 +183,8 @@ def test_a_rank_knows_its_place(given: dict[str, str], monkeypatch: pytest.Monke
         monkeypatch.setenv(name, value)
     assert is_rank()
     assert rank() == 1
-    assert started_as_ranks(2, 1) is False
-    assert started_as_ranks(1, 2) is False
+    assert started_as_ranks(2, 1, LocalProcesses()) is False
+    assert started_as_ranks(1, 2, LocalProcesses()) is False
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def test_more_ranks_than_devices_are_refused(given: dict[str, str], monkeypatch:
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=r"^train\.devices=2, train\.nodes=1: \w+=4 .* 2$"):
-        started_as_ranks(2, 1)
+        started_as_ranks(2, 1, LocalProcesses())
 
 
 @pytest.fixture
@@ -214,7 +216,7 @@ def test_the_available_devices_are_those_of_the_accelerator(gpus: list[str], acc
 def test_without_a_gpu_there_is_one_process(gpus: list[str]) -> None:
     gpus.clear()
     assert available_devices("auto", 1) == 1
-    assert started_as_ranks(available_devices("auto", 1), 1) is False
+    assert started_as_ranks(available_devices("auto", 1), 1, LocalProcesses()) is False
 
 
 @pytest.mark.parametrize("name", ["WORLD_SIZE", "SLURM_NTASKS"])

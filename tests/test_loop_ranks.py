@@ -53,6 +53,7 @@ LONG: dict[str, Any] = {
 SCRIPT = """
 import os, sys, time
 from pathlib import Path
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.launch import rank, started_as_ranks
 from sprout.runtime.run_context import RunContext, log_nothing
 from sprout.runtime.stage import run_stage
@@ -63,7 +64,7 @@ def slowly(metrics, step):
         time.sleep(0.1)
 
 def main():
-    if started_as_ranks(2, 1):
+    if started_as_ranks(2, 1, LocalProcesses()):
         return
     # Here, as the process that starts the others needs none of them.
     import torch

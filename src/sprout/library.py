@@ -93,7 +93,7 @@ def train(*overrides: str) -> Trained:
         UserError: an override has no effect on this training or is not accepted, nothing has been prepared, or the
             training would need several processes, which a notebook cannot become.
     """
-    from sprout.commands.train import checked_build
+    from sprout.commands.train import build_of, checked
     from sprout.config.train import read_training
     from sprout.config.workspace import read_params
     from sprout.engine.tracked import train_beside
@@ -101,7 +101,8 @@ def train(*overrides: str) -> Trained:
     from sprout.runtime.files import read_json
 
     with workspace(), TemporaryDirectory() as scratch:
-        build = checked_build(CONF, read_params(), overrides)
+        params = read_params()
+        build = build_of(checked(CONF, params, overrides), params, overrides)
         if max(read_training(build, "train").processes) > 1:
             raise UserError("train.devices: several processes cannot start from Python; run `sprout train`, or set 1")
         folder = Path(scratch, "model")

@@ -4,12 +4,13 @@
 """
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -17,6 +18,9 @@ import yaml
 from running import TrackingServer, postgres
 from sprout.tracking.connection import connect
 from workspaces import commit_all, new_project, run
+
+if TYPE_CHECKING:
+    from ray_cluster import RayCluster
 
 SHORT = ["train.epochs=2", "control.policies=[weak]", "retrain.epochs=1", "retrain.steps_per_epoch=4"]
 """Settings of a build of the digits that takes seconds."""
@@ -81,3 +85,18 @@ def tracked(first: Member) -> dict[str, list[Any]]:
     for each in first.runs("experiment=digits", "kind=build,sweep,teacher,control,student,trial"):
         found[each["kind"]].append(client.get_run(each["id"]))
     return found
+
+
+@pytest.fixture(scope="session")
+def cluster() -> "Iterator[RayCluster]":
+    """A Ray cluster of one machine with one CPU; tests add others and kill them."""
+    from ray_cluster import others_of_this_host, ray_cluster
+
+    before = others_of_this_host()
+    with TemporaryDirectory(prefix="ray-") as folder, pytest.MonkeyPatch.context() as patch:
+        here = str(Path(__file__).parent)
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")])))
+        patch.delenv("RAY_ADDRESS", raising=False)
+        with ray_cluster(Path(folder)) as started:
+            yield started
+    assert others_of_this_host() <= before

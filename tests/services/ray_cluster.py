@@ -11,6 +11,8 @@ from typing import Any
 from sprout.runtime.launch import quiet_cluster
 
 quiet_cluster()
+# Ray runs its processes with a niceness of 15, so that whatever else the machine does would hold these tests up.
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (as Ray writes it)
 
 from ray.cluster_utils import Cluster  # noqa: E402 (after its variables are set)
 
@@ -34,7 +36,10 @@ class RayCluster:
 
     def kill(self, node: Any) -> None:
         """Kill a node with all of its processes, as a power cut would."""
+        processes = [info.process for started in node.all_processes.values() for info in started]
         self.cluster.remove_node(node, allow_graceful=False)
+        for process in processes:
+            process.wait()
 
 
 @contextmanager

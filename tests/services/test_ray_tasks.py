@@ -1,6 +1,5 @@
 """Tasks in a Ray cluster: results in order, errors as they are, lost machines, signals."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,30 +9,17 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 pytest.importorskip("ray")
 
-from ray_cluster import RayCluster, others_of_this_host, ray_cluster, wait_until
+from ray_cluster import RayCluster, wait_until
 from sprout.runtime.engine import RayTasks
 from sprout.runtime.errors import UserError
 from tasks_of_tests import dies, fails, square, waits
 
 pytestmark = pytest.mark.slow
-HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[RayCluster]:
-    before = others_of_this_host()
-    with TemporaryDirectory(prefix="ray-") as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
-        patch.delenv("RAY_ADDRESS", raising=False)
-        with ray_cluster(Path(folder)) as started:
-            yield started
-    assert others_of_this_host() <= before
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sprout.commands.terminal import CONF, Overrides
 
 if TYPE_CHECKING:
+    from sprout.config.compose import Composed
     from sprout.config.workspace import Build, Params
 
 TAKES = ("model", "train", "tracking")
@@ -34,12 +35,14 @@ def train_once(conf: Path, params: "Params", overrides: Sequence[str]) -> None:
     Raises:
         UserError: the overrides would have no effect or need other data, or there is no data.
     """
+    from sprout.config.cluster import chosen
     from sprout.config.train import read_training
     from sprout.runtime.launch import started_as_ranks
     from sprout.runtime.progress import waiting
 
-    build = checked_build(conf, params, overrides)
-    if not started_as_ranks(*read_training(build, "train").processes):
+    composed = checked(conf, params, overrides, (*TAKES, "cluster"))
+    build, engine = build_of(composed, params, overrides), chosen(composed.outside["cluster"]).start()
+    if not started_as_ranks(*read_training(build, "train").processes, engine):
         with waiting("importing PyTorch"):
             from sprout.engine.tracked import train_beside
 
@@ -47,20 +50,32 @@ def train_once(conf: Path, params: "Params", overrides: Sequence[str]) -> None:
             train_beside(Path(folder) / "model", build, role="train")
 
 
-def checked_build(conf: Path, params: "Params", overrides: Sequence[str]) -> "Build":
-    """The composed config of a training, and fail before anything heavy is imported.
+def build_of(composed: "Composed", params: "Params", overrides: Sequence[str]) -> "Build":
+    """The build of a training."""
+    from sprout.config.workspace import Build
+
+    return Build(composed.text, composed.config, (*params.overrides, *overrides))
+
+
+def checked(conf: Path, params: "Params", overrides: Sequence[str], takes: Sequence[str] = TAKES) -> "Composed":
+    """The composed config of a training; fails before anything heavy is imported.
+
+    Args:
+        conf: the folder of config groups.
+        params: what this workspace builds.
+        overrides: changes for this training.
+        takes: the sections that they may change.
 
     Raises:
         UserError: as `train_once`.
     """
     from sprout.config.compose import compose_config
     from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
-    from sprout.config.workspace import Build
     from sprout.data.store import STORES, open_store
 
     composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
-    refuse_without_effect(composed, len(params.overrides), "sprout train", TAKES)
+    refuse_without_effect(composed, len(params.overrides), "sprout train", takes)
     refuse_other_data(composed, made_with(), params)
     for folder in STORES:
         open_store(Path(folder))
-    return Build(composed.text, composed.config, (*params.overrides, *overrides))
+    return composed

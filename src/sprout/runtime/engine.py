@@ -1,11 +1,12 @@
 """Where tasks run: in processes of this machine, or in a Ray cluster. Their results come in the order of the tasks."""
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from sprout.runtime.errors import UserError
 from sprout.runtime.process_pool import in_processes
 
 T = TypeVar("T")
@@ -27,6 +28,21 @@ class Engine(Protocol):
         """
         ...
 
+    def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
+        """Run a Python command once per device of several machines; return its exit code.
+
+        Args:
+            nodes: how many machines.
+            devices: processes on each.
+            command: the script, or `-m` and the module, with its arguments.
+
+        Raises:
+            UserError: a process raised it, or this engine has no further machine.
+            RuntimeError: machines or processes were lost too often.
+            Killed: a signal asked this process to end; all processes have ended.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class LocalProcesses:
@@ -35,6 +51,12 @@ class LocalProcesses:
     def run_in_order(self, tasks: Iterator[partial[T]]) -> Generator[T]:
         """See `Engine`."""
         return in_processes(tasks, len(os.sched_getaffinity(0)))
+
+    def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
+        """See `Engine`: these are processes of one machine."""
+        raise UserError(
+            f"train.nodes={nodes}: start this command on each machine by torchrun or SLURM, or set cluster=ray"
+        )
 
 
 @dataclass(frozen=True)
@@ -55,3 +77,9 @@ class RayTasks:
         from sprout.runtime.ray_tasks import in_cluster
 
         return in_cluster(tasks, self.address, self.slots)
+
+    def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
+        """See `Engine`. Machines or processes that are lost have the training go on from its last checkpoint."""
+        from sprout.runtime.ray_nodes import run_nodes
+
+        return run_nodes(self.address, nodes, devices, command)

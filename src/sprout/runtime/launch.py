@@ -5,15 +5,15 @@ This is the only module that sets or reads these variables.
 | variable | set by | meaning for the process that reads it |
 |---|---|---|
 | PARENT_PID | `dvc.yaml` for a stage, `start_worker` | end when this process has ended (`signals.die_with_parent`) |
-| STAGE_PID | `run_ranks`, `start_server` | the process that started the launcher of this one: end when it has ended |
-| TORCH_CPP_LOG_LEVEL | `run_ranks`, unless it is set | what the C++ part of torch prints |
-| RANK_ERROR | `run_ranks` | the file that takes the message of a `UserError` |
+| STAGE_PID | `environment_of_ranks`, `start_server` | what started the launcher of this one: end when it has ended |
+| TORCH_CPP_LOG_LEVEL | `environment_of_ranks`, unless set | what the C++ part of torch prints |
+| RANK_ERROR | `environment_of_ranks` | the file that takes the message of a `UserError` |
 | RANK, WORLD_SIZE | torchrun | this process is one rank of a training on several devices |
 | SLURM_PROCID, SLURM_NTASKS | SLURM | the same |
-| OMP_NUM_THREADS | `run_ranks`, unless it is set | threads until the training sets its own number |
+| OMP_NUM_THREADS | `environment_of_ranks`, unless set | threads until the training sets its own number |
 | CUDA_VISIBLE_DEVICES | the user, `start_worker` | the GPUs that may be used |
 | DVC_ROOT | DVC | the main workspace: `--temp` and `--queue` run a stage in a copy of it |
-| PYTHONPATH | `dvc.yaml`, `run_ranks`, `start_worker`, `cluster_environment` | where `sprout` is imported from |
+| PYTHONPATH | `dvc.yaml` and the functions here that start processes | where `sprout` is imported from |
 | RAY_USAGE_STATS_ENABLED, … | `quiet_cluster`, unless set | Ray reports nothing of its use, and does not warn |
 | RAY_ADDRESS, RAY_TMPDIR | the user | where Ray's cluster is, before `cluster.address`; where Ray's files are |
 
@@ -28,14 +28,22 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from sprout.runtime.errors import UserError
+
+if TYPE_CHECKING:
+    from sprout.runtime.engine import Engine
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 """The devices of the drivers for GPUs on Linux: NVIDIA's on PCs and on Jetson, Windows' under WSL, AMD's."""
 RAY_FILES = "/tmp"  # noqa: S108 (where Ray itself puts them)
 LOST = re.compile("Connection (closed|reset) by peer|gloo.transport|Broken pipe|ncclRemoteError|ncclSystemError")
 """What the backends of torch's communication say of a process that has ended."""
+RANKS = (sys.executable, "-m", "sprout.runtime.ranks")
+"""The command that starts ranks; torchrun's options follow, then theirs."""
+KILLED = 75
+"""Its exit code where a signal has killed a rank: another try may go well (`EX_TEMPFAIL` of sysexits.h)."""
 SOURCES = Path(__file__).parents[2]
 """The folder that holds the package."""
 
@@ -139,26 +147,29 @@ def available_devices(accelerator: str, nodes: int) -> int:
     return max(1, len(visible_gpus())) if accelerator in ("auto", "cuda") else 1
 
 
-def started_as_ranks(devices: int, nodes: int) -> bool:
-    """Run the current command once per device of this machine and wait for all of the processes.
+def started_as_ranks(devices: int, nodes: int, engine: "Engine") -> bool:
+    """Run the current command once per device and wait for all of the processes.
+
+    Args:
+        devices: of each machine.
+        nodes: machines.
+        engine: starts the processes of several machines.
 
     Returns:
         False, at once, where there is nothing to start: one device, or this process is a rank itself.
 
     Raises:
-        UserError: a rank raised it (its message is passed on), or there are several nodes, which only torchrun or
-            SLURM can start, or they have started another number of processes than there are devices.
+        UserError: a rank raised it (its message is passed on), the engine has one machine only, or torchrun or SLURM
+            have started another number of processes than there are devices.
         SystemExit: a rank failed otherwise; with the exit code of the launcher.
         Killed: a signal asked this process to end; the ranks have ended.
     """
     if is_rank():
         check_world_size(devices, nodes)
         return False
-    if nodes > 1:
-        raise UserError(f"train.nodes={nodes}: start this command on each node under torchrun or SLURM")
-    if devices == 1:
+    if nodes == devices == 1:
         return False
-    if code := run_ranks(devices, sys.argv):
+    if code := run_ranks(devices, sys.argv) if nodes == 1 else engine.run_nodes(nodes, devices, sys.argv):
         sys.exit(code)
     return True
 
@@ -184,14 +195,10 @@ def run_ranks(devices: int, command: Sequence[str]) -> int:
         UserError: a rank raised it; its message is passed on.
         Killed: a signal asked this process to end; the ranks have ended.
     """
-    launcher = [sys.executable, "-m", "sprout.runtime.ranks", str(devices)]
+    launcher = [*RANKS, "--standalone", f"--nproc-per-node={devices}"]
     with TemporaryDirectory() as scratch:
         message = Path(scratch) / "error"
-        protocol = {"STAGE_PID": str(os.getpid()), "RANK_ERROR": str(message), "PYTHONPATH": python_path()}
-        # Without a number of threads torchrun would set 1 and print a warning; the C++ part of torch warns of each
-        # connection that a process has closed by its end.
-        quiet = {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
-        process = subprocess.Popen([*launcher, *command], env=quiet | os.environ | protocol)
+        process = subprocess.Popen([*launcher, *command], env=environment_of_ranks(os.environ, message))
         try:
             code = process.wait()
         except BaseException:
@@ -200,7 +207,21 @@ def run_ranks(devices: int, command: Sequence[str]) -> int:
             raise
         if message.exists():
             raise UserError(message.read_text(encoding="utf-8"))
-    return code
+    return 1 if code == KILLED else code
+
+
+def environment_of_ranks(base: Mapping[str, str], message: Path) -> dict[str, str]:
+    """The variables of the launcher of ranks, which end with this process.
+
+    Args:
+        base: other variables.
+        message: the file that takes the message of a `UserError`.
+    """
+    protocol = {"STAGE_PID": str(os.getpid()), "RANK_ERROR": str(message), "PYTHONPATH": python_path()}
+    # Without a number of threads torchrun would set 1 and print a warning; the C++ part of torch warns of each
+    # connection that a process has closed by its end.
+    quiet = {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    return {**quiet, **base, **protocol}
 
 
 def start_server(command: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -1,0 +1,229 @@
+"""A training by several machines of a Ray cluster: on each, an actor runs torchrun, as a person would by hand.
+
+Where a machine or a process is lost, all end, and the training starts again from its last checkpoint.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, Queue
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sprout.runtime.errors import UserError
+from sprout.runtime.launch import KILLED, RANKS, environment_of_ranks
+from sprout.runtime.ray_tasks import connection
+
+RESTARTS = 3
+"""How often a training starts again after a machine or a process was lost."""
+END_SECONDS = 60.0
+"""Time for the processes to write their checkpoint and end."""
+SETTLE_SECONDS = 10.0
+"""Time for the other machines to notice that one was lost."""
+SOON_SECONDS, SAY_SECONDS = 2.0, 30.0
+"""Until it is said that there are no free machines, and until it is said again."""
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the processes of a machine ended."""
+
+    code: int
+    """Of torchrun; `ranks.KILLED` where a signal has killed one of them."""
+    mistake: str = ""
+    """The message of the `UserError` that one of them has raised."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the training may go on from its last checkpoint."""
+        return self.code == KILLED
+
+
+class Node:
+    """What runs on a machine: an actor of Ray."""
+
+    process: "subprocess.Popen[str] | None" = None
+
+    def address(self) -> tuple[str, int]:
+        """The address that the other machines reach this one at, and a free port."""
+        import ray
+
+        util: Any = ray.util
+        with socket.socket() as free:
+            free.bind(("", 0))
+            return str(util.get_node_ip_address()), int(free.getsockname()[1])
+
+    def run(self, torchrun: Sequence[str], command: Sequence[str], environment: dict[str, str], folder: str) -> Any:
+        """Run a Python command once per device; yield what it prints, line by line, and at last an `Ended`.
+
+        Args:
+            torchrun: its options.
+            command: the script, or `-m` and the module, with its arguments.
+            environment: the variables of the process that asks.
+            folder: the workspace.
+        """
+        if not Path(folder).is_dir():
+            where = self.address()[0]
+            yield Ended(2, f"{folder}: not found on {where}; the workspace must be on a file system of all machines")
+            return
+        with TemporaryDirectory() as scratch:
+            message = Path(scratch) / "error"
+            self.process = subprocess.Popen(
+                [*RANKS, *torchrun, *command],
+                env=environment_of_ranks(environment | own_variables(), message),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+            assert self.process.stdout is not None
+            yield from self.process.stdout
+            code = self.process.wait()
+            yield Ended(code, message.read_text(encoding="utf-8") if message.exists() else "")
+
+    def stop(self, signum: int) -> None:
+        """Ask the processes to write their checkpoint and end."""
+        if self.process is not None:
+            self.process.send_signal(signum)
+
+
+def own_variables() -> dict[str, str]:
+    """The variables that belong to this machine, and not to the one that asks."""
+    return {name: os.environ[name] for name in OF_A_MACHINE if name in os.environ}
+
+
+OF_A_MACHINE = ("CUDA_VISIBLE_DEVICES", "HOME", "HOSTNAME", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR")
+
+
+def run_nodes(address: str, nodes: int, devices: int, command: Sequence[str]) -> int:
+    """Run a Python command once per device of several machines; return its exit code.
+
+    Args:
+        address: of the cluster.
+        nodes: how many machines.
+        devices: processes on each.
+        command: the script, or `-m` and the module, with its arguments.
+
+    Raises:
+        UserError: a rank raised it, or there is no such cluster.
+        RuntimeError: machines or processes were lost too often.
+        Killed: a signal asked this process to end; all processes have ended.
+    """
+    with connection(address) as ray:
+        for left in reversed(range(RESTARTS + 1)):
+            with machines(ray, nodes, devices) as actors:
+                ended = Training(ray, actors).run(devices, command)
+            if mistake := next((each.mistake for each in ended if each.mistake), None):
+                raise UserError(mistake)
+            if not any(each.lost for each in ended):
+                return max(each.code for each in ended)
+            if left:
+                print(
+                    f"a machine or a process of the training was lost; it goes on from its last checkpoint "
+                    f"({RESTARTS - left + 1} of {RESTARTS} times)",
+                    file=sys.stderr,
+                )
+    raise RuntimeError(
+        f"machines or processes of the training were lost {RESTARTS + 1} times; the same command goes on from the last "
+        "checkpoint"
+    )
+
+
+@contextmanager
+def machines(ray: Any, nodes: int, devices: int) -> Iterator[list[Any]]:
+    """Reserve machines, and start an actor on each; says so while none are free. They are free again at the end."""
+    from ray.util.placement_group import placement_group, remove_placement_group
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    gpus = devices if ray.cluster_resources().get("GPU", 0) >= nodes * devices else 0
+    group = placement_group([{"CPU": devices} | ({"GPU": gpus} if gpus else {})] * nodes, strategy="STRICT_SPREAD")
+    try:
+        to_say = SOON_SECONDS
+        while not group.wait(POLL_SECONDS):
+            to_say -= POLL_SECONDS
+            if to_say <= 0:
+                what = f"{devices} free {'GPU' if gpus else 'CPU'}{'s' if devices > 1 else ''}"
+                print(f"waiting for {nodes} machines of the cluster with {what} each", file=sys.stderr)
+                to_say = SAY_SECONDS
+        actor = ray.remote(num_cpus=devices, num_gpus=gpus, max_concurrency=2)(Node)
+        places = [PlacementGroupSchedulingStrategy(group, number) for number in range(nodes)]
+        yield [actor.options(scheduling_strategy=place).remote() for place in places]
+    finally:
+        remove_placement_group(group)  # with it Ray ends the actors, and with them their processes
+
+
+@dataclass
+class Training:
+    """One attempt at a training."""
+
+    ray: Any
+    actors: list[Any]
+    said: "Queue[tuple[int, str | Ended]]" = field(default_factory=Queue)
+    """What the machines say, by number."""
+    ended: dict[int, Ended] = field(default_factory=dict)
+
+    def run(self, devices: int, command: Sequence[str]) -> list[Ended]:
+        """Run it; print what the first machine prints, and of the others what follows after an error.
+
+        Raises:
+            Killed: a signal asked this process to end; all processes have ended.
+        """
+        try:
+            master, port = self.actors[0].address.remote().future().result()
+        except self.ray.exceptions.RayError:
+            return [Ended(KILLED)]
+        shared = [f"--nnodes={len(self.actors)}", f"--nproc-per-node={devices}", f"--master-addr={master}"]
+        for number, actor in enumerate(self.actors):
+            torchrun = [*shared, f"--master-port={port}", f"--node-rank={number}"]
+            lines = actor.run.options(num_returns="streaming").remote(
+                torchrun, list(command), dict(os.environ), os.getcwd()
+            )
+            threading.Thread(target=self.follow, args=(number, lines), daemon=True).start()
+        try:
+            self.wait(None)
+        except BaseException as error:
+            self.stop(getattr(error, "signum", signal.SIGTERM))
+            raise
+        return list(self.ended.values())
+
+    def follow(self, number: int, lines: Any) -> None:
+        """Hand on what a machine says, to its end; in a thread of its own."""
+        try:
+            for line in lines:
+                self.said.put((number, self.ray.get(line)))
+        except self.ray.exceptions.RayError:
+            self.said.put((number, Ended(KILLED)))
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait until all machines have ended, but not much longer than the first that fails; or so many seconds."""
+        left = float("inf") if seconds is None else seconds
+        while len(self.ended) < len(self.actors) and left > 0:
+            try:
+                number, what = self.said.get(timeout=POLL_SECONDS)
+            except Empty:
+                left -= POLL_SECONDS
+                continue
+            if isinstance(what, Ended):
+                self.ended[number] = what
+                left = min(left, SETTLE_SECONDS if what.code else left)
+            elif number == 0:
+                print(what, end="", file=sys.stderr, flush=True)
+            elif any(each.code for each in self.ended.values()):
+                print(f"machine {number + 1}: {what}", end="", file=sys.stderr, flush=True)
+
+    def stop(self, signum: int) -> None:
+        """Ask all processes to write their checkpoint and end, and wait for it."""
+        for actor in self.actors:
+            with suppress(self.ray.exceptions.RayError):
+                actor.stop.remote(signum)
+        self.wait(END_SECONDS)
