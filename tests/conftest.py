@@ -133,6 +133,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> 
 
 
 @pytest.fixture(autouse=True)
+def outlives_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that a test runs in its own process ends with `SystemExit`."""
+    monkeypatch.setattr("sprout.runtime.signals.leave", sys.exit)
+
+
+@pytest.fixture(autouse=True)
 def own_handlers() -> Iterator[None]:
     """Undo what the command line does to the signals of its process."""
     signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

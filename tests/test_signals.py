@@ -15,15 +15,16 @@ from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.signals import Killed, exit_codes
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+ENVIRONMENT["PYTHONPATH"] = str(ROOT / "src")
 SECONDS = 30
-HEAD = "import os, signal, sys, time\nfrom sprout.runtime.signals import die_with_parent, exit_codes\n"
+HEAD = "import os, signal, sys, time\nfrom sprout.runtime.signals import die_with_parent, exit_codes, whole_process\n"
 
 
-def start(code: str) -> subprocess.Popen[str]:
+def start(code: str, stdin: int | None = None) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
     command = [sys.executable, "-c", HEAD + code]
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT)
+    return subprocess.Popen(command, stdin=stdin, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -182,6 +183,35 @@ def test_any_other_ignored_exception_is_said_as_before() -> None:
     process = start(code)
     assert "ValueError: of a finaliser" in process.communicate(timeout=SECONDS)[1]
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("pass", 0), ("sys.exit(3)", 3), ("raise UserError('no')", 2), ("sys.exit('no')", 1)]
+)
+def test_a_process_ends_at_once_but_for_threads_and_what_is_registered(end: str, code: int) -> None:
+    """What a library keeps is not taken down, except where Python prints the reason itself."""
+    process = start(
+        "import atexit, threading\nfrom sprout.runtime.errors import UserError\n"
+        "class Kept:\n    def __del__(self):\n        os.write(1, b'taken down\\n')\n"
+        "kept = Kept()\natexit.register(print, 'registered')\n"
+        "threading.Thread(target=lambda: (time.sleep(0.2), print('thread'))).start()\n"
+        f"with whole_process():\n    print('printed', end=' ')\n    {end}\n"
+    )
+    printed, _ = process.communicate(timeout=SECONDS)
+    down = "taken down\n" if "exit('no')" in end else ""
+    assert (printed, process.returncode) == (f"printed thread\nregistered\n{down}", code)
+
+
+def test_a_fault_passes_through_a_whole_process_and_output_that_nobody_reads_is_said() -> None:
+    _, said = start("with whole_process():\n    raise KeyError('a')\n").communicate(timeout=SECONDS)
+    assert said.splitlines()[-1] == "KeyError: 'a'"
+    process = start("with whole_process():\n    sys.stdin.read()\n    print('x')\n", stdin=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, said = process.communicate(timeout=SECONDS)
+    assert "BrokenPipeError" in said
+    assert "Traceback" not in said
+    assert process.returncode == 120
 
 
 def test_it_ends_soon_after_its_parent_was_killed(tmp_path: Path) -> None:

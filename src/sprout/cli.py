@@ -26,7 +26,7 @@ from sprout.commands.summary import summary
 from sprout.commands.sweep import sweep
 from sprout.commands.train import train
 from sprout.commands.ui import ui
-from sprout.runtime.signals import exit_codes
+from sprout.runtime.signals import whole_process
 
 app = typer.Typer(
     help="Train classifiers from few labels, tracked and reproducible. `dvc repro` builds; these commands assist.",
@@ -81,7 +81,7 @@ def options(
 
 def main() -> None:
     """Run the program."""
-    with exit_codes():
+    with whole_process():
         app()
 
 

@@ -1,5 +1,6 @@
-"""How a process of sprout ends: its exit codes, and that it dies with its parent."""
+"""How a process of sprout ends: its exit codes, at once, and that it dies with its parent."""
 
+import atexit
 import os
 import signal
 import sys
@@ -71,6 +72,46 @@ def exit_codes() -> Iterator[None]:
         for signum in ENDING:  # from here on the process only exits, where an exception would be a traceback
             if signal.getsignal(signum) == raise_killed:
                 signal.signal(signum, signal.SIG_DFL)
+
+
+@contextmanager
+def whole_process() -> Iterator[None]:
+    """As `exit_codes`, around all that a process does: it ends with the block, by `leave`."""
+    try:
+        with exit_codes():
+            yield
+    except SystemExit as exit:
+        if not isinstance(exit.code, str):
+            leave(int(exit.code or 0))
+        raise
+    leave(0)
+
+
+def leave(code: int) -> None:
+    """End this process as `sys.exit` does, but without freeing all that libraries hold: 2.5 s after a training.
+
+    Threads are waited for, and what is registered for the exit runs. Returns only where the output cannot be
+    written, which Python says in its own way when it ends.
+    """
+    try:
+        flush_output()
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        flush_output()
+    except OSError:
+        return
+    os._exit(code)
+
+
+def flush_output() -> None:
+    """Write out what has been printed.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
 
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from sprout.runtime.candidates import release_taken
 from sprout.runtime.errors import UserError
 from sprout.runtime.launch import is_rank
-from sprout.runtime.signals import die_with_parent, exit_codes
+from sprout.runtime.signals import die_with_parent, whole_process
 from sprout.runtime.workspace import find_workspace, main_workspace
 
 LOCK = Path("build/stage.lock")
@@ -30,7 +30,7 @@ def run_stage(main: Callable[[], None]) -> None:
     A stage whose `dvc` was killed ends by itself; the next one waits here until it has. In a folder below the workspace
     it is refused, as its outputs would be written there.
     """
-    with exit_codes():
+    with whole_process():
         die_with_parent()
         refuse_folder_below()
         refuse_unrecorded(main_workspace())

@@ -16,7 +16,7 @@ from sprout.runtime.errors import Pruned, TrainingFailedError, UserError
 from sprout.runtime.files import read_json, write_json
 from sprout.runtime.launch import rank, run_ranks
 from sprout.runtime.run_context import Row
-from sprout.runtime.signals import Killed, die_with_parent, exit_codes
+from sprout.runtime.signals import Killed, die_with_parent, whole_process
 from sprout.sweep.messages import TrialSpec, ask, receive, send
 from sprout.sweep.results import Result, checkpoints_of, kept_training
 from sprout.tracking import all_sent
@@ -103,7 +103,7 @@ def relay_reports(listener: Listener, report: Report, decisions: list[Decision])
 
 def main() -> None:
     """Run one rank; its argument is the file of its task."""
-    with exit_codes():
+    with whole_process():
         die_with_parent()
         task = read_json(Path(sys.argv[1]))
         spec, index = TrialSpec.from_dict(task["trial"]), task["index"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sprout.runtime.errors import Pruned, TrainingFailedError, UserError, one_line
-from sprout.runtime.signals import die_with_parent, exit_codes
+from sprout.runtime.signals import die_with_parent, whole_process
 from sprout.sweep.messages import Message, TrialSpec, ask, receive, send
 from sprout.sweep.results import keep_result
 from sprout.tracking import all_sent
@@ -27,7 +27,7 @@ REASON_LENGTH = 500
 def main() -> None:
     """Run trials until the supervisor closes the socket or ends; the argument is the number of the socket."""
     channel = Connection(int(sys.argv[1]))
-    with exit_codes():
+    with whole_process():
         die_with_parent()
         import_all()
         send(channel, {"event": "ready"})
