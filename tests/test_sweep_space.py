@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from sprout.config.compose import compose_config, with_values
+from sprout.config.compose import compose_config
 from sprout.config.model import MODELS, Model
+from sprout.config.recompose import with_values
 from sprout.config.search_space import Choices, FloatRange, IntRange, LogRange
 from sprout.config.sweep import Sweep, check_sweep, space_of
 from sprout.config.train import check_training
@@ -89,6 +90,7 @@ def test_hydras_grammar_reads_the_same_value(project: Path, value: Any) -> None:
         ["train.lr=0.007", "model.channels=[4,8]"],
         ["model=mlp", "train.batch_size=7"],
         ["train/schedule=one_cycle"],
+        ["train.optimizer.args.momentum=0.5", "train/optimizer=sgd", "train.optimizer.weight_decay=0.1"],
         ["train.threads=2", "train.lr=0.1"],
         ["++train.lr=0.2"],
     ],
@@ -103,9 +105,13 @@ def test_further_overrides_give_what_composing_all_gives(project: Path, override
 def test_a_config_is_not_changed_by_further_overrides(project: Path) -> None:
     composed = compose_config(CONF, "digits", [])
     text = composed.text
+    given = ["train/optimizer=sgd", "train.optimizer.args.momentum=0.5"]
+    changed = with_values(CONF, composed, given).text
     with_values(CONF, composed, ["train.lr=0.5"])
+    with_values(CONF, composed, ["train/optimizer=sgd", "train.optimizer.args.momentum=0.25"])
     assert composed.text == text
     assert with_values(CONF, composed, []).text == text
+    assert with_values(CONF, composed, given).text == changed
 
 
 def test_a_build_knows_nothing_of_the_sweep(project: Path) -> None:

@@ -1,8 +1,7 @@
 """Composes the config of an experiment and its overrides, resolved and checked."""
 
 from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,9 @@ from sprout.config.overrides import (
     choices,
     explained,
     hydra_line,
-    input_line,
     key_of,
     of_experiment,
     parse_override,
-    picks_file,
 )
 from sprout.config.tree import MISSING, is_interpolation, leaves, lookup, merge
 from sprout.config.validate import close, written
@@ -53,6 +50,8 @@ class Composed:
     overrides: list[Override]
     tree: DictConfig
     """Hydra's composition."""
+    with_files: dict[tuple[str, ...], DictConfig] = field(default_factory=dict, compare=False)
+    """Hydra's compositions with further choices of files, by their lines, each made when it is first asked for."""
 
     @property
     def whole(self) -> dict[str, Any]:
@@ -113,22 +112,6 @@ def parse_overrides(texts: Sequence[str]) -> list[Override]:
     for each in parsed:
         refuse_literal_secrets(key_of(each), each.value())
     return parsed
-
-
-def with_values(conf: Path, composed: Composed, overrides: Sequence[str]) -> Composed:
-    """Return the config that `compose_config` gives with further overrides; faster where none of them chooses a file.
-
-    Raises:
-        UserError: an unknown key or group choice, or a value that is not accepted.
-    """
-    parsed = parse_overrides(overrides)
-    if any(picks_file(conf, each) or str(each.input_line)[0] in "+~" for each in parsed):
-        return compose_config(conf, composed.experiment, [*map(input_line, composed.overrides), *overrides])
-    tree = deepcopy(composed.tree)
-    for each in parsed:
-        OmegaConf.update(tree, key_of(each), each.value(), force_add=True)
-    lines = [*composed.lines, *(hydra_line(conf, each) for each in parsed)]
-    return explain_errors(conf, composed.experiment, tree, lines, [*composed.overrides, *parsed])
 
 
 def explain_errors(

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sprout.config.compose import Composed, with_values
+from sprout.config.compose import Composed
+from sprout.config.recompose import with_values
 from sprout.config.search_space import Condition, Space
 from sprout.config.tree import lookup
 from sprout.config.validate import written

@@ -5,8 +5,9 @@ from typing import Any
 
 from optuna.trial import Trial
 
-from sprout.config.compose import Composed, with_values
+from sprout.config.compose import Composed
 from sprout.config.model import MODELS
+from sprout.config.recompose import with_values
 from sprout.config.search_space import Space
 from sprout.config.sweep import Direction, Sweep, space_of
 from sprout.config.train import Training, check_training
