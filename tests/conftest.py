@@ -5,17 +5,15 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from filelock import FileLock
-from hydra._internal.config_repository import ConfigRepository
-from hydra.plugins.config_source import ConfigResult
 
 from commands import Ended
+from composing import patch_hydra
 from sprout.cli import main
 from sprout.data.store import SHARD_BYTES, Store, label_table, open_store, write_store
 from workspaces import commit_all, new_project, run
@@ -39,24 +37,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def config_files_parsed_once() -> Iterator[None]:
-    """Hydra parses a file of a config again only if its content has changed; tests compose several hundred configs."""
-    parsed: dict[tuple[str, bytes | None], ConfigResult | None] = {}
-    parse = ConfigRepository.load_config
-
-    def load_config(self: ConfigRepository, config_path: str) -> ConfigResult | None:
-        (conf,) = (source.path for source in self.sources if source.provider == "main")
-        file = Path(conf, f"{config_path}.yaml")
-        key = config_path, file.read_bytes() if file.is_file() else None
-        if key not in parsed:
-            parsed[key] = parse(self, config_path)
-        found = deepcopy(parsed[key])
-        if found and found.provider == "main":
-            found.path = f"file://{conf}"
-        return found
-
+def quick_compositions() -> Iterator[None]:
+    """Hydra composes the same config once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ConfigRepository, "load_config", load_config)
+        patch_hydra(patch)
         yield
 
 
@@ -98,8 +82,11 @@ def make_store(tmp_path: Path) -> Callable[..., Store]:
 
 
 @pytest.fixture(scope="session")
-def prepared_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with prepared data, committed; made once for all test processes, and only to be copied."""
+def prepared_project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """A copy of the project with prepared data, committed; made once for all test processes, and only to be copied.
+
+    It has a tracking store without runs.
+    """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     project = shared / "prepared" / "project"
@@ -107,6 +94,7 @@ def prepared_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not project.exists():
             made = new_project(shared / "preparing" / "project")
             run(made, "dvc", "repro", "--quiet", "augment", "pretrained")
+            shutil.copy(empty_store, made / "mlruns/mlflow.db")
             commit_all(made)
             made.parent.rename(project.parent)
     return project

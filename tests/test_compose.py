@@ -426,7 +426,10 @@ def test_an_experiment_as_it_stands_leaves_open_what_its_user_has_to_say(project
 
 
 def test_composing_twice_gives_the_same_text(project: Path) -> None:
-    assert compose_config(CONF, "digits", []).text == compose_config(CONF, "digits", []).text
+    once = compose_config(CONF, "digits", []).text
+    with (project / "conf/config.yaml").open("a") as file:
+        file.write("# A remark, for which Hydra composes anew.\n")
+    assert compose_config(CONF, "digits", []).text == once
 
 
 def test_a_user_error_is_raised_for_who_calls_it(project: Path) -> None:

@@ -160,11 +160,11 @@ def test_a_signal_lets_the_step_end_and_says_where_it_goes_on(
 SCRIPT = """
 import sys
 from pathlib import Path
-from sprout.runtime.signals import exit_codes
+from sprout.runtime.signals import whole_process
 from test_loop import ALL_ON
 from trainings import data_in, train
 
-with exit_codes():
+with whole_process():
     print("ready", flush=True)
     train(data_in(Path("data")), Path("c"), **ALL_ON | {"epochs": 100_000})
 """
