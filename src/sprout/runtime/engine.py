@@ -29,7 +29,7 @@ class Engine(Protocol):
         ...
 
     def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
-        """Run a Python command once per device of several machines; return its exit code.
+        """Run a Python command once per device of several machines; return its exit code, not 0 if they were lost.
 
         Args:
             nodes: how many machines.
@@ -38,7 +38,6 @@ class Engine(Protocol):
 
         Raises:
             UserError: a process raised it, or this engine has no further machine.
-            RuntimeError: machines or processes were lost too often.
             Killed: a signal asked this process to end; all processes have ended.
         """
         ...

@@ -17,7 +17,7 @@ from queue import Empty, Queue
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sprout.runtime.errors import UserError
+from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.launch import KILLED, RANKS, environment_of_ranks
 from sprout.runtime.ray_tasks import connection
 
@@ -29,7 +29,7 @@ SETTLE_SECONDS = 10.0
 """Time for the other machines to notice that one was lost."""
 SOON_SECONDS, SAY_SECONDS = 2.0, 30.0
 """Until it is said that there are no free machines, and until it is said again."""
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1  # of Ray's functions, which take whole ones
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Ended:
     """Of torchrun; `ranks.KILLED` where a signal has killed one of them."""
     mistake: str = ""
     """The message of the `UserError` that one of them has raised."""
+    why: str = ""
+    """What Ray says of a machine that was lost."""
 
     @property
     def lost(self) -> bool:
@@ -87,7 +89,8 @@ class Node:
                 errors="replace",
             )
             assert self.process.stdout is not None
-            yield from self.process.stdout
+            for line in self.process.stdout:  # noqa: UP028 (Ray sends into its generators, and a file takes nothing)
+                yield line
             code = self.process.wait()
             yield Ended(code, message.read_text(encoding="utf-8") if message.exists() else "")
 
@@ -95,6 +98,11 @@ class Node:
         """Ask the processes to write their checkpoint and end."""
         if self.process is not None:
             self.process.send_signal(signum)
+
+
+def lost(error: Exception) -> Ended:
+    """How a machine ended of which Ray reports an error."""
+    return Ended(KILLED, why=one_line(error)[:200])
 
 
 def own_variables() -> dict[str, str]:
@@ -114,9 +122,12 @@ def run_nodes(address: str, nodes: int, devices: int, command: Sequence[str]) ->
         devices: processes on each.
         command: the script, or `-m` and the module, with its arguments.
 
+    Returns:
+        that of torchrun on the first machine that failed; 1, after a line that says so, where machines or processes
+        were lost too often.
+
     Raises:
         UserError: a rank raised it, or there is no such cluster.
-        RuntimeError: machines or processes were lost too often.
         Killed: a signal asked this process to end; all processes have ended.
     """
     with connection(address) as ray:
@@ -127,16 +138,13 @@ def run_nodes(address: str, nodes: int, devices: int, command: Sequence[str]) ->
                 raise UserError(mistake)
             if not any(each.lost for each in ended):
                 return max(each.code for each in ended)
+            why = next((f" ({each.why})" for each in ended if each.why), "")
+            print(f"a machine or a process of the training was lost{why}", file=sys.stderr)
             if left:
-                print(
-                    f"a machine or a process of the training was lost; it goes on from its last checkpoint "
-                    f"({RESTARTS - left + 1} of {RESTARTS} times)",
-                    file=sys.stderr,
-                )
-    raise RuntimeError(
-        f"machines or processes of the training were lost {RESTARTS + 1} times; the same command goes on from the last "
-        "checkpoint"
-    )
+                number = RESTARTS - left + 1
+                print(f"it goes on from its last checkpoint ({number} of {RESTARTS} times)", file=sys.stderr)
+    print(f"error: this was the {RESTARTS + 1}th time; the same command goes on from the checkpoint", file=sys.stderr)
+    return 1
 
 
 @contextmanager
@@ -180,8 +188,8 @@ class Training:
         """
         try:
             master, port = self.actors[0].address.remote().future().result()
-        except self.ray.exceptions.RayError:
-            return [Ended(KILLED)]
+        except self.ray.exceptions.RayError as error:
+            return [lost(error)]
         shared = [f"--nnodes={len(self.actors)}", f"--nproc-per-node={devices}", f"--master-addr={master}"]
         for number, actor in enumerate(self.actors):
             torchrun = [*shared, f"--master-port={port}", f"--node-rank={number}"]
@@ -201,8 +209,10 @@ class Training:
         try:
             for line in lines:
                 self.said.put((number, self.ray.get(line)))
-        except self.ray.exceptions.RayError:
-            self.said.put((number, Ended(KILLED)))
+        except self.ray.exceptions.RayTaskError as error:  # a fault of `Node`, no loss
+            self.said.put((number, Ended(1, f"machine {number + 1}: {type(error.cause).__name__}: {error.cause}")))
+        except self.ray.exceptions.RayError as error:
+            self.said.put((number, lost(error)))
 
     def wait(self, seconds: float | None) -> None:
         """Wait until all machines have ended, but not much longer than the first that fails; or so many seconds."""
