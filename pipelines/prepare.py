@@ -5,6 +5,7 @@ What people have answered about images (`sprout label`) is in data/source, too.
 
 from pathlib import Path
 
+from sprout.config.cluster import read_cluster
 from sprout.config.download import DOWNLOADS
 from sprout.config.prepare import Prepare
 from sprout.config.workspace import choice, read_build, section
@@ -21,8 +22,13 @@ def main() -> None:
     verify(raw)
     source = choice(build, "download", "source", DOWNLOADS)
     answers = read_answers(answers_file(source))
-    with atomic_folder(Path("data/prepared")) as folder, scratch_folder(SCRATCH) as scratch:
-        prepare(read(source, raw, scratch), folder, scratch, section(build, "prepare", Prepare), answers)
+    cluster, settings = read_cluster(), section(build, "prepare", Prepare)
+    with (
+        atomic_folder(Path("data/prepared")) as folder,
+        scratch_folder(SCRATCH) as scratch,
+        scratch_folder(cluster.shared(SCRATCH / "parts")) as parts,
+    ):
+        prepare(read(source, raw, scratch), folder, parts, settings, cluster.start(), answers)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from filelock import FileLock
 from commands import Ended
 from composing import patch_hydra
 from sprout.cli import main
-from sprout.data.store import SHARD_BYTES, Store, label_table, open_store, write_store
+from sprout.data.shards import SHARD_BYTES
+from sprout.data.store import Store, label_table, open_store, write_store
 from workspaces import commit_all, new_project, run
 
 # Before torch is imported: one thread, since tests may share the machine.

@@ -26,6 +26,7 @@ from sprout.label.images import open_images
 from sprout.label.knowledge import Learning
 from sprout.label.queue import Queue
 from sprout.label.standing import Standing
+from sprout.runtime.engine import LocalProcesses
 from test_prepare import CLASSES, LISTING, settings_with
 
 SHAPE = (4, 3, 3)
@@ -84,7 +85,7 @@ def build(*answers: Answer, listing: Any = LISTING, **settings: Any) -> None:
     for folder in (Path("data/prepared"), Path("build/scratch")):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    prepare(listing, Path("data/prepared"), Path("build/scratch"), settings_with(**settings), answers)
+    prepare(listing, Path("data/prepared"), Path("build/scratch"), settings_with(**settings), LocalProcesses(), answers)
 
 
 def save_model(**changes: Any) -> None:

@@ -25,6 +25,7 @@ from sprout.data.importing import create_experiment, suggest_settings
 from sprout.data.prepare.prepare import prepare
 from sprout.data.sources import read
 from sprout.data.store import open_store
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json, read_rows
 from test_layouts import Learned, handwriting, medical, on_the_hub, streamed, streamed_in_one, values
@@ -56,7 +57,11 @@ def built(name: str, project: Path) -> dict[str, int]:
     source = choice("download", config["download"], "source", DOWNLOADS)
     listing = read(source, project / "data/raw", project / "scratch")
     summary = prepare(
-        listing, project / "prepared", project / "scratch", section("prepare", config["prepare"], Prepare)
+        listing,
+        project / "prepared",
+        project / "scratch",
+        section("prepare", config["prepare"], Prepare),
+        LocalProcesses(),
     )
     return {split: counts["examples"] for split, counts in summary["splits"].items()}
 

@@ -1,4 +1,4 @@
-"""Decoding all examples: one process gives the same file as many, and no process outlives the stage."""
+"""Decoding all examples: one process gives the same pixels as many, and no process outlives the stage."""
 
 import os
 import signal
@@ -16,6 +16,7 @@ from PIL import Image
 from sprout.data.listing import Files
 from sprout.data.prepare import decode_all as decoding
 from sprout.data.prepare.decode import ImageFormat
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.errors import UserError
 from sprout.runtime.process_pool import in_processes
 
@@ -39,22 +40,23 @@ def pictures(tmp_path):
     return Files(tmp_path, paths)
 
 
-def decode(examples, target, **how):
+def decode(examples, folder, **how):
     settings = {"size": None, "channels": None, "resize": "none", "max_pixels": 10**6}
     image_format = ImageFormat(**{key: how.pop(key, value) for key, value in settings.items()})
-    found = decoding.decode_all(examples, target, image_format, **how)
-    return found, np.fromfile(target, np.uint8).reshape(len(examples), *found.shape)
+    folder.mkdir(exist_ok=True)
+    found = decoding.decode_all(examples, folder, image_format, LocalProcesses(), **how)
+    return found, found.parts.take(np.arange(found.parts.count))
 
 
-def in_processes_of(monkeypatch, chunk):
-    """Make even a few examples go to other processes."""
+def in_processes_of(monkeypatch, step):
+    """Make even a few examples go to other processes, so many in each part."""
     monkeypatch.setattr(decoding, "FEW", -1)
-    monkeypatch.setattr(decoding, "CHUNK", chunk)
+    monkeypatch.setattr(decoding, "part_length", lambda *_, here: step)
 
 
 def test_every_row_lies_at_its_place_and_every_fault_is_named(pictures, tmp_path):
     found, pixels = decode(pictures, tmp_path / "scratch")
-    assert found.shape == (9, 11, 3)
+    assert found.parts.shape == (9, 11, 3)
     assert list(found.faults) == [3, 17, 31]
     assert found.faults[3] == "zero bytes"
     assert found.faults[17] == "not readable (No such file or directory)"
@@ -69,7 +71,7 @@ def test_every_row_lies_at_its_place_and_every_fault_is_named(pictures, tmp_path
 def test_known_faults_do_not_decide_the_size(pictures, tmp_path):
     Image.new("L", (3, 3)).save(tmp_path / pictures.paths[0])
     found, _ = decode(pictures, tmp_path / "scratch", known_faults=(0,))
-    assert found.shape == (9, 11, 3)
+    assert found.parts.shape == (9, 11, 3)
     assert found.faults[0].startswith("3×3 pixels, not 11×9")
 
 
@@ -84,11 +86,12 @@ def test_digests_are_equal_where_pixels_are(pictures, tmp_path):
 @pytest.mark.parametrize("how", [{}, {"size": (6, 8), "channels": 1, "resize": "crop", "near_duplicates": True}])
 def test_processes_give_the_same_bytes(pictures, tmp_path, monkeypatch, how):
     here, expected = decode(pictures, tmp_path / "here", **how)
-    in_processes_of(monkeypatch, chunk=7)
+    in_processes_of(monkeypatch, step=7)
     there, pixels = decode(pictures, tmp_path / "there", **how)
     np.testing.assert_array_equal(pixels, expected)
     np.testing.assert_array_equal(there.digests, here.digests)
-    assert (there.shape, there.faults) == (here.shape, here.faults)
+    assert (there.parts.shape, there.faults) == (here.parts.shape, here.faults)
+    assert sorted(path.name for path in (tmp_path / "there").iterdir()) == [f"part-00000{n}" for n in range(6)]
     assert (there.hashes is None) == ("near_duplicates" not in how)
     np.testing.assert_array_equal(there.hashes, here.hashes)
 
@@ -98,8 +101,8 @@ def test_arrays(tmp_path, monkeypatch, kind):
     levels = {np.uint8: PICTURES, np.uint16: PICTURES * np.uint16(257), np.float32: PICTURES / np.float32(255)}[kind]
     np.save(tmp_path / "array.npy", levels)
     mapped = np.load(tmp_path / "array.npy", mmap_mode="r")
-    for chunk in (256, 7):
-        in_processes_of(monkeypatch, chunk)
+    for step in (256, 7):
+        in_processes_of(monkeypatch, step)
         found, pixels = decode(mapped, tmp_path / "scratch")
         np.testing.assert_array_equal(pixels, PICTURES)
         assert found.faults == {}
@@ -118,9 +121,9 @@ def test_unset_size_and_channels_follow_the_first_readable_example(pictures, tmp
     (tmp_path / pictures.paths[0]).write_bytes(b"damaged")
     Image.new("L", (5, 4)).save(tmp_path / pictures.paths[1])
     found, _ = decode(pictures, tmp_path / "scratch")
-    assert found.shape == (4, 5, 1)
+    assert found.parts.shape == (4, 5, 1)
     assert found.faults[2] == "11×9 pixels, not 5×4; resize=none, not fit, crop or stretch"
-    assert decode(pictures, tmp_path / "scratch", resize="fit", channels=3)[0].shape == (4, 5, 3)
+    assert decode(pictures, tmp_path / "scratch", resize="fit", channels=3)[0].parts.shape == (4, 5, 3)
 
 
 @pytest.mark.parametrize("size", [None, (4, 4)])
@@ -162,14 +165,16 @@ import sys
 with open("imported", "a") as file:
     file.write(__name__ + chr(10))
 from pathlib import Path
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.signals import exit_codes
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.decode_all import decode_all
 from sprout.data.listing import Files
 if __name__ == "__main__":
     with exit_codes():
+        Path("scratch").mkdir()
         decode_all(Files(Path.cwd(), ["picture.png"] * int(sys.argv[1])), Path("scratch"),
-                   ImageFormat(None, None, "none", 10**6), near_duplicates=False)
+                   ImageFormat(None, None, "none", 10**6), LocalProcesses(), near_duplicates=False)
         print(*sorted(sys.modules))
 """
 
@@ -190,13 +195,6 @@ def wait_until(condition, seconds=30):
         time.sleep(0.02)
 
 
-def first_byte(path: Path) -> bytes:
-    if not path.exists():
-        return b""
-    with path.open("rb") as file:
-        return file.read(1)
-
-
 @pytest.mark.slow
 def test_processes_import_neither_the_script_nor_what_it_imports(tmp_path):
     _, err = start(tmp_path, 600).communicate(timeout=60)
@@ -213,7 +211,7 @@ def test_processes_import_neither_the_script_nor_what_it_imports(tmp_path):
 def test_no_process_outlives_its_stage(tmp_path, signum, code):
     process = start(tmp_path, 300_000)
     stage = psutil.Process(process.pid)
-    wait_until(lambda: first_byte(tmp_path / "scratch") > b"\0")
+    wait_until(lambda: any((tmp_path / "scratch").glob("part-000000*")))
     workers = stage.children(recursive=True)
     assert workers
     process.send_signal(signum)
@@ -230,10 +228,12 @@ from pathlib import Path
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.decode_all import decode_all
 from sprout.data.listing import Files
+from sprout.runtime.engine import LocalProcesses
 if __name__ == "__main__":
+    Path("scratch").mkdir()
     for count in (1000, 8000):
         decode_all(Files(Path.cwd(), ["picture.png"] * count), Path("scratch"),
-                   ImageFormat((64, 64), 3, "crop", 10**6), near_duplicates=False)
+                   ImageFormat((64, 64), 3, "crop", 10**6), LocalProcesses(), near_duplicates=False)
         here = Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0]
         print(here, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """

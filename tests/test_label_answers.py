@@ -18,10 +18,11 @@ from sprout.config.download import Local, Sklearn, Target, Torchvision, Url
 from sprout.config.formats import Folders
 from sprout.data.listing import SPLITS
 from sprout.data.prepare.answers import COLUMNS, Answer, answers_file, decoded_as, holding, read_answers
-from sprout.data.prepare.worker import digest
+from sprout.data.prepare.parts import digest
 from sprout.data.store import open_store
 from sprout.label.answers import AnswerFile, now, refuse_read_only, to_csv
 from sprout.runtime.disk import DiskError
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json, read_rows
 from test_prepare import CLASSES, LABELS, LISTING, bytes_of, make_listing, run, settings_with
@@ -52,7 +53,7 @@ def built(folder: Path, *answers: Answer, listing: Any = LISTING, **settings: An
 
     (folder / "scratch").mkdir(parents=True)
     (folder / "prepared").mkdir()
-    prepare(listing, folder / "prepared", folder / "scratch", settings_with(**settings), answers)
+    prepare(listing, folder / "prepared", folder / "scratch", settings_with(**settings), LocalProcesses(), answers)
     return {name: rows_of(folder / "prepared" / name) for name in SPLITS}
 
 

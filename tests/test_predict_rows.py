@@ -18,6 +18,7 @@ from sprout.data.formats import read_format
 from sprout.data.prepare.prepare import prepare
 from sprout.data.store import open_store
 from sprout.predict.rows import encode_rows
+from sprout.runtime.engine import LocalProcesses
 from test_prepare import SETTINGS
 
 TABLE = {"file": "t.csv", "target": "y", "number": False, "columns": None, "split": None, "group": None}
@@ -37,7 +38,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = choice("format", {"kind": "table", **TABLE, **MORE}, "kind", FORMATS)
     listing = read_format(folder, folder / "scratch", options)
     settings = SETTINGS | {"val": 10, "test": 10, "labels": None}
-    prepare(listing, folder / "prepared", folder / "scratch", section("prepare", settings, Prepare))
+    prepare(listing, folder / "prepared", folder / "scratch", section("prepare", settings, Prepare), LocalProcesses())
     return folder
 
 

@@ -19,13 +19,14 @@ from sprout.config.prepare import Prepare
 from sprout.config.validate import section
 from sprout.data.description import describe
 from sprout.data.listing import SPLITS, Listing
-from sprout.data.prepare import examples
-from sprout.data.prepare import prepare as preparing
+from sprout.data.prepare import parts, worker
 from sprout.data.prepare.duplicates import source_splits
 from sprout.data.prepare.prepare import prepare
 from sprout.data.prepare.splits import split
 from sprout.data.prepare.targets import find_targets
-from sprout.data.store import StoreWriter, open_store
+from sprout.data.shards import ShardWriter
+from sprout.data.store import open_store
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
 
@@ -89,7 +90,7 @@ def run(folder: Path, listing: Listing = LISTING, **settings: Any) -> dict[str, 
     """`prepare` with plain settings."""
     (folder / "scratch").mkdir(parents=True)
     (folder / "prepared").mkdir()
-    return prepare(listing, folder / "prepared", folder / "scratch", settings_with(**settings))
+    return prepare(listing, folder / "prepared", folder / "scratch", settings_with(**settings), LocalProcesses())
 
 
 @pytest.fixture(scope="module")
@@ -467,7 +468,7 @@ def test_a_signal_does_not_wait_for_the_stores(tmp_path, monkeypatch):
     """A long write ends at the next batch."""
     taken = []
 
-    class Slow(StoreWriter):
+    class Slow(ShardWriter):
         def append(self, batch):
             taken.append(len(batch))
             if len(taken) == 5:
@@ -475,8 +476,8 @@ def test_a_signal_does_not_wait_for_the_stores(tmp_path, monkeypatch):
             time.sleep(0.02)
             super().append(batch)
 
-    monkeypatch.setattr(preparing, "StoreWriter", Slow)
-    monkeypatch.setattr(examples, "BATCH_BYTES", 100)
+    monkeypatch.setattr(worker, "ShardWriter", Slow)
+    monkeypatch.setattr(parts, "BATCH_BYTES", 100)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, labels=None)
     assert len(taken) < 30

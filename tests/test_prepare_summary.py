@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sprout.data.prepare.summary import FeatureStatistics, PixelStatistics, few_label_notes
+from sprout.data.prepare.statistics import FeatureStatistics, PixelStatistics
+from sprout.data.prepare.summary import few_label_notes
 
 GENERATOR = np.random.default_rng(0)
 

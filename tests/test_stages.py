@@ -17,6 +17,7 @@ STAGES: dict[str, Any] = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 
 OBSERVERS = {
     "src/sprout/__init__.py": "how threads wait for one another",
+    "src/sprout/config/cluster.py": "where tasks run",
     "src/sprout/config/environment.py": "reads variables that settings name; settings are params of stages",
     "src/sprout/config/fields.py": "types and ranges of settings, whose values are params of the stages",
     "src/sprout/config/tree.py": "as above",

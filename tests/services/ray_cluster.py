@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from sprout.runtime.launch import quiet_cluster
 
 quiet_cluster()
@@ -17,7 +19,7 @@ os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (as Ray writes it)
 from ray.cluster_utils import Cluster  # noqa: E402 (after its variables are set)
 
 MEMORY = 80 << 20  # bytes of the object store of each node; Ray accepts no less than 75 MiB
-LONG = 120.0  # seconds
+LONG = 400.0  # seconds; guards against hanging alone
 
 
 @dataclass
@@ -41,6 +43,19 @@ class RayCluster:
         for process in processes:
             process.wait()
 
+    def kill_in_task(self, node: Any, started: Path) -> list[int]:
+        """Kill a node once two tasks that wait run, one of them on it; return the pids that have ended.
+
+        Args:
+            node: the node.
+            started: where `waits` says that a task has started.
+        """
+        wait_until(lambda: len(list(started.iterdir())) >= 2)
+        pids = [int(path.name.partition("-")[2]) for path in started.iterdir()]
+        self.kill(node)
+        wait_until(lambda: any(map(has_ended, pids)))  # a process outlives its node a little
+        return [pid for pid in pids if has_ended(pid)]
+
 
 @contextmanager
 def ray_cluster(folder: Path) -> Iterator[RayCluster]:
@@ -53,6 +68,14 @@ def ray_cluster(folder: Path) -> Iterator[RayCluster]:
         cluster.shutdown()
 
 
+def has_ended(pid: int) -> bool:
+    """Whether there is no such process, or nobody has asked yet how it ended."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def wait_until(happened: Callable[[], bool]) -> None:
     """Wait for something that the cluster does."""
     end = time.monotonic() + LONG
@@ -61,13 +84,14 @@ def wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def others_of_this_host() -> set[int]:
-    """The pids of Ray's servers on this machine."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/comm"):
+def servers_in(folder: Path) -> list[int]:
+    """The pids of Ray's servers whose files are in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if path.read_text().strip() in ("raylet", "gcs_server"):
-                found.add(int(path.parent.name))
+            program, *words = path.read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-    return found - {os.getpid()}
+        if Path(program).name in ("raylet", "gcs_server") and any(str(folder) in word for word in words):
+            found.append(int(path.parent.name))
+    return found

@@ -2,7 +2,10 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 
 def square(number: int) -> int:
@@ -30,3 +33,15 @@ def dies(number: int, at: int, seen: str) -> int:
             file.write("x")
         os._exit(9)
     return number
+
+
+def held(task: partial[Any], started: str, go: str) -> Any:
+    """Run a task that writes a file; before the file gets its name, say so, and wait for another one."""
+    replace = Path.replace
+
+    def slow(path: Path, target: Path) -> Path:
+        waits(0, started, go)
+        return replace(path, target)
+
+    with patch.object(Path, "replace", slow):
+        return task()

@@ -61,14 +61,15 @@ def test_a_task_runs_again_when_its_machine_is_lost(
 ) -> None:
     node, started, go = cluster.add(), tmp_path / "started", tmp_path / "go"
     started.mkdir()
-    results: list[int] = []
-    tasks = (partial(waits, number, str(started), str(go)) for number in range(4))
-    running = threading.Thread(target=lambda: results.extend(engine.run_in_order(tasks)))
-    running.start()
-    wait_until(lambda: len(list(started.iterdir())) >= 2)  # one on each machine
-    cluster.kill(node)
-    go.touch()
-    running.join()
+
+    def lose() -> None:
+        cluster.kill_in_task(node, started)
+        go.touch()
+
+    losing = threading.Thread(target=lose)
+    losing.start()
+    results = list(engine.run_in_order(partial(waits, number, str(started), str(go)) for number in range(4)))
+    losing.join()
     assert results == [0, 1, 2, 3]
     numbers = [path.name.partition("-")[0] for path in started.iterdir()]
     assert len(numbers) > len(set(numbers)), "no task was started again"

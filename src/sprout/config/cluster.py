@@ -1,6 +1,8 @@
 """Section `cluster`: where tasks run. No stage depends on it, as outputs are the same. `engine` selects a class."""
 
+import hashlib
 import os
+import socket
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +12,7 @@ from sprout.config import validate
 from sprout.config.fields import STRICT, Count, Name, known_name
 from sprout.config.workspace import read_yaml
 from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
+from sprout.runtime.errors import UserError
 
 VARIABLE = "SPROUT_CLUSTER"
 """Of the environment: names a file of `conf/cluster/` that counts instead of the section."""
@@ -26,6 +29,10 @@ class Local:
         """Return the engine."""
         return LocalProcesses()
 
+    def shared(self, folder: Path) -> Path:
+        """Return the folder for temporary files of its tasks: a workspace's own."""
+        return folder
+
 
 @dataclass(frozen=True, config=STRICT)
 class Ray:
@@ -35,10 +42,29 @@ class Ray:
     """auto for the cluster that this machine belongs to, or HOST:PORT of its head."""
     slots: Count | None
     """How many tasks run at once; null means one for each CPU of the cluster."""
+    store: Name | None
+    """The absolute path of a folder that all machines share, for temporary files; null means that of the workspace."""
+
+    def __post_init__(self) -> None:
+        if self.store is not None and not os.path.isabs(self.store):
+            raise ValueError(f"store={self.store}: accepted: an absolute path, the same on all machines, or null")
 
     def start(self) -> Engine:
         """Return the engine; it connects when it has something to run."""
         return RayTasks(self.address, self.slots)
+
+    def shared(self, folder: Path) -> Path:
+        """Return the folder of temporary files that takes the place of a workspace's, on this machine.
+
+        Raises:
+            UserError: there is no folder `store`.
+        """
+        if self.store is None:
+            return folder
+        if not os.path.isdir(self.store):
+            raise UserError(f"cluster.store={self.store}: no such folder; make it, on a file system of all machines")
+        name = f"{socket.gethostname()} {folder.absolute()}"
+        return Path(self.store) / f"sprout-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 Cluster = Local | Ray

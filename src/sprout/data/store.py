@@ -2,16 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sprout.runtime.checksums import SUMS, check_sums, once_per_change, write_sums
+from sprout.data.shards import SHARD_BYTES, ShardWriter, checksum_of, rows_per_shard, shard_path
+from sprout.runtime.checksums import SUMS, check_sums, once_per_change, sha256, write_sums
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import read_json, write_json
 
@@ -31,7 +33,6 @@ LABELS = pa.schema(
 )
 STORES = ("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
 """What a teacher may train on."""
-SHARD_BYTES = 4 << 30
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -42,7 +43,7 @@ class Store:
     shards: list[Array]
     folder: Path
     checksum: str
-    """SHA-256 of all examples."""
+    """SHA-256 of the SHA-256 of each file of examples."""
     rows: Array | None = None
     """(N,) the rows of the folder's label table that these examples have; None for all."""
 
@@ -118,23 +119,22 @@ def open_store(folder: Path) -> Store:
         raise UserError(
             f"{folder}: its examples are no {kind[0]} of shape {kind[1]}, as store.json says; run `dvc repro`"
         )
-    once_per_change([*paths, folder / "store.json"], partial(verify, store))
+    once_per_change([*paths, folder / "store.json"], partial(verify, store, paths))
     return store
 
 
-def verify(store: Store) -> None:
-    """Compare the examples of a store with its checksum.
+def verify(store: Store, paths: Sequence[Path]) -> None:
+    """Compare the files of a store's examples with its checksum.
 
     Raises:
         UserError: they differ.
     """
-    digest = hashlib.sha256()
-    for shard in store.shards:
-        digest.update(np.ascontiguousarray(shard).data if shard.size else b"")
-    if digest.hexdigest() != store.checksum:
+    with ThreadPoolExecutor() as threads:
+        found = checksum_of([*threads.map(sha256, paths)])
+    if found != store.checksum:
         raise UserError(
-            f"{store.folder}: its examples have the SHA-256 {digest.hexdigest()}, its store.json has {store.checksum}: "
-            "one of them is damaged or was changed; run `dvc repro`"
+            f"{store.folder}: the checksum of its examples is {found}, its store.json has {store.checksum}: one of "
+            "them is damaged or was changed; run `dvc repro`"
         )
 
 
@@ -159,43 +159,33 @@ class StoreWriter:
             shard_bytes: a file holds at most so many bytes of examples (at least one example).
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.examples, self.shape, self.dtype = folder, examples, tuple(shape), np.dtype(dtype)
-        self.step = max(1, shard_bytes // max(1, int(np.prod(shape)) * self.dtype.itemsize))
-        self.digest = hashlib.sha256()
+        self.folder, self.examples, self.shape, self.dtype = folder, examples, tuple(shape), dtype
+        self.step = rows_per_shard(shape, dtype, shard_bytes)
         self.written = 0
-        self.file: BinaryIO | None = None
+        self.shards: list[str] = []
+        self.shard = self.next_shard()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end_shard()
+        self.shard.file.close()
 
     def append(self, batch: Array) -> None:
         """Add examples: (n, *shape)."""
-        batch = np.ascontiguousarray(batch, self.dtype)
-        self.digest.update(batch.data if batch.size else b"")
+        assert self.written + len(batch) <= self.examples, "more examples than were said to come"
         while len(batch):
-            if self.written % self.step == 0:
-                self.next_shard()
-            assert self.file is not None
-            fits = batch[: self.step - self.written % self.step]
-            self.file.write(fits.data)
+            if not self.shard.left:
+                self.shards.append(self.shard.end())
+                self.shard = self.next_shard()
+            fits, batch = batch[: self.shard.left], batch[self.shard.left :]
+            self.shard.append(fits)
             self.written += len(fits)
-            batch = batch[len(fits) :]
 
-    def next_shard(self) -> None:
-        """Open the next file, whose header says how many examples will follow."""
-        self.end_shard()
-        count = min(self.step, self.examples - self.written)
-        self.file = (self.folder / f"examples-{self.written // self.step:03}.npy").open("wb")
-        head = {"descr": self.dtype.str, "fortran_order": False, "shape": (count, *self.shape)}
-        np.lib.format.write_array_header_1_0(self.file, head)
-
-    def end_shard(self) -> None:
-        """Close the file that is open."""
-        if self.file is not None:
-            self.file.close()
+    def next_shard(self) -> ShardWriter:
+        """Start the next file."""
+        path = shard_path(self.folder, len(self.shards))
+        return ShardWriter(path, min(self.step, self.examples - self.written), self.shape, self.dtype)
 
     def close(self, labels: pa.Table) -> None:
         """Write the label table and `store.json` with a checksum.
@@ -203,13 +193,24 @@ class StoreWriter:
         Args:
             labels: one row per example, of the schema `LABELS`.
         """
-        if not self.examples:
-            self.next_shard()
-        self.end_shard()
-        assert self.written == self.examples == labels.num_rows, "fewer or more examples than were said to come"
-        write_labels(self.folder, labels)
-        described = {"examples": self.examples, "shape": self.shape, "dtype": self.dtype.name}
-        write_json(self.folder / "store.json", {**described, "sha256": self.digest.hexdigest()})
+        self.shards.append(self.shard.end())
+        assert self.written == self.examples, "fewer examples than were said to come"
+        describe_store(self.folder, self.shape, self.dtype, self.shards, labels)
+
+
+def describe_store(folder: Path, shape: Sequence[int], dtype: str, shards: Sequence[str], labels: pa.Table) -> None:
+    """Write what a store has besides its examples: the label table, and `store.json` with a checksum.
+
+    Args:
+        folder: with the examples.
+        shape: of one example.
+        dtype: uint8 or float32.
+        shards: the SHA-256 of each file of examples, in order.
+        labels: one row per example, of the schema `LABELS`.
+    """
+    write_labels(folder, labels)
+    described = {"examples": labels.num_rows, "shape": shape, "dtype": dtype}
+    write_json(folder / "store.json", {**described, "sha256": checksum_of(shards)})
 
 
 def write_store(folder: Path, examples: Array, labels: pa.Table, shard_bytes: int = SHARD_BYTES) -> None:

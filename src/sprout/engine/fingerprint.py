@@ -37,6 +37,7 @@ CODE = (
     "config/train.py",
     "data/dataset.py",
     "data/loader.py",
+    "data/shards.py",
     "data/store.py",
     "engine",
     "methods",

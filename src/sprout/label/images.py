@@ -14,7 +14,7 @@ from sprout.config.download import Download, Local
 from sprout.config.prepare import Prepare
 from sprout.data.description import describe
 from sprout.data.prepare.answers import NO_EXAMPLE, Answer, decoded_as, find_examples
-from sprout.data.prepare.worker import digest
+from sprout.data.prepare.parts import digest
 from sprout.data.sources.local import SOURCE
 from sprout.data.store import Array, Store, class_indices, open_store, read_labels
 from sprout.runtime.errors import UserError

@@ -48,6 +48,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
 
 
+def name_beside(path: Path) -> Path:
+    """A new name beside `path`, which no other process takes on any machine: several may write the same file."""
+    return path.with_name(f"{path.name}.tmp-{os.urandom(16).hex()}")
+
+
 @contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
     """An empty folder that is removed when the block ends; leftovers of a killed attempt are removed first."""

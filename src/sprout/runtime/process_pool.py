@@ -24,7 +24,7 @@ def in_processes(tasks: Iterator[partial[T]], processes: int) -> Generator[T]:
     """Run tasks in a pool of processes; yield their results in the order of the tasks.
 
     Raises:
-        RuntimeError: a process of the pool was killed; says what to do if it was decoding images, as all tasks do.
+        RuntimeError: a process of the pool was killed; says what to do if it was decoding images, as most tasks do.
     """
     with process_pool(processes) as executor:
         pending: deque[Future[T]] = deque()
@@ -38,7 +38,7 @@ def in_processes(tasks: Iterator[partial[T]], processes: int) -> Generator[T]:
                 yield pending.popleft().result()
         except BrokenProcessPool:
             raise RuntimeError(
-                "a process that decodes images was killed, most likely because memory ran out; give it more memory or "
+                "a process was killed, most likely because memory ran out; give it more memory or "
                 "fewer cores, or lower prepare.max_pixels"
             ) from None
 

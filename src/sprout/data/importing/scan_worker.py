@@ -12,8 +12,9 @@ from sprout.data.importing.window import BINS, count_levels
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import Fault, without_pillow_limits
 from sprout.data.prepare.open_image import Raw
+from sprout.data.prepare.parts import DIGEST_BYTES
 from sprout.data.prepare.pixels import Array, Levels
-from sprout.data.prepare.worker import DIGEST_BYTES, decoder
+from sprout.data.prepare.worker import decoder
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.data.importing.window import BINS
 from sprout.data.listing import Array, Files, Listing
 from sprout.data.prepare.decode_all import are_few
+from sprout.data.prepare.parts import DIGEST_BYTES
 from sprout.data.prepare.pixels import Levels
 from sprout.data.prepare.small_classes import without_small_classes
-from sprout.data.prepare.worker import DIGEST_BYTES
 from sprout.runtime.errors import UserError
 from sprout.runtime.process_pool import in_processes
 from sprout.runtime.progress import track

@@ -1,6 +1,5 @@
 """All decoded examples of a source, accessible by row, in bounded memory."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,45 +9,40 @@ from sprout.config.prepare import Prepare
 from sprout.data.listing import Array, Listing
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.decode_all import Decoded, decode_all
+from sprout.data.prepare.parts import Parts
+from sprout.runtime.engine import Engine
 from sprout.runtime.errors import UserError
-
-BATCH_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
 class Examples:
     """N examples of one shape."""
 
-    count: int
     shape: tuple[int, ...]
     """(H, W, C) or (F,)."""
     dtype: str
     """uint8 or float32."""
-    file: Path | None
-    """The file of decoded images, row after row; None for rows of a table."""
-    features: Array | None
-    """(N, F) float32 rows of a table; None for images."""
+    source: Parts | Array
+    """Decoded images; or (N, F) float32, rows of a table."""
+
+    @property
+    def features(self) -> Array | None:
+        """(N, F) float32 rows of a table; None for images."""
+        return None if isinstance(self.source, Parts) else self.source
 
     def take(self, rows: Array) -> Array:
         """Return the examples of these rows: (n,) int64 → (n, *shape)."""
-        if self.features is not None:
-            return np.asarray(self.features[rows])
-        if not len(rows):
-            return np.zeros((0, *self.shape), self.dtype)
-        assert self.file is not None
-        # Mapped again each time, so that pages touched by earlier calls do not stay in memory.
-        taken: Array = np.memmap(self.file, np.uint8, "r", shape=(self.count, *self.shape))[rows]
-        return taken
-
-    def batches(self, rows: Array) -> Iterator[Array]:
-        """Yield the examples of these rows in batches of some megabytes."""
-        step = max(1, BATCH_BYTES // max(1, int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize))
-        for start in range(0, len(rows), step):
-            yield self.take(rows[start : start + step])
+        return self.source.take(rows) if isinstance(self.source, Parts) else np.asarray(self.source[rows])
 
 
-def load_examples(listing: Listing, scratch: Path, settings: Prepare) -> tuple[Examples, Decoded | None]:
-    """Decode a listing's images into the file `scratch`; rows of a table are used as they are.
+def load_examples(listing: Listing, folder: Path, settings: Prepare, engine: Engine) -> tuple[Examples, Decoded | None]:
+    """Decode a listing's images into parts; rows of a table are used as they are.
+
+    Args:
+        listing: the examples of a source.
+        folder: for the parts.
+        settings: the section `prepare`.
+        engine: where many examples are decoded.
 
     Returns:
         the examples, and what decoding found out; None for rows of a table.
@@ -62,14 +56,15 @@ def load_examples(listing: Listing, scratch: Path, settings: Prepare) -> tuple[E
             raise UserError(
                 "prepare.near_duplicates=true: compares images, but these are rows of a table; set it to null"
             )
-        return Examples(len(found), found.shape[1:], "float32", None, found), None
+        return Examples(found.shape[1:], "float32", found), None
     decoded = decode_all(
         found,
-        scratch,
+        folder,
         ImageFormat(
             settings.size, settings.channels, settings.resize, settings.max_pixels, settings.levels, settings.page
         ),
+        engine,
         known_faults=listing.faults,
         near_duplicates=settings.near_duplicates,
     )
-    return Examples(len(listing), decoded.shape, "uint8", scratch, None), decoded
+    return Examples(decoded.parts.shape, "uint8", decoded.parts), decoded

@@ -1,14 +1,15 @@
-"""What one worker process does: decode a chunk of examples into its place in the scratch file.
+"""What the processes do: decode a chunk of examples into a part, and write a file of a store from parts.
 
 Imports only numpy, Pillow and simplejpeg, so that a process starts in a fraction of a second. Pixels of files never
 travel between processes.
 """
 
-import hashlib
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -16,17 +17,24 @@ from PIL import Image
 from sprout.data.prepare.decode import ImageFormat, decode_array
 from sprout.data.prepare.fault import Fault, without_pillow_limits
 from sprout.data.prepare.image_file import decode_file
+from sprout.data.prepare.parts import DIGEST_BYTES, Parts, batches, digest
 from sprout.data.prepare.pixels import Array
+from sprout.data.prepare.statistics import PixelStatistics
+from sprout.data.shards import ShardWriter
+from sprout.runtime.disk import naming
+from sprout.runtime.errors import UserError
 
-DIGEST_BYTES = 16
+BATCH = 256
+BATCH_BYTES = 2 << 20
+"""So many examples, and bytes before or after decoding, are at most in memory at once (but at least one example)."""
 
 
 @dataclass(frozen=True)
 class DecodedChunk:
-    """What is known of n examples whose pixels are in the scratch file."""
+    """What is known of n examples whose pixels are in a part."""
 
-    start: int
-    """The row of the first."""
+    number: int
+    """Of the part."""
     digests: Array
     """(n, 16) uint8, zero for a fault."""
     hashes: Array | None
@@ -35,37 +43,94 @@ class DecodedChunk:
     """Row → reason; the pixels of such a row are zero."""
 
 
+@dataclass(frozen=True)
+class WrittenShard:
+    """What is known of a file of a store."""
+
+    sha256: str
+    statistics: PixelStatistics | None
+    """Of its images, where they were requested."""
+
+
 def decode_chunk(
-    scratch: str,
-    start: int,
-    root: str | None,
-    examples: list[str] | Array,
-    shape: tuple[int, int, int],
-    target: ImageFormat,
-    hashes: bool,
+    parts: Parts, number: int, root: str | None, examples: list[str] | Array, target: ImageFormat, hashes: bool
 ) -> DecodedChunk:
-    """Decode examples and write them to their place in the scratch file.
+    """Decode examples and write them to a part.
 
     Args:
-        scratch: the file.
-        start: the row of the first example.
+        parts: of all examples.
+        number: of the part.
         root: where the files lie; None for an array.
         examples: (n,) paths under the root, or (n, H, W) or (n, H, W, C) pixels.
-        shape: (H, W, C) of every decoded example.
         target: the format with this size and these channels.
         hashes: whether to compute perceptual hashes.
+
+    Raises:
+        UserError: this machine does not have the folders.
     """
-    pixels, faults = decode_examples(root, examples, shape, target)
-    write_at(scratch, pixels, start * pixels[:1].nbytes)
-    usable = [row not in faults for row in range(len(pixels))]
-    digests = b"".join(digest(row) if fine else bytes(DIGEST_BYTES) for row, fine in zip(pixels, usable, strict=True))
-    codes = [perceptual_hash(row) if fine else 0 for row, fine in zip(pixels, usable, strict=True) if hashes]
+    check_reached(*filter(None, (root, str(parts.folder))))
+    first, digests, codes = number * parts.step, bytearray(), list[int]()
+    faults: dict[int, str] = {}
+    step = batch_length(examples, parts.shape)
+    with parts.new(number) as file:
+        for start in range(0, len(examples), step):
+            pixels, found = decode_examples(root, examples[start : start + step], parts.shape, target)
+            file.write(pixels.data)
+            for row, image in enumerate(pixels):
+                digests += bytes(DIGEST_BYTES) if row in found else digest(image)
+                if hashes:
+                    codes.append(0 if row in found else perceptual_hash(image))
+            faults |= {first + start + row: reason for row, reason in found.items()}
     return DecodedChunk(
-        start,
+        number,
         np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES),
         np.array(codes, np.uint64) if hashes else None,
-        {start + row: reason for row, reason in faults.items()},
+        faults,
     )
+
+
+def batch_length(examples: list[str] | Array, shape: tuple[int, int, int]) -> int:
+    """Return the number of examples that are decoded at once."""
+    largest = max(1, int(np.prod(shape)), examples[:1].nbytes if isinstance(examples, np.ndarray) else 0)
+    return min(BATCH, max(1, BATCH_BYTES // largest))
+
+
+def write_shard(parts: Parts, path: Path, rows: Array, digests: Array, *, counted: bool) -> WrittenShard:
+    """Write a file of a store.
+
+    Args:
+        parts: where the images are.
+        path: of the file, absolute.
+        rows: (n,) the images of the file.
+        digests: (n, 16) uint8 of these.
+        counted: whether to compute statistics.
+
+    Raises:
+        UserError: this machine does not have the folders, or a part is damaged.
+    """
+    check_reached(str(path.parent), str(parts.folder))
+    statistics = PixelStatistics(parts.shape[-1]) if counted else None
+    with naming(path), ShardWriter(path, len(rows), parts.shape, "uint8") as writer:
+        for some in batches(rows, int(np.prod(parts.shape))):
+            images = parts.checked(rows[some], digests[some])
+            writer.append(images)
+            if statistics is not None:
+                statistics.add(images)
+        return WrittenShard(writer.end(), statistics)
+
+
+def check_reached(*folders: str) -> None:
+    """Check that this machine has folders.
+
+    Raises:
+        UserError: one is not there.
+    """
+    for folder in folders:
+        if not os.path.isdir(folder):
+            raise UserError(
+                f"{folder}: not a folder on the machine {socket.gethostname()}; all machines of a cluster need it, on "
+                "a file system that they share (docs/clusters.md)"
+            )
 
 
 @without_pillow_limits()
@@ -95,23 +160,6 @@ def decoder(root: str | None, target: ImageFormat) -> Callable[..., Array]:
 def needs_no_conversion(examples: Array, shape: tuple[int, int, int]) -> bool:
     """Whether images in an array already have the type and shape to store."""
     return examples.dtype == np.uint8 and (*examples.shape[1:], 1)[:3] == shape
-
-
-def write_at(path: str, pixels: Array, offset: int) -> None:
-    """Write all bytes of pixels at an offset; one system call may write fewer."""
-    remaining = pixels.data.cast("B")
-    file = os.open(path, os.O_WRONLY)
-    try:
-        while remaining:
-            written = os.pwrite(file, remaining, offset)
-            remaining, offset = remaining[written:], offset + written
-    finally:
-        os.close(file)
-
-
-def digest(pixels: Array) -> bytes:
-    """Return the BLAKE2b digest of the pixels, 16 bytes."""
-    return hashlib.blake2b(pixels.data, digest_size=DIGEST_BYTES).digest()
 
 
 def perceptual_hash(pixels: Array) -> int:

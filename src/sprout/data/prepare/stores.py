@@ -1,0 +1,122 @@
+"""Write the store of each split."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sprout.data.listing import SPLITS, Array
+from sprout.data.prepare.assignment import Assignment
+from sprout.data.prepare.decode_all import Decoded
+from sprout.data.prepare.missing import fill
+from sprout.data.prepare.parts import batches
+from sprout.data.prepare.statistics import FeatureStatistics, PixelStatistics
+from sprout.data.prepare.targets import UNKNOWN
+from sprout.data.prepare.worker import WrittenShard, write_shard
+from sprout.data.shards import SHARD_BYTES, rows_per_shard, shard_path
+from sprout.data.store import StoreWriter, describe_store, label_table
+from sprout.runtime.engine import Engine
+from sprout.runtime.errors import UserError
+from sprout.runtime.progress import track
+
+FEW_BYTES = 256 << 20
+"""Up to this many bytes of pixels are written by this process: starting others takes as long."""
+
+
+def write_images(
+    folder: Path, decoded: Decoded, assignment: Assignment, origin: pa.Array, engine: Engine
+) -> dict[str, Any]:
+    """Write one store of images per split, a task for each file; return the training split's statistics.
+
+    Args:
+        folder: where they go.
+        decoded: all images.
+        assignment: of the images to the splits.
+        origin: (N,) where each comes from.
+        engine: where much is written.
+
+    Raises:
+        UserError: a part is damaged, or a machine of a cluster does not have the folders.
+    """
+    folder, parts, digests = folder.absolute(), decoded.parts, decoded.digests
+    step = rows_per_shard(parts.shape, "uint8", SHARD_BYTES)
+    files = [(name, start) for name, rows in assignment.rows.items() for start in range(0, max(1, len(rows)), step)]
+    for name in assignment.rows:
+        (folder / name).mkdir()
+
+    def tasks() -> Iterator[partial[WrittenShard]]:
+        for name, start in files:
+            path, rows = shard_path(folder / name, start // step), assignment.rows[name][start : start + step]
+            yield partial(write_shard, parts, path, rows, digests[rows], counted=name == "train")
+
+    few = sum(map(len, assignment.rows.values())) * int(np.prod(parts.shape)) <= FEW_BYTES
+    hashes: dict[str, list[str]] = {name: [] for name in assignment.rows}
+    statistics = PixelStatistics(parts.shape[-1])
+    with closing((task() for task in tasks()) if few else engine.run_in_order(tasks())) as written:
+        for (name, start), shard in zip(files, track(written, "prepare: write", len(files)), strict=True):
+            check_written(shard_path(folder / name, start // step))
+            hashes[name].append(shard.sha256)
+            if shard.statistics is not None:
+                statistics.merge(shard.statistics)
+    for name in assignment.rows:
+        for left in (folder / name).glob("*.tmp-*"):  # of tasks whose machine was lost
+            left.unlink()
+        describe_store(folder / name, parts.shape, "uint8", hashes[name], labels_of_split(assignment, name, origin))
+    return statistics.result()
+
+
+def check_written(path: Path) -> None:
+    """Check that this machine has a file that a task has written.
+
+    Raises:
+        UserError: it has not.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"{path}: not there, though it was written; the workspace has to be on a file system that all machines of "
+            "the cluster share (docs/clusters.md)"
+        )
+
+
+def write_rows_of_table(
+    folder: Path, features: Array, assignment: Assignment, origin: pa.Array, medians: dict[int, float]
+) -> dict[str, Any]:
+    """Write one store of rows of a table per split; return the training split's statistics.
+
+    Args:
+        folder: where they go.
+        features: (N, F) float32 of all rows.
+        assignment: of the rows to the splits.
+        origin: (N,) where each comes from.
+        medians: of the features whose NaN are filled.
+    """
+    statistics, shape = FeatureStatistics(features.shape[1]), features.shape[1:]
+    for name in track(SPLITS, "prepare: write", len(SPLITS)):
+        rows = assignment.rows[name]
+        with StoreWriter(folder / name, len(rows), shape, "float32") as writer:
+            for some in batches(rows, features[:1].nbytes):
+                batch = fill(features[rows[some]], medians)
+                writer.append(batch)
+                if name == "train":
+                    statistics.add(batch)
+            writer.close(labels_of_split(assignment, name, origin))
+    return statistics.result()
+
+
+def labels_of_split(assignment: Assignment, name: str, origin: pa.Array) -> pa.Table:
+    """Return the label table of a split; that of the unlabelled pool has no labels."""
+    rows, labelled, targets = assignment.rows[name], name != "unlabelled", assignment.targets
+    index, value = targets.index[rows], targets.value
+    return label_table(
+        np.arange(len(rows)),
+        pa.array(index, mask=(index == UNKNOWN) | (not labelled)),
+        value=None if value is None or not labelled else pa.array(value[rows], from_pandas=True),
+        source="given",
+        group=assignment.groups[rows],
+        origin=origin.take(pa.array(rows)),
+        fold=assignment.folds if name == "train" else None,
+    )

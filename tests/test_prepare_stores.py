@@ -1,0 +1,111 @@
+"""Stores in several files, written by several processes, and what a kill leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sprout.data.listing import Listing
+from sprout.data.prepare import decode_all as decoding
+from sprout.data.prepare import stores
+from sprout.data.store import open_store
+from sprout.runtime.errors import UserError
+from test_prepare import LISTING, bytes_of, make_listing, run
+
+ROOT = Path(__file__).parents[1]
+BYTES_EACH = 36
+DEEP = make_listing(examples=LISTING.examples * np.uint16(257))
+
+
+@pytest.mark.parametrize("listing", [LISTING, DEEP], ids=["copied", "converted"])
+def test_processes_give_the_same_files_in_several_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listing: Listing
+) -> None:
+    monkeypatch.setattr(stores, "SHARD_BYTES", 7 * BYTES_EACH)
+    here = run(tmp_path / "here", listing)
+    monkeypatch.setattr(stores, "FEW_BYTES", -1)
+    monkeypatch.setattr(decoding, "FEW", -1)
+    there = run(tmp_path / "there", listing)
+    assert there == here
+    assert bytes_of(tmp_path / "there/prepared") == bytes_of(tmp_path / "here/prepared")
+    train = open_store(tmp_path / "there/prepared/train")
+    assert [len(shard) for shard in train.shards] == [7, 7, 7, 7, 7, 5]
+    whole = run(tmp_path / "whole", LISTING)
+    assert whole == here, "the statistics do not depend on the files"
+    np.testing.assert_array_equal(
+        train.take(np.arange(40)), open_store(tmp_path / "whole/prepared/train").take(np.arange(40))
+    )
+
+
+def test_the_same_files_are_there_as_from_one_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes of a file are those that numpy itself would write."""
+    monkeypatch.setattr(stores, "SHARD_BYTES", 25 * BYTES_EACH)
+    run(tmp_path)
+    val = tmp_path / "prepared/val"
+    for number, shard in enumerate(open_store(val).shards):
+        np.save(tmp_path / "saved.npy", np.asarray(shard))
+        assert (val / f"examples-{number:03}.npy").read_bytes() == (tmp_path / "saved.npy").read_bytes()
+
+
+def test_a_part_that_is_damaged_ends_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_per_shard = stores.rows_per_shard  # called between the two phases
+
+    def damage(*given: object) -> int:
+        (part,) = (tmp_path / "scratch").glob("part-*")
+        data = bytearray(part.read_bytes())
+        data[BYTES_EACH] ^= 1
+        part.write_bytes(data)
+        return rows_per_shard(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stores, "rows_per_shard", damage)
+    with pytest.raises(UserError, match=r"part-000000: damaged \(image 1 is not what was decoded\); run `dvc repro`"):
+        run(tmp_path, test=None, labels=None)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from sprout.data.prepare import decode_all, stores
+from sprout.data.prepare.prepare import prepare
+from sprout.runtime.engine import LocalProcesses
+from sprout.runtime.files import atomic_folder, scratch_folder
+from test_prepare import make_listing, settings_with
+import numpy as np
+
+if __name__ == "__main__":
+    decode_all.FEW, stores.FEW_BYTES, stores.SHARD_BYTES = -1, -1, 100_000
+    images = np.random.default_rng(0).integers(0, 65536, (2000, 60, 60, 3), dtype=np.uint16)
+    listing = make_listing(2000, examples=images)
+    with atomic_folder(Path("data/prepared")) as folder, scratch_folder(Path("scratch")) as scratch:
+        prepare(listing, folder, scratch, settings_with(near_duplicates=False), LocalProcesses())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "reached", ["scratch/part-*", "data/prepared.tmp-new/*/examples-*.npy"], ids=["parts", "files"]
+)
+def test_a_killed_stage_leaves_no_half_written_store_and_the_next_run_is_whole(tmp_path: Path, reached: str) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests"), str(ROOT)])}
+    command = [sys.executable, "script.py"]
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.DEVNULL) as process:
+        while not list(tmp_path.glob(reached)):
+            assert process.poll() is None, "it ended before it was killed"
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "data/prepared").exists()
+    subprocess.run(command, cwd=tmp_path, env=env, check=True, stderr=subprocess.DEVNULL)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["prepared"]
+    assert not (tmp_path / "scratch").exists()
+    found = bytes_of(tmp_path / "data/prepared")
+    assert not [name for name in found if ".tmp" in name]
+    assert len([name for name in found if name.startswith("test/examples-")]) == 7  # 60 images, 9 in a file
+    for name in ("train", "val", "unlabelled", "test"):
+        open_store(tmp_path / "data/prepared" / name)
