@@ -31,6 +31,13 @@ def test_before_the_first_trial_workers_start() -> None:
     assert "s: 0 of 5, workers start" in drawn(Board("s", ["val_accuracy"], True, 5, 0))
 
 
+def test_a_worker_that_waits_is_named() -> None:
+    board = Board("s", ["val_accuracy"], True, 5, 0)
+    board.waiting = ["worker 1 is waiting for a slot (2 CPUs)"]
+    assert "s: 0 of 5, worker 1 is waiting for a slot (2 CPUs)" in drawn(board)
+    assert board.running() == "s: worker 1 is waiting for a slot (2 CPUs); 0 of 5"
+
+
 def test_the_table_has_a_row_for_each_trial(started: tuple[Board, optuna.Study, list[Trial]]) -> None:
     board, study, asked = started
     for number, trial in enumerate(asked):

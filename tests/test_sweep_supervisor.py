@@ -7,8 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import optuna
 import pytest
@@ -53,8 +52,7 @@ class Played(workers.Worker):
 
     def __init__(self, play: Play, results: Path, log: Path) -> None:
         self.channel, theirs = Pipe()
-        self.log, self.ready = log, False
-        self.process = cast(Any, SimpleNamespace(terminate=self.channel.close, poll=lambda: None))
+        self.log, self.ready, self.waits_for = log, False, None
         threading.Thread(target=self.work, args=(play, theirs, results), daemon=True).start()
 
     def work(self, play: Play, channel: Connection, results: Path) -> None:
@@ -65,6 +63,12 @@ class Played(workers.Worker):
                 if event is None:
                     break
                 send(channel, event)
+
+    def has_ended(self) -> bool:
+        return False
+
+    def terminate(self) -> None:
+        self.channel.close()
 
     def wait(self) -> str:
         self.channel.close()
@@ -291,6 +295,42 @@ def test_no_more_workers_start_than_there_are_trials(study: Study, tmp_path: Pat
     supervisor(study, tmp_path / "results", play, start_worker=start, workers=4, total=2).run()
     assert count(study) == {"COMPLETE": 2}
     assert sorted(started) == [0, 1]
+
+
+class Waiting(Played):
+    """A worker that never gets what it needs."""
+
+    def __init__(self, log: Path) -> None:
+        self.channel, self.far = Pipe()
+        self.log, self.ready, self.waits_for = log, False, "a slot (2 CPUs)"
+
+
+def test_trials_go_on_while_a_worker_waits_for_a_slot(study: Study, tmp_path: Path) -> None:
+    shown: list[str] = []
+
+    class Watched(Board):
+        def show(self) -> None:
+            shown.append(self.running())
+
+    def start(number: int) -> workers.Worker:
+        return Waiting(tmp_path / "1.log") if number else Played(well, tmp_path / "results", tmp_path / "0.log")
+
+    board = Watched("s", ["val_accuracy"], True, 6, 0)
+    supervisor(study, tmp_path / "results", well, start_worker=start, board=board).run()
+    assert count(study) == {"COMPLETE": 6}
+    assert any("trial 0 epoch" in line and ", worker 1 is waiting for a slot (2 CPUs); " in line for line in shown)
+    assert board.waiting == []
+
+
+def test_a_sweep_whose_workers_wait_for_a_slot_stops_at_once(study: Study, tmp_path: Path) -> None:
+    searching = supervisor(
+        study, tmp_path / "results", well, start_worker=lambda number: Waiting(tmp_path / f"{number}.log")
+    )
+    threading.Timer(1.0, searching.stop).start()
+    began = time.monotonic()
+    searching.run()
+    assert time.monotonic() - began < 20
+    assert count(study) == {}
 
 
 def test_a_stopped_sweep_waits_for_running_trials(

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from sprout.runtime.errors import UserError
-from sprout.sweep.workers import Worker, divide_gpus, divide_threads, end_workers
+from sprout.sweep.workers import LocalWorker, divide_gpus, divide_threads, end_workers
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_the_cores_are_divided(monkeypatch: pytest.MonkeyPatch, workers: int, re
 
 
 def test_a_worker_sees_its_gpus_and_ends_when_its_socket_closes(tmp_path: Path) -> None:
-    worker = Worker(tmp_path / "log", ["GPU-5ce1"])
+    worker = LocalWorker(tmp_path / "log", ["GPU-5ce1"])
     assert worker.receive() == {"event": "ready"}
     worker.ready = True
     assert psutil.Process(worker.process.pid).environ()["CUDA_VISIBLE_DEVICES"] == "GPU-5ce1"
@@ -76,7 +76,7 @@ def test_a_worker_sees_its_gpus_and_ends_when_its_socket_closes(tmp_path: Path) 
 
 
 def test_a_worker_that_still_starts_is_ended(tmp_path: Path) -> None:
-    worker = Worker(tmp_path / "log", None)
+    worker = LocalWorker(tmp_path / "log", None)
     end_workers([worker], busy=[])
     assert worker.process.returncode in (-15, 143)
 
@@ -89,7 +89,7 @@ def test_nothing_is_left_of_the_tree_of_a_worker_that_died(tmp_path: Path, monke
     )
     shell.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(shell))
-    worker = Worker(tmp_path / "log", None)
+    worker = LocalWorker(tmp_path / "log", None)
     while not (tmp_path / "child").exists():
         time.sleep(0.01)
     child = psutil.Process(int((tmp_path / "child").read_text()))

@@ -14,6 +14,8 @@ from sprout.config.workspace import read_yaml
 from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
 from sprout.runtime.errors import UserError
 
+SECTION = "cluster"
+"""Its name, which a task has as well."""
 VARIABLE = "SPROUT_CLUSTER"
 """Of the environment: names a file of `conf/cluster/` that counts instead of the section."""
 CLUSTER = Path("build/cluster.yaml")
@@ -91,4 +93,4 @@ def chosen(section: dict[str, Any], conf: Path = Path("conf")) -> Cluster:
 
 def typed(section: Any) -> Cluster:
     """Return the section as its dataclass."""
-    return validate.choice("cluster", section, "engine", CLUSTERS)
+    return validate.choice(SECTION, section, "engine", CLUSTERS)

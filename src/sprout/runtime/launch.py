@@ -11,7 +11,7 @@ This is the only module that sets or reads these variables.
 | RANK, WORLD_SIZE | torchrun | this process is one rank of a training on several devices |
 | SLURM_PROCID, SLURM_NTASKS | SLURM | the same |
 | OMP_NUM_THREADS | `environment_of_ranks`, unless set | threads until the training sets its own number |
-| CUDA_VISIBLE_DEVICES | the user, `start_worker` | the GPUs that may be used |
+| CUDA_VISIBLE_DEVICES | the user, Ray, `start_worker` | the GPUs that may be used |
 | DVC_ROOT | DVC | the main workspace: `--temp` and `--queue` run a stage in a copy of it |
 | PYTHONPATH | `dvc.yaml` and the functions here that start processes | where `sprout` is imported from |
 | RAY_USAGE_STATS_ENABLED, … | `quiet_cluster`, unless set | Ray reports nothing of its use, and does not warn |
@@ -26,6 +26,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -237,7 +238,15 @@ def start_server(command: Sequence[str], environment: Mapping[str, str], log: Pa
         return subprocess.Popen(command, env={**environment, **protocol}, stdout=output, stderr=subprocess.STDOUT)
 
 
-def start_worker(module: str, socket: int, log: Path, gpus: Sequence[str] | None) -> subprocess.Popen[bytes]:
+def start_worker(
+    module: str,
+    socket: int,
+    log: Path,
+    gpus: Sequence[str] | None,
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
     """Start a Python module as a process that ends with this one.
 
     It has a session of its own: Ctrl-C reaches this process alone, and its whole process group can be killed.
@@ -247,17 +256,33 @@ def start_worker(module: str, socket: int, log: Path, gpus: Sequence[str] | None
         socket: the file descriptor of a socket that it inherits.
         log: the file that its output is appended to.
         gpus: the GPUs it may see, as `visible_gpus` names them; None for those of this process.
+        folder: its working folder; None for that of this process.
+        environment: its variables; None for those of this process.
     """
-    env = os.environ | {"PYTHONPATH": python_path(), "PARENT_PID": str(os.getpid())}
+    given = os.environ if environment is None else environment
+    env = {**given, "PYTHONPATH": python_path(), "PARENT_PID": str(os.getpid())}
     if gpus is not None:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     with log.open("ab") as file:
         return subprocess.Popen(
             [sys.executable, "-m", module, str(socket)],
             pass_fds=[socket],
+            cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
             start_new_session=True,
         )
+
+
+def end_process_group(process: subprocess.Popen[bytes]) -> int:
+    """Kill a process of `start_worker` and all that it has started; return its exit code, negative for a signal."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+def portable_environment() -> dict[str, str]:
+    """The variables of this process for one on another machine, which has GPUs of its own."""
+    return {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}

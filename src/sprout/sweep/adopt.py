@@ -8,8 +8,9 @@ import yaml
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from sprout.config import cluster
 from sprout.config.compose import Composed, compose_config
-from sprout.config.exp_run import exp_run_file
+from sprout.config.exp_run import exp_run_file, section_of
 from sprout.config.overrides import key_of, picks_file
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import atomic_write
@@ -100,7 +101,7 @@ def split(conf: Path, trial: Composed) -> tuple[dict[str, str], dict[str, Any]]:
     values: dict[str, Any] = {}
     for override in trial.overrides:
         key = key_of(override)
-        if key == "experiment" or key.split(".")[0].split("/")[0] == "sweep":
+        if key == "experiment" or section_of(override) in ("sweep", cluster.SECTION):
             continue
         if override.is_delete() or "@" in key:
             raise UserError(f"--adopt: {override.input_line}: an experiment cannot hold this override")

@@ -47,6 +47,8 @@ class Board:
         self.done, self.ended_here, self.start = done, 0, time.monotonic()
         self.best: tuple[float, int] | None = None
         self.rows: dict[int, Row] = {}
+        self.waiting: list[str] = []
+        """Each worker that cannot start yet, and what it is waiting for."""
         console = Console(stderr=True)
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self.heartbeat = Heartbeat(self.running)
@@ -111,7 +113,7 @@ class Board:
         """Return the running trials and how many are done, as one line."""
         rows = [(number, row.epoch) for number, row in list(self.rows.items()) if row.state == "running"]
         shown = [f"trial {number} epoch {epoch}" if epoch else f"trial {number} starts" for number, epoch in rows]
-        return f"{self.name}: {', '.join(shown) or 'workers start'}; {self.progress()}"
+        return f"{self.name}: {', '.join(shown + self.waiting) or 'workers start'}; {self.progress()}"
 
     def progress(self) -> str:
         """Return how many trials are done, the best value and the time left."""
@@ -132,7 +134,8 @@ class Board:
         """Return the table of the latest trials."""
         latest = sorted(self.rows)[-MAX_ROWS:]
         paths = list(dict.fromkeys(path for number in latest for path in self.rows[number].params))
-        title = f"{self.name}: {self.progress()}{'' if self.rows else ', workers start'}"
+        starting = [] if self.rows or self.waiting else ["workers start"]
+        title = ", ".join([f"{self.name}: {self.progress()}", *self.waiting, *starting])
         columns = ["trial", "state", "epoch", *self.metrics, *short_names(paths).values()]
         table = Table(*columns, title=title, title_justify="left", min_width=len(title), box=None)
         for number in latest:

@@ -3,19 +3,18 @@
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 from types import FrameType
 from typing import Literal
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.study import Study
 from rich.table import Table
 
+from sprout.config.cluster import SECTION, Ray, chosen
 from sprout.config.compose import Composed, compose_config
 from sprout.config.exp_run import exp_run_file, rebuild_data
 from sprout.config.made_with import made_with, refuse_other_data, refuse_without_effect
@@ -28,18 +27,18 @@ from sprout.runtime.workspace import main_workspace
 from sprout.sweep import trials
 from sprout.sweep.adopt import adopt, refuse_unadoptable, winner
 from sprout.sweep.board import Board
-from sprout.sweep.conclusion import conclude
+from sprout.sweep.conclusion import conclude, log, values_of_trial
 from sprout.sweep.extend import extend
 from sprout.sweep.search import DATA, Search
 from sprout.sweep.space import distributions, powers_of_two
 from sprout.sweep.strategies import PowersOfTwo, make_pruner, make_sampler
 from sprout.sweep.study import KEY, StudyFolder, existing, hold_study, open_study, readable
 from sprout.sweep.supervisor import Supervisor, SweepFailedError, SweepPlan
-from sprout.sweep.workers import Worker, divide_gpus
-from sprout.tracking import InSweep, Run, RunInfo, data_hashes, git_state, tracked_run, tracking_uri
+from sprout.sweep.workers import Workplace, local_workplace
+from sprout.tracking import InSweep, RunInfo, data_hashes, git_state, tracked_run, tracking_uri
 
 Start = Literal["resume", "fresh", "extend"]
-SECTIONS = ("model", "train", "sweep")
+SECTIONS = ("model", "train", "sweep", SECTION)
 """The sections that overrides of a sweep may change."""
 
 
@@ -123,8 +122,9 @@ def run(search: Search, study: Study, folder: StudyFolder) -> list[Table | str]:
         numbers = ", ".join(map(str, interrupted))
         board.say(f"{folder.name}: an earlier sweep was killed; its trials {numbers} are resumed")
     git, data = git_state(Path.cwd()), data_hashes(Path.cwd(), DATA)
-    with tracked_run(RunInfo(build, "sweep", tracking_uri(), data, git, sweep=key)) as tracked:
-        supervisor = make_supervisor(search, study, folder, key, board)
+    info = RunInfo(build, "sweep", tracking_uri(), data, git, sweep=key)
+    with workplace(search, folder.logs) as place, tracked_run(info) as tracked:
+        supervisor = make_supervisor(search, study, folder, key, board, place)
         try:
             with board.shown(), first_ctrl_c_stops(supervisor):
                 supervisor.run()
@@ -154,11 +154,31 @@ def make_board(search: Search, study: Study, folder: StudyFolder) -> Board:
     return board
 
 
-def make_supervisor(search: Search, study: Study, folder: StudyFolder, key: InSweep, board: Board) -> Supervisor:
+def workplace(search: Search, logs: Path) -> AbstractContextManager[Workplace]:
+    """Return where the workers run, as the section `cluster` says or the environment variable over it.
+
+    Args:
+        search: has the settings.
+        logs: the folder of the workers' logs.
+
+    Raises:
+        UserError: the variable names no engine, there are too few GPUs, or, once it is entered, no cluster answers.
+    """
+    cluster = chosen(search.composed.outside[SECTION], search.conf)
+    workers, training = search.sweep.workers, search.training
+    if isinstance(cluster, Ray):
+        from sprout.sweep.ray_workers import ray_workplace
+
+        return ray_workplace(cluster.address, workers, training, logs)
+    return nullcontext(local_workplace(workers, training, logs))
+
+
+def make_supervisor(
+    search: Search, study: Study, folder: StudyFolder, key: InSweep, board: Board, place: Workplace
+) -> Supervisor:
     """Return the supervisor of a search."""
-    settings, devices = search.sweep, search.training.processes[0]
+    settings = search.sweep
     study.pruner = make_pruner(settings.pruner, search.epochs)
-    gpus = divide_gpus(settings.workers, getattr(search.training, "accelerator", "cpu"), devices)
     plan = SweepPlan(
         space=distributions(search.space),
         conditional=search.draw_conditional,
@@ -168,17 +188,15 @@ def make_supervisor(search: Search, study: Study, folder: StudyFolder, key: InSw
             ),
             powers_of_two(search.space),
         ),
-        spec=partial(search.spec, key, folder.results),
+        spec=partial(search.spec, key, folder.results, place.threads),
         epochs=search.epochs_of,
         metric=search.metrics[0] if len(search.metrics) == 1 else None,
         workers=settings.workers,
-        threads=search.threads,
+        threads=place.threads,
         total=settings.trials,
         deadline=None if settings.timeout is None else time.monotonic() + 60 * settings.timeout,
     )
-    return Supervisor(
-        study, folder.results, plan, lambda number: Worker(folder.logs / f"worker-{number}.log", gpus[number]), board
-    )
+    return Supervisor(study, folder.results, plan, place.start, board)
 
 
 @contextmanager
@@ -196,35 +214,6 @@ def first_ctrl_c_stops(supervisor: Supervisor) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def log(tracked: Run, study: Study, metrics: list[str], pictures: list[Path]) -> None:
-    """Log the pictures, the best value after each trial and the numbers of trials to the sweep's run; describe it."""
-    for picture in pictures:
-        tracked.log_artifact(picture, "pictures")
-    done = trials.done(study)
-    complete = [trial for trial in done if trial.state == TrialState.COMPLETE]
-    if len(metrics) == 1:
-        better = max if study.direction == StudyDirection.MAXIMIZE else min
-        best_so_far = accumulate((trial.values[0] for trial in complete), better)
-        for trial, best in zip(complete, best_so_far, strict=True):
-            tracked.log_metrics({f"trial/best_{metrics[0]}": best}, step=trial.number)
-        for trial in trials.best(study):
-            # Named as trainings name it, so that a list of runs has one column for both.
-            tracked.log_metrics({metrics[0]: trial.values[0]})
-    tracked.describe("\n\n".join(described(trial, metrics) for trial in trials.best(study)) or "no trial is complete")
-    tracked.log_metrics({"trials": len(done), "pruned": len(done) - len(complete)})
-
-
-def values_of_trial(trial: FrozenTrial, metrics: list[str]) -> str:
-    """Return the values of a trial with their names."""
-    return ", ".join(f"{metric} {value:.5g}" for metric, value in zip(metrics, trial.values, strict=True))
-
-
-def described(trial: FrozenTrial, metrics: list[str]) -> str:
-    """Return value, number and settings of a trial in one line."""
-    settings = " ".join(f"{key}={value}" for key, value in trial.params.items())
-    return f"best {values_of_trial(trial, metrics)}, trial {trial.number}: {settings}"
 
 
 def write_experiment(search: Search, study: Study, name: str, number: int | None) -> str:

@@ -1,11 +1,12 @@
-"""The summary of a sweep: the best settings, the importance of each parameter, and pictures."""
+"""The summary of a sweep: the best settings, the importance of each parameter, and pictures; also for its run."""
 
 import os
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 from optuna.distributions import CategoricalDistribution
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
@@ -14,6 +15,7 @@ from sprout.sweep.importance import MIN_TRIALS, Importances, importances
 from sprout.sweep.pictures import draw
 from sprout.sweep.results import kept_result
 from sprout.sweep.space import format_value, short_names
+from sprout.tracking import Run
 
 
 def conclude(study: Study, metrics: list[str], folder: Path, results: Path) -> tuple[list[Table | str], list[Path]]:
@@ -93,3 +95,32 @@ def importance_lines(metric: str, known: Importances | None) -> list[Table | str
     for path, why in known.left_out.items():
         table.add_row(path, f"none: {why}")
     return [f"importance for {metric}, {known.source}", table]
+
+
+def log(tracked: Run, study: Study, metrics: list[str], pictures: list[Path]) -> None:
+    """Log the pictures, the best value after each trial and the numbers of trials to the sweep's run; describe it."""
+    for picture in pictures:
+        tracked.log_artifact(picture, "pictures")
+    done = trials.done(study)
+    complete = [trial for trial in done if trial.state == TrialState.COMPLETE]
+    if len(metrics) == 1:
+        better = max if study.direction == StudyDirection.MAXIMIZE else min
+        best_so_far = accumulate((trial.values[0] for trial in complete), better)
+        for trial, best in zip(complete, best_so_far, strict=True):
+            tracked.log_metrics({f"trial/best_{metrics[0]}": best}, step=trial.number)
+        for trial in trials.best(study):
+            # Named as trainings name it, so that a list of runs has one column for both.
+            tracked.log_metrics({metrics[0]: trial.values[0]})
+    tracked.describe("\n\n".join(described(trial, metrics) for trial in trials.best(study)) or "no trial is complete")
+    tracked.log_metrics({"trials": len(done), "pruned": len(done) - len(complete)})
+
+
+def values_of_trial(trial: FrozenTrial, metrics: list[str]) -> str:
+    """Return the values of a trial with their names."""
+    return ", ".join(f"{metric} {value:.5g}" for metric, value in zip(metrics, trial.values, strict=True))
+
+
+def described(trial: FrozenTrial, metrics: list[str]) -> str:
+    """Return value, number and settings of a trial in one line."""
+    settings = " ".join(f"{key}={value}" for key, value in trial.params.items())
+    return f"best {values_of_trial(trial, metrics)}, trial {trial.number}: {settings}"

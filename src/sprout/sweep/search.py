@@ -5,7 +5,9 @@ from typing import Any
 
 from optuna.trial import Trial
 
+from sprout.config import cluster
 from sprout.config.compose import Composed
+from sprout.config.exp_run import section_of
 from sprout.config.model import MODELS
 from sprout.config.recompose import with_values
 from sprout.config.search_space import Space
@@ -17,7 +19,6 @@ from sprout.sweep.conditions import check_space, holds
 from sprout.sweep.messages import TrialSpec
 from sprout.sweep.objective import check_objective
 from sprout.sweep.space import extremes, override, suggest, to_settings
-from sprout.sweep.workers import divide_threads
 from sprout.tracking import InSweep, data_hashes
 
 DATA = ("data/prepared", "data/augmented", "data/pretrained")
@@ -38,10 +39,9 @@ class Search:
         self.space: Space = space_of(self.sweep)
         self.training: Training = check_training("train", composed.config["train"])
         if self.training.processes[1] > 1:
-            raise UserError(f"train.nodes={self.training.processes[1]}: a sweep runs on one machine; set 1")
+            raise UserError(f"train.nodes={self.training.processes[1]}: a trial of a sweep runs on one machine; set 1")
         check_objective(self.sweep, self.training, choice("model", composed.config["model"], "name", MODELS))
         check_space(conf, composed, self.space)
-        self.threads = divide_threads(self.sweep.workers * self.training.processes[0], self.training.threads)
 
     @property
     def metrics(self) -> list[str]:
@@ -105,18 +105,20 @@ class Search:
         """Return the epochs of a full training with these params."""
         return int(params.get(EPOCHS, getattr(self.training, "epochs", 1)))
 
-    def spec(self, key: InSweep, results: Path, number: int, params: dict[str, Any]) -> TrialSpec:
+    def spec(self, key: InSweep, results: Path, threads: int, number: int, params: dict[str, Any]) -> TrialSpec:
         """Return what a worker needs to run a trial.
 
         Args:
             key: the MLflow run of the sweep.
             results: the folder of results.
+            threads: CPU threads of each process.
             number: of the trial.
             params: as Optuna has drawn them.
 
         Raises:
             UserError: settings that do not fit one another.
         """
-        builds = [self.config_of(params, seed, self.threads).text for seed in range(self.sweep.seeds)]
-        settings = [str(each.input_line) for each in self.settled(params).overrides]
+        builds = [self.config_of(params, seed, threads).text for seed in range(self.sweep.seeds)]
+        overrides = self.settled(params).overrides
+        settings = [str(each.input_line) for each in overrides if section_of(each) != cluster.SECTION]
         return TrialSpec(number, builds, settings, self.training.processes[0], self.metrics, key, str(results))

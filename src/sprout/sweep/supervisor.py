@@ -109,12 +109,22 @@ class Supervisor:
                     self.board.say(
                         f"no more trials start; waiting for {len(self.running)}; Ctrl-C again saves and ends them"
                     )
-                self.board.show()
+                self.show()
             if self.done >= self.plan.total:
                 discard_checkpoints(self.results)
         finally:
+            self.board.waiting = []
             end_workers(self.workers.values(), self.running)
             trials.recover(self.study, self.results)
+
+    def show(self) -> None:
+        """Show what the trials and the workers do."""
+        self.board.waiting = [
+            f"worker {number} is waiting for {worker.waits_for}"
+            for number, worker in self.workers.items()
+            if worker.waits_for is not None
+        ]
+        self.board.show()
 
     def assign(self) -> None:
         """Start missing workers and give each idle one a trial."""

@@ -1,16 +1,19 @@
-"""The workers of a sweep as the supervisor sees them, and what each may use of the machine."""
+"""The workers of a sweep as the supervisor sees them, and those of this machine: what each may use of it."""
 
 import os
 import signal
 import socket
 import subprocess
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any, Protocol
 
+from sprout.config.train import Training
 from sprout.runtime.errors import UserError
-from sprout.runtime.launch import start_worker, visible_gpus
+from sprout.runtime.launch import end_process_group, start_worker, visible_gpus
 from sprout.sweep.messages import Message, receive, send
 
 END_SECONDS = 30.0
@@ -19,8 +22,59 @@ POLL_SECONDS = 0.5
 """Time between two looks at the processes, while no message comes."""
 
 
-class Worker:
-    """One worker process."""
+class Worker(Protocol):
+    """A process that runs one trial after another, on this machine or another one."""
+
+    channel: "Connection[Any, Any]"
+    """Its messages; silent until it has connected."""
+    log: Path
+    """The file with its output."""
+    ready: bool
+    """Whether it takes trials."""
+    waits_for: str | None
+    """What it needs before it can start; None if it has that."""
+
+    def has_ended(self) -> bool:
+        """Whether the process is dead."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask the process to write its checkpoint and end; does not wait for that."""
+        ...
+
+    def wait(self) -> str:
+        """Wait for its end, killing it after a while, and kill all that it has started.
+
+        Returns:
+            How it ended: `by SIGKILL`, `with exit code 1`.
+        """
+        ...
+
+    def send(self, message: Message) -> None:
+        """Send a message; if the worker has died, the next `receive` tells."""
+        with suppress(OSError):
+            send(self.channel, message)
+
+    def receive(self) -> Message | None:
+        """Return its next message; None if it is dead, even if a process it has started still holds its socket."""
+        while not self.channel.poll(POLL_SECONDS):
+            if self.has_ended() and not self.channel.poll():
+                return None
+        return receive(self.channel)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where the workers of a sweep run."""
+
+    threads: int
+    """CPU threads of each process of a trial."""
+    start: Callable[[int], Worker]
+    """Starts the worker of a number, and does not wait until it runs."""
+
+
+class LocalWorker(Worker):
+    """A process of this machine."""
 
     def __init__(self, log: Path, gpus: list[str] | None) -> None:
         """Start the process.
@@ -33,49 +87,68 @@ class Worker:
         self.process = start_worker("sprout.sweep.worker_main", far.fileno(), log, gpus)
         far.close()
         self.channel = Connection(near.detach())
-        self.log, self.ready = log, False
+        self.log, self.ready, self.waits_for = log, False, None
 
-    def send(self, message: Message) -> None:
-        """Send a message; if the worker has died, the next `receive` tells."""
-        with suppress(OSError):
-            send(self.channel, message)
+    def has_ended(self) -> bool:
+        """See `Worker`."""
+        return self.process.poll() is not None
 
-    def receive(self) -> Message | None:
-        """Return its next message; None if it is dead, even if a process it has started still holds its socket."""
-        while not self.channel.poll(POLL_SECONDS):
-            if self.process.poll() is not None and not self.channel.poll():
-                return None
-        return receive(self.channel)
+    def terminate(self) -> None:
+        """See `Worker`."""
+        self.process.terminate()
 
     def wait(self) -> str:
-        """Wait for its end, killing it after a while, and kill the rest of its process group.
-
-        Returns:
-            How it ended: `by SIGKILL`, `with exit code 1`.
-        """
+        """See `Worker`."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=END_SECONDS)
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        code = self.process.wait()
+        code = end_process_group(self.process)
         self.channel.close()
-        return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        return how_ended(code)
+
+
+def how_ended(code: int) -> str:
+    """Say how a process ended, by its exit code, which is negative for a signal."""
+    return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
 
 
 def wait_for_messages(workers: Collection[Worker]) -> list[Worker]:
     """Return the workers that have sent a message or have died; none if nothing happens for a while."""
     ready = wait([worker.channel for worker in workers], POLL_SECONDS)
-    return [worker for worker in workers if worker.channel in ready or worker.process.poll() is not None]
+    return [worker for worker in workers if worker.channel in ready or worker.has_ended()]
 
 
 def end_workers(workers: Iterable[Worker], busy: Container[Worker]) -> None:
     """End all workers: idle ones see their socket closed, busy ones are asked to write their checkpoints."""
     for worker in workers:
         if worker in busy or not worker.ready:
-            worker.process.terminate()
+            worker.terminate()
         worker.channel.close()
     for worker in workers:
         worker.wait()
+
+
+def local_workplace(workers: int, training: Training, logs: Path) -> Workplace:
+    """Return this machine, with its cores and GPUs divided among the workers.
+
+    Args:
+        workers: their number.
+        training: the section `train`.
+        logs: the folder of their logs.
+
+    Raises:
+        UserError: there are too few GPUs.
+    """
+    devices = training.processes[0]
+    gpus = divide_gpus(workers, getattr(training, "accelerator", "cpu"), devices)
+    return Workplace(
+        threads=divide_threads(workers * devices, training.threads),
+        start=lambda number: LocalWorker(log_of(logs, number), gpus[number]),
+    )
+
+
+def log_of(logs: Path, number: int) -> Path:
+    """Return the log of the worker of a number."""
+    return logs / f"worker-{number}.log"
 
 
 def divide_gpus(workers: int, accelerator: str, devices: int) -> list[list[str] | None]:
