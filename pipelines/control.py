@@ -19,7 +19,7 @@ def main() -> None:
     pseudo, pool = read_labels(Path("data/pseudo_labels")).num_rows, len(open_store(Path("data/prepared/unlabelled")))
     if why := why_untrained(sections, config, pseudo, pool):
         write_untrained(out, why)
-    elif not started_as_ranks(*sections.training.processes, read_cluster().start()):
+    elif not started_as_ranks(*sections.training.processes, read_cluster().start().run_nodes):
         make_control(out, Examples.open("data/prepared/train", "data/augmented"), pseudo, sections, config, build)
 
 

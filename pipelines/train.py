@@ -14,7 +14,7 @@ from sprout.runtime.stage import run_stage
 def main() -> None:
     build = read_build()
     sections = TrainingSections.of(build, "train")
-    if not started_as_ranks(*sections.training.processes, read_cluster().start()):
+    if not started_as_ranks(*sections.training.processes, read_cluster().start().run_nodes):
         train_teacher(Path("models/teacher"), Examples.open(*STORES), sections, build)
 
 

@@ -197,7 +197,7 @@ def test_what_would_have_no_effect_is_refused(project: Path, override: str) -> N
     with pytest.raises(UserError) as raised:
         train_once(CONF, params, ["train.lr=0.1", override])
     assert str(raised.value) == (
-        f"{override}: has no effect; sprout train takes overrides of model, train, tracking, and experiment"
+        f"{override}: has no effect; sprout train takes overrides of model, train, tracking, cluster, and experiment"
     )
 
 

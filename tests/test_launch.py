@@ -30,7 +30,7 @@ from sprout.runtime.launch import rank, started_as_ranks
 from sprout.runtime.stage import run_stage
 
 def main():
-    if started_as_ranks(2, 1, LocalProcesses()):
+    if started_as_ranks(2, 1, LocalProcesses().run_nodes):
         return
     Path(f"rank{rank()}").write_text(str(os.getpid()))
     if sys.argv[1] == "fault" and rank() == 1:
@@ -167,12 +167,12 @@ def test_several_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "SLURM_NTASKS"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UserError, match=r"train\.nodes=2: .*torchrun or SLURM"):
-        started_as_ranks(1, 2, LocalProcesses())
+        started_as_ranks(1, 2, LocalProcesses().run_nodes)
 
 
 def test_one_device_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RANK", raising=False)
-    assert started_as_ranks(1, 1, LocalProcesses()) is False
+    assert started_as_ranks(1, 1, LocalProcesses().run_nodes) is False
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_a_rank_knows_its_place(given: dict[str, str], monkeypatch: pytest.Monke
         monkeypatch.setenv(name, value)
     assert is_rank()
     assert rank() == 1
-    assert started_as_ranks(2, 1, LocalProcesses()) is False
-    assert started_as_ranks(1, 2, LocalProcesses()) is False
+    assert started_as_ranks(2, 1, LocalProcesses().run_nodes) is False
+    assert started_as_ranks(1, 2, LocalProcesses().run_nodes) is False
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_more_ranks_than_devices_are_refused(given: dict[str, str], monkeypatch:
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=r"^train\.devices=2, train\.nodes=1: \w+=4 .* 2$"):
-        started_as_ranks(2, 1, LocalProcesses())
+        started_as_ranks(2, 1, LocalProcesses().run_nodes)
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_the_available_devices_are_those_of_the_accelerator(gpus: list[str], acc
 def test_without_a_gpu_there_is_one_process(gpus: list[str]) -> None:
     gpus.clear()
     assert available_devices("auto", 1) == 1
-    assert started_as_ranks(available_devices("auto", 1), 1, LocalProcesses()) is False
+    assert started_as_ranks(available_devices("auto", 1), 1, LocalProcesses().run_nodes) is False
 
 
 @pytest.mark.parametrize("name", ["WORLD_SIZE", "SLURM_NTASKS"])

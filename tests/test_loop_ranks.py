@@ -64,7 +64,7 @@ def slowly(metrics, step):
         time.sleep(0.1)
 
 def main():
-    if started_as_ranks(2, 1, LocalProcesses()):
+    if started_as_ranks(2, 1, LocalProcesses().run_nodes):
         return
     # Here, as the process that starts the others needs none of them.
     import torch

@@ -35,14 +35,14 @@ def train_once(conf: Path, params: "Params", overrides: Sequence[str]) -> None:
     Raises:
         UserError: the overrides would have no effect or need other data, or there is no data.
     """
-    from sprout.config.cluster import chosen
+    from sprout.config.cluster import SECTION, chosen
     from sprout.config.train import read_training
     from sprout.runtime.launch import started_as_ranks
     from sprout.runtime.progress import waiting
 
-    composed = checked(conf, params, overrides, (*TAKES, "cluster"))
-    build, engine = build_of(composed, params, overrides), chosen(composed.outside["cluster"]).start()
-    if not started_as_ranks(*read_training(build, "train").processes, engine):
+    composed = checked(conf, params, overrides, (*TAKES, SECTION))
+    build, engine = build_of(composed, params, overrides), chosen(composed.outside[SECTION]).start()
+    if not started_as_ranks(*read_training(build, "train").processes, engine.run_nodes):
         with waiting("importing PyTorch"):
             from sprout.engine.tracked import train_beside
 

@@ -25,16 +25,12 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from sprout.runtime.errors import UserError
-
-if TYPE_CHECKING:
-    from sprout.runtime.engine import Engine
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 """The devices of the drivers for GPUs on Linux: NVIDIA's on PCs and on Jetson, Windows' under WSL, AMD's."""
@@ -148,19 +144,19 @@ def available_devices(accelerator: str, nodes: int) -> int:
     return max(1, len(visible_gpus())) if accelerator in ("auto", "cuda") else 1
 
 
-def started_as_ranks(devices: int, nodes: int, engine: "Engine") -> bool:
+def started_as_ranks(devices: int, nodes: int, run_nodes: Callable[[int, int, Sequence[str]], int]) -> bool:
     """Run the current command once per device and wait for all of the processes.
 
     Args:
         devices: of each machine.
         nodes: machines.
-        engine: starts the processes of several machines.
+        run_nodes: starts the processes of several machines, see `engine.Engine`.
 
     Returns:
         False, at once, where there is nothing to start: one device, or this process is a rank itself.
 
     Raises:
-        UserError: a rank raised it (its message is passed on), the engine has one machine only, or torchrun or SLURM
+        UserError: a rank raised it (its message is passed on), there is one machine only, or torchrun or SLURM
             have started another number of processes than there are devices.
         SystemExit: a rank failed otherwise; with the exit code of the launcher.
         Killed: a signal asked this process to end; the ranks have ended.
@@ -170,7 +166,7 @@ def started_as_ranks(devices: int, nodes: int, engine: "Engine") -> bool:
         return False
     if nodes == devices == 1:
         return False
-    if code := run_ranks(devices, sys.argv) if nodes == 1 else engine.run_nodes(nodes, devices, sys.argv):
+    if code := run_ranks(devices, sys.argv) if nodes == 1 else run_nodes(nodes, devices, sys.argv):
         sys.exit(code)
     return True
 
@@ -286,3 +282,9 @@ def end_process_group(process: subprocess.Popen[bytes]) -> int:
 def portable_environment() -> dict[str, str]:
     """The variables of this process for one on another machine, which has GPUs of its own."""
     return {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
+
+
+def received_environment(given: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a process of another machine has sent, with the GPUs that this process may use."""
+    own = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return {**given, **({} if own is None else {"CUDA_VISIBLE_DEVICES": own})}

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sprout.runtime.errors import UserError, one_line
-from sprout.runtime.launch import KILLED, RANKS, environment_of_ranks
+from sprout.runtime.launch import KILLED, RANKS, environment_of_ranks, portable_environment, received_environment
 from sprout.runtime.ray_tasks import connection
 
 RESTARTS = 3
@@ -80,7 +80,7 @@ class Node:
             message = Path(scratch) / "error"
             self.process = subprocess.Popen(
                 [*RANKS, *torchrun, *command],
-                env=environment_of_ranks(environment | own_variables(), message),
+                env=environment_of_ranks(received_environment(environment), message),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -103,14 +103,6 @@ class Node:
 def lost(error: Exception) -> Ended:
     """How a machine ended of which Ray reports an error."""
     return Ended(KILLED, why=one_line(error)[:200])
-
-
-def own_variables() -> dict[str, str]:
-    """The variables that belong to this machine, and not to the one that asks."""
-    return {name: os.environ[name] for name in OF_A_MACHINE if name in os.environ}
-
-
-OF_A_MACHINE = ("CUDA_VISIBLE_DEVICES", "HOME", "HOSTNAME", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR")
 
 
 def run_nodes(address: str, nodes: int, devices: int, command: Sequence[str]) -> int:
@@ -194,7 +186,7 @@ class Training:
         for number, actor in enumerate(self.actors):
             torchrun = [*shared, f"--master-port={port}", f"--node-rank={number}"]
             lines = actor.run.options(num_returns="streaming").remote(
-                torchrun, list(command), dict(os.environ), os.getcwd()
+                torchrun, list(command), portable_environment(), os.getcwd()
             )
             threading.Thread(target=self.follow, args=(number, lines), daemon=True).start()
         try:
