@@ -23,6 +23,7 @@ import bad_inputs as make
 from bad_inputs import CLASSES, FILES, IMAGES, LABELS, LARGE, PICTURES, Bad, Group, bad, every, faulty, put
 from pictures import encoded
 from servers import babble, hang_up, redirect, refuse, short, site
+from sprout.config.cluster import CLUSTER
 from sprout.config.workspace import BUILD
 from sprout.data.formats import archive
 from sprout.data.prepare import image_file
@@ -529,14 +530,15 @@ def mains() -> Mains:
     """What each stage's script does. Composing takes the most time: of the same settings, it is done once."""
     folder = Path(__file__).parents[1] / "pipelines"
     real = {stage: runpy.run_path(str(folder / f"{stage}.py"))["main"] for stage in STAGES}
-    known: dict[tuple[str, str], str] = {}
+    known: dict[tuple[str, str], list[str]] = {}
 
     def compose() -> None:
         given = PARAMS.read_text(), Path("conf/download/bad.yaml").read_text()
         if given not in known:
             real["compose"]()
-            known[given] = BUILD.read_text()
-        BUILD.write_text(known[given])
+            known[given] = [path.read_text() for path in (BUILD, CLUSTER)]
+        for path, text in zip((BUILD, CLUSTER), known[given], strict=True):
+            path.write_text(text)
 
     return real | {"compose": compose}
 
@@ -579,8 +581,8 @@ def tree(folder: Path) -> dict[str, Any]:
 
 MADE = {
     "compose": r"build|build/stage\.lock",
-    "download": r"data|build|build/(stage\.lock|config\.yaml|downloads(/.*)?)",
-    "prepare": r"data|data/raw(/.*)?|build|build/(stage\.lock|config\.yaml|quarantine\.csv|downloads(/.*)?)",
+    "download": r"data|build|build/(stage\.lock|(config|cluster)\.yaml|downloads(/.*)?)",
+    "prepare": r"data|data/raw(/.*)?|build|build/(stage\.lock|(config|cluster)\.yaml|quarantine\.csv|downloads(/.*)?)",
 }
 """What there may be once a stage has failed: nothing of its own but a list of faults, and what has come of a file."""
 

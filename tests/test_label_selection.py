@@ -206,7 +206,8 @@ def test_a_build_knows_nothing_of_the_section(project: Path) -> None:
     plain, other = (compose_config(Path("conf"), "digits", given) for given in ([], ["label=random"]))
     assert plain.text == other.text
     assert "label" not in plain.config
-    assert (plain.label["strategy"], other.label) == ("mixture", {"strategy": "random", "batch": 20})
+    sections = plain.outside["label"], other.outside["label"]
+    assert (sections[0]["strategy"], sections[1]) == ("mixture", {"strategy": "random", "batch": 20})
 
 
 @pytest.mark.parametrize(("name", "settings"), [(each, LABELS[each]) for each in LABELS])
