@@ -24,7 +24,7 @@ TESTS = Path(__file__).parents[1]
 def script(address: str) -> str:
     """The script of the tests with two processes of one machine, for one process on each of two machines."""
     found = SCRIPT.replace(
-        "started_as_ranks(2, 1, LocalProcesses())", f"started_as_ranks(1, 2, RayTasks({address!r}, 1))"
+        "started_as_ranks(2, 1, LocalProcesses()", f"started_as_ranks(1, 2, RayTasks({address!r}, 1)"
     )
     found = found.replace("import LocalProcesses", "import RayTasks").replace("devices=2", "devices=1, nodes=2")
     assert found.count("RayTasks") == 2
