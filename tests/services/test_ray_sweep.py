@@ -2,7 +2,9 @@
 
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,7 +42,7 @@ def values(study: Study) -> dict[tuple[tuple[str, object], ...], list[float]]:
 
 def checkpoints(project: Path, name: str) -> set[Path]:
     """The trainings that have written a checkpoint."""
-    found = (project / "mlruns/sweeps" / f"digits-{name}" / "results/trainings").glob("*/step-*.ckpt")
+    found = (project / "mlruns/sweeps" / f"digits-{name}" / "results/trainings").rglob("step-*.ckpt")
     return {path.parent for path in found}
 
 
@@ -60,16 +62,26 @@ def processes_with(variable: str) -> list[int]:
     return found
 
 
+def wait_while(running: "subprocess.Popen[bytes]", happened: Callable[[], bool]) -> None:
+    """Wait for what a process does; fails if it ends before."""
+
+    def came() -> bool:
+        assert running.poll() is None or happened(), "it has ended before"
+        return happened()
+
+    wait_until(came)
+
+
 def test_a_sweep_ended_by_ctrl_c_and_resumed_has_the_values_of_a_local_one(
     prepared: Path, there: dict[str, str]
 ) -> None:
-    settings = ["train.epochs=12", "sweep.workers=1"]
+    settings = ["train.epochs=60", "sweep.workers=1"]
     mark = {"MARK_OF_TEST": "ended"}
     running = start(prepared, *GIVEN, *settings, "sweep.name=there", more=there | mark)
-    wait_until(lambda: bool(checkpoints(prepared, "there")))
+    wait_while(running, lambda: bool(checkpoints(prepared, "there")))
     assert len(processes_with("MARK_OF_TEST=ended")) >= 2, "the sweep and its worker"
     os.kill(running.pid, signal.SIGINT)
-    wait_until(lambda: "no more trials start; waiting for 1" in log(prepared))
+    wait_while(running, lambda: "no more trials start; waiting for 1" in log(prepared))
     os.kill(running.pid, signal.SIGINT)
     assert running.wait(timeout=60) == 130
     assert processes_with("MARK_OF_TEST=ended") == []
@@ -81,7 +93,7 @@ def test_a_sweep_ended_by_ctrl_c_and_resumed_has_the_values_of_a_local_one(
     del there["SPROUT_CLUSTER"]
     run(prepared, *GIVEN, *settings, "sweep.name=there", "cluster=ray", more=there)
     # The attempt that was ended counts as a draw, so the second settings are the third ones here.
-    run(prepared, *GIVEN, "train.epochs=12", "sweep.workers=2", "sweep.name=here", "sweep.trials=3")
+    run(prepared, *GIVEN, "train.epochs=60", "sweep.workers=2", "sweep.name=here", "sweep.trials=3")
     study = study_of(prepared, "digits-there")
     assert count(study) == {"COMPLETE": 2, "FAIL": 1}
     here = values(study_of(prepared, "digits-here"))
@@ -95,7 +107,7 @@ def test_a_sweep_ended_by_ctrl_c_and_resumed_has_the_values_of_a_local_one(
 def test_a_lost_machine_costs_an_attempt(prepared: Path, cluster: RayCluster, there: dict[str, str]) -> None:
     node = cluster.add()
     running = start(prepared, *GIVEN, "train.epochs=40", "sweep.workers=2", "sweep.name=lost", more=there)
-    wait_until(lambda: len(checkpoints(prepared, "lost")) == 2)  # one on each machine
+    wait_while(running, lambda: len(checkpoints(prepared, "lost")) == 2)  # one on each machine
     cluster.kill(node)
     assert running.wait(timeout=400) == 0, log(prepared)
     study = study_of(prepared, "digits-lost")
@@ -115,7 +127,7 @@ def test_without_a_free_machine_it_says_so_and_ctrl_c_ends_it(
         assert taken.wait(60)
         running = start(prepared, *GIVEN, "train.epochs=1", "sweep.workers=1", "sweep.name=waits", more=there)
         said = "digits-waits: worker 0 is waiting for a slot (1 CPU on one machine); 0 of 2"
-        wait_until(lambda: said in log(prepared))
+        wait_while(running, lambda: said in log(prepared))
         os.kill(running.pid, signal.SIGINT)
         began = time.monotonic()
         assert running.wait(timeout=60) == 130
