@@ -1,4 +1,4 @@
-"""A training by two machines of a cluster: it ends and goes on as one by two processes does, and loses a machine."""
+"""A training by two machines of a cluster: it stops and resumes as one by two processes does, also after a loss."""
 
 import os
 import signal
@@ -52,7 +52,7 @@ def ranks_of(folder: Path) -> list[psutil.Process]:
     return [psutil.Process(int(path.read_text())) for path in folder.glob("pid-*")]
 
 
-def test_two_machines_end_at_a_signal_and_go_on_after_the_loss_of_one(cluster: RayCluster, tmp_path: Path) -> None:
+def test_two_machines_end_at_a_signal_and_resume_after_the_loss_of_one(cluster: RayCluster, tmp_path: Path) -> None:
     undisturbed = result(tmp_path / "undisturbed", "LONG")
     folder = tmp_path / "workspace"
     folder.mkdir()
@@ -75,7 +75,7 @@ def test_two_machines_end_at_a_signal_and_go_on_after_the_loss_of_one(cluster: R
     said = process.communicate(timeout=400)[1]
     cluster.kill(other)
     assert process.returncode == 0, said
-    assert "it goes on from its last checkpoint (1 of 3 times)" in said
+    assert "it resumes from its last checkpoint (1 of 3 times)" in said
     assert psutil.wait_procs(ranks, timeout=5)[1] == []
     assert "Traceback" not in said
     assert same(torch.load(folder / "found", weights_only=True), undisturbed)

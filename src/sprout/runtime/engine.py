@@ -29,7 +29,7 @@ class Engine(Protocol):
         ...
 
     def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
-        """Run a Python command once per device of several machines; return its exit code, not 0 if they were lost.
+        """Run a Python command once per device of several machines; return its exit code.
 
         Args:
             nodes: how many machines.
@@ -78,7 +78,7 @@ class RayTasks:
         return in_cluster(tasks, self.address, self.slots)
 
     def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
-        """See `Engine`. Machines or processes that are lost have the training go on from its last checkpoint."""
+        """See `Engine`. Where a machine or a process is lost, the training resumes from its last checkpoint."""
         from sprout.runtime.ray_nodes import run_nodes
 
         return run_nodes(self.address, nodes, devices, command)

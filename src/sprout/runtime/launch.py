@@ -156,8 +156,8 @@ def started_as_ranks(devices: int, nodes: int, run_nodes: Callable[[int, int, Se
         False, at once, where there is nothing to start: one device, or this process is a rank itself.
 
     Raises:
-        UserError: a rank raised it (its message is passed on), there is one machine only, or torchrun or SLURM
-            have started another number of processes than there are devices.
+        UserError: a rank raised it (its message is passed on), the engine has no further machine, or torchrun or
+            SLURM have started another number of processes than there are devices.
         SystemExit: a rank failed otherwise; with the exit code of the launcher.
         Killed: a signal asked this process to end; the ranks have ended.
     """

@@ -1,6 +1,6 @@
 """A training by several machines of a Ray cluster: on each, an actor runs torchrun, as a person would by hand.
 
-Where a machine or a process is lost, all end, and the training starts again from its last checkpoint.
+Where a machine or a process is lost, all processes end, and the training resumes from its last checkpoint.
 """
 
 import os
@@ -22,7 +22,7 @@ from sprout.runtime.launch import KILLED, RANKS, environment_of_ranks, portable_
 from sprout.runtime.ray_tasks import connection
 
 RESTARTS = 3
-"""How often a training starts again after a machine or a process was lost."""
+"""How often a training resumes after a machine or a process was lost."""
 END_SECONDS = 60.0
 """Time for the processes to write their checkpoint and end."""
 SETTLE_SECONDS = 10.0
@@ -37,7 +37,7 @@ class Ended:
     """How the processes of a machine ended."""
 
     code: int
-    """Of torchrun; `ranks.KILLED` where a signal has killed one of them."""
+    """Of torchrun; `launch.KILLED` where a signal has killed one of them."""
     mistake: str = ""
     """The message of the `UserError` that one of them has raised."""
     why: str = ""
@@ -45,7 +45,7 @@ class Ended:
 
     @property
     def lost(self) -> bool:
-        """Whether the training may go on from its last checkpoint."""
+        """Whether the training may resume from its last checkpoint."""
         return self.code == KILLED
 
 
@@ -53,6 +53,8 @@ class Node:
     """What runs on a machine: an actor of Ray."""
 
     process: "subprocess.Popen[str] | None" = None
+    stopped = False
+    """Whether no process is to start any more."""
 
     def address(self) -> tuple[str, int]:
         """The address that the other machines reach this one at, and a free port."""
@@ -76,6 +78,9 @@ class Node:
             where = self.address()[0]
             yield Ended(2, f"{folder}: not found on {where}; the workspace must be on a file system of all machines")
             return
+        if self.stopped:
+            yield Ended(KILLED)
+            return
         with TemporaryDirectory() as scratch:
             message = Path(scratch) / "error"
             self.process = subprocess.Popen(
@@ -89,13 +94,14 @@ class Node:
                 errors="replace",
             )
             assert self.process.stdout is not None
-            for line in self.process.stdout:  # noqa: UP028 (Ray sends into its generators, and a file takes nothing)
+            for line in self.process.stdout:  # noqa: UP028 (Ray calls send on a generator, which a file does not have)
                 yield line
             code = self.process.wait()
-            yield Ended(code, message.read_text(encoding="utf-8") if message.exists() else "")
+            yield Ended(KILLED if code < 0 else code, message.read_text(encoding="utf-8") if message.exists() else "")
 
     def stop(self, signum: int) -> None:
         """Ask the processes to write their checkpoint and end."""
+        self.stopped = True
         if self.process is not None:
             self.process.send_signal(signum)
 
@@ -115,8 +121,7 @@ def run_nodes(address: str, nodes: int, devices: int, command: Sequence[str]) ->
         command: the script, or `-m` and the module, with its arguments.
 
     Returns:
-        that of torchrun on the first machine that failed; 1, after a line that says so, where machines or processes
-        were lost too often.
+        the largest one of the machines; 1, after a line that says so, where machines or processes were lost too often.
 
     Raises:
         UserError: a rank raised it, or there is no such cluster.
@@ -134,8 +139,8 @@ def run_nodes(address: str, nodes: int, devices: int, command: Sequence[str]) ->
             print(f"a machine or a process of the training was lost{why}", file=sys.stderr)
             if left:
                 number = RESTARTS - left + 1
-                print(f"it goes on from its last checkpoint ({number} of {RESTARTS} times)", file=sys.stderr)
-    print(f"error: this was the {RESTARTS + 1}th time; the same command goes on from the checkpoint", file=sys.stderr)
+                print(f"it resumes from its last checkpoint ({number} of {RESTARTS} times)", file=sys.stderr)
+    print(f"error: lost {RESTARTS + 1} times; the same command resumes from the last checkpoint", file=sys.stderr)
     return 1
 
 

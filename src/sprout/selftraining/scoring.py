@@ -2,7 +2,7 @@
 
 The probabilities, (N, K), of ten million rows and a thousand classes take 40 GB: memory holds those of one batch.
 Ranges begin at whole batches, so that the batches, and with them the bits of the outputs, are those of one pass over
-the store, whoever scores which range. Alignment, which needs all probabilities twice, has them kept in files.
+the store, whichever process scores a range. Alignment needs all probabilities twice, and reads them from files.
 """
 
 from collections.abc import Iterable, Iterator
