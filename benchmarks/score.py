@@ -17,6 +17,7 @@ from benchmarks.training import CLASSES, MEAN, STD, card_of, compose, random_dat
 from sprout.config.model import MODELS
 from sprout.config.pseudo_label import Threshold
 from sprout.config.workspace import choice
+from sprout.data.foreign import Foreign
 from sprout.data.store import open_store
 from sprout.engine.initial import initial_network
 from sprout.engine.tracked import PREPARED
@@ -42,12 +43,12 @@ def measure(pairs: int, images: int) -> None:
         network = initial_network(card, CLASSES, None, keep_head=False).eval()
         teacher.mkdir(parents=True)
         save_model(teacher, network.state_dict(), card)
-        pool, config = open_store(PREPARED / "unlabelled"), Threshold(1, None, "none", "threshold", CONFIDENCE)
+        pool, config = open_store(PREPARED / "unlabelled"), Threshold("keep", 1, None, "none", "threshold", CONFIDENCE)
 
         def score() -> None:
             """Run one round and write what it has found, as the stage does."""
             with atomic_folder(Path("data/pseudo_labels")) as folder, redirect_stderr(io.StringIO()):
-                write_rounds(folder, [run_round(1, teacher, config, data.train)])
+                write_rounds(folder, [run_round(1, teacher, config, data.train, Foreign())])
 
         @torch.inference_mode()
         def forward() -> None:

@@ -6,6 +6,7 @@ from sprout.config.cluster import read_cluster
 from sprout.config.control import Control
 from sprout.config.workspace import read_build, section
 from sprout.data.dataset import Examples
+from sprout.data.foreign import Foreign
 from sprout.data.store import open_store, read_labels
 from sprout.engine.tracked import TrainingSections
 from sprout.runtime.launch import started_as_ranks
@@ -16,8 +17,9 @@ from sprout.selftraining.control import make_control, why_untrained, write_untra
 def main() -> None:
     build, out = read_build(), Path("models/control")
     config, sections = section(build, "control", Control), TrainingSections.of(build, "retrain")
-    pseudo, pool = read_labels(Path("data/pseudo_labels")).num_rows, len(open_store(Path("data/prepared/unlabelled")))
-    if why := why_untrained(sections, config, pseudo, pool):
+    labels, pool = Path("data/pseudo_labels"), len(open_store(Path("data/prepared/unlabelled")))
+    pseudo = read_labels(labels).num_rows
+    if why := why_untrained(sections, config, pseudo, pool, Foreign.read(labels)):
         write_untrained(out, why)
     elif not started_as_ranks(*sections.training.processes, read_cluster().start().run_nodes):
         make_control(out, Examples.open("data/prepared/train", "data/augmented"), pseudo, sections, config, build)

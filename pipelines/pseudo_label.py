@@ -1,4 +1,6 @@
-"""Stage `pseudo_label`: turns predictions on the unlabelled pool into labels, in one round or several."""
+"""Stage `pseudo_label`: leaves out unlabelled examples that may belong to no class, and turns predictions on the others
+into labels, in one round or several.
+"""
 
 from pathlib import Path
 
@@ -6,16 +8,16 @@ from sprout.config.pseudo_label import PSEUDO_LABELS, NoPseudoLabels
 from sprout.config.train import read_training
 from sprout.config.workspace import choice, read_build
 from sprout.runtime.stage import run_stage
-from sprout.selftraining.round_files import write_none
+from sprout.selftraining.round_files import NO_METHOD, write_none
 
 OUT = Path("data/pseudo_labels")
 
 
 def main() -> None:
     build = read_build()
-    config = choice(build, "pseudo_label", "method", PSEUDO_LABELS)
-    if isinstance(config, NoPseudoLabels):
-        write_none(OUT, "pseudo_label.method is none")
+    config, student = choice(build, "pseudo_label", "method", PSEUDO_LABELS), read_training(build, "retrain")
+    if isinstance(config, NoPseudoLabels) and not (student.learns_from_pool and config.foreign == "auto"):
+        write_none(OUT, NO_METHOD)
         return
     # Here, as they import torch, which takes seconds.
     from sprout.engine.tracked import TrainingSections

@@ -5,6 +5,7 @@ from pathlib import Path
 from sprout.config.cluster import read_cluster
 from sprout.config.workspace import read_build
 from sprout.data.dataset import Examples
+from sprout.data.foreign import Foreign
 from sprout.data.store import open_store, read_labels
 from sprout.engine.tracked import TrainingSections
 from sprout.runtime.launch import started_as_ranks
@@ -16,13 +17,13 @@ from sprout.selftraining.student import keep_teacher, make_student
 def main() -> None:
     build, pseudo = read_build(), read_labels(Path("data/pseudo_labels"))
     sections, models, prepared = TrainingSections.of(build, "retrain"), Path("models"), Path("data/prepared")
-    pool = open_store(prepared / "unlabelled")
-    if why := nothing_to_learn(sections, pseudo.num_rows, len(pool)):
+    pool, foreign = open_store(prepared / "unlabelled"), Foreign.read(Path("data/pseudo_labels"))
+    if why := nothing_to_learn(sections, pseudo.num_rows, len(pool), foreign):
         keep_teacher(models / "teacher", models / "student", why)
     elif not started_as_ranks(*sections.training.processes, read_cluster().start().run_nodes):
         examples = Examples.open("data/prepared/train", "data/augmented").with_rows("data/prepared/unlabelled", pseudo)
         rival = "control" if is_trained(models / "control") else "teacher"
-        make_student(models / "student", examples, sections, build, pool, (rival, models / rival))
+        make_student(models / "student", examples, sections, build, pool, foreign, (rival, models / rival))
 
 
 if __name__ == "__main__":

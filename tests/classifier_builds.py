@@ -9,6 +9,7 @@ from torch.nn import Identity
 
 from handmade import card
 from made import MADE
+from sprout.data.foreign import Foreign
 from sprout.data.store import Store, label_table, open_store, write_labels, write_store
 from sprout.evaluate.audit import Labels
 from sprout.evaluate.evaluate import Tested, evaluate
@@ -133,6 +134,7 @@ def make_pseudo_labels(folder: Path, case: Case) -> None:
         round_=1,
     )
     write_labels(folder, table)
+    Foreign().write(folder)
     row = {
         "round": 1,
         "labeller": "teacher",

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from handmade import model, save
 from made import MADE
 from sprout.data.description import write_description
+from sprout.data.foreign import Foreign
 from sprout.data.store import Array, label_table, open_store, write_labels, write_store
 from sprout.evaluate.evaluate import evaluate, examine_on
 from sprout.evaluate.labellers import write_audit
@@ -86,6 +87,7 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
         )
         write_rows(folder / "history.csv", list(history[0]) if history else HEAD, history)
     write_labels(root / "pseudo_labels", test.labels.slice(0, 0))
+    Foreign().write(root / "pseudo_labels")
     write_rows(root / "pseudo_labels" / "rounds.csv", ["round"], [])
     (root / "evaluation").mkdir()
     models, audited = {"teacher": predictor, "student": kept}, write_audit(root / "evaluation", {}, predictor.classes)

@@ -389,7 +389,7 @@ def test_suspects_and_near_misses() -> None:
     labels = Labels(np.zeros(6, int), confidence, threshold, accepted, true)
     assert suspects(labels, 9).tolist() == [2, 0], "wrong, the most confident first"
     assert suspects(replace(labels, true=np.full(6, -1)), 2).tolist() == [0, 1], "the least confident first"
-    assert nearest(labels, 9).tolist() == [4, 3, 5]
+    assert nearest(labels, np.array([3]), 9).tolist() == [4, 5]
 
 
 def test_calibration_is_shown_before_and_after(page: str) -> None:

@@ -75,12 +75,14 @@ def sections(**changes: Any) -> TrainingSections:
 
 
 def curriculum(rounds: int) -> Curriculum:
-    return Curriculum(rounds, None, "none", "curriculum", 1.0)
+    return Curriculum("keep", rounds, None, "none", "curriculum", 1.0)
 
 
 def threshold(value: float, rounds: int = 1, **changes: Any) -> Threshold:
     return Threshold(
-        **{"rounds": rounds, "per_class": None, "alignment": "none"} | changes, method="threshold", threshold=value
+        **{"foreign": "keep", "rounds": rounds, "per_class": None, "alignment": "none"} | changes,
+        method="threshold",
+        threshold=value,
     )
 
 

@@ -39,8 +39,8 @@ SELECTIONS: list[Any] = [
 
 def config_of(kind: str, value: float, per_class: int | None, alignment: Any = "none") -> Selection:
     if kind == "threshold":
-        return Threshold(3, per_class, alignment, "threshold", value)
-    return Curriculum(3, per_class, alignment, "curriculum", value)
+        return Threshold("keep", 3, per_class, alignment, "threshold", value)
+    return Curriculum("keep", 3, per_class, alignment, "curriculum", value)
 
 
 def write_rows_of_table(folder: Path, n: int, classes: int = CLASSES, *, known: bool = False) -> Store:

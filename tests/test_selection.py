@@ -33,11 +33,11 @@ def selected(probabilities: Any, config: Threshold | Curriculum, number: int) ->
 
 
 def threshold(value: float, per_class: int | None = None) -> Threshold:
-    return Threshold(1, per_class, "none", "threshold", value)
+    return Threshold("keep", 1, per_class, "none", "threshold", value)
 
 
 def curriculum(share: float = 1.0, rounds: int = 1, per_class: int | None = None) -> Curriculum:
-    return Curriculum(rounds, per_class, "none", "curriculum", share)
+    return Curriculum("keep", rounds, per_class, "none", "curriculum", share)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,9 @@ def test_the_build_is_read_with_its_text(tmp_path: Path) -> None:
     build = read_build(path)
     assert build.config_text == TEXT
     assert build.experiment == "digits"
-    assert choice(build, "pseudo_label", "method", PSEUDO_LABELS) == Threshold(1, None, "none", "threshold", 0.5)
+    assert choice(build, "pseudo_label", "method", PSEUDO_LABELS) == Threshold(
+        "keep", 1, None, "none", "threshold", 0.5
+    )
     assert choice(build, "model", "name", MODELS) == Mlp("mlp", (3,), False, "relu", 0.0)
 
 

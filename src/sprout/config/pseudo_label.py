@@ -9,7 +9,16 @@ from sprout.config.fields import STRICT, Count, Probability
 
 
 @dataclass(frozen=True, config=STRICT)
-class Rounds:
+class Pool:
+    """What all have in common."""
+
+    foreign: Literal["auto", "keep"]
+    """auto: where the pool looks unlike the labels, the examples of which the teacher is least sure are left out, as
+    they may belong to no class. keep: nothing is left out."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Rounds(Pool):
     """What the ways to select predictions have in common."""
 
     rounds: Count
@@ -40,7 +49,7 @@ class Curriculum(Rounds):
 
 
 @dataclass(frozen=True, config=STRICT)
-class NoPseudoLabels:
+class NoPseudoLabels(Pool):
     method: Literal["none"]
     """No prediction becomes a label; for a student whose method learns from the pool itself."""
 

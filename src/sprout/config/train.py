@@ -204,6 +204,11 @@ class GradientDescent:
         devices = available_devices(self.accelerator, self.nodes) if self.devices == "auto" else self.devices
         return devices, self.nodes
 
+    @property
+    def learns_from_pool(self) -> bool:
+        """Whether the method itself uses unlabelled examples."""
+        return self.method.learns_from_pool
+
     def step_settings(self, processes: int) -> StepSettings:
         """The settings that a method may have to fit, if so many processes share a step."""
         return StepSettings(
@@ -235,6 +240,11 @@ class Fitting:
     def processes(self) -> tuple[int, int]:
         """One process on one machine."""
         return 1, 1
+
+    @property
+    def learns_from_pool(self) -> bool:
+        """Whether the method itself uses unlabelled examples: none of scikit-learn's does."""
+        return False
 
 
 Training = GradientDescent | Fitting

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from sprout.config.model import Model
 from sprout.config.train import Fitting, GradientDescent, Training, learned_task
 from sprout.data.dataset import Examples, Measured, TrainingData
 from sprout.data.description import describe
+from sprout.data.foreign import Foreign
 from sprout.data.store import Array, Store, open_store
 from sprout.engine.checks import check_examples, check_machine, check_settings
 from sprout.engine.dry_run import dry_run
@@ -29,6 +31,7 @@ PRETRAINED = Path("data/pretrained")
 TEACHER = Path("models/teacher")
 FOLDS = "folds"
 """The folder, in that of the teacher, with the models that have not learned from one fold each."""
+NONE_FOREIGN = Foreign()
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def plan(
     *,
     fold: int | None = None,
     out_of_fold: Array | None = None,
+    foreign: Foreign = NONE_FOREIGN,
 ) -> Plan:
     """Plan a training, and check it.
 
@@ -77,6 +81,7 @@ def plan(
         role: teacher, round, control, student or train.
         fold: with cross-validation the fold that is held out; the model is measured on it.
         out_of_fold: with cross-validation the results for all training examples, by which the final model is measured.
+        foreign: examples of the unlabelled pool that are not learned from.
 
     Raises:
         UserError: the data or the settings do not fit.
@@ -87,7 +92,7 @@ def plan(
     data = TrainingData(
         seen.with_target(task.column),
         None if described.folds else Examples.of(open_store(prepared / "val"), target=task.column),
-        Examples.open(str(prepared / "unlabelled")) if needs_pool(training) else None,
+        pool_of(prepared, foreign, fold) if training.learns_from_pool else None,
         held_out(prepared, task, fold, out_of_fold) if described.folds else None,
     )
     check_examples(prepared, described, data, section=section, task=task, every_class=fold is None)
@@ -102,9 +107,12 @@ def plan(
     return Plan(data, card, training, start)
 
 
-def needs_pool(training: Training) -> bool:
-    """Whether the method learns from the unlabelled pool."""
-    return isinstance(training, GradientDescent) and training.method.learns_from_pool
+def pool_of(prepared: Path, foreign: Foreign, fold: int | None) -> Examples:
+    """The examples of the unlabelled pool that are learned from."""
+    pool = open_store(prepared / "unlabelled")
+    if not len(foreign.rows(fold)):
+        return Examples.of(pool)
+    return Examples([(pool, pa.table({"row": foreign.others(len(pool), fold)}))])
 
 
 def held_out(prepared: Path, task: type[Task], fold: int | None, out_of_fold: Array | None) -> Measured:

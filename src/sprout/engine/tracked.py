@@ -14,10 +14,11 @@ from sprout.config.train import GradientDescent, Training, read_training
 from sprout.config.workspace import Build, choice, section
 from sprout.data.dataset import Examples
 from sprout.data.description import describe
+from sprout.data.foreign import Foreign
 from sprout.data.store import STORES, open_store
 from sprout.engine.checkpoints import checkpoint_folder, only_one, spent_seconds
 from sprout.engine.fingerprint import fingerprint, result_name
-from sprout.engine.plan import FOLDS, Plan, out_of_fold, plan
+from sprout.engine.plan import FOLDS, NONE_FOREIGN, Plan, out_of_fold, plan
 from sprout.runtime.candidates import Candidate, candidate_folder, take
 from sprout.runtime.checksums import check_sums
 from sprout.runtime.files import atomic_folder
@@ -61,7 +62,7 @@ class TrainingSections:
     @property
     def learns_from_pool(self) -> bool:
         """Whether the method itself uses unlabelled examples."""
-        return isinstance(self.training, GradientDescent) and self.training.method.learns_from_pool
+        return self.training.learns_from_pool
 
 
 def train_tracked(
@@ -106,7 +107,15 @@ def train_teacher(folder: Path, examples: Examples, sections: TrainingSections, 
     candidate.hand_over("train")
 
 
-def train_candidate(examples: Examples, sections: TrainingSections, build: Build, *, role: str, name: str) -> Candidate:
+def train_candidate(
+    examples: Examples,
+    sections: TrainingSections,
+    build: Build,
+    *,
+    role: str,
+    name: str,
+    foreign: Foreign = NONE_FOREIGN,
+) -> Candidate:
     """Train a model that a stage may choose, unless the same training has ended before.
 
     Its folder is no output of a stage, as DVC deletes outputs before it runs a stage.
@@ -117,11 +126,12 @@ def train_candidate(examples: Examples, sections: TrainingSections, build: Build
         build: the composed config, for the params of the run.
         role: teacher, round, control or student.
         name: of the run.
+        foreign: examples of the unlabelled pool that are not learned from.
 
     Raises:
         UserError: the data or the settings do not fit.
     """
-    planned = plan_final(examples, sections, build, role=role, name=name)
+    planned = plan_final(examples, sections, build, role=role, name=name, foreign=foreign)
     return Candidate(trained(planned, sections.tracking, build, role=role, name=name), planned.folds)
 
 
@@ -149,7 +159,15 @@ def taken(folder: Path, name: str) -> bool:
     return True
 
 
-def plan_final(examples: Examples, sections: TrainingSections, build: Build, *, role: str, name: str) -> Plan:
+def plan_final(
+    examples: Examples,
+    sections: TrainingSections,
+    build: Build,
+    *,
+    role: str,
+    name: str,
+    foreign: Foreign = NONE_FOREIGN,
+) -> Plan:
     """Plan a training; with cross-validation the models without one fold each are trained first.
 
     Raises:
@@ -157,15 +175,15 @@ def plan_final(examples: Examples, sections: TrainingSections, build: Build, *, 
     """
     folds = describe(PREPARED).folds
     if folds is None:
-        return plan(examples, PREPARED, sections.training, sections.model, role)
+        return plan(examples, PREPARED, sections.training, sections.model, role, foreign=foreign)
     tracking = replace(sections.tracking, log_model=False)  # they are there to measure
     models = []
     for fold in range(folds):
-        planned = plan(examples, PREPARED, sections.training, sections.model, role, fold=fold)
+        planned = plan(examples, PREPARED, sections.training, sections.model, role, fold=fold, foreign=foreign)
         named = f"{name} fold {fold + 1} of {folds}"
         models.append(trained(planned, tracking, build, role=FOLD, name=named))
     results = out_of_fold(models, open_store(PREPARED / "train"))
-    planned = plan(examples, PREPARED, sections.training, sections.model, role, out_of_fold=results)
+    planned = plan(examples, PREPARED, sections.training, sections.model, role, out_of_fold=results, foreign=foreign)
     return replace(planned, folds=tuple(models))
 
 

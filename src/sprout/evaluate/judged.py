@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sprout.data.store import Array, Store, open_store
+from sprout.data.store import Array, Store, class_indices, open_store
 from sprout.models.card import OUT_OF_FOLD
 from sprout.models.predictor import Predictor
 
@@ -18,6 +18,17 @@ class Judged(NamedTuple):
     """As `Task.examine` returns it for the store."""
     split: str
     """val, or train with cross-validation."""
+
+    @property
+    def noun(self) -> str:
+        """What the examples are called."""
+        return "val examples" if self.split == "val" else "cross-validated labels"
+
+    def predictions(self, predictor: Predictor) -> tuple[Array, Array]:
+        """What the model, a classifier, says of the examples of known classes, and these: (V, K), (V,) int64."""
+        labels = class_indices(self.store.labels)
+        known = np.flatnonzero(labels >= 0)
+        return predictor.task.predictions(self.examined, predictor.card)[known], labels[known]
 
 
 def judged_by(model: Path, predictor: Predictor, prepared: Path, what: str) -> Judged:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sprout.config.train import GradientDescent, Training
+from sprout.data.foreign import Foreign
 from sprout.data.store import Array, Store, class_indices, open_store
 from sprout.evaluate.audit import AUDIT, BY_EPOCH, Labels, audit, by_epoch, decide, in_short
 from sprout.evaluate.judged import judged_by
@@ -84,7 +85,8 @@ def labellings(
     if not models["student"].task.has_pseudo_labels or not len((examples := Unlabelled.open(prepared)).pool):
         return {}
     found = of_rounds(examples, pseudo_labels)
-    student = of_student(models["student"], folders["student"], examples, retrain)
+    others = Foreign.read(pseudo_labels).others(len(examples.pool))
+    student = of_student(models["student"], folders["student"], examples, retrain, others)
     return found if student is None else found | {"student": student}
 
 
@@ -112,11 +114,20 @@ def recorded(table: pa.Table, name: str, split: str, true: Array) -> Labels:
     return Labels(predicted, confidence, threshold, accepted, true)
 
 
-def of_student(student: Predictor, model: Path, examples: Unlabelled, retrain: Training) -> Labelling | None:
+def of_student(
+    student: Predictor, model: Path, examples: Unlabelled, retrain: Training, learned: Array
+) -> Labelling | None:
     """What the student would label; None where none was trained, or its method labels nothing.
 
     The confidence is not calibrated, as in training. Unlike there it is that of the examples as they are, and it is
-    not aligned to the shares of the classes.
+    not aligned to the shares of the classes. Of what it has not learned from, nothing is accepted.
+
+    Args:
+        student: a model.
+        model: its folder.
+        examples: the pool.
+        retrain: its settings.
+        learned: (n,) the rows of the pool that it has learned from.
     """
     if student.card.kept or not isinstance(retrain, GradientDescent) or not retrain.method.learns_from_pool:
         return None
@@ -125,10 +136,11 @@ def of_student(student: Predictor, model: Path, examples: Unlabelled, retrain: T
     of_val = student.task.predictions(judged.examined, raw)
     with scratch_folder(SCRATCH) as scratch:
         of_pool = mapped_predictions(student, raw, examples.pool, scratch / "pool")
-        cutoffs = retrain.method.cutoffs(of_pool)
+        cutoffs = retrain.method.cutoffs(of_pool if len(learned) == len(of_pool) else of_pool[learned])
         if cutoffs is None:
             return None
         in_pool = decide(of_pool, cutoffs, examples.truth)
+        in_pool.accepted[np.delete(np.arange(len(of_pool)), learned)] = False
     return Labelling(
         in_pool, decide(of_val, cutoffs, class_indices(judged.store.labels)), epochs_of(model, examples.truth)
     )

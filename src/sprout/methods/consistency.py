@@ -137,7 +137,7 @@ class Consistency(Method):
         """Cross-entropy on both streams."""
         labelled = SupervisedLearner(task.criterion(data.train, card), self.policy, example_weights(data))
         assert data.pool is not None, "checked before a training"
-        return ConsistencyLearner(self, labelled, class_shares(data, len(card.classes)), len(data.pool))
+        return ConsistencyLearner(self, labelled, class_shares(data, len(card.classes)), data.pool.rows)
 
 
 class Targets(NamedTuple):
@@ -154,8 +154,8 @@ class ConsistencyLearner(Learner):
 
     logged: ClassVar[tuple[str, ...]] = ("kept_share", "confidence")
 
-    def __init__(self, method: Consistency, labelled: SupervisedLearner, labels: "Tensor", pool: int) -> None:
-        """Take the settings, the loss on examples with a target, (K,) their class shares, and the size of the pool."""
+    def __init__(self, method: Consistency, labelled: SupervisedLearner, labels: "Tensor", pool: "Array") -> None:
+        """Take the settings, the loss on examples with a target, (K,) their class shares, and (N,) rows of the pool."""
         from sprout.methods.label_record import LabelRecord
 
         self.method, self.labelled, self.pool = method, labelled, pool
@@ -163,7 +163,7 @@ class ConsistencyLearner(Learner):
         uniform = labels.new_full((classes,), 1 / classes)
         self.wanted = labels if method.alignment == "labels" else uniform
         self.shares = uniform
-        self.threshold, self.record = make_threshold(method, classes, pool), LabelRecord(pool)
+        self.threshold, self.record = make_threshold(method, classes, len(pool)), LabelRecord(len(pool))
 
     def training_loss(self, module: StepContext, step: "Step") -> StepLoss:
         """The loss of the labelled examples, and the consistency of the others with the labeller."""
@@ -216,8 +216,8 @@ class ConsistencyLearner(Learner):
         return self.labelled.validation_loss(module, batch)
 
     def arrays(self) -> dict[str, "Array"]:
-        """The labels at the end of each epoch, and of which examples of the pool."""
-        return {POOL_LABELS: self.record.labels().numpy(), POOL_ROWS: self.record.rows.numpy()}
+        """The labels at the end of each epoch, and of which rows of the pool."""
+        return {POOL_LABELS: self.record.labels().numpy(), POOL_ROWS: self.pool[self.record.rows.numpy()]}
 
     def state_dict(self) -> dict[str, Any]:
         """Class shares, thresholds and the labels."""

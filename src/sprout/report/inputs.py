@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sprout.data.foreign import Foreign
 from sprout.data.store import Array, class_indices, read_labels
 from sprout.evaluate.tested_on import CROSS_VALIDATION, tested_on
 from sprout.runtime.files import read_json, read_rows
@@ -49,6 +50,8 @@ class Inputs:
     """What val says of the student and its rival, `gate.json`; None where no student was trained."""
     pool: dict[str, Any] | None
     """What teacher and student make of the unlabelled pool, `pool.json`; None where no student was trained."""
+    foreign: Foreign
+    """The examples of the pool that were not learned from."""
     test: dict[str, Metrics]
     """The metrics of each model on test, or with cross-validation on the labels."""
     crossed: bool
@@ -122,6 +125,7 @@ def read_inputs(prepared: Path, pseudo_labels: Path, models: Path, evaluation: P
         kept=kept,
         gate=read_if_there(models / "student" / "gate.json"),
         pool=read_if_there(models / "student" / "pool.json"),
+        foreign=Foreign.read(pseudo_labels),
         test=metrics[split],
         crossed=split == CROSS_VALIDATION,
         pseudo_labels=metrics["pseudo_labels"],

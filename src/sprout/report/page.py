@@ -10,7 +10,7 @@ from markupsafe import Markup
 from sprout.report import figures, formatting, tables
 from sprout.report.explanations import contents, explanation_fields
 from sprout.report.inputs import SPLITS, Inputs, read_inputs
-from sprout.report.pool_notes import pool_notes
+from sprout.report.pool_notes import left_out, pool_notes
 from sprout.runtime.files import atomic_write
 from sprout.runtime.model_folder import read_card
 from sprout.tasks import task_named
@@ -118,7 +118,11 @@ def _run(task: type[Task], inputs: Inputs, config: Mapping[str, Any], build: str
 def _data(task: type[Task], inputs: Inputs) -> Fields:
     return {
         "summary": inputs.summary,
-        "notes": [*inputs.summary["notes"], *(pool_notes(inputs.pool) if inputs.pool else [])],
+        "notes": [
+            *inputs.summary["notes"],
+            *left_out(inputs.foreign.compared),
+            *(pool_notes(inputs.pool) if inputs.pool else []),
+        ],
         "quarantined": inputs.quarantined,
         "classes": inputs.classes,
         "sizes": {split: len(inputs.labels[split]) for split in SPLITS},

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sprout.data.foreign import Comparison
 from sprout.data.store import Array
 
 FEW_KEPT = 0.2
@@ -31,6 +32,18 @@ def pool_notes(figures: Mapping[str, Any]) -> list[str]:
     if (kept := figures["kept_share"]) is not None:
         notes += [few_kept(kept), other_shares(labels, predicted, figures["examples"], figures["classes"])]
     return [note for note in notes if note]
+
+
+def left_out(compared: Comparison | None) -> list[str]:
+    """Which examples of the pool are not learned from, in a line; none where all are."""
+    if compared is None or not compared.left_out:
+        return []
+    return [
+        f"the pool looks unlike the labels: the teacher is at most {compared.confidence:.1%} sure of "
+        f"{compared.below_of_pool:.0%} of it, but of only {compared.below_of_known:.0%} of the {compared.known:,} "
+        f"{compared.noun} (p = {compared.p:.1g}); these {compared.left_out:,} of {compared.pool:,} unlabelled examples "
+        "may belong to no class, and are not learned from (pseudo_label.foreign=keep learns from all)"
+    ]
 
 
 def few_kept(share: float) -> str | None:

@@ -9,6 +9,7 @@ from sprout.config.control import Control
 from sprout.config.train import GradientDescent, learned_task
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
+from sprout.data.foreign import Foreign
 from sprout.engine.checks import check_settings
 from sprout.engine.tracked import TrainingSections, train_candidate
 from sprout.methods import Supervised
@@ -97,7 +98,9 @@ def best_value(model: Path, monitor: str) -> float:
     return float(read_rows(model / "history.csv")[metrics["best_epoch"] - 1][monitor])
 
 
-def why_untrained(sections: TrainingSections, control: Control, pseudo_labels: int, pool: int) -> str | None:
+def why_untrained(
+    sections: TrainingSections, control: Control, pseudo_labels: int, pool: int, foreign: Foreign
+) -> str | None:
     """Why there is no control; None where there is one.
 
     Args:
@@ -105,26 +108,30 @@ def why_untrained(sections: TrainingSections, control: Control, pseudo_labels: i
         control: the section.
         pseudo_labels: how many were accepted.
         pool: how many unlabelled examples there are.
+        foreign: those that are not learned from.
     """
     if not control.train:
         return "control.train is false"
     if not isinstance(sections.training, GradientDescent):
         return "scikit-learn's models take no steps"
-    return nothing_to_learn(sections, pseudo_labels, pool)
+    return nothing_to_learn(sections, pseudo_labels, pool, foreign)
 
 
-def nothing_to_learn(sections: TrainingSections, pseudo_labels: int, pool: int) -> str | None:
+def nothing_to_learn(sections: TrainingSections, pseudo_labels: int, pool: int, foreign: Foreign) -> str | None:
     """Why the student would learn from no more than the teacher did; None where it learns from more.
 
     Args:
         sections: of the student.
         pseudo_labels: how many were accepted.
         pool: how many unlabelled examples there are.
+        foreign: those that are not learned from.
     """
     if not learned_task(sections.training, sections.model).has_pseudo_labels:
         return "its task has no pseudo-labels"
     if not pool:
         return "there are no unlabelled examples"
+    if not len(foreign.others(pool)):
+        return "all unlabelled examples look unlike the labels (pseudo_label.foreign=keep learns from them)"
     return None if pseudo_labels or sections.learns_from_pool else "there are no pseudo-labels"
 
 

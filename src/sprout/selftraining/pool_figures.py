@@ -23,7 +23,7 @@ class PoolFigures:
     classes: list[str]
     """K names."""
     examples: int
-    """How many of the pool were looked at."""
+    """How many of those that the student has learned from were looked at."""
     kept_share: float | None
     """The share of predictions that counted in the student's last epoch; None where it did not learn from the pool."""
     label_shares: list[float]
@@ -39,18 +39,21 @@ class PoolFigures:
     """Its standard deviation on the pool."""
 
 
-def pool_figures(student: Path, teacher: Path, labelled: Examples, pool: Store, on_val: Array) -> PoolFigures:
+def pool_figures(
+    student: Path, teacher: Path, labelled: Examples, pool: Store, learned: Array, on_val: Array
+) -> PoolFigures:
     """Let both models predict examples of the pool.
 
     Args:
         student: the model folder.
         teacher: the same.
         labelled: the training examples with their classes.
-        pool: of one example at least.
+        pool: the unlabelled examples.
+        learned: (n,) the rows of these that the student has learned from; one at least.
         on_val: (V,) the teacher's confidence on val, or with cross-validation on the labels, out of fold.
     """
     first, last = load_predictor(teacher), load_predictor(student)
-    rows, count = evenly_spaced(len(pool)), len(last.classes)
+    rows, count = learned[evenly_spaced(len(learned))], len(last.classes)
     on_pool, predicted = predictions(first, pool, rows).max(axis=1), predictions(last, pool, rows).argmax(axis=1)
     return PoolFigures(
         last.classes,

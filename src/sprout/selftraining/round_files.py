@@ -10,10 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sprout.data.foreign import Foreign
 from sprout.data.store import LABELS, class_indices, write_labels
 from sprout.runtime.errors import listed
 from sprout.runtime.files import atomic_folder, write_rows
 
+NO_METHOD = "pseudo_label.method is none"
+"""Why there is no round."""
+NOTHING = Foreign()
 HISTORY = ["round", "labeller", "pool", "accepted", "lowest_confidence", "mean_confidence"]
 """Columns of `rounds.csv`."""
 PREDICTIONS = {
@@ -71,16 +75,17 @@ def labeller(number: int) -> str:
     return "teacher" if number == 1 else f"round {number}"
 
 
-def write_rounds(folder: Path, rounds: Sequence[Round]) -> None:
-    """Write the labels of the last round, and what each round has found, into an empty folder."""
+def write_rounds(folder: Path, rounds: Sequence[Round], foreign: Foreign = NOTHING) -> None:
+    """Write the labels of the last round, what each round has found, and what is left out, into an empty folder."""
+    foreign.write(folder)
     write_labels(folder, rounds[-1].labels if rounds else LABELS.empty_table())
     write_rows(folder / "rounds.csv", HISTORY, [each.row for each in rounds])
     tables = [pa.schema(PREDICTIONS).empty_table(), *(each.predictions for each in rounds)]
     pq.write_table(pa.concat_tables(tables), folder / "predictions.parquet", compression="zstd")
 
 
-def write_none(folder: Path, why: str) -> None:
+def write_none(folder: Path, why: str, foreign: Foreign = NOTHING) -> None:
     """Write the output of the stage without any round, and print why."""
     print(f"pseudo_label: no pseudo-labels, as {why}", file=sys.stderr)
     with atomic_folder(folder) as beside:
-        write_rounds(beside, [])
+        write_rounds(beside, [], foreign)

@@ -11,17 +11,27 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sprout.config.pseudo_label import Selection
+from sprout.config.pseudo_label import NoPseudoLabels, PseudoLabel, Selection
 from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
+from sprout.data.foreign import Foreign
 from sprout.data.store import Array, label_table, open_store
 from sprout.engine.tracked import PREPARED, TrainingSections, train_candidate
 from sprout.models.predictor import Predictor, load_predictor
+from sprout.report.pool_notes import left_out
 from sprout.runtime.candidates import Candidate
 from sprout.runtime.files import atomic_folder, scratch_folder
 from sprout.runtime.stage import SCRATCH
-from sprout.selftraining.round_files import PREDICTIONS, Round, labeller, write_none, write_rounds
+from sprout.selftraining.foreign import find_foreign
+from sprout.selftraining.round_files import (
+    NO_METHOD,
+    PREDICTIONS,
+    Round,
+    labeller,
+    write_none,
+    write_rounds,
+)
 from sprout.selftraining.scoring import Scores, align, score
 from sprout.selftraining.selection import class_scales, select
 
@@ -29,9 +39,9 @@ VAL, POOL = "val", "unlabelled"
 
 
 def make_pseudo_labels(
-    folder: Path, teacher: Path, config: Selection, sections: TrainingSections, build: Build
+    folder: Path, teacher: Path, config: PseudoLabel, sections: TrainingSections, build: Build
 ) -> None:
-    """Run all rounds, and write the labels of the last one and what each has found.
+    """Leave out what may belong to no class, run all rounds, and write the labels of the last one and what was found.
 
     Args:
         folder: the output of the stage.
@@ -43,12 +53,21 @@ def make_pseudo_labels(
     Raises:
         UserError: the settings do not fit the examples.
     """
-    if why := why_none(load_predictor(teacher), len(open_store(PREPARED / POOL))):
+    predictor, pool = load_predictor(teacher), open_store(PREPARED / POOL)
+    if why := why_none(predictor, len(pool)):
         write_none(folder, why)
         return
-    rounds, trained = run_rounds(teacher, config, sections, build)
+    foreign, scores = Foreign(), None
+    if config.foreign == "auto":
+        foreign, scores = find_foreign(teacher, predictor, pool, PREPARED)
+        for note in left_out(foreign.compared):
+            print(f"pseudo_label: {note}", file=sys.stderr)
+    if isinstance(config, NoPseudoLabels):
+        write_none(folder, NO_METHOD, foreign)
+        return
+    rounds, trained = run_rounds(teacher, config, sections, build, foreign, scores)
     with atomic_folder(folder) as beside:
-        write_rounds(beside, rounds)
+        write_rounds(beside, rounds, foreign)
     for candidate in trained:
         candidate.hand_over("pseudo_label")
 
@@ -61,14 +80,27 @@ def why_none(teacher: Predictor, pool: int) -> str | None:
 
 
 def run_rounds(
-    teacher: Path, config: Selection, sections: TrainingSections, build: Build
+    teacher: Path,
+    config: Selection,
+    sections: TrainingSections,
+    build: Build,
+    foreign: Foreign,
+    scores: Scores | None,
 ) -> tuple[list[Round], list[Candidate]]:
     """All rounds, and the models trained for them; one that accepts nothing is the last.
 
     A model whose training has ended before is not trained again.
+
+    Args:
+        teacher: the model folder.
+        config: what is accepted.
+        sections: the settings of the models of further rounds.
+        build: the composed config.
+        foreign: examples of the pool that are left out.
+        scores: what the teacher says of the pool, where it is known.
     """
     labelled, sections = Examples.open(str(PREPARED / "train"), "data/augmented"), for_rounds(sections)
-    rounds, trained = [run_round(1, teacher, config, labelled)], list[Candidate]()
+    rounds, trained = [run_round(1, teacher, config, labelled, foreign, scores)], list[Candidate]()
     for number in range(2, config.rounds + 1):
         accepted = rounds[-1].labels
         if not accepted.num_rows:
@@ -78,8 +110,9 @@ def run_rounds(
             print(f"round {number}: the labels are those of the round before, and so is the model", file=sys.stderr)
         else:
             examples = labelled.with_rows(str(PREPARED / POOL), accepted)
-            trained.append(train_candidate(examples, sections, build, role="round", name=labeller(number)))
-        rounds.append(run_round(number, trained[-1].folder, config, labelled))
+            name = labeller(number)
+            trained.append(train_candidate(examples, sections, build, role="round", name=name, foreign=foreign))
+        rounds.append(run_round(number, trained[-1].folder, config, labelled, foreign))
     return rounds, trained
 
 
@@ -97,7 +130,14 @@ def for_rounds(sections: TrainingSections) -> TrainingSections:
     return replace(sections, training=training, tracking=tracking)
 
 
-def run_round(number: int, model: Path, config: Selection, labelled: Examples) -> Round:
+def run_round(
+    number: int,
+    model: Path,
+    config: Selection,
+    labelled: Examples,
+    foreign: Foreign,
+    scores: Scores | None = None,
+) -> Round:
     """Let a model label the pool; says what is accepted.
 
     Args:
@@ -105,22 +145,27 @@ def run_round(number: int, model: Path, config: Selection, labelled: Examples) -
         model: the model folder.
         config: what is accepted.
         labelled: the examples with true labels, whose class shares the predictions may be aligned to.
+        foreign: examples of the pool that are left out.
+        scores: what the model says of the pool, not aligned, where it is known.
     """
     predictor, pool = load_predictor(model), open_store(PREPARED / POOL)
     classes, name = len(predictor.classes), labeller(number)
     if config.alignment == "none":
-        of_pool, of_val = (score(predictor, open_store(PREPARED / each), f"score: {each}") for each in (POOL, VAL))
+        of_pool = scores or score(predictor, pool, f"score: {POOL}")
+        of_val = score(predictor, open_store(PREPARED / VAL), f"score: {VAL}")
     else:
         of_pool, of_val = aligned_scores(predictor, wanted_shares(config, labelled, classes))
-    selected = select(of_pool.predicted, of_pool.confidence, classes, config, number)
+    others = foreign.others(len(pool))
+    selected = select(of_pool.predicted[others], of_pool.confidence[others], classes, config, number)
+    rows = others[selected.rows]
     accepted = np.zeros(len(pool), bool)
-    accepted[selected.rows] = True
+    accepted[rows] = True
     in_pool = predictions(name, POOL, of_pool, selected.thresholds).set_column(
         len(PREDICTIONS) - 1, "accepted", pa.array(accepted)
     )
     found = Round(
         number,
-        pseudo_labels(of_pool, selected.rows, pool.columns("group", "origin"), number),
+        pseudo_labels(of_pool, rows, pool.columns("group", "origin"), number),
         pa.concat_tables([in_pool, predictions(name, VAL, of_val, selected.thresholds)]),
         len(pool),
         predictor.classes,

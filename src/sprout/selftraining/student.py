@@ -5,11 +5,10 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
-from sprout.data.store import Array, Store, class_indices
+from sprout.data.foreign import Foreign
+from sprout.data.store import Array, Store
 from sprout.engine.plan import TEACHER
 from sprout.engine.tracked import PREPARED, TrainingSections, train_candidate
 from sprout.evaluate.judged import judged_by
@@ -38,6 +37,7 @@ def make_student(
     sections: TrainingSections,
     build: Build,
     pool: Store,
+    foreign: Foreign,
     rival: tuple[str, Path],
 ) -> None:
     """Train the student, compare it with its rival on val, or out of fold, and hand one of them on.
@@ -48,9 +48,10 @@ def make_student(
         sections: the student's settings.
         build: the composed config.
         pool: the unlabelled examples.
+        foreign: those that are not learned from.
         rival: control or teacher, and its model folder.
     """
-    candidate = train_candidate(examples, sections, build, role="student", name="student")
+    candidate = train_candidate(examples, sections, build, role="student", name="student", foreign=foreign)
     if rank() > 0:
         return
     trained, (name, model) = candidate.folder, rival
@@ -58,7 +59,8 @@ def make_student(
     verdict = judge(right(trained), right(model), name, noun)
     on_val = judged_predictions(TEACHER)[0].max(axis=1)
     print(said(verdict), file=sys.stderr)
-    figures = asdict(pool_figures(trained, TEACHER, examples.with_target("label"), pool, on_val))
+    labelled, learned = examples.with_target("label"), foreign.others(len(pool))
+    figures = asdict(pool_figures(trained, TEACHER, labelled, pool, learned, on_val))
     for note in pool_notes(figures):
         print(f"retrain: {note}", file=sys.stderr)
     if verdict.kept == "student":
@@ -101,10 +103,7 @@ def judged_predictions(model: Path) -> tuple[Array, Array]:
     Examples whose class is not known are left out.
     """
     predictor = load_predictor(model)
-    seen = judged_by(model, predictor, PREPARED, f"val: {predictor.card.role}")
-    labels = class_indices(seen.store.labels)
-    known = np.flatnonzero(labels >= 0)
-    return predictor.task.predictions(seen.examined, predictor.card)[known], labels[known]
+    return judged_by(model, predictor, PREPARED, f"val: {predictor.card.role}").predictions(predictor)
 
 
 def said(verdict: Verdict) -> str:

@@ -13,6 +13,7 @@ from sprout.report.inputs import Inputs
 from sprout.report.pictures import Exhibit, are_pictures, exhibits
 
 REJECTED = "Rejected, nearest to the threshold"
+FOREIGN = "Left out, as they may belong to no class"
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,11 @@ def galleries(inputs: Inputs, unlabelled: Path, labels: Labels, wanted: int) -> 
     suspected = (
         f"The most confident of {plural(wrong, 'wrong label')}" if wrong else "Accepted with the least confidence"
     )
+    left_out = inputs.foreign.rows()
     chosen = {
         suspected: suspects(labels, wanted),
-        "Rejected, nearest to the threshold": nearest(labels, wanted),
+        REJECTED: nearest(labels, left_out, wanted),
+        FOREIGN: left_out[evenly(len(left_out), min(wanted, len(left_out)))],
     }
     if are_pictures(inputs.summary):
         accepted = np.flatnonzero(labels.accepted)
@@ -76,9 +79,15 @@ def suspects(labels: Labels, wanted: int) -> Array:
     return accepted[np.argsort(labels.confidence[accepted], kind="stable")][:wanted]
 
 
-def nearest(labels: Labels, wanted: int) -> Array:
-    """The rejected predictions whose confidence is nearest to the threshold, the nearest first: (n,) int."""
-    rejected = np.flatnonzero(~labels.accepted)
+def nearest(labels: Labels, left_out: Array, wanted: int) -> Array:
+    """The rejected predictions whose confidence is nearest to the threshold, the nearest first: (n,) int.
+
+    Args:
+        labels: of the pool.
+        left_out: (n,) rows that were not learned from, whatever their confidence.
+        wanted: how many, at most.
+    """
+    rejected = np.setdiff1d(np.flatnonzero(~labels.accepted), left_out)
     distance = np.abs(labels.threshold - labels.confidence)[rejected]
     return rejected[np.argsort(distance, kind="stable")][:wanted]
 
@@ -97,12 +106,12 @@ def spread(classes: Sequence[int], confidence: Sequence[float], wanted: int) -> 
         ranked.setdefault(classes[position], []).append(position)
     present = list(ranked)
     if wanted < len(present):
-        present = [present[i] for i in _evenly(len(present), wanted)]
+        present = [present[i] for i in evenly(len(present), wanted)]
     shares = _shares([len(ranked[label]) for label in present], wanted)
     return [
         ranked[label][i]
         for turn, (label, share) in enumerate(zip(present, shares, strict=True))
-        for i in _evenly(len(ranked[label]), share, alone=turn % 3 / 2)
+        for i in evenly(len(ranked[label]), share, alone=turn % 3 / 2)
     ]
 
 
@@ -116,7 +125,7 @@ def _shares(sizes: list[int], wanted: int) -> list[int]:
     return shares
 
 
-def _evenly(size: int, wanted: int, alone: float = 0.5) -> list[int]:
+def evenly(size: int, wanted: int, alone: float = 0.5) -> list[int]:
     """`wanted` of the positions 0..size-1, evenly spaced from first to last; a single one at `alone`, in 0..1."""
     if wanted == 1:
         return [round(alone * (size - 1))]

@@ -1,0 +1,68 @@
+"""Find the examples of the unlabelled pool that may belong to no class.
+
+A model is less sure of them than of examples of its classes (Hendrycks and Gimpel, "A baseline for detecting
+misclassified and out-of-distribution examples", ICLR 2017). Where the pool has many, its confidence lies lower than on
+labels that the model has not learned from, and the two distributions tell from where on (Blanchard, Lee and Scott,
+"Semi-supervised novelty detection", JMLR 2010).
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import ks_2samp
+
+from sprout.data.foreign import Comparison, Foreign
+from sprout.data.store import Array, Store
+from sprout.engine.plan import FOLDS
+from sprout.evaluate.judged import judged_by
+from sprout.models.predictor import Predictor, load_model
+from sprout.selftraining.scoring import Scores, score
+
+P = 0.001
+"""A difference that chance gives more often says nothing."""
+LEAST = 0.1
+"""Nor does a smaller one: what a model has learned from, or was chosen by, may lie a little higher."""
+
+
+def find_foreign(teacher: Path, predictor: Predictor, pool: Store, prepared: Path) -> tuple[Foreign, Scores]:
+    """Compare the teacher's confidence on the pool with that on val, or on the labels, out of fold.
+
+    Args:
+        teacher: the model folder; with cross-validation it has a model for each fold.
+        predictor: the model in it.
+        pool: of one example at least.
+        prepared: the folder of the stage `prepare`.
+
+    Returns:
+        what is left out; what the teacher says of the pool.
+    """
+    judged = judged_by(teacher, predictor, prepared, "val: teacher")
+    known = judged.predictions(predictor)[0].max(axis=1)
+    scores = score(predictor, pool, "score: unlabelled")
+    rows, compared = compare(scores.confidence, known, judged.noun)
+    by_fold: dict[int | None, Array] = {None: rows}
+    for fold, folder in enumerate(sorted((teacher / FOLDS).glob("*"), key=lambda path: int(path.name))):
+        network, card = load_model(folder)
+        # As in `known`; that of a fold is fitted on a few labels.
+        model = Predictor(network, replace(card, temperature=predictor.card.temperature))
+        of_fold = score(model, pool, f"score: unlabelled, fold {fold + 1}")
+        by_fold[fold], _ = compare(of_fold.confidence, known, judged.noun)
+    return Foreign.of(by_fold, compared), scores
+
+
+def compare(pool: Array, known: Array, noun: str) -> tuple[Array, Comparison]:
+    """The rows of the pool that are left out, (n,) int64, and why.
+
+    Args:
+        pool: (N,) the confidence on the pool; one at least.
+        known: (M,) that on examples of the classes; one at least.
+        noun: what these are called.
+    """
+    test = ks_2samp(pool, known, alternative="greater", method="asymp")
+    place = test.statistic_location
+    below, below_of_known = pool <= place, float((known <= place).mean())
+    differs = test.pvalue < P and test.statistic >= LEAST
+    rows = np.flatnonzero(below) if differs else np.zeros(0, np.int64)
+    shares = float(below.mean()), below_of_known
+    return rows, Comparison(len(pool), len(known), noun, float(test.pvalue), float(place), *shares, len(rows))
