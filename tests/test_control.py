@@ -14,6 +14,7 @@ from sprout.config.results import Tracking
 from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
+from sprout.data.foreign import Comparison, Foreign
 from sprout.data.store import label_table, write_store
 from sprout.engine.tracked import TrainingSections
 from sprout.methods import Supervised
@@ -64,9 +65,17 @@ def test_the_control_takes_the_students_steps_by_supervised_training() -> None:
 )
 def test_why_there_is_no_control(train: bool, method: dict[str, Any], pseudo: int, pool: int, why: str | None) -> None:
     given = sections(method=method)
-    assert why_untrained(given, Control(train, ("weak",)), pseudo, pool) == why
+    assert why_untrained(given, Control(train, ("weak",)), pseudo, pool, Foreign()) == why
     if train:
-        assert nothing_to_learn(given, pseudo, pool) == why
+        assert nothing_to_learn(given, pseudo, pool, Foreign()) == why
+
+
+def test_a_pool_that_is_left_out_as_a_whole_teaches_nothing() -> None:
+    given, compared = sections(method=CONSISTENCY), Comparison(3, 9, "val examples", 0.0, 0.5, 1.0, 0.1, 3)
+    why = nothing_to_learn(given, 0, 3, Foreign.of({None: np.arange(3)}, compared))
+    assert why is not None
+    assert why.startswith("all unlabelled examples look unlike the labels (pseudo_label.foreign=keep")
+    assert nothing_to_learn(given, 0, 4, Foreign.of({None: np.arange(3)}, compared)) is None
 
 
 @pytest.fixture
@@ -80,7 +89,9 @@ def candidates(monkeypatch: pytest.MonkeyPatch, module: Any, values: dict[str, f
     """In place of trainings: model folders with these values of the monitored metric, by the name of the run."""
     asked: list[TrainingSections] = []
 
-    def train(examples: Examples, given: TrainingSections, build: Build, *, role: str, name: str) -> Candidate:
+    def train(
+        examples: Examples, given: TrainingSections, build: Build, *, role: str, name: str, **_: Foreign
+    ) -> Candidate:
         asked.append(given)
         folder = Path("build/candidates") / role / name
         folder.mkdir(parents=True)
@@ -142,7 +153,7 @@ def test_the_better_one_on_val_is_handed_on(
     monkeypatch.setattr(student_module, "load_card", lambda model: card("classify", (2, 2, 1)))
     monkeypatch.setattr(student_module, "write_card", lambda folder, written: cards.append(written))
     out, rival = workspace / "student", ("control", workspace / "control")
-    make_student(out, Examples([]), sections(), BUILD, None, rival)  # type: ignore[arg-type]
+    make_student(out, Examples([]), sections(), BUILD, [], Foreign(), rival)  # type: ignore[arg-type]
     assert (out / "model.safetensors").read_text() == kept
     assert read_json(out / "gate.json")["kept"] == kept
     (out / "model.json").touch()

@@ -11,11 +11,12 @@ import pytest
 
 from handmade import model
 from sprout.config.model import Mlp
-from sprout.config.pseudo_label import Curriculum, Selection, Threshold
+from sprout.config.pseudo_label import Curriculum, NoPseudoLabels, Selection, Threshold
 from sprout.config.results import Tracking
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.data.description import write_description
+from sprout.data.foreign import Foreign
 from sprout.data.store import class_indices, label_table, open_store, read_labels, write_store
 from sprout.engine import tracked
 from sprout.engine.tracked import TrainingSections, train_tracked
@@ -121,7 +122,55 @@ def test_one_round_takes_the_teachers_confident_predictions(
         "labels.parquet",
         "rounds.csv",
         "predictions.parquet",
+        "foreign.parquet",
+        "foreign.json",
     }
+
+
+def add_noise(count: int) -> None:
+    """So many images without a bright column join the pool, before the others."""
+    pool = open_store(Path("data/prepared/unlabelled"))
+    noise = np.full((count, 6, 6, 1), 60, np.uint8)
+    rows = np.arange(count + len(pool))
+    table = label_table(rows, [None] * len(rows), source="given", group=rows, origin=[str(row) for row in rows])
+    write_store(Path("data/prepared/unlabelled"), np.concatenate([noise, pool.take(np.arange(len(pool)))]), table)
+
+
+def test_what_looks_like_no_class_is_left_out_of_every_round(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_split("val", 60, known=True)
+    add_noise(60)
+    found = probabilities("unlabelled").max(axis=1)
+    label(threshold(0.0, rounds=2, foreign="auto"))
+    foreign = Foreign.read(OUT)
+    assert set(range(60)) <= set(foreign.rows().tolist()), "all of the noise"
+    assert len(foreign.rows()) < 90
+    assert found[foreign.rows()].max() < np.delete(found, foreign.rows()).min()
+    table = pq.read_table(OUT / "predictions.parquet", filters=[("split", "==", "unlabelled")])
+    assert table.num_rows == 2 * 120, "of each round"
+    for accepted in table["accepted"].to_numpy().reshape(2, 120):
+        assert np.flatnonzero(accepted).tolist() == foreign.others(120).tolist()
+    assert read_labels(OUT)["row"].to_pylist() == foreign.others(120).tolist()
+    said = capsys.readouterr().err
+    assert f"these {len(foreign.rows())} of 120 unlabelled examples may belong to no class" in said
+    assert "of the 60 val examples" in said
+
+
+def test_without_pseudo_labels_it_is_left_out_too(workspace: Path) -> None:
+    write_split("val", 60, known=True)
+    add_noise(60)
+    make_pseudo_labels(OUT, TEACHER, NoPseudoLabels("auto", "none"), sections(), BUILD)
+    assert set(range(60)) <= set(Foreign.read(OUT).rows().tolist())
+    assert read_labels(OUT).num_rows == 0
+
+
+def test_all_is_kept_if_wanted(workspace: Path) -> None:
+    write_split("val", 60, known=True)
+    add_noise(60)
+    label(threshold(0.0))
+    assert (len(Foreign.read(OUT).rows()), Foreign.read(OUT).compared) == (0, None)
+    assert read_labels(OUT).num_rows == 120
 
 
 def test_what_is_recorded_is_what_evaluate_finds(workspace: Path) -> None:

@@ -16,6 +16,7 @@ from handmade import model, save
 from sprout.config.pseudo_label import Curriculum, Selection, Threshold
 from sprout.data.dataset import Examples
 from sprout.data.description import write_description
+from sprout.data.foreign import Foreign
 from sprout.data.store import Array, Store, label_table, open_store, read_labels, write_labels, write_store
 from sprout.models import predictor as predictors
 from sprout.models.predictor import Predictor, load_predictor
@@ -135,7 +136,7 @@ def write_reference(folder: Path, of_pool: Array, of_val: Array, config: Selecti
 def label(config: Selection, folder: str = "ours") -> dict[str, bytes]:
     """Run a round, and write what it has found; return the files."""
     Path(folder).mkdir()
-    write_rounds(Path(folder), [run_round(1, TEACHER, config, Examples.open(str(PREPARED / "train")))])
+    write_rounds(Path(folder), [run_round(1, TEACHER, config, Examples.open(str(PREPARED / "train")), Foreign())])
     return files(Path(folder))
 
 
@@ -219,7 +220,7 @@ def test_the_tables_are_those_of_the_whole_matrix(
     of_pool, of_val = (matrix(predictor, open_store(PREPARED / each)) for each in ("unlabelled", "val"))
     write_reference(Path("theirs"), of_pool, of_val, config)
     assert found.items() >= files(Path("theirs")).items()
-    assert found.keys() - files(Path("theirs")).keys() == {"rounds.csv"}
+    assert found.keys() - files(Path("theirs")).keys() == {"rounds.csv", "foreign.parquet", "foreign.json"}
 
 
 @pytest.mark.parametrize("alignment", ["uniform", "labels"])

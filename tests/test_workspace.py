@@ -13,7 +13,7 @@ from sprout.runtime.workspace import enter_workspace
 TEXT = """\
 experiment: digits
 model: {name: mlp, hidden: [3], activation: relu, batch_norm: false, dropout: 0.0}
-pseudo_label: {method: threshold, threshold: 0.5, rounds: 1, per_class: null, alignment: none}
+pseudo_label: {method: threshold, foreign: keep, threshold: 0.5, rounds: 1, per_class: null, alignment: none}
 """
 
 
@@ -46,7 +46,7 @@ def test_a_section_that_the_build_lacks_is_named() -> None:
     build = Build("experiment: digits\n", {"experiment": "digits"})
     with pytest.raises(
         UserError,
-        match=r"^pseudo_label=null: is not a section; its keys are rounds, per_class, alignment, method, threshold",
+        match=r"^pseudo_label=null: is not a section; its keys are foreign, rounds, per_class, alignment, method, thr",
     ):
         section(build, "pseudo_label", Threshold)
     with pytest.raises(UserError, match=r"^model=null: is not a section; its key name is one of cnn, mlp, .*, target$"):
