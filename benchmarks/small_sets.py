@@ -95,8 +95,10 @@ def build(data: Images, seed: int, overrides: Sequence[str], *, foreign: bool) -
         stated = evaluated["cross_validation"][evaluated["handed_on"]]["error_rate"]
         interval = cross_validated_interval(round(stated * LABELLED), LABELLED)
         true = {role: true_error(folder / "models" / role, held, labels) for role in ROLES}
-        kept = read_json(folder / "models/student/gate.json")["kept"]
-    found = {"seed": seed, "stated": stated, "interval": interval, "true": true, "kept": kept, "cpu": round(took.cpu)}
+        gate, foreign = folder / "models/student/gate.json", folder / "data/pseudo_labels/foreign.json"
+        kept, left_out = read_json(gate)["kept"], read_json(foreign)["left_out"]
+    found = {"seed": seed, "stated": stated, "interval": interval, "true": true, "kept": kept}
+    found |= {"left_out": left_out, "cpu": round(took.cpu)}
     print(json.dumps(found), file=sys.stderr, flush=True)
     return found
 
@@ -123,6 +125,7 @@ def summary(name: str, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "reference": errors["control"],
         "teacher": errors["teacher"],
         "kept": [each["kept"] for each in found],
+        "left_out": [each["left_out"] for each in found],
         "stated": [each["stated"] for each in found],
         "unit": "error",
     }
