@@ -75,7 +75,7 @@ def test_a_logged_model_is_loaded_from_the_server(
     (output,) = tracked["teacher"][0].outputs.model_outputs
     mlflow.set_tracking_uri(first.uri)
     monkeypatch.syspath_prepend(first.folder / "src")  # undoes what the model's code adds to sys.path
-    images = np.array(open_store(first.folder / "data/prepared/test").shards[0][:8])
+    images = np.array(open_store(first.folder / "data/prepared/test").shard(0)[:8])
     served = mlflow.pyfunc.load_model(f"models:/{output.model_id}").predict(images)
     local = load_predictor(first.folder / "models/teacher").predict(images)
     np.testing.assert_allclose(served.iloc[:, 2:], local, rtol=1e-5, atol=1e-7)

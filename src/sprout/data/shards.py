@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +14,16 @@ from sprout.runtime.files import name_beside
 SHARD_BYTES = 4 << 30
 """A file holds at most so many bytes of examples, but at least one example."""
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file of a store."""
+
+    rows: int
+    """How many examples it holds."""
+    sha256: str
+    """Of the file, in hexadecimal."""
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -52,7 +63,8 @@ class ShardWriter:
             dtype: uint8 or float32.
         """
         self.path, self.beside = path, name_beside(path)
-        self.left, self.dtype, self.digest = examples, np.dtype(dtype), hashlib.sha256()
+        self.rows = self.left = examples
+        self.dtype, self.digest = np.dtype(dtype), hashlib.sha256()
         self.file = self.beside.open("wb")
         head = BytesIO()
         described = {"descr": self.dtype.str, "fortran_order": False, "shape": (examples, *shape)}
@@ -76,9 +88,9 @@ class ShardWriter:
         self.digest.update(data)
         self.file.write(data)
 
-    def end(self) -> str:
-        """Give the file its name; return its SHA-256 in hexadecimal."""
+    def end(self) -> Shard:
+        """Give the file its name, and return what it is."""
         assert not self.left, "fewer examples than were said to come"
         self.file.close()
         self.beside.replace(self.path)
-        return self.digest.hexdigest()
+        return Shard(self.rows, self.digest.hexdigest())

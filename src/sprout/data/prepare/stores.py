@@ -17,8 +17,9 @@ from sprout.data.prepare.parts import batches
 from sprout.data.prepare.statistics import FeatureStatistics, PixelStatistics
 from sprout.data.prepare.targets import UNKNOWN
 from sprout.data.prepare.worker import WrittenShard, write_shard
-from sprout.data.shards import SHARD_BYTES, rows_per_shard, shard_path
-from sprout.data.store import StoreWriter, describe_store, label_table
+from sprout.data.shards import SHARD_BYTES, Shard, rows_per_shard, shard_path
+from sprout.data.store import label_table
+from sprout.data.store_writer import StoreWriter, describe_store
 from sprout.runtime.engine import Engine
 from sprout.runtime.errors import UserError
 from sprout.runtime.progress import track
@@ -54,18 +55,18 @@ def write_images(
             yield partial(write_shard, parts, path, rows, digests[rows], counted=name == "train")
 
     few = sum(map(len, assignment.rows.values())) * int(np.prod(parts.shape)) <= FEW_BYTES
-    hashes: dict[str, list[str]] = {name: [] for name in assignment.rows}
+    shards: dict[str, list[Shard]] = {name: [] for name in assignment.rows}
     statistics = PixelStatistics(parts.shape[-1])
     with closing((task() for task in tasks()) if few else engine.run_in_order(tasks())) as written:
-        for (name, start), shard in zip(files, track(written, "prepare: write", len(files)), strict=True):
+        for (name, start), file in zip(files, track(written, "prepare: write", len(files)), strict=True):
             check_written(shard_path(folder / name, start // step))
-            hashes[name].append(shard.sha256)
-            if shard.statistics is not None:
-                statistics.merge(shard.statistics)
+            shards[name].append(file.shard)
+            if file.statistics is not None:
+                statistics.merge(file.statistics)
     for name in assignment.rows:
         for left in (folder / name).glob("*.tmp-*"):  # of tasks whose machine was lost
             left.unlink()
-        describe_store(folder / name, parts.shape, "uint8", hashes[name], labels_of_split(assignment, name, origin))
+        describe_store(folder / name, parts.shape, "uint8", shards[name], labels_of_split(assignment, name, origin))
     return statistics.result()
 
 

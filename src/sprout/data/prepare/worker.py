@@ -20,7 +20,7 @@ from sprout.data.prepare.image_file import decode_file
 from sprout.data.prepare.parts import DIGEST_BYTES, Parts, batches, digest
 from sprout.data.prepare.pixels import Array
 from sprout.data.prepare.statistics import PixelStatistics
-from sprout.data.shards import ShardWriter
+from sprout.data.shards import Shard, ShardWriter
 from sprout.runtime.disk import naming
 from sprout.runtime.errors import UserError
 
@@ -47,7 +47,7 @@ class DecodedChunk:
 class WrittenShard:
     """What is known of a file of a store."""
 
-    sha256: str
+    shard: Shard
     statistics: PixelStatistics | None
     """Of its images, where they were requested."""
 
