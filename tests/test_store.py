@@ -13,11 +13,12 @@ import pytest
 
 from sprout.data import store as store_module
 from sprout.data.store import LABELS, label_table, open_store, read_labels, write_labels
-from sprout.data.store_writer import write_store
+from sprout.data.store_writer import StoreWriter, write_store
 from sprout.runtime import checksums
 from sprout.runtime.checksums import sha256
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import atomic_folder
+from sprout.runtime.objects import SharedFolder
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 4, 3, 2), dtype=np.uint8)
 BYTES_EACH = 24
@@ -153,6 +154,76 @@ def test_a_store_that_is_written_again_while_it_is_open_is_not_mixed_with_the_ol
         store.take(np.array([9]))
 
 
+class TestSharedFolder:
+    """A store whose files are elsewhere, named by their SHA-256."""
+
+    @pytest.fixture
+    def shared(self, tmp_path):
+        (tmp_path / "shared").mkdir()
+        return SharedFolder(str(tmp_path / "shared"))
+
+    @pytest.fixture
+    def folder(self, tmp_path, shared):
+        write(tmp_path / "val", shared)
+        return tmp_path / "val"
+
+    def test_the_folder_has_no_examples_and_the_same_checksum(self, tmp_path, shared, folder):
+        write_store(tmp_path / "own", IMAGES, table(10), shard_bytes=4 * BYTES_EACH)
+        assert {path.name for path in folder.iterdir()} == {"SHA256SUMS", "labels.parquet", "store.json"}
+        own, elsewhere = open_store(tmp_path / "own"), open_store(folder)
+        assert elsewhere.checksum == own.checksum
+        assert elsewhere.labels.equals(own.labels)
+        for rows in ([7, 0, 9, 2, 2], [], [5]):
+            np.testing.assert_array_equal(elsewhere.take(np.array(rows, np.int64)), IMAGES[rows])
+        names = {f"{sha256(path)}.npy" for path in (tmp_path / "own").glob("*.npy")}
+        assert {path.name for path in Path(shared.address).iterdir()} == names
+        assert json.loads((folder / "store.json").read_text())["store"] == shared.address
+
+    def test_equal_files_are_there_once(self, tmp_path, shared, folder):
+        write(tmp_path / "again", shared)
+        assert len(list(shared.listed())) == 3
+
+    def test_opening_looks_at_no_file_and_using_one_at_that_alone(self, shared, folder):
+        others = json.loads((folder / "store.json").read_text())["shards"][1:]
+        for each in others:
+            shared.path(each["sha256"]).unlink()
+        store = open_store(folder)
+        np.testing.assert_array_equal(store.take(np.arange(4)), IMAGES[:4])
+        with pytest.raises(UserError, match=rf"{others[0]['sha256']}.npy: not there; `dvc repro -f prepare`"):
+            store.take(np.array([4]))
+
+    def test_damage_is_noticed_when_a_file_is_used(self, shared, folder):
+        last = json.loads((folder / "store.json").read_text())["shards"][-1]["sha256"]
+        store = open_store(folder)
+        flip(shared.path(last), -1)(folder)
+        np.testing.assert_array_equal(store.take(np.arange(8)), IMAGES[:8])
+        with pytest.raises(UserError, match=rf"{last}.npy: damaged or changed: "):
+            store.take(np.array([9]))
+
+    def test_another_address_is_refused(self, folder):
+        replace_in("store.json", b'"store": "', b'"store": "nowhere')(folder)
+        with pytest.raises(UserError, match=r"store.json: damaged \(accepted: the absolute path of a folder"):
+            open_store(folder)
+
+    def test_one_that_is_removed_before_it_is_mapped_is_searched_for_again(self, folder, monkeypatch):
+        found, file = [], SharedFolder.file
+
+        def removed_at_first(self, sha256):
+            found.append(file(self, sha256))
+            return found[-1].with_name("removed") if len(found) == 1 else found[-1]
+
+        monkeypatch.setattr(SharedFolder, "file", removed_at_first)
+        np.testing.assert_array_equal(open_store(folder).take(np.array([3])), IMAGES[[3]])
+        assert len(found) == 2
+
+
+def write(folder: Path, objects: SharedFolder) -> None:
+    """Write a store of three files whose examples go elsewhere."""
+    with StoreWriter(folder, 10, (4, 3, 2), "uint8", 4 * BYTES_EACH, objects) as writer:
+        writer.append(IMAGES)
+        writer.close(table(10))
+
+
 @pytest.mark.parametrize("shard_bytes", [4 << 30, 3 * BYTES_EACH])
 def test_what_is_taken_is_an_own_copy(tmp_path, shard_bytes):
     write_store(tmp_path, IMAGES, table(10), shard_bytes=shard_bytes)
@@ -190,8 +261,8 @@ def test_the_description_says_what_is_there(tmp_path):
     write_store(tmp_path, IMAGES, table(10))
     described = json.loads((tmp_path / "store.json").read_text(encoding="utf-8"))
     shards = [{"rows": 10, "sha256": sha256(tmp_path / "examples-000.npy")}]
-    expected = {"examples": 10, "shape": [4, 3, 2], "dtype": "uint8", "sha256": of_files(tmp_path), "shards": shards}
-    assert described == expected
+    expected = {"examples": 10, "shape": [4, 3, 2], "dtype": "uint8", "sha256": of_files(tmp_path), "store": None}
+    assert described == expected | {"shards": shards}
 
 
 def remove(name):

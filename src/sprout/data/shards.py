@@ -9,7 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from sprout.runtime.errors import UserError
 from sprout.runtime.files import name_beside
+from sprout.runtime.objects import Objects
 
 SHARD_BYTES = 4 << 30
 """A file holds at most so many bytes of examples, but at least one example."""
@@ -24,6 +26,36 @@ class Shard:
     """How many examples it holds."""
     sha256: str
     """Of the file, in hexadecimal."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the files of a store go: into its own folder, or to `cluster.store`, named by their SHA-256."""
+
+    folder: Path
+    objects: Objects | None = None
+
+    def path(self, number: int) -> Path:
+        """Return the path that a file, counted from 0, is written to."""
+        return shard_path(self.folder, number) if self.objects is None else self.objects.new()
+
+    def take(self, path: Path, shard: Shard) -> None:
+        """Take a file that has been written."""
+        if self.objects is not None:
+            self.objects.put(path, shard.sha256)
+
+    def check_written(self, number: int, shard: Shard) -> None:
+        """Check that this machine has a file that a task has written, perhaps on another machine.
+
+        Raises:
+            UserError: it has not.
+        """
+        path = shard_path(self.folder, number) if self.objects is None else self.objects.path(shard.sha256)
+        if path is not None and not path.is_file():
+            raise UserError(
+                f"{path}: not there, though it was written; its folder has to be on a file system that all machines of "
+                "the cluster share (docs/clusters.md)"
+            )
 
 
 def shard_path(folder: Path, number: int) -> Path:

@@ -34,6 +34,7 @@ LABELS = pa.schema(
 STORES = ("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
 """What a teacher may train on."""
 Array = np.ndarray[Any, np.dtype[Any]]
+TRIES = 10
 OPEN = 128
 """Files of a store that are mapped at once. Each map has a file descriptor, of which a process may often have 1024."""
 
@@ -120,8 +121,9 @@ def open_store(folder: Path) -> Store:
         raise damaged(folder / "labels.parquet", one_line(error)) from None
     if rows != found.examples:
         raise UserError(f"{folder}: {rows} rows of labels for {found.examples} examples; run `dvc repro`")
-    paths = [shard_path(folder, number) for number in range(len(found.shards))]
-    once_per_change([*paths, folder / MANIFEST], partial(verify, paths, found.shards))
+    if found.objects is None:
+        paths = [shard_path(folder, number) for number in range(len(found.shards))]
+        once_per_change([*paths, folder / MANIFEST], partial(verify, paths, found.shards))
     shard = lru_cache(OPEN)(partial(map_shard, folder, written, found))
     return Store(folder, found.checksum, found.shape, found.dtype, found.starts, shard)
 
@@ -133,23 +135,44 @@ def written_when(folder: Path) -> tuple[int, int]:
 
 
 def map_shard(folder: Path, written: tuple[int, int], manifest: StoreManifest, number: int) -> Array:
-    """Map a file of a store as a plain array, as indexing numpy's class of maps takes longer than copying a batch.
+    """Map a file of a store.
 
     Raises:
         UserError: it is damaged, not what the manifest says, or of a store that was written since.
     """
-    path = shard_path(folder, number)
-    try:
-        if written_when(folder) != written:
-            raise UserError(f"{folder}: was written again while it was read; run the command again")
-        mapped = np.load(path, mmap_mode="r")
-    except (ValueError, EOFError, OSError) as error:
-        raise damaged(path, one_line(error)) from None
-    wanted = manifest.dtype, (manifest.shards[number].rows, *manifest.shape)
-    if (mapped.dtype, mapped.shape) != wanted:
-        raise damaged(path, f"{mapped.dtype} of shape {mapped.shape}; {MANIFEST} has {wanted[0]} of {wanted[1]}")
-    plain: Array = mapped.view(np.ndarray)
-    return plain
+    shard = manifest.shards[number]
+    shape = (shard.rows, *manifest.shape)
+    if manifest.objects is not None:
+        return load(partial(manifest.objects.file, shard.sha256), manifest.dtype, shape)
+    if written_when(folder) != written:
+        raise UserError(f"{folder}: was written again while it was read; run the command again")
+    return load(partial(shard_path, folder, number), manifest.dtype, shape)
+
+
+def load(find: Callable[[], Path], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    """Map a file as a plain array, as indexing numpy's class of maps takes longer than copying a batch.
+
+    Args:
+        find: returns the file's path; called again where another process has meanwhile removed it from a cache.
+        dtype: that it should have.
+        shape: the same.
+
+    Raises:
+        UserError: it is damaged, or has others.
+    """
+    for _ in range(TRIES):
+        path = find()
+        try:
+            mapped: Array = np.load(path, mmap_mode="r").view(np.ndarray)
+        except FileNotFoundError:
+            continue
+        except (ValueError, EOFError, OSError) as error:
+            raise damaged(path, one_line(error)) from None
+        if (mapped.dtype, mapped.shape) != (dtype, shape):
+            what = f"{mapped.dtype} of shape {mapped.shape}; {MANIFEST} has {dtype} of {shape}"
+            raise damaged(path, what)
+        return mapped
+    raise damaged(path, "not there")
 
 
 def verify(paths: Sequence[Path], shards: Sequence[Shard]) -> None:

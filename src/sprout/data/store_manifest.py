@@ -10,6 +10,7 @@ import numpy as np
 from sprout.data.shards import Array, Shard, checksum_of
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import read_json, write_json
+from sprout.runtime.objects import Objects, objects_at
 
 MANIFEST = "store.json"
 
@@ -24,6 +25,8 @@ class StoreManifest:
     """uint8 or float32."""
     shards: tuple[Shard, ...]
     """The files of examples, in order."""
+    objects: Objects | None = None
+    """Where they are, by their SHA-256; None for the store's own folder."""
 
     @property
     def examples(self) -> int:
@@ -44,7 +47,7 @@ class StoreManifest:
         """Write it into the folder of a store."""
         described = {"examples": self.examples, "shape": self.shape, "dtype": self.dtype.name, "sha256": self.checksum}
         shards = [{"rows": shard.rows, "sha256": shard.sha256} for shard in self.shards]
-        write_json(folder / MANIFEST, {**described, "shards": shards})
+        write_json(folder / MANIFEST, {**described, "store": self.objects and self.objects.address, "shards": shards})
 
 
 def read_manifest(path: Path) -> StoreManifest:
@@ -56,7 +59,12 @@ def read_manifest(path: Path) -> StoreManifest:
     try:
         described = read_json(path)
         shards = tuple(Shard(int(each["rows"]), str(each["sha256"])) for each in described["shards"])
-        found = StoreManifest(tuple(map(int, described["shape"])), np.dtype(described["dtype"]), shards)
+        found = StoreManifest(
+            tuple(map(int, described["shape"])),
+            np.dtype(described["dtype"]),
+            shards,
+            described["store"] and objects_at(described["store"]),
+        )
         same = (found.examples, found.checksum) == (described["examples"], described["sha256"])
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise damaged(path, one_line(error)) from None
