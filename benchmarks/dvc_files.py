@@ -33,7 +33,7 @@ def write_singles(store: Path, folder: Path) -> None:
     from PIL import Image
 
     folder.mkdir()
-    (images,) = open_store(store).shards
+    images = open_store(store).shard(0)
     for row, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{row:06}.png")
 

@@ -24,7 +24,8 @@ from sprout.config.model import MODELS
 from sprout.config.train import GradientDescent, read_training
 from sprout.config.workspace import choice
 from sprout.data.dataset import Examples, TrainingData
-from sprout.data.store import Array, label_table, open_store, write_store
+from sprout.data.store import Array, label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.engine.fit import Trainee, fit
 from sprout.engine.initial import initial_network
 from sprout.explain.label_issues import label_issues, self_confidence

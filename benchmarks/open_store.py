@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.paired import Cost, alternate, parser, positive, print_ratio, timed
-from sprout.data.store import StoreWriter, label_table, open_store
+from sprout.data.store import label_table, open_store
+from sprout.data.store_writer import StoreWriter
 
 GOAL = 1.2
 SHAPE = (32, 32, 3)

@@ -54,7 +54,7 @@ def measure(pairs: int, images: int) -> None:
         def forward() -> None:
             """Pass all images through the network."""
             for start in range(0, images, BATCH):
-                pixels = torch.from_numpy(np.array(pool.shards[0][start : start + BATCH])).permute(0, 3, 1, 2)
+                pixels = torch.from_numpy(np.array(pool.shard(0)[start : start + BATCH])).permute(0, 3, 1, 2)
                 network(pixels.float().div_(255).sub_(MEAN).div_(STD)).numpy()
 
         score()

@@ -10,7 +10,8 @@ from torch.nn import Identity
 from handmade import card
 from made import MADE
 from sprout.data.foreign import Foreign
-from sprout.data.store import Store, label_table, open_store, write_labels, write_store
+from sprout.data.store import Store, label_table, open_store, write_labels
+from sprout.data.store_writer import write_store
 from sprout.evaluate.audit import Labels
 from sprout.evaluate.evaluate import Tested, evaluate
 from sprout.evaluate.labellers import Labelling, write_audit

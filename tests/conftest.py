@@ -16,7 +16,8 @@ from commands import Ended
 from composing import patch_hydra
 from sprout.cli import main
 from sprout.data.shards import SHARD_BYTES
-from sprout.data.store import Store, label_table, open_store, write_store
+from sprout.data.store import Store, label_table, open_store
+from sprout.data.store_writer import write_store
 from workspaces import commit_all, new_project, run
 
 # Before torch is imported: one thread, since tests may share the machine.

@@ -14,7 +14,8 @@ from torch import nn
 from networks import build
 from sprout.config.model import Logistic
 from sprout.data.dataset import Examples
-from sprout.data.store import Array, label_table, open_store, write_store
+from sprout.data.store import Array, label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.models.architecture import architecture_from_dict
 from sprout.models.card import ModelCard
 

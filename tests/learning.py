@@ -10,7 +10,8 @@ from torch import nn
 from sprout.config.train import GradientDescent
 from sprout.data.dataset import Examples, TrainingData
 from sprout.data.loader import Batch, Batches, Shares, Step
-from sprout.data.store import label_table, open_store, write_store
+from sprout.data.store import label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.engine.module import TrainingModule
 from sprout.models.card import ModelCard
 from trainings import SETTINGS, STILL, config_of

@@ -12,7 +12,8 @@ from handmade import model, save
 from made import MADE
 from sprout.data.description import write_description
 from sprout.data.foreign import Foreign
-from sprout.data.store import Array, label_table, open_store, write_labels, write_store
+from sprout.data.store import Array, label_table, open_store, write_labels
+from sprout.data.store_writer import write_store
 from sprout.evaluate.evaluate import evaluate, examine_on
 from sprout.evaluate.labellers import write_audit
 from sprout.models.predictor import Predictor

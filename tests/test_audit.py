@@ -14,7 +14,8 @@ from scipy.stats import binomtest
 from handmade import model
 from learning import supervised
 from sprout.config.train import GradientDescent
-from sprout.data.store import label_table, open_store, write_store
+from sprout.data.store import label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.evaluate.audit import BY_EPOCH, Labels, Share, audit, by_epoch, coverage, decide, in_short, precision
 from sprout.evaluate.labellers import POOL, Labelling, labellings, mapped_predictions, write_audit
 from sprout.methods import base

@@ -19,7 +19,8 @@ import torch
 from PIL import Image
 
 from handmade import card
-from sprout.data.store import label_table, write_store
+from sprout.data.store import label_table
+from sprout.data.store_writer import write_store
 from sprout.evaluate.significance import cross_validated_interval
 from sprout.models.predictor import Predictor
 from sprout.runtime.run_context import log_nothing

@@ -282,8 +282,8 @@ def test_packed_data_becomes_an_experiment(
     expected = layout(tmp_path / "own")
     assert sprout("new", "packed", "--from", tmp_path / "own").code == 0
     assert sum(built("packed", project).values()) == len(expected)
-    images = [open_store(project / "prepared" / split).shards for split in ("train", "val", "unlabelled", "test")]
-    assert {values(image) for arrays in images for array in arrays for image in array} == set(expected)
+    stores = [open_store(project / "prepared" / split) for split in ("train", "val", "unlabelled", "test")]
+    assert {values(image) for store in stores for image in store.take(np.arange(len(store)))} == set(expected)
 
 
 def test_images_of_12_bits_use_all_grey_levels(project: Path, sprout: Callable[..., Ended], tmp_path: Path) -> None:
@@ -303,8 +303,8 @@ def test_images_of_12_bits_use_all_grey_levels(project: Path, sprout: Callable[.
     config = compose_config(project / "conf", "ct", []).config
     assert config["prepare"]["levels"] == [1000, 2275]
     built("ct", project)
-    (train,) = open_store(project / "prepared" / "train").shards
-    (test,) = open_store(project / "prepared" / "test").shards
+    train = open_store(project / "prepared" / "train").shard(0)
+    test = open_store(project / "prepared" / "test").shard(0)
     assert train[0, :5, 0, 0].tolist() == [0, 255, 2, 4, 6]
     assert test[0, :5, 0, 0].tolist() == [0, 255, 2, 4, 255]
     assert train[1, 0, 1, 0] != train[0, 0, 1, 0]
@@ -332,7 +332,7 @@ def test_levels_of_arrays(
     assert sprout("new", "levels", "--from", tmp_path / "a.npz").code == 0
     assert compose_config(project / "conf", "levels", []).config["prepare"]["levels"] == levels
     built("levels", project)
-    (train,) = open_store(project / "prepared" / "train").shards
+    train = open_store(project / "prepared" / "train").shard(0)
     assert (train.min(), train.max()) == (0, 255)
 
 

@@ -14,7 +14,8 @@ from sprout.config.results import Tracking
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples, TrainingData
 from sprout.data.description import Description, write_description
-from sprout.data.store import label_table, open_store, write_store
+from sprout.data.store import label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.engine.checks import check_examples, check_machine, check_settings
 from sprout.engine.tracked import TrainingSections, train_tracked
 from sprout.models.architecture import architecture_from_dict

@@ -32,22 +32,24 @@ def test_the_stage_compose_writes_it_beside_the_build(project: Path, monkeypatch
     assert read_cluster() == Ray("ray", "head:6379", None, None)
     assert read_cluster().start() == RayTasks("head:6379", None)
     monkeypatch.setenv("SPROUT_CLUSTER", "local")
-    assert read_cluster() == Local("local")
+    assert read_cluster() == Local("local", None)
     assert read_cluster().start() == LocalProcesses()
 
 
 def test_a_command_takes_its_own_section_unless_the_environment_names_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPROUT_CLUSTER", raising=False)
-    assert chosen({"engine": "local"}) == Local("local")
+    assert chosen({"engine": "local", "store": None}) == Local("local", None)
     monkeypatch.setenv("SPROUT_CLUSTER", "ray")
-    assert chosen({"engine": "local"}) == Ray("ray", "auto", None, None)
+    assert chosen({"engine": "local", "store": None}) == Ray("ray", "auto", None, None)
 
 
 def test_temporary_files_lie_in_the_workspace_or_in_a_folder_that_is_there(tmp_path: Path) -> None:
     own = Path("build/scratch/parts")
-    assert Local("local").shared(own) == Ray("ray", "auto", None, None).shared(own) == own
+    assert Local("local", None).shared(own) == Ray("ray", "auto", None, None).shared(own) == own
     shared = Ray("ray", "auto", None, str(tmp_path)).shared(own)
     assert shared.parent == tmp_path
+    assert Local("local", str(tmp_path)).shared(own) == own, "a disk of this machine is faster"
+    assert Ray("ray", "auto", None, "s3://team/store").shared(own) == own
     assert shared == Ray("ray", "auto", 3, str(tmp_path)).shared(own), "the next start removes what a kill has left"
     assert shared != Ray("ray", "auto", None, str(tmp_path)).shared(tmp_path / own), "of another workspace"
     with pytest.raises(UserError, match=r"^cluster\.store=.*/none: no such folder"):
@@ -74,8 +76,9 @@ def test_an_unknown_engine_in_the_environment_is_refused(
     [
         (["cluster.engine=slurm"], r"^cluster\.engine=\"?slurm\"?: .*accepted: local, ray"),
         (["cluster=ray", "cluster.slots=0"], r"^cluster\.slots=0: "),
-        (["cluster.slots=2"], r"^cluster\.slots=2: no such key; accepted: engine$"),
-        (["cluster=ray", "cluster.store=shared"], r"^cluster\.store=shared: accepted: an absolute path"),
+        (["cluster.slots=2"], r"^cluster\.slots=2: no such key; accepted: engine, store$"),
+        (["cluster=ray", "cluster.store=shared"], r"^cluster\.store=\"?shared\"?: accepted: the absolute path"),
+        (["cluster.store='s3://key:secret@team/x'"], r"^cluster\.store=\"s3://\*\*\*@team/x\": a secret that"),
         (["cluster=ray", "cluster.address=null"], r"^cluster\.address=null: "),
     ],
 )

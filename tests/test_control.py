@@ -15,7 +15,8 @@ from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.data.foreign import Comparison, Foreign
-from sprout.data.store import label_table, write_store
+from sprout.data.store import label_table
+from sprout.data.store_writer import write_store
 from sprout.engine.tracked import TrainingSections
 from sprout.methods import Supervised
 from sprout.runtime.candidates import Candidate, release_taken

@@ -16,7 +16,8 @@ from sprout.augment.copies import write_copies as write_copies_of
 from sprout.augment.draws import draws
 from sprout.augment.transforms import augment
 from sprout.config.augment import Augment, Transforms
-from sprout.data.store import Array, Store, label_table, open_store, write_store
+from sprout.data.store import Array, Store, label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.runtime.errors import UserError
 
 PLACES = ("flip", "flip_vertical", "shift", "rotate", "zoom", "shear", "crop")
@@ -140,7 +141,7 @@ def test_rows_of_a_table_cannot_be_copied(tmp_path):
     assert write_copies(train, tmp_path / "new", copies=0, seed=0, transforms=STILL) == 0
     draw_copies(train, tmp_path / "new")
     store = open_store(tmp_path / "new")
-    assert (len(store), store.shape, store.shards[0].dtype) == (0, (5,), np.float32)
+    assert (len(store), store.shape, store.dtype) == (0, (5,), np.float32)
 
 
 def test_memory_holds_no_more_of_more_copies_than_their_labels(make_store, tmp_path, monkeypatch):

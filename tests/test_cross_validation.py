@@ -16,7 +16,8 @@ from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.data.description import write_description
 from sprout.data.prepare.folds import assign_folds
-from sprout.data.store import label_table, open_store, write_store
+from sprout.data.store import label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.engine import plan, tracked
 from sprout.engine.plan import out_of_fold
 from sprout.engine.tracked import TrainingSections, plan_final, train_tracked

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from sprout.data.dataset import Examples
-from sprout.data.store import Store, label_table, open_store, write_store
+from sprout.data.store import Store, label_table, open_store
+from sprout.data.store_writer import write_store
 
 
 @pytest.fixture

@@ -33,7 +33,8 @@ WRITERS = {
     "json": "with atomic_folder(Path('out')) as folder: write_json(folder / 'a.json', many.tolist())",
     "npy": "with atomic_folder(Path('out')) as folder: np.save(folder / 'a.npy', many)",
     "store": """
-    from sprout.data.store import label_table, write_store
+    from sprout.data.store import label_table
+    from sprout.data.store_writer import write_store
     with atomic_folder(Path('out')) as folder:
         table = label_table(many, many, source="given", group=many, origin=list(map(str, many)))
         write_store(folder, many.astype(np.float32)[:, None][:100], table.slice(0, 100))

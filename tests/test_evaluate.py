@@ -1,5 +1,6 @@
 """Teacher and student on test by their task, and the learning curves."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from handmade import model
-from sprout.data.store import Store, label_table, open_store, write_store
+from sprout.data.store import Store, label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.evaluate.curves import read_curves, write_curves
 from sprout.evaluate.evaluate import evaluate, examine, examine_on
 from sprout.evaluate.judged import Judged
@@ -164,7 +166,7 @@ def test_errors_are_of_the_same_examples_only_with_the_same_labels_classes_and_n
     assert examples("b", model("classify", SHAPE, seed=1)) == first
     assert examples("c", model("classify", SHAPE, classes=["a", "b", "x"])) != first
     labels = split.labels.set_column(1, "label", pa.array([0, 1, None, 2, 1, 2]))
-    other = Store(split.shards, split.folder, split.checksum)
+    other = replace(split)
     other.__dict__["labels"] = labels
     assert examples("d", model("classify", SHAPE), other) != first
     folds = split.labels.set_column(9, "fold", pa.array([0, 1, 0, 1, 0, 1], pa.int16()))

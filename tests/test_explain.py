@@ -11,7 +11,8 @@ from torch import nn
 
 from estimators import CNN
 from handmade import card, model
-from sprout.data.store import Store, label_table, open_store, write_store
+from sprout.data.store import Store, label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.explain.chosen import shares, turns
 from sprout.explain.embedding import two_dimensions
 from sprout.explain.explain_examples import explain_examples

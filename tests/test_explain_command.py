@@ -12,7 +12,8 @@ from commands import Ended
 from estimators import CNN
 from handmade import model, save
 from html_page import Reader, self_contained
-from sprout.data.store import label_table, write_store
+from sprout.data.store import label_table
+from sprout.data.store_writer import write_store
 from sprout.models.predictor import Predictor
 from sprout.runtime.files import write_json
 

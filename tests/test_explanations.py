@@ -13,7 +13,8 @@ from estimators import CNN
 from handmade import model
 from html_page import Reader, linked, sections, self_contained
 from sprout.config.evaluate import Explain
-from sprout.data.store import Array, class_indices, label_table, open_store, write_store
+from sprout.data.store import Array, class_indices, label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.evaluate import evaluate as evaluation
 from sprout.evaluate.audit import Labels
 from sprout.evaluate.evaluate import examine_on

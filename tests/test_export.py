@@ -14,7 +14,8 @@ import torch
 from commands import Ended
 from estimators import CNN
 from handmade import MLP, model, save
-from sprout.data.store import Array, label_table, write_store
+from sprout.data.store import Array, label_table
+from sprout.data.store_writer import write_store
 from sprout.export import export as module
 from sprout.export import torch_file
 from sprout.models.predictor import Predictor

@@ -9,7 +9,8 @@ import torch
 
 from handmade import model
 from sprout.data.foreign import Comparison, Foreign
-from sprout.data.store import label_table, open_store, write_store
+from sprout.data.store import label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.engine.plan import pool_of
 from sprout.evaluate.labellers import Unlabelled, of_student
 from sprout.methods.base import POOL_ROWS

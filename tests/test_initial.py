@@ -12,7 +12,8 @@ from handmade import MLP, card, model, save
 from sprout.config.train import Normalisation
 from sprout.data.dataset import Examples
 from sprout.data.description import Description
-from sprout.data.store import label_table, open_store, write_store
+from sprout.data.store import label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.engine.initial import IMAGENET, StartWeights, initial_card, initial_network, input_scale
 from sprout.models.architecture import architecture_from_dict
 from sprout.runtime.errors import UserError

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sprout.data.dataset import Examples, TrainingData, column_of, joined, rows_with_target, single_shard, take_rows
-from sprout.data.store import Store, label_table, open_store, write_store
+from sprout.data.dataset import Examples, TrainingData, column_of, joined, rows_with_target, take_rows
+from sprout.data.store import Store, label_table, open_store
+from sprout.data.store_writer import write_store
 
 
 def store_of(folder: Path, labels: list[int | None], **columns: Any) -> Store:
@@ -98,11 +99,11 @@ def test_rows_with_a_target(given: Store) -> None:
 
 
 def test_rows_of_stores_in_one_shard_or_several(given: Store, augmented: Store) -> None:
-    assert single_shard(given) is None
-    shard = single_shard(augmented)
+    assert given.single is None
+    shard = augmented.single
     assert type(shard) is np.ndarray
     for store in (given, augmented):
-        assert take_rows(single_shard(store), store, np.array([1, 0, 1]))[:, 0].tolist() == [1, 0, 1]
+        assert take_rows(store.single, store, np.array([1, 0, 1]))[:, 0].tolist() == [1, 0, 1]
 
 
 def test_joined() -> None:

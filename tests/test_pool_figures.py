@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from sprout.data.dataset import Examples
-from sprout.data.store import label_table, open_store, write_store
+from sprout.data.store import label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.runtime.files import write_rows
 from sprout.selftraining import pool_figures as module
 from sprout.selftraining.pool_figures import MOST, evenly_spaced, kept_share, pool_figures, shares

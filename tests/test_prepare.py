@@ -29,6 +29,7 @@ from sprout.data.store import open_store
 from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_json
+from sprout.runtime.objects import Objects
 
 CLASSES = ["ant", "bee", "cat", "dog"]
 SHARES = [0.4, 0.3, 0.2, 0.1]
@@ -86,11 +87,12 @@ def split_listing(listing: Listing = LISTING, **amounts: Any) -> dict[str, np.nd
     return split(rows, source, targets, targets.index, rows, settings_with(**amounts))[0]
 
 
-def run(folder: Path, listing: Listing = LISTING, **settings: Any) -> dict[str, Any]:
+def run(folder: Path, listing: Listing = LISTING, objects: Objects | None = None, **settings: Any) -> dict[str, Any]:
     """`prepare` with plain settings."""
     (folder / "scratch").mkdir(parents=True)
     (folder / "prepared").mkdir()
-    return prepare(listing, folder / "prepared", folder / "scratch", settings_with(**settings), LocalProcesses())
+    chosen = settings_with(**settings)
+    return prepare(listing, folder / "prepared", folder / "scratch", chosen, LocalProcesses(), objects=objects)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,9 @@ from sprout.data.listing import Listing
 from sprout.data.prepare import decode_all as decoding
 from sprout.data.prepare import stores
 from sprout.data.store import open_store
+from sprout.runtime.checksums import sha256
 from sprout.runtime.errors import UserError
+from sprout.runtime.objects import SharedFolder
 from test_prepare import LISTING, bytes_of, make_listing, run
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +36,7 @@ def test_processes_give_the_same_files_in_several_shards(
     assert there == here
     assert bytes_of(tmp_path / "there/prepared") == bytes_of(tmp_path / "here/prepared")
     train = open_store(tmp_path / "there/prepared/train")
-    assert [len(shard) for shard in train.shards] == [7, 7, 7, 7, 7, 5]
+    assert np.diff(train.starts).tolist() == [7, 7, 7, 7, 7, 5]
     whole = run(tmp_path / "whole", LISTING)
     assert whole == here, "the statistics do not depend on the files"
     np.testing.assert_array_equal(
@@ -47,9 +49,49 @@ def test_the_same_files_are_there_as_from_one_array(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(stores, "SHARD_BYTES", 25 * BYTES_EACH)
     run(tmp_path)
     val = tmp_path / "prepared/val"
-    for number, shard in enumerate(open_store(val).shards):
-        np.save(tmp_path / "saved.npy", np.asarray(shard))
+    store = open_store(val)
+    for number in range(len(store.starts) - 1):
+        np.save(tmp_path / "saved.npy", store.shard(number))
         assert (val / f"examples-{number:03}.npy").read_bytes() == (tmp_path / "saved.npy").read_bytes()
+
+
+@pytest.mark.parametrize("few", [0, 1 << 30], ids=["processes", "this process"])
+def test_examples_in_a_shared_folder_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    """The folder has manifests and tables only; summary and checksums do not depend on where the examples are."""
+    monkeypatch.setattr(stores, "SHARD_BYTES", 7 * BYTES_EACH)
+    monkeypatch.setattr(stores, "FEW_BYTES", few)
+    shared = SharedFolder(str(tmp_path / "shared"))
+    (tmp_path / "shared").mkdir()
+    here = run(tmp_path / "here")
+    assert run(tmp_path / "there", objects=shared) == here
+    own, elsewhere = (bytes_of(tmp_path / name / "prepared") for name in ("here", "there"))
+    assert {name: elsewhere[name] for name in elsewhere if not name.endswith("store.json")} == {
+        name: own[name] for name in own if not name.endswith(("store.json", ".npy"))
+    }
+    for split in ("train", "val", "unlabelled", "test"):
+        one, other = (open_store(tmp_path / name / "prepared" / split) for name in ("here", "there"))
+        assert one.checksum == other.checksum
+        np.testing.assert_array_equal(one.take(np.arange(len(one))), other.take(np.arange(len(one))))
+    assert {each.name for each in shared.listed()} == {f"{sha256(path)}.npy" for path in tmp_path.glob("here/**/*.npy")}
+
+
+def test_a_table_goes_there_too(tmp_path: Path) -> None:
+    shared = SharedFolder(str(tmp_path / "shared"))
+    (tmp_path / "shared").mkdir()
+    features = np.random.default_rng(0).normal(size=(len(LISTING.label), 5)).astype(np.float32)
+    listing = make_listing(examples=features, features=list("abcde"))
+    run(tmp_path / "here", listing)
+    run(tmp_path / "there", listing, objects=shared)
+    one, other = (open_store(tmp_path / name / "prepared/train") for name in ("here", "there"))
+    assert one.checksum == other.checksum
+    np.testing.assert_array_equal(one.take(np.arange(len(one))), other.take(np.arange(len(one))))
+    assert not list((tmp_path / "there").rglob("*.npy"))
+
+
+def test_a_folder_that_is_not_there_ends_the_stage_before_anything_is_decoded(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cluster\.store=.*none: no such folder"):
+        run(tmp_path, objects=SharedFolder(str(tmp_path / "none")))
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_a_part_that_is_damaged_ends_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.data.description import write_description
 from sprout.data.foreign import Foreign
-from sprout.data.store import class_indices, label_table, open_store, read_labels, write_store
+from sprout.data.store import class_indices, label_table, open_store, read_labels
+from sprout.data.store_writer import write_store
 from sprout.engine import tracked
 from sprout.engine.tracked import TrainingSections, train_tracked
 from sprout.evaluate.labellers import labellings

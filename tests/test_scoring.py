@@ -17,7 +17,8 @@ from sprout.config.pseudo_label import Curriculum, Selection, Threshold
 from sprout.data.dataset import Examples
 from sprout.data.description import write_description
 from sprout.data.foreign import Foreign
-from sprout.data.store import Array, Store, label_table, open_store, read_labels, write_labels, write_store
+from sprout.data.store import Array, Store, label_table, open_store, read_labels, write_labels
+from sprout.data.store_writer import write_store
 from sprout.models import predictor as predictors
 from sprout.models.predictor import Predictor, load_predictor
 from sprout.runtime.process_pool import in_processes

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,13 @@ import pyarrow as pa
 import pytest
 
 from sprout.data import store as store_module
-from sprout.data.store import LABELS, label_table, open_store, read_labels, write_labels, write_store
+from sprout.data.store import LABELS, label_table, open_store, read_labels, write_labels
+from sprout.data.store_writer import StoreWriter, write_store
 from sprout.runtime import checksums
 from sprout.runtime.checksums import sha256
 from sprout.runtime.errors import UserError
+from sprout.runtime.files import atomic_folder
+from sprout.runtime.objects import SharedFolder
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 4, 3, 2), dtype=np.uint8)
 BYTES_EACH = 24
@@ -59,8 +64,9 @@ def test_shards_make_no_difference(tmp_path, per_shard):
     write_store(tmp_path / "one", IMAGES, table(10))
     write_store(tmp_path / "many", IMAGES, table(10), shard_bytes=per_shard * BYTES_EACH + BYTES_EACH - 1)
     one, many = open_store(tmp_path / "one"), open_store(tmp_path / "many")
-    assert len(many.shards) == -(-10 // per_shard)
-    assert max(len(shard) for shard in many.shards) <= per_shard
+    rows = np.diff(many.starts)
+    assert len(rows) == -(-10 // per_shard)
+    assert rows.max() <= per_shard
     assert (len(many), many.shape, many.checksum) == (len(one), one.shape, of_files(tmp_path / "many"))
     for rows in ([7, 0, 9, 2, 2, 7, 3], [5], [], [9, 8, 7, 6, 5, 4, 3, 2, 1, 0], [4] * 20):
         rows = np.array(rows, np.int64)
@@ -70,18 +76,152 @@ def test_shards_make_no_difference(tmp_path, per_shard):
 
 def test_an_example_larger_than_a_shard_still_gets_one(tmp_path):
     write_store(tmp_path, IMAGES, table(10), shard_bytes=1)
-    assert [len(shard) for shard in open_store(tmp_path).shards] == [1] * 10
+    assert np.diff(open_store(tmp_path).starts).tolist() == [1] * 10
 
 
 def test_opening_copies_nothing(tmp_path):
     write_store(tmp_path, IMAGES, table(10), shard_bytes=4 * BYTES_EACH)
     store = open_store(tmp_path)
-    assert all(isinstance(shard, np.memmap) for shard in store.shards)
+    assert isinstance(store.shard(0).base, np.memmap)
     # What changes in the file is seen through the open store: it is the file.
     with (tmp_path / "examples-001.npy").open("r+b") as file:
         file.seek(-1, 2)
         file.write(bytes([IMAGES[7, -1, -1, -1] ^ 255]))
     assert store.take(np.array([7]))[0, -1, -1, -1] == IMAGES[7, -1, -1, -1] ^ 255
+
+
+def maps_of(folder: Path) -> int:
+    """How many files of a folder this process has mapped."""
+    return Path("/proc/self/maps").read_text().count(f"{folder}/examples-")
+
+
+def test_files_are_mapped_when_they_are_used_and_few_at_a_time(tmp_path, monkeypatch):
+    count = 3 * store_module.OPEN
+    rows = np.arange(count)
+    write_store(tmp_path, rows.astype(np.float32)[:, None], table(count), shard_bytes=4)
+    opened = open_store(tmp_path)
+    assert (len(opened), opened.shape, len(opened.starts), maps_of(tmp_path)) == (count, (1,), count + 1, 0)
+    mixed = np.random.default_rng(0).permutation(count)
+    np.testing.assert_array_equal(opened.take(mixed)[:, 0], mixed)
+    assert maps_of(tmp_path) == store_module.OPEN
+    loads, load = [], np.load
+    monkeypatch.setattr(np, "load", lambda path, **how: loads.append(path.name) or load(path, **how))
+    last = np.array([count - 1, count - 2])
+    np.testing.assert_array_equal(opened.take(last)[:, 0], last)
+    assert loads == []
+    np.testing.assert_array_equal(opened.take(rows[:2])[:, 0], rows[:2])
+    assert loads == ["examples-000.npy", "examples-001.npy"]
+    del opened
+    assert maps_of(tmp_path) == 0
+
+
+def test_opening_again_opens_no_file_of_examples(tmp_path, monkeypatch):
+    write_store(tmp_path / "a", IMAGES, table(10), shard_bytes=BYTES_EACH)
+    monkeypatch.setattr(checksums, "VERIFIED", tmp_path / "marks")
+    open_store(tmp_path / "a")
+    opened = set()
+    with watching(lambda path: opened.add(Path(path).name)):
+        assert len(open_store(tmp_path / "a")) == 10
+    assert opened == {"store.json"}  # the label table is opened by Arrow, which Python does not see
+
+
+@contextmanager
+def watching(seen):
+    """Report the path of each file that Python opens; hooks cannot be removed, so this one is made to do nothing."""
+    on = [True]
+    sys.addaudithook(lambda event, args: seen(args[0]) if on[0] and event == "open" else None)
+    yield
+    on[0] = False
+
+
+def test_rows_that_were_moved_to_another_file_are_noticed(tmp_path):
+    write_store(tmp_path, IMAGES, table(10), shard_bytes=4 * BYTES_EACH)
+    text = (tmp_path / "store.json").read_text()
+    (tmp_path / "store.json").write_text(text.replace('"rows": 4', '"rows": 3', 1).replace('"rows": 2', '"rows": 3'))
+    store = open_store(tmp_path)
+    with pytest.raises(UserError, match=r"examples-000\.npy: damaged \(uint8 of shape \(4, 4, 3, 2\); store.json has"):
+        store.take(np.arange(10))
+
+
+def test_a_store_that_is_written_again_while_it_is_open_is_not_mixed_with_the_old_one(tmp_path):
+    write_store(tmp_path / "a", IMAGES, table(10), shard_bytes=4 * BYTES_EACH)
+    store = open_store(tmp_path / "a")
+    store.take(np.array([0]))
+    with atomic_folder(tmp_path / "a") as folder:
+        write_store(folder, IMAGES[::-1], table(10), shard_bytes=4 * BYTES_EACH)
+    np.testing.assert_array_equal(store.take(np.array([0])), IMAGES[:1])
+    with pytest.raises(UserError, match="a: was written again while it was read"):
+        store.take(np.array([9]))
+
+
+class TestSharedFolder:
+    """A store whose files are elsewhere, named by their SHA-256."""
+
+    @pytest.fixture
+    def shared(self, tmp_path):
+        (tmp_path / "shared").mkdir()
+        return SharedFolder(str(tmp_path / "shared"))
+
+    @pytest.fixture
+    def folder(self, tmp_path, shared):
+        write(tmp_path / "val", shared)
+        return tmp_path / "val"
+
+    def test_the_folder_has_no_examples_and_the_same_checksum(self, tmp_path, shared, folder):
+        write_store(tmp_path / "own", IMAGES, table(10), shard_bytes=4 * BYTES_EACH)
+        assert {path.name for path in folder.iterdir()} == {"SHA256SUMS", "labels.parquet", "store.json"}
+        own, elsewhere = open_store(tmp_path / "own"), open_store(folder)
+        assert elsewhere.checksum == own.checksum
+        assert elsewhere.labels.equals(own.labels)
+        for rows in ([7, 0, 9, 2, 2], [], [5]):
+            np.testing.assert_array_equal(elsewhere.take(np.array(rows, np.int64)), IMAGES[rows])
+        names = {f"{sha256(path)}.npy" for path in (tmp_path / "own").glob("*.npy")}
+        assert {path.name for path in Path(shared.address).iterdir()} == names
+        assert json.loads((folder / "store.json").read_text())["store"] == shared.address
+
+    def test_equal_files_are_there_once(self, tmp_path, shared, folder):
+        write(tmp_path / "again", shared)
+        assert len(list(shared.listed())) == 3
+
+    def test_opening_looks_at_no_file_and_using_one_at_that_alone(self, shared, folder):
+        others = json.loads((folder / "store.json").read_text())["shards"][1:]
+        for each in others:
+            shared.path(each["sha256"]).unlink()
+        store = open_store(folder)
+        np.testing.assert_array_equal(store.take(np.arange(4)), IMAGES[:4])
+        with pytest.raises(UserError, match=rf"{others[0]['sha256']}.npy: not there; `dvc repro -f prepare`"):
+            store.take(np.array([4]))
+
+    def test_damage_is_noticed_when_a_file_is_used(self, shared, folder):
+        last = json.loads((folder / "store.json").read_text())["shards"][-1]["sha256"]
+        store = open_store(folder)
+        flip(shared.path(last), -1)(folder)
+        np.testing.assert_array_equal(store.take(np.arange(8)), IMAGES[:8])
+        with pytest.raises(UserError, match=rf"{last}.npy: damaged or changed: "):
+            store.take(np.array([9]))
+
+    def test_another_address_is_refused(self, folder):
+        replace_in("store.json", b'"store": "', b'"store": "nowhere')(folder)
+        with pytest.raises(UserError, match=r"store.json: damaged \(accepted: the absolute path of a folder"):
+            open_store(folder)
+
+    def test_one_that_is_removed_before_it_is_mapped_is_searched_for_again(self, folder, monkeypatch):
+        found, file = [], SharedFolder.file
+
+        def removed_at_first(self, sha256):
+            found.append(file(self, sha256))
+            return found[-1].with_name("removed") if len(found) == 1 else found[-1]
+
+        monkeypatch.setattr(SharedFolder, "file", removed_at_first)
+        np.testing.assert_array_equal(open_store(folder).take(np.array([3])), IMAGES[[3]])
+        assert len(found) == 2
+
+
+def write(folder: Path, objects: SharedFolder) -> None:
+    """Write a store of three files whose examples go elsewhere."""
+    with StoreWriter(folder, 10, (4, 3, 2), "uint8", 4 * BYTES_EACH, objects) as writer:
+        writer.append(IMAGES)
+        writer.close(table(10))
 
 
 @pytest.mark.parametrize("shard_bytes", [4 << 30, 3 * BYTES_EACH])
@@ -120,7 +260,9 @@ def test_an_empty_store_opens(tmp_path):
 def test_the_description_says_what_is_there(tmp_path):
     write_store(tmp_path, IMAGES, table(10))
     described = json.loads((tmp_path / "store.json").read_text(encoding="utf-8"))
-    assert described == {"examples": 10, "shape": [4, 3, 2], "dtype": "uint8", "sha256": of_files(tmp_path)}
+    shards = [{"rows": 10, "sha256": sha256(tmp_path / "examples-000.npy")}]
+    expected = {"examples": 10, "shape": [4, 3, 2], "dtype": "uint8", "sha256": of_files(tmp_path), "store": None}
+    assert described == expected | {"shards": shards}
 
 
 def remove(name):
@@ -164,8 +306,8 @@ def without_checksum(folder):
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (remove("examples-000.npy"), "10 rows of labels for 6 examples"),
-        (remove("examples-002.npy"), "10 rows of labels for 8 examples"),
+        (remove("examples-000.npy"), "examples-000.npy: damaged (not there)"),
+        (remove("examples-002.npy"), "examples-002.npy: damaged (not there)"),
         (remove("labels.parquet"), "no prepared examples"),
         (remove("store.json"), "no prepared examples"),
         (cut("examples-001.npy", -5), "damaged"),
@@ -174,13 +316,14 @@ def without_checksum(folder):
         (cut("labels.parquet", 100), "damaged"),
         (cut("labels.parquet", 0), "damaged"),
         (cut("store.json", 20), "damaged"),
-        (without_checksum, "sha256"),
+        (without_checksum, "damaged ('shards')"),
         (pickled, "damaged"),
-        (flip("examples-001.npy", -3), "the checksum of its examples is"),
-        (replace_in("examples-001.npy", b"|u1", b"|i1"), "no uint8 of shape [4, 3, 2]"),
-        (replace_in("store.json", b'"sha256": "', b'"sha256": "0'), "one of them is damaged or was changed"),
+        (flip("examples-001.npy", -3), "examples-001.npy: damaged (its SHA-256 is"),
+        (replace_in("examples-001.npy", b"|u1", b"|i1"), "examples-001.npy: damaged (its SHA-256 is"),
+        (replace_in("store.json", b'"sha256": "', b'"sha256": "0'), "not that of the files it lists"),
+        (replace_in("store.json", b'"rows": 4', b'"rows": 5'), "not that of the files it lists"),
         (replace_in("store.json", b'"sha256"', b'"sha255"'), "damaged"),
-        (replace_in("store.json", b"uint8", b"uint4"), "no uint4 of shape"),
+        (replace_in("store.json", b"uint8", b"uint4"), "damaged"),
         (lambda folder: write_labels(folder, table(9)), "9 rows of labels for 10 examples"),
     ],
 )
@@ -190,7 +333,7 @@ def test_a_broken_store_is_refused_by_its_folder(tmp_path, damage, says):
     with pytest.raises(UserError) as refused:
         open_store(tmp_path / "val")
     message = str(refused.value)
-    assert message.startswith((f"{tmp_path / 'val'}: ", f"{tmp_path / 'val/store.json'}: "))
+    assert message.startswith(str(tmp_path / "val"))
     assert says in message
     assert "dvc repro" in message
     assert "\n" not in message
@@ -200,7 +343,7 @@ def test_a_change_is_noticed_though_the_store_was_opened_before(tmp_path):
     write_store(tmp_path, IMAGES, table(10), shard_bytes=4 * BYTES_EACH)
     assert len(open_store(tmp_path)) == 10
     flip("examples-002.npy", -1)(tmp_path)
-    with pytest.raises(UserError, match="the checksum of its examples is"):
+    with pytest.raises(UserError, match=r"examples-002\.npy: damaged"):
         open_store(tmp_path)
     flip("examples-002.npy", -1)(tmp_path)
     assert len(open_store(tmp_path)) == 10

@@ -18,7 +18,8 @@ from handmade import card, model
 from sprout.augment.draws import draws
 from sprout.data.dataset import Examples
 from sprout.data.description import Description
-from sprout.data.store import Store, class_indices, label_table, open_store, write_store
+from sprout.data.store import Store, class_indices, label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.evaluate.calibration import calibration_error, fit_temperature
 from sprout.evaluate.class_metrics import PER_CLASS, classification_metrics, per_class
 from sprout.evaluate.significance import cross_validated_interval

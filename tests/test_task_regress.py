@@ -15,7 +15,8 @@ from networks import build
 from sprout.augment.draws import draws
 from sprout.data.dataset import Examples
 from sprout.data.description import Description
-from sprout.data.store import Store, label_table, open_store, write_store
+from sprout.data.store import Store, label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.runtime.errors import UserError
 from sprout.tasks import Regress
 from sprout.tasks.base import Limits

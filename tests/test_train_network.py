@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from sprout.data.dataset import Examples, TrainingData
-from sprout.data.store import Store, label_table, open_store, write_store
+from sprout.data.store import Store, label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.engine.train_network import train_network
 from sprout.models.predictor import load_predictor
 from sprout.runtime.files import read_json

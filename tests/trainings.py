@@ -10,7 +10,8 @@ import torch
 from sprout.config.augment import Transforms
 from sprout.config.train import GradientDescent, check_training
 from sprout.data.dataset import Examples, TrainingData
-from sprout.data.store import label_table, open_store, write_store
+from sprout.data.store import label_table, open_store
+from sprout.data.store_writer import write_store
 from sprout.engine.fit import Fitted, Trainee, fit
 from sprout.models.architecture import architecture_from_dict
 from sprout.models.build import build_network

@@ -11,6 +11,7 @@ from sprout.commands.config import config
 from sprout.commands.experiments import experiments
 from sprout.commands.explain import explain
 from sprout.commands.export import export
+from sprout.commands.gc import gc
 from sprout.commands.label import label
 from sprout.commands.lineage import lineage
 from sprout.commands.new import new
@@ -58,6 +59,7 @@ COMMANDS = (
     promote,
     ui,
     outbox,
+    gc,
 )
 for command in COMMANDS:
     app.command()(command)

@@ -78,8 +78,8 @@ def read_split(name: str) -> Split:
     with workspace():
         described, store = describe(PREPARED), open_store(PREPARED / name)
         table = store.labels
+        examples = store.take(np.arange(len(store))) if store.single is None else store.single
     values = table["value"].to_numpy() if described.target == "number" else class_indices(table)
-    examples = store.shards[0] if len(store.shards) == 1 else store.take(np.arange(len(store)))
     return Split(examples, values, described.classes, table)
 
 

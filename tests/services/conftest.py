@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from running import TrackingServer, postgres
+from running import KEYS, TrackingServer, postgres, s3_server
 from sprout.tracking.connection import connect
 from workspaces import commit_all, new_project, run
 
@@ -100,3 +100,12 @@ def cluster() -> Iterator["RayCluster"]:
             assert servers_in(Path(folder))
             yield started
         assert servers_in(Path(folder)) == []
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of S3 on loopback, with an empty bucket."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    with s3_server() as address:
+        yield address

@@ -25,6 +25,8 @@ SHOWN = 20  # last lines of what a server printed
 DEBIAN = Path("/usr/lib/postgresql")
 """Where Debian has PostgreSQL's programs, in a folder for each version."""
 SUPERUSER = "sprout"
+BUCKET = "team"
+KEYS = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @dataclass
@@ -147,3 +149,21 @@ class TrackingServer:
     def wait(self) -> None:
         """Wait until it answers."""
         self.service.wait(lambda: answers(f"{self.uri}/health"))
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """S3 on loopback with an empty bucket, for whoever has the KEYS; yields its address."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket=BUCKET)
+        yield f"http://{host}:{port}"
+    finally:
+        reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
+        urllib.request.urlopen(reset).close()  # noqa: S310  # another server would have the same buckets
+        server.stop()

@@ -7,18 +7,15 @@ import csv
 import json
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import mlflow
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 
 from conftest import Member
-from running import Service, TrackingServer, answers
+from running import BUCKET, Service, TrackingServer, answers
 from servers import free_port
 from sprout.data.store import open_store
 from sprout.models.predictor import load_predictor
@@ -28,8 +25,6 @@ from tracked_runs import artifacts, outbox, points
 from workspaces import commit_all, copy_workspace, git, run, start
 
 Tracked = dict[str, list[Any]]
-BUCKET = "team"
-KEYS = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 def curves(uri: str, run: Any) -> dict[str, list[tuple[int, float]]]:
@@ -75,7 +70,7 @@ def test_a_logged_model_is_loaded_from_the_server(
     (output,) = tracked["teacher"][0].outputs.model_outputs
     mlflow.set_tracking_uri(first.uri)
     monkeypatch.syspath_prepend(first.folder / "src")  # undoes what the model's code adds to sys.path
-    images = np.array(open_store(first.folder / "data/prepared/test").shards[0][:8])
+    images = np.array(open_store(first.folder / "data/prepared/test").shard(0)[:8])
     served = mlflow.pyfunc.load_model(f"models:/{output.model_id}").predict(images)
     local = load_predictor(first.folder / "models/teacher").predict(images)
     np.testing.assert_allclose(served.iloc[:, 2:], local, rtol=1e-5, atol=1e-7)
@@ -117,20 +112,6 @@ def test_two_members_train_at_the_same_time(first: Member, tmp_path: Path) -> No
         assert had["step/loss"]
         assert all(len({step for step, _ in some}) == len(some) for some in had.values())
     assert outbox(first.folder) == outbox(second.folder) == []
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of S3 on loopback, with an empty bucket."""
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    boto3.client("s3", endpoint_url=address).create_bucket(Bucket=BUCKET)
-    yield address
-    server.stop()
 
 
 def test_a_clone_pulls_what_was_pushed(first: Member, s3: str, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from sprout.augment.draws import OUTSIDE, draws
 from sprout.augment.transforms import augment
 from sprout.config.augment import Augment, Transforms
 from sprout.data.contact_sheet import write_sheet
-from sprout.data.store import Array, Store, StoreWriter, label_table, open_store
+from sprout.data.store import Array, Store, label_table, open_store
+from sprout.data.store_writer import StoreWriter
 from sprout.runtime.errors import UserError
 from sprout.runtime.progress import track
 
@@ -45,7 +46,7 @@ def write_copies(train: Store, folder: Path, config: Augment) -> int:
     total = config.copies * len(rows)
     size = max(1, BATCH_VALUES // math.prod(train.shape))
     starts = range(0, total, size)
-    with StoreWriter(folder, total, train.shape, train.shards[0].dtype.name) as writer:
+    with StoreWriter(folder, total, train.shape, train.dtype.name) as writer:
         for start in track(starts, "augment", len(starts)):
             copies, parents = np.divmod(np.arange(start, min(start + size, total)), len(rows))
             writer.append(transformed(train, rows[parents], copies, config.seed, config.transforms))

@@ -4,15 +4,16 @@ import hashlib
 import os
 import socket
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from sprout.config import validate
 from sprout.config.fields import STRICT, Count, Name, known_name
 from sprout.config.workspace import read_yaml
 from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
-from sprout.runtime.errors import UserError
+from sprout.runtime.objects import Objects, SharedFolder, objects_at
 
 SECTION = "cluster"
 """Its name, which a task has as well."""
@@ -22,18 +23,38 @@ CLUSTER = Path("build/cluster.yaml")
 """The section of the last composition."""
 
 
+def address(value: str | None) -> str | None:
+    """Check where an object store is.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    if value is not None:
+        objects_at(value)
+    return value
+
+
+Address = Annotated[str | None, AfterValidator(address)]
+
+
 @dataclass(frozen=True, config=STRICT)
 class Local:
     engine: Literal["local"]
     """The processes of this machine."""
+    store: Address
+    """As that of a Ray cluster."""
 
     def start(self) -> Engine:
         """Return the engine."""
         return LocalProcesses()
 
     def shared(self, folder: Path) -> Path:
-        """Return the folder for temporary files of its tasks: a workspace's own."""
+        """Return the folder for temporary files of its tasks: a workspace's own, on a disk of this machine."""
         return folder
+
+    def objects(self) -> Objects | None:
+        """Return where the examples of stores go; None for data/prepared."""
+        return None if self.store is None else objects_at(self.store)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -44,12 +65,9 @@ class Ray:
     """auto for the cluster that this machine belongs to, or HOST:PORT of its head."""
     slots: Count | None
     """How many tasks run at once; null means one for each CPU of the cluster."""
-    store: Name | None
-    """The absolute path of a folder that all machines share, for temporary files; null means that of the workspace."""
-
-    def __post_init__(self) -> None:
-        if self.store is not None and not os.path.isabs(self.store):
-            raise ValueError(f"store={self.store}: accepted: an absolute path, the same on all machines, or null")
+    store: Address
+    """Where `prepare` writes examples, each file named by its SHA-256: the absolute path of a folder that all machines
+    share, which then has temporary files as well, or s3://BUCKET/PREFIX; null means data/prepared."""
 
     def start(self) -> Engine:
         """Return the engine; it connects when it has something to run."""
@@ -61,12 +79,16 @@ class Ray:
         Raises:
             UserError: there is no folder `store`.
         """
-        if self.store is None:
+        objects = self.objects()
+        if not isinstance(objects, SharedFolder):
             return folder
-        if not os.path.isdir(self.store):
-            raise UserError(f"cluster.store={self.store}: no such folder; make it, on a file system of all machines")
+        objects.check_reached()
         name = f"{socket.gethostname()} {folder.absolute()}"
-        return Path(self.store) / f"sprout-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        return Path(objects.address) / f"sprout-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+    def objects(self) -> Objects | None:
+        """Return where the examples of stores go; None for data/prepared."""
+        return None if self.store is None else objects_at(self.store)
 
 
 Cluster = Local | Ray

@@ -27,7 +27,7 @@ class Examples:
         known = [(store, rows_with_target(with_column(store, table, target), target)) for store, table in tables]
         self.tables = [(store, table) for store, table in known if table.num_rows]
         self.stores = [store for store, _ in self.tables]
-        self.arrays = [single_shard(store) for store in self.stores]
+        self.arrays = [store.single for store in self.stores]
         counts = [table.num_rows for _, table in self.tables]
         self.store_of = np.repeat(np.arange(len(counts), dtype=np.int16), counts)
         self.rows = joined([table["row"].to_numpy() for _, table in self.tables], np.int64)
@@ -78,7 +78,7 @@ class Examples:
         """Copy the examples of these indices: (n,) int64 → (n, H, W, C) or (n, F)."""
         if len(self.arrays) == 1:
             return take_rows(self.arrays[0], self.stores[0], self.rows[ids])
-        inputs = np.empty((len(ids), *self.shape), self.stores[0].shards[0].dtype)
+        inputs = np.empty((len(ids), *self.shape), self.stores[0].dtype)
         store_of, rows = self.store_of[ids], self.rows[ids]
         for number, (array, store) in enumerate(zip(self.arrays, self.stores, strict=True)):
             inside = store_of == number
@@ -163,11 +163,6 @@ def outside(store: Store, table: pa.Table, fold: int) -> Array:
     """Whether each row of a table is not in this fold: (n,) bool; also true of rows that are in none."""
     of_rows: Array = column_of(store, table, "fold") != fold
     return of_rows
-
-
-def single_shard(store: Store) -> Array | None:
-    """The only shard as a plain array, else None: indexing numpy's memmap class takes longer than copying a batch."""
-    return store.shards[0].view(np.ndarray) if len(store.shards) == 1 else None
 
 
 def take_rows(array: Array | None, store: Store, rows: Array) -> Array:

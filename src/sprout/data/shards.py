@@ -2,17 +2,60 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from sprout.runtime.errors import UserError
 from sprout.runtime.files import name_beside
+from sprout.runtime.objects import Objects
 
 SHARD_BYTES = 4 << 30
 """A file holds at most so many bytes of examples, but at least one example."""
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file of a store."""
+
+    rows: int
+    """How many examples it holds."""
+    sha256: str
+    """Of the file, in hexadecimal."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the files of a store go: into its own folder, or to `cluster.store`, named by their SHA-256."""
+
+    folder: Path
+    objects: Objects | None = None
+
+    def path(self, number: int) -> Path:
+        """Return the path that a file, counted from 0, is written to."""
+        return shard_path(self.folder, number) if self.objects is None else self.objects.new()
+
+    def take(self, path: Path, shard: Shard) -> None:
+        """Take a file that has been written."""
+        if self.objects is not None:
+            self.objects.put(path, shard.sha256)
+
+    def check_written(self, number: int, shard: Shard) -> None:
+        """Check that this machine has a file that a task has written, perhaps on another machine.
+
+        Raises:
+            UserError: it has not.
+        """
+        path = shard_path(self.folder, number) if self.objects is None else self.objects.path(shard.sha256)
+        if path is not None and not path.is_file():
+            raise UserError(
+                f"{path}: not there, though it was written; its folder has to be on a file system that all machines of "
+                "the cluster share (docs/clusters.md)"
+            )
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -52,7 +95,8 @@ class ShardWriter:
             dtype: uint8 or float32.
         """
         self.path, self.beside = path, name_beside(path)
-        self.left, self.dtype, self.digest = examples, np.dtype(dtype), hashlib.sha256()
+        self.rows = self.left = examples
+        self.dtype, self.digest = np.dtype(dtype), hashlib.sha256()
         self.file = self.beside.open("wb")
         head = BytesIO()
         described = {"descr": self.dtype.str, "fortran_order": False, "shape": (examples, *shape)}
@@ -76,9 +120,9 @@ class ShardWriter:
         self.digest.update(data)
         self.file.write(data)
 
-    def end(self) -> str:
-        """Give the file its name; return its SHA-256 in hexadecimal."""
+    def end(self) -> Shard:
+        """Give the file its name, and return what it is."""
         assert not self.left, "fewer examples than were said to come"
         self.file.close()
         self.beside.replace(self.path)
-        return self.digest.hexdigest()
+        return Shard(self.rows, self.digest.hexdigest())

@@ -1,21 +1,21 @@
 """The store: prepared examples on disk, one memory-mapped array (in shards) and a label table per split."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sprout.data.shards import SHARD_BYTES, ShardWriter, checksum_of, rows_per_shard, shard_path
+from sprout.data.shards import Shard, shard_path
+from sprout.data.store_manifest import MANIFEST, StoreManifest, damaged, read_manifest
 from sprout.runtime.checksums import SUMS, check_sums, once_per_change, sha256, write_sums
 from sprout.runtime.errors import UserError, one_line
-from sprout.runtime.files import read_json, write_json
 
 LABELS = pa.schema(
     [
@@ -34,16 +34,25 @@ LABELS = pa.schema(
 STORES = ("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
 """What a teacher may train on."""
 Array = np.ndarray[Any, np.dtype[Any]]
+TRIES = 10
+OPEN = 128
+"""Files of a store that are mapped at once. Each map has a file descriptor, of which a process may often have 1024."""
 
 
 @dataclass(frozen=True)
 class Store:
     """One split, opened. Nothing is copied until examples are taken, nor read of the table until it is asked for."""
 
-    shards: list[Array]
     folder: Path
     checksum: str
     """SHA-256 of the SHA-256 of each file of examples."""
+    shape: tuple[int, ...]
+    """Of one example: (H, W, C) or (F,)."""
+    dtype: np.dtype[Any]
+    starts: Array
+    """The first row of each file, and the end: (files + 1,)."""
+    shard: Callable[[int], Array]
+    """The examples of a file by its number from 0, (n, *shape), which must not be written to."""
     rows: Array | None = None
     """(N,) the rows of the folder's label table that these examples have; None for all."""
 
@@ -69,155 +78,116 @@ class Store:
     def part(self, rows: Array) -> "Store":
         """A copy of these rows in memory, (n,) int64, as a store of its own."""
         name = hashlib.sha256(self.checksum.encode() + rows.astype(np.int64).tobytes()).hexdigest()
-        return Store([self.take(rows)], self.folder, name, rows)
+        starts, taken = np.array([0, len(rows)]), [self.take(rows)]
+        return Store(self.folder, name, self.shape, self.dtype, starts, taken.__getitem__, rows)
 
     def __len__(self) -> int:
-        return sum(len(shard) for shard in self.shards)
+        return int(self.starts[-1])
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one example: (H, W, C) or (F,)."""
-        return tuple(self.shards[0].shape[1:])
-
-    @cached_property
-    def starts(self) -> Array:
-        """The first row of each shard, and the end: (shards + 1,)."""
-        return np.cumsum([0, *(len(shard) for shard in self.shards)])
+    def single(self) -> Array | None:
+        """All examples, (N, *shape), where one file holds them, else None."""
+        return self.shard(0) if len(self.starts) == 2 else None
 
     def take(self, rows: Array) -> Array:
-        """Copy the examples of these rows, in their order: (n,) int64 → (n, H, W, C)."""
-        if len(self.shards) == 1:
-            return np.asarray(self.shards[0][rows])
-        taken = np.empty((len(rows), *self.shape), self.shards[0].dtype)
+        """Copy the examples of these rows, in their order: (n,) int64 → (n, *shape).
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        if len(self.starts) == 2:
+            return self.shard(0)[rows]
+        taken = np.empty((len(rows), *self.shape), self.dtype)
         shard_of = np.searchsorted(self.starts, rows, side="right") - 1
-        for number in np.unique(shard_of):
+        for number in np.unique(shard_of).tolist():
             inside = shard_of == number
-            taken[inside] = self.shards[number][rows[inside] - self.starts[number]]
+            taken[inside] = self.shard(number)[rows[inside] - self.starts[number]]
         return taken
 
 
 def open_store(folder: Path) -> Store:
-    """Open a split.
+    """Open a split. Its files are mapped when examples of them are asked for.
 
     Raises:
         UserError: the folder is no store, its examples are not those that were written, or its table does not fit them.
     """
-    paths = sorted(folder.glob("examples-*.npy"), key=lambda path: (len(path.name), path.name))
-    if not paths or not all((folder / name).exists() for name in ("labels.parquet", "store.json")):
+    if not all((folder / name).exists() for name in ("labels.parquet", MANIFEST)):
         raise UserError(f"{folder}: no prepared examples here; `dvc repro` makes them")
+    written = written_when(folder)
+    found = read_manifest(folder / MANIFEST)
     try:
-        described = read_json(folder / "store.json")
-        store = Store([np.load(path, mmap_mode="r") for path in paths], folder, described["sha256"])
-        kind = described["dtype"], described["shape"]
-        fits = all((shard.dtype.name, [*shard.shape[1:]]) == kind for shard in store.shards)
         rows = pq.read_metadata(folder / "labels.parquet").num_rows
-    except (ValueError, EOFError, KeyError, TypeError, OSError) as error:
-        raise damaged(folder, error) from None
-    if rows != len(store):
-        raise UserError(f"{folder}: {rows} rows of labels for {len(store)} examples; run `dvc repro`")
-    if not fits:
-        raise UserError(
-            f"{folder}: its examples are no {kind[0]} of shape {kind[1]}, as store.json says; run `dvc repro`"
-        )
-    once_per_change([*paths, folder / "store.json"], partial(verify, store, paths))
-    return store
+    except (ValueError, OSError) as error:
+        raise damaged(folder / "labels.parquet", one_line(error)) from None
+    if rows != found.examples:
+        raise UserError(f"{folder}: {rows} rows of labels for {found.examples} examples; run `dvc repro`")
+    if found.objects is None:
+        paths = [shard_path(folder, number) for number in range(len(found.shards))]
+        once_per_change([*paths, folder / MANIFEST], partial(verify, paths, found.shards))
+    shard = lru_cache(OPEN)(partial(map_shard, folder, written, found))
+    return Store(folder, found.checksum, found.shape, found.dtype, found.starts, shard)
 
 
-def verify(store: Store, paths: Sequence[Path]) -> None:
-    """Compare the files of a store's examples with its checksum.
+def written_when(folder: Path) -> tuple[int, int]:
+    """Return what changes when a store is written again."""
+    found = (folder / MANIFEST).stat()
+    return found.st_ino, found.st_mtime_ns
+
+
+def map_shard(folder: Path, written: tuple[int, int], manifest: StoreManifest, number: int) -> Array:
+    """Map a file of a store.
 
     Raises:
-        UserError: they differ.
+        UserError: it is damaged, not what the manifest says, or of a store that was written since.
     """
-    with ThreadPoolExecutor() as threads:
-        found = checksum_of([*threads.map(sha256, paths)])
-    if found != store.checksum:
-        raise UserError(
-            f"{store.folder}: the checksum of its examples is {found}, its store.json has {store.checksum}: one of "
-            "them is damaged or was changed; run `dvc repro`"
-        )
+    shard = manifest.shards[number]
+    shape = (shard.rows, *manifest.shape)
+    if manifest.objects is not None:
+        return load(partial(manifest.objects.file, shard.sha256), manifest.dtype, shape)
+    if written_when(folder) != written:
+        raise UserError(f"{folder}: was written again while it was read; run the command again")
+    return load(partial(shard_path, folder, number), manifest.dtype, shape)
 
 
-def damaged(path: Path, error: Exception) -> UserError:
-    """What is said of a store, or a file of it, that is not as it was written."""
-    return UserError(f"{path}: damaged ({one_line(error)}); run `dvc repro`")
-
-
-class StoreWriter:
-    """Writes a split example by example, in bounded memory: `append` what comes, then `close` with the labels."""
-
-    def __init__(
-        self, folder: Path, examples: int, shape: Sequence[int], dtype: str, shard_bytes: int = SHARD_BYTES
-    ) -> None:
-        """Start a store.
-
-        Args:
-            folder: where to; it is made.
-            examples: how many will come.
-            shape: (H, W, C) or (F,) of one example.
-            dtype: uint8 or float32.
-            shard_bytes: a file holds at most so many bytes of examples (at least one example).
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.examples, self.shape, self.dtype = folder, examples, tuple(shape), dtype
-        self.step = rows_per_shard(shape, dtype, shard_bytes)
-        self.written = 0
-        self.shards: list[str] = []
-        self.shard = self.next_shard()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shard.file.close()
-
-    def append(self, batch: Array) -> None:
-        """Add examples: (n, *shape)."""
-        assert self.written + len(batch) <= self.examples, "more examples than were said to come"
-        while len(batch):
-            if not self.shard.left:
-                self.shards.append(self.shard.end())
-                self.shard = self.next_shard()
-            fits, batch = batch[: self.shard.left], batch[self.shard.left :]
-            self.shard.append(fits)
-            self.written += len(fits)
-
-    def next_shard(self) -> ShardWriter:
-        """Start the next file."""
-        path = shard_path(self.folder, len(self.shards))
-        return ShardWriter(path, min(self.step, self.examples - self.written), self.shape, self.dtype)
-
-    def close(self, labels: pa.Table) -> None:
-        """Write the label table and `store.json` with a checksum.
-
-        Args:
-            labels: one row per example, of the schema `LABELS`.
-        """
-        self.shards.append(self.shard.end())
-        assert self.written == self.examples, "fewer examples than were said to come"
-        describe_store(self.folder, self.shape, self.dtype, self.shards, labels)
-
-
-def describe_store(folder: Path, shape: Sequence[int], dtype: str, shards: Sequence[str], labels: pa.Table) -> None:
-    """Write what a store has besides its examples: the label table, and `store.json` with a checksum.
+def load(find: Callable[[], Path], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    """Map a file as a plain array, as indexing numpy's class of maps takes longer than copying a batch.
 
     Args:
-        folder: with the examples.
-        shape: of one example.
-        dtype: uint8 or float32.
-        shards: the SHA-256 of each file of examples, in order.
-        labels: one row per example, of the schema `LABELS`.
+        find: returns the file's path; called again where another process has meanwhile removed it from a cache.
+        dtype: that it should have.
+        shape: the same.
+
+    Raises:
+        UserError: it is damaged, or has others.
     """
-    write_labels(folder, labels)
-    described = {"examples": labels.num_rows, "shape": shape, "dtype": dtype}
-    write_json(folder / "store.json", {**described, "sha256": checksum_of(shards)})
+    for _ in range(TRIES):
+        path = find()
+        try:
+            mapped: Array = np.load(path, mmap_mode="r").view(np.ndarray)
+        except FileNotFoundError:
+            continue
+        except (ValueError, EOFError, OSError) as error:
+            raise damaged(path, one_line(error)) from None
+        if (mapped.dtype, mapped.shape) != (dtype, shape):
+            what = f"{mapped.dtype} of shape {mapped.shape}; {MANIFEST} has {dtype} of {shape}"
+            raise damaged(path, what)
+        return mapped
+    raise damaged(path, "not there")
 
 
-def write_store(folder: Path, examples: Array, labels: pa.Table, shard_bytes: int = SHARD_BYTES) -> None:
-    """Write a split whose examples are at hand: (N, H, W, C) uint8 or (N, F) float32."""
-    with StoreWriter(folder, len(examples), examples.shape[1:], examples.dtype.name, shard_bytes) as writer:
-        writer.append(examples)
-        writer.close(labels)
+def verify(paths: Sequence[Path], shards: Sequence[Shard]) -> None:
+    """Compare files of a store with their checksums.
+
+    Raises:
+        UserError: they differ, or a file is not there.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise damaged(path, "not there")
+    with ThreadPoolExecutor() as threads:
+        for path, shard, found in zip(paths, shards, threads.map(sha256, paths), strict=True):
+            if found != shard.sha256:
+                raise damaged(path, f"its SHA-256 is {found}, {MANIFEST} has {shard.sha256}: one of them was changed")
 
 
 def large_text(texts: Sequence[str] | pa.Array) -> pa.Array | pa.ChunkedArray:
@@ -240,7 +210,7 @@ def read_labels(folder: Path, columns: Sequence[str] = LABELS.names) -> pa.Table
     try:
         return pq.read_table(path, columns=list(columns), schema=LABELS)
     except (ValueError, OSError) as error:
-        raise damaged(path, error) from None
+        raise damaged(path, one_line(error)) from None
 
 
 def class_indices(labels: pa.Table) -> Array:

@@ -39,6 +39,7 @@ CODE = (
     "data/loader.py",
     "data/shards.py",
     "data/store.py",
+    "data/store_manifest.py",
     "engine",
     "methods",
     "models",

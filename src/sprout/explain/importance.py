@@ -39,7 +39,7 @@ def permutation_importance(predictor: Predictor, store: Store, seed: int = 0) ->
         for repeat in range(REPEATS):
             shuffled = rows.copy()
             shuffled[:, feature] = random.permutation(rows[:, feature])
-            after = mean_error(predictor, replace(part, shards=[shuffled]))
+            after = mean_error(predictor, replace(part, shard=[shuffled].__getitem__))
             assert after is not None
             rises[feature, repeat] = after - before
     return Importance(rises.mean(axis=1), rises.std(axis=1))

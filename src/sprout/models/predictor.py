@@ -107,7 +107,7 @@ class Predictor:
 
     def _of_store(self, compute: Callable[[Array], Array], store: Store, what: str) -> Array:
         # The shape is that of an example of zeros, as the store may be empty.
-        shape = compute(np.zeros((1, *store.shape), store.shards[0].dtype)).shape[1:]
+        shape = compute(np.zeros((1, *store.shape), store.dtype)).shape[1:]
         results = np.empty((len(store), *shape), np.float32)
         for rows in self.batches(store, what):
             results[rows] = compute(store.take(rows))

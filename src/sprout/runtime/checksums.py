@@ -52,6 +52,16 @@ def check_sums(folder: Path, names: Sequence[str], remedy: str) -> None:
             )
 
 
+def check_sha256(path: Path, wanted: str, remedy: str) -> None:
+    """Compare a file with its SHA-256.
+
+    Raises:
+        UserError: it has another one; ends with the remedy.
+    """
+    if (found := sha256(path)) != wanted:
+        raise UserError(f"{path}: damaged or changed: its SHA-256 is {found}, not {wanted}; {remedy}")
+
+
 def once_per_change(paths: Sequence[Path], check: Callable[[], None]) -> None:
     """Check files, unless they have passed the check and their sizes and times of change are still the same.
 

@@ -25,6 +25,7 @@ from sprout.data.prepare.stores import write_images, write_rows_of_table
 from sprout.data.prepare.summary import summarize
 from sprout.data.prepare.targets import UNKNOWN, Targets
 from sprout.runtime.engine import Engine
+from sprout.runtime.objects import Objects
 from sprout.runtime.progress import track
 
 SHEET_IMAGES = 64
@@ -32,7 +33,13 @@ SHEET_COLUMNS = 8
 
 
 def prepare(
-    listing: Listing, folder: Path, scratch: Path, settings: Prepare, engine: Engine, answers: Sequence[Answer] = ()
+    listing: Listing,
+    folder: Path,
+    scratch: Path,
+    settings: Prepare,
+    engine: Engine,
+    answers: Sequence[Answer] = (),
+    objects: Objects | None = None,
 ) -> dict[str, Any]:
     """Write the four stores and what describes them.
 
@@ -43,14 +50,17 @@ def prepare(
         settings: the section `prepare`.
         engine: where many images are decoded and written.
         answers: people's, in the order of their file.
+        objects: where the files of examples go; None for the folder.
 
     Returns:
         the content of `summary.json`.
 
     Raises:
-        UserError: too many examples are faulty, there are too few for these settings, or an answer names a class that
-            there is not.
+        UserError: too many examples are faulty, there are too few for these settings, an answer names a class that
+            there is not, or `objects` cannot be reached.
     """
+    if objects is not None:
+        objects.check_reached()
     examples, decoded = load_examples(listing, scratch, settings, engine)
     # The listing's reasons replace those of decoding: some of its faulty rows have no path to decode.
     faults = (decoded.faults if decoded else {}) | listing.faults
@@ -69,10 +79,10 @@ def prepare(
         near = write_near_duplicates(folder / "near_duplicates.csv", examples, decoded.hashes, assignment, origin)
     medians = medians_of(listing, examples.features, assignment.rows["train"])
     if decoded is not None:
-        statistics = write_images(folder, decoded, assignment, origin, engine)
+        statistics = write_images(folder, decoded, assignment, origin, engine, objects)
     else:
         assert examples.features is not None, "what is not decoded is a table"
-        statistics = write_rows_of_table(folder, examples.features, assignment, origin, medians)
+        statistics = write_rows_of_table(folder, examples.features, assignment, origin, medians, objects)
     write_truth(assignment.targets.index[assignment.rows["unlabelled"]], folder / "truth.parquet")
     write_contact_sheets(folder / "contact_sheets", examples, assignment.rows["train"], assignment.targets)
     summary = summarize(examples, assignment, listing.features, statistics, len(faults), equal, near)

@@ -17,10 +17,11 @@ from sprout.data.prepare.parts import batches
 from sprout.data.prepare.statistics import FeatureStatistics, PixelStatistics
 from sprout.data.prepare.targets import UNKNOWN
 from sprout.data.prepare.worker import WrittenShard, write_shard
-from sprout.data.shards import SHARD_BYTES, rows_per_shard, shard_path
-from sprout.data.store import StoreWriter, describe_store, label_table
+from sprout.data.shards import SHARD_BYTES, Destination, Shard, rows_per_shard
+from sprout.data.store import label_table
+from sprout.data.store_writer import StoreWriter, describe_store
 from sprout.runtime.engine import Engine
-from sprout.runtime.errors import UserError
+from sprout.runtime.objects import Objects
 from sprout.runtime.progress import track
 
 FEW_BYTES = 256 << 20
@@ -28,7 +29,12 @@ FEW_BYTES = 256 << 20
 
 
 def write_images(
-    folder: Path, decoded: Decoded, assignment: Assignment, origin: pa.Array, engine: Engine
+    folder: Path,
+    decoded: Decoded,
+    assignment: Assignment,
+    origin: pa.Array,
+    engine: Engine,
+    objects: Objects | None = None,
 ) -> dict[str, Any]:
     """Write one store of images per split, a task for each file; return the training split's statistics.
 
@@ -38,52 +44,48 @@ def write_images(
         assignment: of the images to the splits.
         origin: (N,) where each comes from.
         engine: where much is written.
+        objects: where the files of examples go; None for their stores.
 
     Raises:
-        UserError: a part is damaged, or a machine of a cluster does not have the folders.
+        UserError: a part is damaged, a machine of a cluster does not have the folders, or S3 does not take a file.
     """
-    folder, parts, digests = folder.absolute(), decoded.parts, decoded.digests
+    parts, digests = decoded.parts, decoded.digests
+    targets = {name: Destination(folder.absolute() / name, objects) for name in assignment.rows}
     step = rows_per_shard(parts.shape, "uint8", SHARD_BYTES)
     files = [(name, start) for name, rows in assignment.rows.items() for start in range(0, max(1, len(rows)), step)]
-    for name in assignment.rows:
-        (folder / name).mkdir()
+    for target in targets.values():
+        target.folder.mkdir()
 
     def tasks() -> Iterator[partial[WrittenShard]]:
         for name, start in files:
-            path, rows = shard_path(folder / name, start // step), assignment.rows[name][start : start + step]
-            yield partial(write_shard, parts, path, rows, digests[rows], counted=name == "train")
+            rows = assignment.rows[name][start : start + step]
+            yield partial(
+                write_shard, parts, targets[name], start // step, rows, digests[rows], counted=name == "train"
+            )
 
     few = sum(map(len, assignment.rows.values())) * int(np.prod(parts.shape)) <= FEW_BYTES
-    hashes: dict[str, list[str]] = {name: [] for name in assignment.rows}
+    shards: dict[str, list[Shard]] = {name: [] for name in assignment.rows}
     statistics = PixelStatistics(parts.shape[-1])
     with closing((task() for task in tasks()) if few else engine.run_in_order(tasks())) as written:
-        for (name, start), shard in zip(files, track(written, "prepare: write", len(files)), strict=True):
-            check_written(shard_path(folder / name, start // step))
-            hashes[name].append(shard.sha256)
-            if shard.statistics is not None:
-                statistics.merge(shard.statistics)
-    for name in assignment.rows:
-        for left in (folder / name).glob("*.tmp-*"):  # of tasks whose machine was lost
+        for (name, start), file in zip(files, track(written, "prepare: write", len(files)), strict=True):
+            targets[name].check_written(start // step, file.shard)
+            shards[name].append(file.shard)
+            if file.statistics is not None:
+                statistics.merge(file.statistics)
+    for name, target in targets.items():
+        for left in target.folder.glob("*.tmp-*"):  # of tasks whose machine was lost
             left.unlink()
-        describe_store(folder / name, parts.shape, "uint8", hashes[name], labels_of_split(assignment, name, origin))
+        describe_store(target, parts.shape, "uint8", shards[name], labels_of_split(assignment, name, origin))
     return statistics.result()
 
 
-def check_written(path: Path) -> None:
-    """Check that this machine has a file that a task has written.
-
-    Raises:
-        UserError: it has not.
-    """
-    if not path.is_file():
-        raise UserError(
-            f"{path}: not there, though it was written; the workspace has to be on a file system that all machines of "
-            "the cluster share (docs/clusters.md)"
-        )
-
-
 def write_rows_of_table(
-    folder: Path, features: Array, assignment: Assignment, origin: pa.Array, medians: dict[int, float]
+    folder: Path,
+    features: Array,
+    assignment: Assignment,
+    origin: pa.Array,
+    medians: dict[int, float],
+    objects: Objects | None = None,
 ) -> dict[str, Any]:
     """Write one store of rows of a table per split; return the training split's statistics.
 
@@ -93,11 +95,15 @@ def write_rows_of_table(
         assignment: of the rows to the splits.
         origin: (N,) where each comes from.
         medians: of the features whose NaN are filled.
+        objects: where the files of examples go; None for their stores.
+
+    Raises:
+        UserError: S3 does not take a file.
     """
     statistics, shape = FeatureStatistics(features.shape[1]), features.shape[1:]
     for name in track(SPLITS, "prepare: write", len(SPLITS)):
         rows = assignment.rows[name]
-        with StoreWriter(folder / name, len(rows), shape, "float32") as writer:
+        with StoreWriter(folder / name, len(rows), shape, "float32", objects=objects) as writer:
             for some in batches(rows, features[:1].nbytes):
                 batch = fill(features[rows[some]], medians)
                 writer.append(batch)

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -20,7 +19,7 @@ from sprout.data.prepare.image_file import decode_file
 from sprout.data.prepare.parts import DIGEST_BYTES, Parts, batches, digest
 from sprout.data.prepare.pixels import Array
 from sprout.data.prepare.statistics import PixelStatistics
-from sprout.data.shards import ShardWriter
+from sprout.data.shards import Destination, Shard, ShardWriter
 from sprout.runtime.disk import naming
 from sprout.runtime.errors import UserError
 
@@ -47,7 +46,7 @@ class DecodedChunk:
 class WrittenShard:
     """What is known of a file of a store."""
 
-    sha256: str
+    shard: Shard
     statistics: PixelStatistics | None
     """Of its images, where they were requested."""
 
@@ -95,19 +94,23 @@ def batch_length(examples: list[str] | Array, shape: tuple[int, int, int]) -> in
     return min(BATCH, max(1, BATCH_BYTES // largest))
 
 
-def write_shard(parts: Parts, path: Path, rows: Array, digests: Array, *, counted: bool) -> WrittenShard:
+def write_shard(
+    parts: Parts, target: Destination, number: int, rows: Array, digests: Array, *, counted: bool
+) -> WrittenShard:
     """Write a file of a store.
 
     Args:
         parts: where the images are.
-        path: of the file, absolute.
+        target: where the file goes; its folders are absolute.
+        number: of the file, from 0.
         rows: (n,) the images of the file.
         digests: (n, 16) uint8 of these.
         counted: whether to compute statistics.
 
     Raises:
-        UserError: this machine does not have the folders, or a part is damaged.
+        UserError: this machine does not have the folders, a part is damaged, or S3 does not take the file.
     """
+    path = target.path(number)
     check_reached(str(path.parent), str(parts.folder))
     statistics = PixelStatistics(parts.shape[-1]) if counted else None
     with naming(path), ShardWriter(path, len(rows), parts.shape, "uint8") as writer:
@@ -116,7 +119,9 @@ def write_shard(parts: Parts, path: Path, rows: Array, digests: Array, *, counte
             writer.append(images)
             if statistics is not None:
                 statistics.add(images)
-        return WrittenShard(writer.end(), statistics)
+        shard = writer.end()
+        target.take(path, shard)
+        return WrittenShard(shard, statistics)
 
 
 def check_reached(*folders: str) -> None:

@@ -1,0 +1,147 @@
+"""Examples in S3: a round trip, a build that reads them from there, and what is said where S3 does not answer."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from running import BUCKET
+from sprout.runtime.errors import UserError
+from sprout.runtime.node_cache import NodeCache
+from sprout.runtime.objects import Bucket
+from workspaces import commit_all, new_project, run
+
+CONTENT = b"examples" * 100
+SHA = hashlib.sha256(CONTENT).hexdigest()
+SHORT = ["train.epochs=2"]
+
+
+def put(objects: Bucket, content: bytes = CONTENT) -> str:
+    path, sha256 = objects.new(), hashlib.sha256(content).hexdigest()
+    path.write_bytes(content)
+    objects.put(path, sha256)
+    return sha256
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeCache:
+    monkeypatch.setenv("SPROUT_CACHE", str(tmp_path / "cache"))
+    return NodeCache.of_machine()
+
+
+class TestBucket:
+    @pytest.fixture
+    def bucket(self, s3: str, cache: NodeCache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bucket:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
+        monkeypatch.chdir(tmp_path)  # has marks of what was compared
+        return Bucket(f"s3://{BUCKET}/sprout/store")
+
+    def test_a_round_trip(self, bucket: Bucket, cache: NodeCache) -> None:
+        bucket.check_reached()
+        assert put(bucket) == SHA
+        assert cache.path(SHA).is_file(), "what was written here need not be fetched"
+        cache.path(SHA).unlink()
+        assert bucket.file(SHA).read_bytes() == CONTENT
+        (stored,) = bucket.listed()
+        assert stored[:2] == (f"{SHA}.npy", 800)
+        assert abs(stored.written - time.time()) < 60
+        bucket.remove([stored.name])
+        assert list(bucket.listed()) == []
+
+    def test_a_large_file_goes_in_parts(self, bucket: Bucket, cache: NodeCache) -> None:
+        content = os.urandom(40 << 20)
+        sha256 = put(bucket, content)
+        cache.path(sha256).unlink()
+        assert bucket.file(sha256).read_bytes() == content
+
+    def test_one_that_is_there_is_not_sent_again_but_is_as_young(
+        self, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from s3fs import S3FileSystem
+
+        put(bucket)
+        (before,) = bucket.listed()
+        monkeypatch.setattr(S3FileSystem, "put_file", None)
+        time.sleep(1.1)  # times of objects are whole seconds
+        put(bucket)
+        (after,) = bucket.listed()
+        assert after.written > before.written
+
+    def test_other_objects_are_not_listed(self, bucket: Bucket) -> None:
+        put(bucket)
+        with bucket.connection() as s3:
+            s3.pipe_file("team/sprout/store/notes.txt", b"x")
+            s3.pipe_file(f"team/sprout/store/below/{SHA}.npy", b"x")
+        assert [each.name for each in bucket.listed()] == [f"{SHA}.npy"]
+
+    def test_a_damaged_object_is_named(self, bucket: Bucket, cache: NodeCache) -> None:
+        with bucket.connection() as s3:
+            s3.pipe_file(f"team/sprout/store/{SHA}.npy", b"something else")
+        with pytest.raises(UserError, match=rf"damaged or changed: .*remove s3://team/sprout/store/{SHA}.npy"):
+            bucket.file(SHA)
+        assert not cache.path(SHA).exists()
+
+    def test_a_missing_object_is_named(self, bucket: Bucket) -> None:
+        with pytest.raises(UserError, match=rf"s3://team/sprout/store/{SHA}.npy: .*; `dvc repro -f prepare`"):
+            bucket.file(SHA)
+
+    def test_a_missing_bucket_is_named(self, bucket: Bucket) -> None:
+        with pytest.raises(
+            UserError, match=r"s3://other/x: S3 at AWS_ENDPOINT_URL says: The specified bucket does not"
+        ):
+            Bucket("s3://other/x").check_reached()
+
+    def test_neither_endpoint_nor_credentials_are_said(self, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        with pytest.raises(UserError) as refused:
+            bucket.check_reached()
+        assert "AWS_ENDPOINT_URL" in str(refused.value)
+        assert "127.0.0.1" not in str(refused.value)
+
+    def test_missing_credentials_are_said(
+        self, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        with pytest.raises(UserError, match=r"Unable to locate credentials; see its credentials and the bucket"):
+            bucket.check_reached()
+
+
+def test_a_build_with_examples_in_s3_learns_the_same(s3: str, cache: NodeCache, tmp_path: Path) -> None:
+    """Another store builds nothing again; forced, it moves the examples, and the same weights are learned from them."""
+    folder, store = new_project(tmp_path / "sprout"), f"s3://{BUCKET}/digits"
+    more = {"AWS_ENDPOINT_URL": s3}
+
+    def build(overrides: list[str], *words: str) -> str:
+        (folder / "params.yaml").write_text(yaml.safe_dump({"experiment": "digits", "overrides": SHORT + overrides}))
+        run(folder, "dvc", "repro", "compose", more=more)
+        return run(folder, "dvc", "repro", *words, more=more)
+
+    def learned() -> tuple[bytes, dict[str, str]]:
+        stores = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("data/prepared/*/store.json")}
+        checksums = {name: found["sha256"] for name, found in stores.items()}
+        assert len(checksums) == 4
+        return (folder / "models/teacher/model.safetensors").read_bytes(), checksums
+
+    build([], "train")
+    commit_all(folder)
+    local = learned()
+    assert "didn't change, skipping" in build([f"cluster.store={store}"], "train")
+    build([f"cluster.store={store}"], "--force", "--single-item", "prepare")
+    assert not list(folder.glob("data/prepared/**/*.npy"))
+    shutil.rmtree(cache.folder)
+    assert "Running stage 'train'" in build([f"cluster.store={store}"], "train")
+    assert learned() == local
+    commit_all(folder)
+    assert list(cache.folder.glob("*.npy")), "it was read from S3"
+    assert f"{store}: would remove 0 of 4 files, 0 bytes" in run(folder, "sprout", "gc", more=more)
+    kept = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".pyc", ".npy")]
+    assert not [path for path in kept if s3.encode() in path.read_bytes()], "the endpoint was written to a file"
