@@ -45,7 +45,6 @@ from sprout.runtime.files import atomic_folder
 
 GOAL = 8.0  # GiB
 ROWS = 10_000_000
-CLASSES = 1000
 KINDS = ("folders", "paths")
 FILE = stat.S_IFREG | 0o644
 SHAPE = (1, 1, 1)
@@ -74,7 +73,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Images:
-    """The names of N images: those with a label in folders of 1,000 classes, the others in `unlabelled`."""
+    """The names of N images: those with a label in folders of up to 1,000 classes, the others in `unlabelled`."""
 
     count: int
 
@@ -83,13 +82,18 @@ class Images:
         """How many have a label."""
         return self.count // 2
 
+    @property
+    def classes(self) -> int:
+        """Of how many classes."""
+        return max(2, min(1000, self.count // 5000))
+
     def folder(self, row: int) -> str:
         """The folder of an image."""
-        return f"n{row % CLASSES:08}" if row < self.labelled else "unlabelled"
+        return f"n{row % self.classes:08}" if row < self.labelled else "unlabelled"
 
     def path(self, row: int) -> str:
         """The path of an image, 27 or 29 characters."""
-        return f"{self.folder(row)}/n{row % CLASSES:08}_{row}.jpg"
+        return f"{self.folder(row)}/n{row % self.classes:08}_{row}.jpg"
 
     @contextmanager
     def scan(self, folder: str) -> Iterator[Iterator[Entry]]:
@@ -98,21 +102,21 @@ class Images:
         if name == "unlabelled":
             rows: Sequence[int] = range(self.labelled, self.count)
         elif name.startswith("n0"):
-            rows = range(int(name[1:]), self.labelled, CLASSES)
+            rows = range(int(name[1:]), self.labelled, self.classes)
         else:
-            names = [*(self.folder(row) for row in range(min(CLASSES, self.labelled))), "unlabelled"]
+            names = [*(self.folder(row) for row in range(min(self.classes, self.labelled))), "unlabelled"]
             yield (Entry(each, f"{folder}/{each}", True) for each in names)
             return
         files = (os.path.basename(self.path(row)) for row in rows)
         yield (Entry(each, f"{folder}/{each}", False) for each in files)
 
     def write_table(self, path: Path) -> None:
-        """Write a table of all images, of which ten follow each other in a group."""
+        """Write a table of all images, of which ten of a class are a group."""
         with path.open("w", encoding="utf-8") as file:
             file.write("path,label,group\n")
             for row in range(self.count):
-                label = f"class {row % CLASSES}" if row < self.labelled else ""
-                file.write(f"{self.path(row)},{label},patient {row // 10 // CLASSES} {row % CLASSES}\n")
+                label, group = f"class {row % self.classes}" if row < self.labelled else "", row // 10 // self.classes
+                file.write(f"{self.path(row)},{label},patient {group} {row % self.classes}\n")
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@
 
 The cluster is one node on loopback with as many CPUs as this process may use; its start is not measured. Each run of
 the stage connects to it, and starts its processes there anew, as Ray keeps none from one program to the next. The CPU
-time of ours is that of the stage and of all processes of the cluster.
+time of ours is that of the stage and of all processes of the cluster, less the last moment of those that end.
 """
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +26,8 @@ GOAL = 1.0
 NAME = "benchmark"
 MEMORY = 80 << 20
 """Bytes of Ray's object store; it accepts no less than 75 MiB."""
+SECONDS = 0.1
+"""Between two looks at the CPU time of its processes."""
 
 
 def measure(images: Path, pairs: int) -> None:
@@ -40,9 +43,10 @@ def measure(images: Path, pairs: int) -> None:
         (project / f"conf/cluster/{NAME}.yaml").write_text(section, encoding="utf-8")
 
         def ours() -> Cost:
-            before = cpu_of(started)
-            stage = cost(command, project, env | {"SPROUT_CLUSTER": NAME})
-            return Cost(stage.wall, stage.cpu + cpu_of(started) - before)
+            with watched(started) as seen:
+                before = dict(seen)
+                stage = cost(command, project, env | {"SPROUT_CLUSTER": NAME})
+            return Cost(stage.wall, stage.cpu + sum(used - before.get(key, 0.0) for key, used in seen.items()))
 
         def reference() -> Cost:
             return cost(command, project, env | {"SPROUT_CLUSTER": "local"})
@@ -56,11 +60,13 @@ def measure(images: Path, pairs: int) -> None:
 def cluster() -> Iterator[Any]:
     """Start a cluster, whose files lie in a folder with a short path: that of a socket has at most 107 characters."""
     quiet_cluster()
-    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (as Ray writes it); 15 without it, also where cores are idle
-    from ray.cluster_utils import Cluster
-
     with TemporaryDirectory(prefix="ray-", dir=short_folder()) as folder:
-        head = {"num_cpus": len(os.sched_getaffinity(0)), "object_store_memory": MEMORY, "temp_dir": folder}
+        os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (as Ray writes it); 15 without it, also on idle cores
+        os.environ["RAY_TMPDIR"] = folder  # where it notes which cluster is the last one that was started
+        (temporary := Path(folder, "ray")).mkdir()
+        from ray.cluster_utils import Cluster
+
+        head = {"num_cpus": len(os.sched_getaffinity(0)), "object_store_memory": MEMORY, "temp_dir": str(temporary)}
         started = Cluster(initialize_head=True, head_node_args=head | {"include_dashboard": False})
         try:
             yield started
@@ -73,22 +79,37 @@ def short_folder() -> str:
     return tempfile.gettempdir() if len(tempfile.gettempdir()) < 20 else "/tmp"  # noqa: S108 (a private one is made in it)
 
 
-def cpu_of(started: Any) -> float:
-    """Return the CPU time of all processes of a cluster until now, in seconds."""
-    servers = [info.process.pid for several in started.head_node.all_processes.values() for info in several]
-    found: dict[int, psutil.Process] = {}
-    for server in map(psutil.Process, servers):
-        found |= {process.pid: process for process in (server, *server.children(recursive=True))}
-    return sum(sum(times_of(process)) for process in found.values())
+@contextmanager
+def watched(started: Any) -> Iterator[dict[tuple[int, float], float]]:
+    """Yield the CPU time of each process of a cluster in seconds, which grows while the block runs.
 
+    Ray lets the kernel forget processes that end, so that their time is in no sum at the end.
+    """
+    seen, ended = cpu_times(started), threading.Event()
 
-def times_of(process: psutil.Process) -> tuple[float, ...]:
-    """Return the CPU times of a process, and those of its children that have ended; none where it has ended itself."""
+    def watch() -> None:
+        while not ended.wait(SECONDS):
+            seen.update(cpu_times(started))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
     try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return ()
-    return times.user, times.system, times.children_user, times.children_system
+        yield seen
+    finally:
+        ended.set()
+        thread.join()
+        seen.update(cpu_times(started))
+
+
+def cpu_times(started: Any) -> dict[tuple[int, float], float]:
+    """Return the CPU time of each process of a cluster until now, by its id and start."""
+    found: dict[tuple[int, float], float] = {}
+    for server in (info.process.pid for several in started.head_node.all_processes.values() for info in several):
+        for process in (psutil.Process(server), *psutil.Process(server).children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                found[process.pid, process.create_time()] = times.user + times.system
+    return found
 
 
 if __name__ == "__main__":

@@ -132,6 +132,8 @@ def apply_answers(said: Said, drawn: Assigned) -> tuple[Assigned, Answered]:
     Raises:
         UserError: an answer names an unknown class.
     """
+    if not said.answers:
+        return drawn, Answered(0, 0, 0, [], [], said.lost)
     last = said.last
     split_of = {row: name for name in SPLITS for row in np.intersect1d(drawn.rows[name], [*last]).tolist()}
     index, before = drawn.targets.index.copy(), drawn.targets.index
