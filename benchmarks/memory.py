@@ -9,14 +9,12 @@ import json
 import math
 import shutil
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from subprocess import run
 from tempfile import TemporaryDirectory
 
 from benchmarks.paired import parser, print_value
+from benchmarks.peak import record_memory
 from benchmarks.training import compose, make_training, open_data, random_data, run_epoch
 from benchmarks.workspace import PROJECT, child_environment
 from sprout.runtime.run_context import log_nothing
@@ -28,7 +26,6 @@ BATCH = 8192
 SMALL = 60 << 20
 SPARE = 1 << 30
 """Bytes that must remain free on the disk."""
-SECONDS = 0.02
 
 
 def measure(pairs: int, large: int, small: int = SMALL) -> None:
@@ -81,31 +78,6 @@ def train(folder: Path) -> None:
         build = compose("model=mlp", "model.hidden=[16]", f"train.batch_size={batch}", "train.accelerator=cpu")
         run_epoch(make_training(data, build, Path(scratch), log_nothing))
     print(json.dumps(max(samples)))
-
-
-@contextmanager
-def record_memory() -> Iterator[list[float]]:
-    """Record the anonymous memory of this process in MiB, 50 times a second, while the block runs."""
-    samples, ended = [anonymous()], threading.Event()
-
-    def sample() -> None:
-        while not ended.wait(SECONDS):
-            samples.append(anonymous())
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        ended.set()
-        thread.join()
-
-
-def anonymous() -> float:
-    """Return the memory of this process that is not backed by a file, in MiB."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    (kilobytes,) = (line.split()[1] for line in lines if line.startswith("RssAnon:"))
-    return int(kilobytes) / 1024
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from sprout.data.manifest import verify
 from sprout.data.prepare.answers import answers_file, read_answers
 from sprout.data.prepare.prepare import prepare
 from sprout.data.sources import read
-from sprout.runtime.files import atomic_folder, scratch_folder
-from sprout.runtime.stage import SCRATCH, run_stage
+from sprout.runtime.files import atomic_folder, kept_folder, scratch_folder
+from sprout.runtime.stage import PARTS, SCRATCH, run_stage
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     with (
         atomic_folder(Path("data/prepared")) as folder,
         scratch_folder(SCRATCH) as scratch,
-        scratch_folder(cluster.shared(SCRATCH / "parts")) as parts,
+        kept_folder(cluster.shared(PARTS)) as parts,
     ):
         prepare(read(source, raw, scratch), folder, parts, settings, cluster.start(), answers, cluster.objects())
 

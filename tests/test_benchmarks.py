@@ -160,6 +160,55 @@ def test_decode_runs(tmp_path, near, goal, warm):
     check(done.stdout.splitlines()[-1], f"decode{near}", goal)
 
 
+@pytest.mark.slow
+def test_ray_prepare_runs(tmp_path):
+    pytest.importorskip("ray")
+    for row in range(6):
+        path = tmp_path / "images" / "abc"[row % 3] / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), 40 * row, np.uint8)).save(path)
+    environment = os.environ | {"PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"}
+    command = [sys.executable, "-m", "benchmarks.ray_prepare", "--pairs", "1", str(tmp_path / "images")]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    check(done.stdout.splitlines()[-1], "ray_prepare", 1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["folders", "paths"])
+def test_prepare_rows_runs(load, capsys, kind):
+    load("prepare_rows").measure(pairs=1, rows=20_000, kinds=[kind])
+    figure = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (figure["name"], figure["goal"], figure["unit"]) == (f"prepare_rows_{kind}", 8.0, "GiB")
+    assert 0.05 < figure["ratio"] < 1
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_made_up_folders_hold_the_images_of_the_made_up_table(load, tmp_path, labelled):
+    images = load("prepare_rows").Images(5000)
+    images.write_table(tmp_path / "images.csv")
+    rows = [line.split(",") for line in (tmp_path / "images.csv").read_text().splitlines()[1:]]
+    with images.scan("/data") as entries:
+        folders = [entry.path for entry in entries if entry.is_dir()]
+    found = set()
+    for folder in folders:
+        with images.scan(folder) as entries:
+            found |= {entry.path.removeprefix("/data/") for entry in entries}
+    assert found == {path for path, _, _ in rows}
+    assert {path for path, label, _ in rows if bool(label) == labelled} == {
+        path for path in found if path.startswith("n0") == labelled
+    }
+
+
+def test_image_costs_are_measured(load, capsys):
+    load("image_costs").measure(images=4, rows=5000)
+    costs = json.loads(capsys.readouterr().out)
+    assert all(value >= 0 for value in costs.values())
+    assert costs["224 from 500x375: decode, µs"] > costs["32: decode, µs"] > 0
+    assert costs["224 from 500x375: bytes of a file"] > costs["224 from 256x256: bytes of a file"]
+    assert costs["label table in memory, bytes"] > 60
+
+
 def test_open_store_runs(load, capsys):
     load("open_store").measure(pairs=1, images=2000)
     check(capsys.readouterr().out.splitlines()[-1], "open_store", 1.2)
@@ -259,10 +308,10 @@ def test_memory_runs(load, capsys, warm):
 
 
 def test_memory_is_watched_while_it_is_held(load):
-    memory = load("memory")
-    with memory.record_memory() as seen:
+    peak = load("peak")
+    with peak.record_memory() as seen:
         block = np.ones(100 << 20, np.uint8)
-        time.sleep(10 * memory.SECONDS)
+        time.sleep(10 * peak.SECONDS)
         del block
     assert max(seen) - seen[0] > 80
 

@@ -29,7 +29,7 @@ def rows(listing: Listing) -> list[tuple[str, str | None, str | None]]:
     none = [None] * len(listing)
     labels = none if listing.label is None else listing.label.to_pylist()
     splits = none if listing.split is None else listing.split.to_pylist()
-    return list(zip(listing.examples.paths, labels, splits, strict=True))
+    return list(zip(listing.examples.paths.to_pylist(), labels, splits, strict=True))
 
 
 def test_class_folders_of_any_depth(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def listed(root: Path, **options: Any) -> Listing:
 
 def paths(listing: Listing) -> list[str]:
     assert isinstance(listing.examples, Files)
-    return listing.examples.paths
+    return listing.examples.paths.to_pylist()
 
 
 @pytest.fixture

@@ -261,7 +261,9 @@ def test_what_is_learned(tmp_path: Path, layout: Callable[[Path], Found]) -> Non
     assert isinstance(listing.examples, Files)
     assert listing.label is not None
     splits = [None] * len(listing) if listing.split is None else listing.split.to_pylist()
-    found = dict(zip(listing.examples.paths, zip(listing.label.to_pylist(), splits, strict=True), strict=True))
+    found = dict(
+        zip(listing.examples.paths.to_pylist(), zip(listing.label.to_pylist(), splits, strict=True), strict=True)
+    )
     assert found == expected
     assert not listing.faults
 
@@ -286,7 +288,9 @@ def learned_from(root: Path, scratch: Path, columns: Columns = UNSAID) -> Learne
     assert not listing.faults
     examples = listing.examples
     if isinstance(examples, Files) or examples.ndim > 2:
-        folder, items = (str(examples.root), examples.paths) if isinstance(examples, Files) else (None, examples)
+        folder, items = (
+            (str(examples.root), examples.paths.to_pylist()) if isinstance(examples, Files) else (None, examples)
+        )
         with without_pillow_limits():
             rows = [decoder(folder, ImageFormat(None, None, "none", 10**6))(item) for item in items]
     else:
@@ -548,7 +552,11 @@ def named(root: Path, pattern: str) -> Found:
     assert listing.split is not None
     assert not listing.faults
     return dict(
-        zip(listing.examples.paths, zip(listing.label.to_pylist(), listing.split.to_pylist(), strict=True), strict=True)
+        zip(
+            listing.examples.paths.to_pylist(),
+            zip(listing.label.to_pylist(), listing.split.to_pylist(), strict=True),
+            strict=True,
+        )
     )
 
 
@@ -679,7 +687,7 @@ def test_labels_of_images_in_a_sheet_of_excel(tmp_path: Path) -> None:
     listing = read_format(tmp_path, tmp_path, found.format)
     assert isinstance(listing.examples, Files)
     assert listing.label is not None
-    assert dict(zip(listing.examples.paths, listing.label.to_pylist(), strict=True)) == {
+    assert dict(zip(listing.examples.paths.to_pylist(), listing.label.to_pylist(), strict=True)) == {
         name: BREEDS[n % 3] for n, name in enumerate(names)
     }
 

@@ -34,7 +34,9 @@ def found_in(listing: Listing) -> Found:
     assert isinstance(listing.examples, Files)
     assert listing.label is not None
     splits = [None] * len(listing) if listing.split is None else listing.split.to_pylist()
-    return dict(zip(listing.examples.paths, zip(listing.label.to_pylist(), splits, strict=True), strict=True))
+    return dict(
+        zip(listing.examples.paths.to_pylist(), zip(listing.label.to_pylist(), splits, strict=True), strict=True)
+    )
 
 
 def in_classes(root: Path, pattern: str, split: str | None = None, labels: tuple[str, ...] = BREEDS) -> Found:

@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 from safetensors import SafetensorError
 
-from sprout.runtime.files import atomic_folder, atomic_write, read_json, scratch_folder, write_json, write_rows
+from sprout.runtime.files import (
+    atomic_folder,
+    atomic_write,
+    kept_folder,
+    read_json,
+    scratch_folder,
+    state_of,
+    write_json,
+    write_rows,
+)
 from sprout.runtime.signals import Killed, exit_codes
 
 
@@ -137,6 +146,30 @@ def test_a_scratch_folder_is_empty_and_then_gone(tmp_path: Path, ends: type[Exce
         if ends:
             raise ends
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("ends", [None, RuntimeError])
+def test_a_kept_folder_stays_for_the_next_attempt_where_one_fails(tmp_path: Path, ends: type[Exception] | None) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/left").write_bytes(b"1")
+    with suppress(RuntimeError), kept_folder(tmp_path / "kept") as folder:
+        (folder / "more").write_bytes(b"2")
+        if ends:
+            raise ends
+    assert content(tmp_path) == ({"kept/left": "1", "kept/more": "2"} if ends else {})
+
+
+def test_the_state_of_a_file_changes_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert state_of(path) == "[Errno 2] No such file or directory: '" + str(path) + "'"
+    path.write_text("a")
+    states = {state_of(path)}
+    assert states == {state_of(path)}
+    path.write_text("aa")
+    os.utime(path, ns=(0, 0))
+    states.add(state_of(path))
+    path.chmod(0o600)
+    assert len(states | {state_of(path)}) == 3
 
 
 def test_json_round_trip(tmp_path: Path) -> None:

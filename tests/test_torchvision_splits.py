@@ -294,13 +294,13 @@ def dtd(tmp_path, monkeypatch):
 def test_a_set_that_torchvision_downloads(raw, dtd):
     found = fetched(raw, "DTD", None)
     assert found.examples.root == raw
-    assert [path.removeprefix("dtd/dtd/images/") for path in found.examples.paths] == [
+    assert [path.removeprefix("dtd/dtd/images/") for path in found.examples.paths.to_pylist()] == [
         *("dots/a.jpg", "knit/b.jpg"),  # in the order of their paths
         "knit/a.jpg",
         *("dots/ü 2.jpg", "knit/c.jpg"),
     ]
-    assert all((raw / path).is_file() for path in found.examples.paths)
-    assert found.origin.to_pylist() == found.examples.paths
+    assert all((raw / path).is_file() for path in found.examples.paths.to_pylist())
+    assert found.origin.to_pylist() == found.examples.paths.to_pylist()
     assert found.label.to_pylist() == ["dots", "knit", "knit", "dots", "knit"]
     assert found.split.to_pylist() == ["train", "train", "val", "test", "test"]
     assert found.classes == ["dots", "knit"]
@@ -340,7 +340,7 @@ def files(root: Path, *paths: str) -> None:
 def test_a_set_without_splits(raw):
     files(raw / "eurosat" / "2750", "River/River_1.jpg", "Forest/Forest_2.jpg", "Forest/Forest_1.jpg")
     found = torchvision.read(Torchvision("torchvision", "EuroSAT", None), raw, raw)
-    assert found.examples.paths == [
+    assert found.examples.paths.to_pylist() == [
         f"eurosat/2750/{p}" for p in ("Forest/Forest_1.jpg", "Forest/Forest_2.jpg", "River/River_1.jpg")
     ]
     assert found.label.to_pylist() == ["Forest", "Forest", "River"]

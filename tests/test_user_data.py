@@ -18,7 +18,7 @@ from sprout.data.importing.detect_format import Detected
 from sprout.data.importing.draft import draft_experiment
 from sprout.data.importing.suggest_settings import suggest_settings
 from sprout.data.importing.user_data import UserData, open_user_data, scan_examples
-from sprout.data.listing import Files, Listing
+from sprout.data.listing import Files, Listing, texts
 from sprout.data.prepare import pixels
 from sprout.runtime.errors import UserError
 
@@ -40,7 +40,7 @@ def listed(folder: Path, pictures: list[np.ndarray], **further: Any) -> Listing:
     for number, picture in enumerate(pictures):
         save(picture, folder / f"{number}.png")
     names = [f"{number}.png" for number in range(len(pictures))]
-    return Listing(Files(folder, names), pa.array(names), **further)
+    return Listing(Files(folder, texts(names)), pa.array(names), **further)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The stage `prepare` in a Ray cluster that loses machines: the same bytes as on one machine."""
 
-import os
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from PIL import Image
 pytest.importorskip("ray")
 
 from ray_cluster import RayCluster
-from sprout.data.listing import Files, Listing
+from sprout.data.listing import Files, Listing, texts
 from sprout.data.prepare import decode_all, stores
 from sprout.data.prepare.prepare import prepare
 from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
@@ -43,7 +42,7 @@ def listing(tmp_path_factory: pytest.TempPathFactory) -> Listing:
     (folder / names[5]).write_bytes(b"")
     (folder / names[500]).write_bytes((folder / names[500]).read_bytes()[:300])
     return Listing(
-        Files(folder, names),
+        Files(folder, texts(names)),
         pa.array(names),
         label=pa.array([CLASSES[row % 3] for row in range(COUNT)]),
         classes=CLASSES,
@@ -100,5 +99,5 @@ def test_a_cluster_that_loses_machines_makes_the_same_bytes(
     assert found == expected
     assert len(engine.lost) == 2, "a machine was lost while images were decoded, and one while stores were written"
     assert "train/examples-000.npy" in found
-    half_written = [name for name in os.listdir(tmp_path / "parts") if ".tmp-" in name]
+    half_written = [*(tmp_path / "parts").glob("*/*.tmp-*")]
     assert len(half_written) == 1, "that of the process that was lost"

@@ -1,12 +1,13 @@
 """What a source hands to the stage `prepare`: which examples there are, before any is decoded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sprout.data.description import Column
 
@@ -16,6 +17,44 @@ Faults = dict[int, str]
 
 SPLITS = ("train", "val", "unlabelled", "test")
 """Values of `Listing.split`."""
+TEXT = pa.large_string()
+"""Texts of which each row has one. The offsets of `pa.string()` end at 2 GiB of text."""
+AT_ONCE = 1 << 16
+"""Texts that are Python objects at the same time."""
+
+
+class Texts:
+    """A column of texts that grows by one at a time, and takes as many bytes as they have and 8 for each."""
+
+    def __init__(self) -> None:
+        self.chunks: list[pa.Array] = [pa.nulls(0, TEXT)]
+        self.last: list[str | None] = []
+
+    def append(self, text: str | None) -> None:
+        """Add a text."""
+        self.last.append(text)
+        if len(self.last) == AT_ONCE:
+            self.chunks.append(pa.array(self.last, TEXT))
+            self.last = []
+
+    def end(self) -> pa.Array:
+        """Return the column: (N,) large_string. Nothing can be added any more."""
+        chunks, self.chunks = [*self.chunks, pa.array(self.last, TEXT)], []
+        return pa.concat_arrays(chunks)
+
+
+def texts(values: Iterable[str | None]) -> pa.Array:
+    """Return texts as a column, (N,) large_string; of an iterator, few are Python objects at a time."""
+    column = Texts()
+    for value in values:
+        column.append(value)
+    return column.end()
+
+
+def values_of(column: pa.Array) -> Iterator[Any]:
+    """Yield the values of a column, of which few are Python objects at a time."""
+    for start in range(0, len(column), AT_ONCE):
+        yield from column[start : start + AT_ONCE].to_pylist()
 
 
 @dataclass(frozen=True)
@@ -24,11 +63,18 @@ class Files:
 
     root: Path
     """All of them lie under it; a link that leaves it is refused when it is read."""
-    paths: list[str]
-    """(N,) relative to the root, as the file system spells them."""
+    paths: pa.Array
+    """(N,) large_string: relative to the root, as the file system spells them; "" for one that must not be opened."""
+    version: str = ""
+    """What changes with any of the files, where each run writes them anew; "": their own lengths and times tell."""
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def some(self, rows: slice) -> list[str]:
+        """Return the paths of these rows."""
+        found: list[str] = self.paths[rows].to_pylist()
+        return found
 
 
 @dataclass(frozen=True)
@@ -41,13 +87,14 @@ class Listing:
     origin: pa.Array
     """(N,) string or large_string: where each example comes from, for messages and label tables."""
     label: pa.Array | None = None
-    """(N,) string: class names, null only for a fault or where `split` is unlabelled; None: there are no classes."""
+    """(N,) string or large_string, as `split` and `group`: class names, null only for a fault or where `split` is
+    unlabelled; None: there are no classes."""
     value: pa.Array | None = None
     """(N,) float64: the number to predict; None: there is none."""
     split: pa.Array | None = None
-    """(N,) string: one of `SPLITS`, null where it is to be drawn; None: all are to be drawn."""
+    """(N,) one of `SPLITS`, null where it is to be drawn; None: all are to be drawn."""
     group: pa.Array | None = None
-    """(N,) string: examples of one group stay in one split; null is a group of its own."""
+    """(N,) examples of one group stay in one split; null is a group of its own."""
     classes: list[str] | None = None
     """Class names in the order of their index; None: those that are found, in natural order."""
     features: list[str] | None = None
@@ -65,6 +112,15 @@ class Listing:
 
     def __len__(self) -> int:
         return len(self.examples)
+
+
+def without_faulty(paths: pa.Array, faults: Faults) -> pa.Array:
+    """Return the paths, "" for those with a fault: a file with one must not be opened."""
+    if not faults:
+        return paths
+    faulty = np.zeros(len(paths), bool)
+    faulty[list(faults)] = True
+    return pc.if_else(pa.array(faulty), "", paths)
 
 
 def add_faults(faults: Faults, more: Faults, start: int = 0) -> None:

@@ -137,8 +137,8 @@ def of_table(path: str, folder: Path, model: Reader) -> Source:
     if table.images:
         folder.mkdir()
         embedded = write_images(table, table.images[0], (), folder, "images")
-        faults = [embedded.faults.get(row) for row in range(len(embedded.files))]
-        files = [ImageFile("", str(folder), file, fault) for file, fault in zip(embedded.files, faults, strict=True)]
+        found = enumerate(embedded.files.to_pylist())
+        files = [ImageFile("", str(folder), file, embedded.faults.get(row)) for row, file in found]
     else:
         column = path_column(table, directory)
         paths = trimmed(text_columns(table, [column])[column]).to_pylist()

@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,24 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def kept_folder(folder: Path) -> Iterator[Path]:
+    """A folder that is removed when the block ends without an exception. Otherwise the next attempt finds its files."""
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def state_of(path: str | Path) -> str:
+    """Return what changes with the content of a file: its length, and its times in ns; or why it cannot be found."""
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        return one_line(error)
+    return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
+
+
 def write_json(path: Path, value: object) -> None:
     """Write JSON, indented, keys in the order of `value`."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -91,7 +109,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write rows as CSV, with the header even if there are no rows."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")

@@ -20,6 +20,8 @@ WRITTEN = ("build", "build/downloads", "data", "models", "reports")
 """Where stages write files and folders, each replaced as a whole."""
 SCRATCH = Path("build/scratch")
 """Temporary files of the stage that runs."""
+PARTS = Path("build/parts")
+"""Decoded images of the stage `prepare`. They stay where it is ended before its time, so that its next run goes on."""
 USERS = ("source.tmp-new", "source.tmp-old")
 """What `sprout new` writes beside the stages, in `data/`."""
 

@@ -6,6 +6,7 @@ in `config/formats.py`.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
@@ -14,9 +15,10 @@ from sprout.config.formats import Format, Paths
 from sprout.data.formats.archive import is_packed, unpack
 from sprout.data.formats.file_tree import visible_entries
 from sprout.data.formats.web_dataset import is_shard, is_shard_name
-from sprout.data.listing import Listing
+from sprout.data.listing import Files, Listing
 from sprout.data.manifest import MANIFEST
 from sprout.runtime.errors import UserError
+from sprout.runtime.files import state_of
 
 
 class Reader(Protocol):
@@ -64,7 +66,10 @@ def read_files(folder: Path, scratch: Path, settings: Format) -> Listing:
     if root == folder and settings.kind == "folders" and single:
         raise UserError(f"{single}: not an archive; accepted: zip, or tar, plain or compressed by gzip, bzip2 or xz")
     try:
-        return read_format(root, arrays, settings)
+        listing = read_format(root, arrays, settings)
+        if root == folder or single is None or not isinstance(listing.examples, Files):
+            return listing
+        return replace(listing, examples=replace(listing.examples, version=state_of(single)))
     except UserError as error:
         if root == folder:
             raise

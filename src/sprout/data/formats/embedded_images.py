@@ -9,16 +9,16 @@ import pyarrow.compute as pc
 
 from sprout.data.formats.text_table import TextTable
 from sprout.data.formats.values import as_text
-from sprout.data.listing import Faults
+from sprout.data.listing import TEXT, Faults, Texts
 
 
 class Embedded(NamedTuple):
     """The rows of a table with images in it."""
 
-    files: list[str]
-    """(N,) relative to the folder of the images, "" where there is a fault."""
+    files: pa.Array
+    """(N,) large_string: relative to the folder of the images, "" where there is a fault."""
     columns: dict[str, pa.Array]
-    """Name → (N,) string, null where it is empty."""
+    """Name → (N,) large_string, null where it is empty."""
     faults: Faults
 
 
@@ -36,20 +36,20 @@ def write_images(table: TextTable, column: str, others: Sequence[str], folder: P
         UserError: the table is damaged.
     """
     (folder / place).mkdir(parents=True)
-    files: list[str] = []
-    chunks: dict[str, list[pa.Array]] = {name: [pa.nulls(0, pa.string())] for name in others}
+    files, row = Texts(), 0
+    chunks: dict[str, list[pa.Array]] = {name: [pa.nulls(0, TEXT)] for name in others}
     faults: Faults = {}
     for batch in table.batches([column, *others]):
         for data in image_bytes(batch.column(column)):
-            row = len(files)
             if data.is_valid:
                 (folder / place / str(row)).write_bytes(memoryview(data.as_buffer()))
             else:
                 faults[row] = f"no image in column {column!r}"
             files.append(f"{place}/{row}" if data.is_valid else "")
+            row += 1
         for name in others:
-            chunks[name].append(as_text(batch.column(name), f"{table.name}: column {name!r}"))
-    return Embedded(files, {name: pa.concat_arrays(parts) for name, parts in chunks.items()}, faults)
+            chunks[name].append(as_text(batch.column(name), f"{table.name}: column {name!r}").cast(TEXT))
+    return Embedded(files.end(), {name: pa.concat_arrays(parts) for name, parts in chunks.items()}, faults)
 
 
 def image_bytes(column: pa.Array) -> pa.Array:

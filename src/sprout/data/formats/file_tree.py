@@ -35,10 +35,11 @@ def walk(root: str, start: int, entries: list[Entry]) -> Iterator[tuple[str, str
         entries: files and folders below the root.
     """
     stack = entries[::-1]
+    del entries  # each is given up once it is yielded: those of millions of files are gigabytes
     while stack:
         entry = stack.pop()
         path = entry.path[start:]
-        if not is_text(entry.name):
+        if not is_text(path):
             yield path, "the name is not UTF-8; rename it"
         elif entry.is_symlink():
             yield path, link_fault(root, entry.path)

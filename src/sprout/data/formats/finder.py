@@ -4,7 +4,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -39,7 +39,7 @@ class Finder:
         Args:
             names: all of them; the folder that they share becomes the end of it that is here.
         """
-        shared = shared_folder([name for name in names if name])
+        shared = shared_folder(name for name in names if name)
         ends = [shared.split("/", start)[start] for start in range(shared.count("/") + 1)] if shared else []
         here = next((end for end in ends if end and os.path.isdir(os.path.join(self.root, self.base, end))), "")
         self.moved = (shared, here) if shared and here != shared else None
@@ -133,7 +133,7 @@ def plain_path(path: str) -> str:
     return path.replace("\\", "/")
 
 
-def shared_folder(paths: Sequence[str]) -> str:
+def shared_folder(paths: Iterable[str]) -> str:
     """Return the folder in which all of these paths lie, "" if there is none."""
     folders = {tuple(plain_path(path).split("/")[:-1]) for path in paths}
     if not folders:

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from sprout.config.formats import Folders
-from sprout.data.formats.file_tree import is_document, readable, walk
+from sprout.data.formats.file_tree import Entry, is_document, readable, walk
 from sprout.data.formats.folder_layout import Branch, find_layout
-from sprout.data.listing import Faults, Files, Listing
+from sprout.data.listing import TEXT, Faults, Files, Listing, Texts, without_faulty
 from sprout.runtime.errors import UserError
 from sprout.runtime.progress import track
 
@@ -27,21 +27,16 @@ def read(root: Path, _scratch: Path, _settings: Folders) -> Listing:
     """
     layout = find_layout(root)
     branches = layout.branches
-    real, start = os.path.realpath(root), len(os.fspath(root)) + 1
-    found = [files_of(real, start, branch) for branch in track(branches, "files", len(branches))]
-    counts = [len(files) for files in found]
+    origin, faults, counts = list_files(root, branches)
     check(root, branches, counts)
-    files = [file for several in found for file in several]
     labels = per_file([branch.label for branch in branches], counts)
     splits = per_file([branch.split for branch in branches], counts)
-    faults = {row: fault for row, (_, fault) in enumerate(files) if fault}
     has_labels = labels.null_count < len(labels)
     # If nothing has a label, "unlabelled" makes no difference.
     has_splits = {branch.split for branch in branches} - {None} - (set() if has_labels else {"unlabelled"})
     return Listing(
-        # A file with a fault must not be opened.
-        Files(root, ["" if fault else path for path, fault in files]),
-        pa.array([readable(path) for path, _ in files], pa.large_string()),  # paths may be more than 2 GiB of text
+        Files(root, without_faulty(origin, faults)),
+        origin,
         label=labels if has_labels else None,
         split=splits if has_splits else None,
         faults=unclassified(branches, counts) | faults,
@@ -49,9 +44,31 @@ def read(root: Path, _scratch: Path, _settings: Folders) -> Listing:
     )
 
 
-def files_of(root: str, start: int, branch: Branch) -> list[tuple[str, str | None]]:
-    """Return the files of a branch and their faults, as `walk` does, without documents."""
-    return [(path, fault) for path, fault in walk(root, start, branch.entries) if fault or not is_document(path)]
+def list_files(root: Path, branches: list[Branch]) -> tuple[pa.Array, Faults, list[int]]:
+    """Return the paths of the files of all branches without documents, readable; their faults; and those per branch.
+
+    Entries are taken out of the branches, as those of millions of files are gigabytes.
+    """
+    real, start = os.path.realpath(root), len(os.fspath(root)) + 1
+    paths, faults, counts, row = Texts(), dict[int, str](), list[int](), 0
+    for branch in track(branches, "files", len(branches)):
+        first = row
+        for path, fault in walk(real, start, taken(branch.entries)):
+            if fault is None and is_document(path):
+                continue
+            if fault is not None:
+                faults[row] = fault
+            paths.append(readable(path))
+            row += 1
+        counts.append(row - first)
+    return paths.end(), faults, counts
+
+
+def taken(entries: list[Entry]) -> list[Entry]:
+    """Return these entries, of which none remains in the list."""
+    moved = [*entries]
+    entries.clear()
+    return moved
 
 
 def check(root: Path, branches: list[Branch], counts: list[int]) -> None:
@@ -76,8 +93,8 @@ def check(root: Path, branches: list[Branch], counts: list[int]) -> None:
 
 
 def per_file(values: list[str | None], counts: list[int]) -> pa.Array:
-    """Repeat each branch's value for its files: (N,) string."""
-    return pa.array(values, pa.string()).take(pa.array(np.repeat(np.arange(len(values)), counts)))
+    """Repeat each branch's value for its files: (N,) large_string."""
+    return pa.array(values, TEXT).take(pa.array(np.repeat(np.arange(len(values)), counts)))
 
 
 def unclassified(branches: list[Branch], counts: list[int]) -> Faults:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.data.formats.folder_names import SPLIT_WORDS, split_of, split_of_question
-from sprout.data.listing import Array, Faults
+from sprout.data.listing import TEXT, Array, Faults
 
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 WHOLE = r"^[+-]?[0-9]+(\.0+)?$"
@@ -86,7 +86,7 @@ def with_unlabelled(splits: pa.Array | None, labels: pa.Array) -> pa.Array | Non
     """Return the splits with unlabelled for the rows without a label that are in none or in train: (N,) string."""
     if not labels.null_count:
         return splits
-    given = pa.nulls(len(labels), pa.string()) if splits is None else splits
+    given = pa.nulls(len(labels), TEXT) if splits is None else splits
     learned = pc.or_kleene(pc.is_null(given), pc.equal(given, "train"))
     return pc.if_else(pc.and_kleene(pc.is_null(labels), learned), "unlabelled", given)
 
@@ -136,7 +136,7 @@ def one_hot_labels(columns: Mapping[str, pa.Array]) -> tuple[pa.Array, Faults]:
     zeros = np.stack([np.asarray(pc.is_in(column, pa.array(ZERO)).fill_null(False)) for column in values])
     empty = np.stack([np.asarray(column.is_null()) for column in values])
     count = ones.sum(axis=0)
-    labels = pa.array(names, pa.string()).take(pa.array(ones.argmax(axis=0)))
+    labels = pa.array(names, TEXT).take(pa.array(ones.argmax(axis=0)))
     faults: Faults = {}
     for row in np.flatnonzero(count > 1).tolist():
         several = ", ".join(name for name, one in zip(names, ones[:, row], strict=True) if one)
@@ -148,10 +148,10 @@ def one_hot_labels(columns: Mapping[str, pa.Array]) -> tuple[pa.Array, Faults]:
 
 
 def translate(texts: pa.Array, meaning: dict[str, str]) -> tuple[pa.Array, dict[int, str]]:
-    """Replace every text by its meaning: (N,) string, null where it has none; and these rows with their text."""
+    """Replace every text by its meaning, null where it has none: (N,) of the same type; and those rows' texts."""
     encoded = texts.dictionary_encode()
     distinct = encoded.dictionary.to_pylist()
-    known = pa.array([meaning.get(text) for text in distinct], pa.string())
+    known = pa.array([meaning.get(text) for text in distinct], texts.type)
     meanings = known.take(encoded.indices)
     rows = np.flatnonzero(np.asarray(meanings.is_null()) & np.asarray(texts.is_valid()))
     return meanings, dict(zip(rows.tolist(), texts.take(pa.array(rows)).to_pylist(), strict=True))

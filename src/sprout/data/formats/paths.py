@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from sprout.config.formats import Paths
 from sprout.data.formats.embedded_images import write_images
-from sprout.data.formats.file_tree import is_document, readable, visible_entries, walk
+from sprout.data.formats.file_tree import is_document, visible_entries, walk
 from sprout.data.formats.finder import Finder
 from sprout.data.formats.folder_names import shared_words, split_of, split_of_path, table_stem
 from sprout.data.formats.joined_table import open_tables
@@ -26,8 +26,20 @@ from sprout.data.formats.labels import (
 )
 from sprout.data.formats.text_table import TextTable, require_columns, text_columns
 from sprout.data.formats.values import row_names, trimmed
-from sprout.data.listing import Faults, Files, Listing, add_faults, merge_faults, same_fault
+from sprout.data.listing import (
+    TEXT,
+    Faults,
+    Files,
+    Listing,
+    Texts,
+    add_faults,
+    merge_faults,
+    same_fault,
+    texts,
+    values_of,
+)
 from sprout.runtime.errors import UserError
+from sprout.runtime.files import state_of
 from sprout.runtime.progress import track
 
 CHUNK = 10_000
@@ -36,18 +48,18 @@ SHOWN = 5
 
 
 class Rows(NamedTuple):
-    """The rows of one table, or of several."""
+    """The N rows of one table, or of several. Arrays are (N,) large_string."""
 
     paths: pa.Array
-    """(N,) string, as written."""
+    """As written."""
     columns: dict[str, pa.Array]
-    """Name → (N,) string, trimmed, null where empty."""
-    files: list[str]
-    """(N,) relative to the data folder, "" where there is a fault."""
+    """By their names: trimmed, null where empty."""
+    files: pa.Array
+    """Relative to the data folder, "" where there is a fault."""
     names: pa.Array
-    """(N,) string: table and number of the row."""
+    """Table and number of the row."""
     splits: pa.Array
-    """(N,) string: what the folders of a file say, or the names of the tables."""
+    """What the folders of a file say, or the names of the tables."""
     faults: Faults
     """Of the files."""
 
@@ -72,14 +84,14 @@ def read(root: Path, scratch: Path, settings: Paths) -> Listing:
         rows = joined([read_table(root, part, settings, split) for part, split in parts])
     else:
         rows = joined(read_images(table.tables, settings, images))
-    if not rows.files:
+    if not len(rows.files):
         raise UserError(f"{table.name}: no rows; add some")
     given, label_faults = labels_of(rows, settings)
     labels, unknown = (None, {}) if given is None else class_names(given, settings.classes)
     splits, split_faults, notes = splits_of_rows(rows, settings, given)
-    others = unlisted_files(root, rows.files) if settings.unlisted == "unlabelled" and images is None else []
-    if others and splits is None:
-        splits = pa.nulls(len(rows.files), pa.string())
+    others = unlisted_files(root, rows.files) if settings.unlisted == "unlabelled" and images is None else texts([])
+    if len(others) and splits is None:
+        splits = pa.nulls(len(rows.files), TEXT)
     missing = [] if given is None else rows_without_target(given, splits).tolist()
     faults = merge_faults(
         rows.faults,
@@ -87,19 +99,24 @@ def read(root: Path, scratch: Path, settings: Paths) -> Listing:
         same_fault(missing, f"no label in column {', '.join(label_columns(settings))}"),
         label_faults,
         unknown,
-        repeated_files(pa.array(rows.files, pa.string()), given),
+        repeated_files(rows.files, given),
     )
     groups = None if settings.group is None else rows.columns[settings.group]
     return Listing(
-        Files(images or root, [*rows.files, *others]),
-        pa.concat_arrays([origins(rows, faults), pa.array(map(readable, others), pa.string())]),
-        label=extended(labels, [None] * len(others)),
-        split=extended(splits, ["unlabelled"] * len(others)),
-        group=extended(groups, [None] * len(others)),
+        Files(images or root, extended(rows.files, others), version_of(root, table.tables) if images else ""),
+        extended(origins(rows, faults), others),
+        label=None if labels is None else extended(labels, pa.nulls(len(others), TEXT)),
+        split=None if splits is None else extended(splits, repeated("unlabelled", len(others))),
+        group=None if groups is None else extended(groups, pa.nulls(len(others), TEXT)),
         classes=None if settings.classes is None or labels is None else list(settings.classes),
         faults=faults,
         notes=notes,
     )
+
+
+def version_of(root: Path, tables: Sequence[TextTable]) -> str:
+    """Return what changes with the images in tables, which are written to files in each run."""
+    return " ".join(state_of(root / table.name) for table in tables)
 
 
 def read_table(root: Path, table: TextTable, settings: Paths, split: str | None) -> Rows:
@@ -116,8 +133,8 @@ def read_table(root: Path, table: TextTable, settings: Paths, split: str | None)
     text = text_columns(table, [settings.path, *present])
     paths = text[settings.path]
     files, faults = find_all(Finder(root, str(Path(table.name).parent)), paths)
-    columns = {name: trimmed(text[name]) if name in text else pa.nulls(len(paths), pa.string()) for name in used}
-    splits = pa.array([split or split_of_path(file) for file in files], pa.string())
+    columns = {name: trimmed(text[name]) if name in text else pa.nulls(len(paths), TEXT) for name in used}
+    splits = repeated(split, len(files)) if split else texts(map(split_of_path, values_of(files)))
     return Rows(paths, columns, files, row_names(table.name, len(paths)), splits, faults)
 
 
@@ -130,9 +147,8 @@ def read_images(tables: Sequence[TextTable], settings: Paths, folder: Path) -> I
         count = len(found.files)
         split = split_of(table_stem(table.name), shared) or split_of_path(table.name)
         columns = {name: trimmed(column) for name, column in found.columns.items()}
-        splits = pa.array([split] * count, pa.string())
         names = row_names(table.name, count)
-        yield Rows(pa.nulls(count, pa.string()), columns, found.files, names, splits, found.faults)
+        yield Rows(pa.nulls(count, TEXT), columns, found.files, names, repeated(split, count), found.faults)
 
 
 def used_columns(table: TextTable, settings: Paths, *, without_labels: bool = False) -> list[str]:
@@ -162,13 +178,14 @@ def label_columns(settings: Paths) -> tuple[str, ...]:
 def joined(tables: Iterable[Rows]) -> Rows:
     """Return the rows of all tables, in turn."""
     several = list(tables)
-    faults: Faults = {}
-    files: list[str] = []
+    if len(several) == 1:
+        return several[0]
+    faults, start = dict[int, str](), 0
     for rows in several:
-        add_faults(faults, rows.faults, start=len(files))
-        files += rows.files
+        add_faults(faults, rows.faults, start)
+        start += len(rows.files)
     columns = {name: pa.concat_arrays([rows.columns[name] for rows in several]) for name in several[0].columns}
-    paths, names, splits = (pa.concat_arrays([rows[place] for rows in several]) for place in (0, 3, 4))
+    paths, files, names, splits = (pa.concat_arrays([rows[place] for rows in several]) for place in (0, 2, 3, 4))
     return Rows(paths, columns, files, names, splits, faults)
 
 
@@ -194,33 +211,37 @@ def splits_of_rows(rows: Rows, settings: Paths, labels: pa.Array | None) -> tupl
     return with_unlabelled(splits, labels), faults, notes
 
 
-def unlisted_files(root: Path, files: Sequence[str]) -> list[str]:
+def unlisted_files(root: Path, files: pa.Array) -> pa.Array:
     """Return the files under a folder that are neither among these nor documents, in a fixed order."""
-    known, real = set(files), os.path.realpath(root)
-    found = walk(real, len(real.rstrip("/")) + 1, visible_entries(real))
-    return [
-        path for path, fault in found if fault is None and path not in known and not is_document(os.path.basename(path))
-    ]
+    real = os.path.realpath(root)
+    walked = walk(real, len(real.rstrip("/")) + 1, visible_entries(real))
+    found = texts(path for path, fault in walked if fault is None and not is_document(os.path.basename(path)))
+    return found.filter(pc.invert(pc.is_in(found, value_set=files)))
 
 
-def extended(column: pa.Array | None, values: list[str] | list[None]) -> pa.Array | None:
-    """Append values to a column, if there is one."""
-    return column if column is None else pa.concat_arrays([column, pa.array(values, pa.string())])
+def extended(column: pa.Array, values: pa.Array) -> pa.Array:
+    """Append values to a column."""
+    return pa.concat_arrays([column, values]) if len(values) else column
 
 
-def find_all(finder: Finder, paths: pa.Array) -> tuple[list[str], Faults]:
+def repeated(text: str | None, count: int) -> pa.Array:
+    """Return a text so many times: (count,) large_string."""
+    return pa.array([text], TEXT).take(pa.array(np.zeros(count, np.int64)))
+
+
+def find_all(finder: Finder, paths: pa.Array) -> tuple[pa.Array, Faults]:
     """Return each path as the file system spells it, "" where it cannot be used, and the faults."""
-    files: list[str] = []
-    faults: Faults = {}
-    finder.relocate(paths.unique().to_pylist())
+    files, faults, row = Texts(), dict[int, str](), 0
+    finder.relocate(values_of(paths))
     starts = range(0, len(paths), CHUNK)
     for start in track(starts, "files", len(starts)):
         for path in paths[start : start + CHUNK].to_pylist():
             file, fault = finder.find(path)
             if fault:
-                faults[len(files)] = fault
+                faults[row] = fault
             files.append(file)
-    return files, faults
+            row += 1
+    return files.end(), faults
 
 
 def repeated_files(files: pa.Array, labels: pa.Array | None) -> Faults:
@@ -246,9 +267,13 @@ def repeated_files(files: pa.Array, labels: pa.Array | None) -> Faults:
 
 
 def origins(rows: Rows, faults: Faults) -> pa.Array:
-    """Return the row of each example, with the path of a faulty one: (N,) string."""
-    faulty = np.zeros(len(rows.paths), bool)
-    faulty[list(faults)] = True
-    faulty &= np.asarray(pc.not_equal(rows.paths.fill_null(""), ""))
-    named = pc.binary_join_element_wise(rows.names, rows.paths.fill_null(""), ": ")
-    return pc.if_else(pa.array(faulty), named, rows.names)
+    """Return the row of each example, with the path of a faulty one: (N,) large_string."""
+    faulty = np.array(sorted(faults), np.int64)
+    if not len(faulty):
+        return rows.names
+    names, paths = (column.take(pa.array(faulty)) for column in (rows.names, rows.paths.cast(TEXT)))
+    known = pc.not_equal(paths.fill_null(""), "")
+    named = pc.binary_join_element_wise(names, paths.fill_null(""), pa.scalar(": ", TEXT))
+    mask = np.zeros(len(rows.names), bool)
+    mask[faulty] = True
+    return pc.replace_with_mask(rows.names, pa.array(mask), pc.if_else(known, named, names))

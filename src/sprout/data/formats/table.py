@@ -21,7 +21,7 @@ from sprout.data.formats.labels import (
 from sprout.data.formats.npy import allocate
 from sprout.data.formats.text_table import require_columns, text_columns
 from sprout.data.formats.values import floats, row_names, trimmed
-from sprout.data.listing import Array, Faults, Listing, add_faults, merge_faults, same_fault
+from sprout.data.listing import TEXT, Array, Faults, Listing, add_faults, merge_faults, same_fault
 from sprout.runtime.errors import UserError, listed
 
 
@@ -118,7 +118,8 @@ def splits_of_rows(
     if not any(named):
         return None, {}
     parts = [
-        pa.array([split], pa.string()).take(pa.array([0] * rows)) for split, rows in zip(named, lengths, strict=True)
+        pa.array([split], TEXT).take(pa.array(np.zeros(rows, np.int64)))
+        for split, rows in zip(named, lengths, strict=True)
     ]
     return pa.concat_arrays(parts), {}
 

@@ -17,6 +17,7 @@ from sprout.data.formats.memory_table import ROWS, MemoryTable
 from sprout.data.formats.path_list import is_path_list, open_path_list
 from sprout.data.formats.values import as_text
 from sprout.data.formats.web_dataset import as_entry, is_shard_name, open_shard
+from sprout.data.listing import TEXT
 from sprout.runtime.errors import UserError, listed, one_line
 from sprout.runtime.progress import track
 
@@ -180,7 +181,7 @@ def require_columns(table: TextTable, *columns: str | None) -> None:
 
 
 def text_columns(table: TextTable, columns: Sequence[str]) -> dict[str, pa.Array]:
-    """Read columns as text: name → (N,) string, null where it is empty.
+    """Read columns as text: name → (N,) large_string, null where it is empty.
 
     Raises:
         UserError: the table has no rows, or is damaged.
@@ -189,8 +190,9 @@ def text_columns(table: TextTable, columns: Sequence[str]) -> dict[str, pa.Array
     chunks: dict[str, list[pa.Array]] = {name: [] for name in names}
     for batch in table.batches(names):
         for name in names:
-            chunks[name].append(as_text(batch.column(name), f"{table.name}: column {name!r}"))
-    texts = {name: pa.concat_arrays(parts) if parts else pa.nulls(0, pa.string()) for name, parts in chunks.items()}
+            text = as_text(batch.column(name), f"{table.name}: column {name!r}")
+            chunks[name].append(text.cast(TEXT))
+    texts = {name: pa.concat_arrays(parts) if parts else pa.nulls(0, TEXT) for name, parts in chunks.items()}
     if not len(texts[names[0]]):
         raise UserError(f"{table.name}: {NO_ROWS}")
     return texts

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.data.formats.labels import translate
-from sprout.data.listing import Array
+from sprout.data.listing import TEXT, Array
 from sprout.runtime.errors import UserError
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(?i:nan|inf|infinity)$"
@@ -15,7 +15,7 @@ BYTE = r"^0*([0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])(\.0*)?$"
 
 
 def as_text(column: pa.Array, what: str) -> pa.Array:
-    """Return a column as text: (n,) string, null where it is empty.
+    """Return a column as text: (n,) string, or large_string of such a column; null where it is empty.
 
     Args:
         column: text, numbers or booleans.
@@ -27,7 +27,7 @@ def as_text(column: pa.Array, what: str) -> pa.Array:
     try:
         if pa.types.is_floating(column.type):
             column = pc.if_else(pc.is_nan(column), None, column)  # pandas writes missing values as NaN
-        text = pc.cast(column, pa.string())
+        text = column if column.type == TEXT else pc.cast(column, pa.string())
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         raise UserError(f"{what}: {column.type} cannot be read; accepted: text, numbers and booleans") from None
     return pc.if_else(pc.equal(text, ""), None, text)
@@ -76,6 +76,6 @@ def as_float32(values: Array) -> Array:
 
 
 def row_names(file: str, count: int) -> pa.Array:
-    """Return the origin of each row, counted from 1 without the header: (count,) string such as "labels.csv row 17"."""
-    rows = pc.cast(pa.array(np.arange(1, count + 1)), pa.string())
-    return pc.binary_join_element_wise(f"{file} row", rows, " ")
+    """Return the origin of each row, counted from 1 without the header: (count,) large_string, "labels.csv row 17"."""
+    rows = pc.cast(pa.array(np.arange(1, count + 1)), TEXT)
+    return pc.binary_join_element_wise(pa.scalar(f"{file} row", TEXT), rows, pa.scalar(" ", TEXT))

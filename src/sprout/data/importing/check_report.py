@@ -62,12 +62,13 @@ def unlisted_notes(data: UserData) -> Iterator[str]:
         return
     if examples.root != detected.root:  # the tables hold the images
         return
-    if others := unlisted_files(detected.root, examples.paths):
+    others = unlisted_files(detected.root, examples.paths)
+    if len(others):
         file = detected.format.file
         tables = file if isinstance(file, str) else listed(file)
         yield (
             f"left out: {len(others):,} files that no row of {tables} names, such as "
-            f"{printable(others[0])}; `unlisted: unlabelled` in the format makes them the unlabelled images"
+            f"{printable(others[0].as_py())}; `unlisted: unlabelled` in the format makes them the unlabelled images"
         )
 
 

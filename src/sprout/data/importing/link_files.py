@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sprout.data.formats.file_tree import readable, visible_entries, walk
 from sprout.data.importing.detect_format import Detected
-from sprout.data.listing import Files, Listing
+from sprout.data.listing import Files, Listing, values_of
 from sprout.data.sources.local import write_left_out
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import atomic_folder
@@ -36,7 +36,7 @@ def files_to_link(detected: Detected, listing: Listing) -> FileSet:
     path = detected.path
     chosen = files_of_folder(path) if path.is_dir() else FileSet({path.name: path.resolve()}, {})
     if not detected.is_unpacked and isinstance(listing.examples, Files) and listing.examples.root == detected.root:
-        chosen.files.update((path, detected.root / path) for path in listing.examples.paths if path)
+        chosen.files.update((path, detected.root / path) for path in values_of(listing.examples.paths) if path)
     return FileSet({path: Path(os.path.realpath(file)) for path, file in chosen.files.items()}, chosen.left_out)
 
 

@@ -22,7 +22,8 @@ def related_notes(listing: Listing) -> list[str]:
     """Return that images belong together, and how to keep them in one split; nothing where there are groups."""
     if listing.group is not None or not isinstance(listing.examples, Files):
         return []
-    stems = [os.path.splitext(path)[0] for path in listing.examples.paths]
+    paths = listing.examples.some(slice(None))
+    stems = [os.path.splitext(path)[0] for path in paths]
     matches = [MARKED.fullmatch(stem) for stem in stems]
     counts = Counter(match[1] if match else stem for match, stem in zip(matches, stems, strict=True))
     related = [match for match in matches if match and counts[match[1]] > 1]
@@ -31,7 +32,7 @@ def related_notes(listing: Listing) -> list[str]:
     return [
         f"{len(related):,} images, such as {printable(os.path.basename(related[0][0]))}, seem to belong to "
         f"{len({match[1] for match in related}):,} things; to keep the images of each in one split: "
-        f"{remedy(listing, listing.examples.paths, matches)}"
+        f"{remedy(listing, paths, matches)}"
     ]
 
 

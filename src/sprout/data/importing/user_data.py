@@ -193,10 +193,17 @@ def scan_chunks(
 ) -> Generator[ScannedChunk]:
     """Scan chunk by chunk, in the order of the rows."""
     root = str(examples.root) if isinstance(examples, Files) else None
-    images = examples.paths if isinstance(examples, Files) else examples
     tasks = (
-        partial(scan_chunk, start, root, images[rows], max_pixels, levels, learned[rows])
-        for start in range(0, len(images), CHUNK)
+        partial(
+            scan_chunk,
+            start,
+            root,
+            examples.some(rows) if isinstance(examples, Files) else examples[rows],
+            max_pixels,
+            levels,
+            learned[rows],
+        )
+        for start in range(0, len(examples), CHUNK)
         for rows in [slice(start, start + CHUNK)]
     )
     # Sending an array to other processes takes as long as scanning it.

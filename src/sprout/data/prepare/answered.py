@@ -132,6 +132,8 @@ def apply_answers(said: Said, drawn: Assigned) -> tuple[Assigned, Answered]:
     Raises:
         UserError: an answer names an unknown class.
     """
+    if not said.answers:
+        return drawn, Answered(0, 0, 0, [], [], said.lost)
     last = said.last
     split_of = {row: name for name in SPLITS for row in np.intersect1d(drawn.rows[name], [*last]).tolist()}
     index, before = drawn.targets.index.copy(), drawn.targets.index
@@ -198,7 +200,11 @@ def extend_folds(said: Said, drawn: Assigned, folds: Array, train: Array) -> Arr
     np.add.at(counts, (folds, targets.index[old]), 1)
     fold_of = dict(zip(old.tolist(), folds.tolist(), strict=True))
     fold_of_group = dict(zip(groups[old].tolist(), folds.tolist(), strict=True))
-    pool, numbers = set(drawn.rows["unlabelled"].tolist()), {name: at for at, name in enumerate(targets.classes)}
+    asked = [row for row, _ in said.answers]
+    pool, numbers = (
+        set(np.intersect1d(drawn.rows["unlabelled"], asked).tolist()),
+        {name: at for at, name in enumerate(targets.classes)},
+    )
     for row, answer in said.answers:
         if row in pool and row not in fold_of and answer.answer == "class":
             of_class = counts[:, numbers.get(answer.label, UNKNOWN)]

@@ -71,7 +71,7 @@ def write_duplicates(path: Path, usable: Array, assignment: Assignment, origin: 
         return {role: origin[row].as_py(), f"{role}_in": names[splits[row]], f"{role}_label": label}
 
     pairs = zip(repeated.tolist(), images[repeated].tolist(), strict=True)
-    rows = [describe("one", one) | describe("other", row) for row, one in pairs]
+    rows = (describe("one", one) | describe("other", row) for row, one in pairs)
     write_rows(path, ["one", "one_in", "one_label", "other", "other_in", "other_label"], rows)
     return len(repeated)
 

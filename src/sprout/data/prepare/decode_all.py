@@ -1,6 +1,7 @@
 """Decode all examples into parts, in bounded memory: few in this process, many where the engine says."""
 
 import os
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sprout.data.listing import Array, Files
+from sprout.data.listing import Array, Files, values_of
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import Fault, without_pillow_limits
 from sprout.data.prepare.parts import DIGEST_BYTES, Parts
+from sprout.data.prepare.reuse import decoding_key
 from sprout.data.prepare.worker import DecodedChunk, batch_length, decode_chunk, decoder, needs_no_conversion
 from sprout.runtime.engine import Engine
 from sprout.runtime.errors import UserError
@@ -58,11 +60,11 @@ def decode_all(
     known_faults: Collection[int] = (),
     near_duplicates: bool | None = None,
 ) -> Decoded:
-    """Decode all examples into parts; faulty ones do not end it.
+    """Decode all examples into parts; faulty ones do not end it. Parts of an earlier run that was ended are used again.
 
     Args:
         examples: image files, or an array of images.
-        folder: for the parts; empty.
+        folder: for the parts, in a folder of their own; empty, or as an earlier run has left it.
         target: the format; a size or channels of None are those of the first example that can be read.
         engine: where many examples are decoded.
         known_faults: rows that are faulty for another reason; they do not decide the size or channels.
@@ -80,14 +82,23 @@ def decode_all(
         return Decoded(Parts(folder, 0, (0, 0, 0), 1), digests, faults, None)
     hashes = are_hashed(shape, near_duplicates)
     here = decoded_here(examples, shape, hashes=hashes)
-    parts = Parts(folder, count, shape, part_length(examples, shape, here=here))
+    target, step = replace(target, size=shape[:2], channels=shape[2]), part_length(examples, shape, here=here)
+    parts = Parts(folder / decoding_key(root_of(examples), target, count, step, hashes=hashes), count, shape, step)
+    make_folder(parts.folder)
     decoded = Decoded(parts, digests, {}, np.zeros(count, np.uint64) if hashes else None)
-    tasks = decoding_tasks(examples, parts, replace(target, size=shape[:2], channels=shape[2]), hashes)
+    tasks = decoding_tasks(examples, parts, target, hashes)
     chunks = (task() for task in tasks) if here else engine.run_in_order(tasks)
     with closing(chunks):
         for _ in track(collect(chunks, decoded), "prepare: decode", count):
             pass
     return decoded
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for parts, without what processes that were killed have left half-written in it."""
+    folder.mkdir(exist_ok=True)
+    for left in folder.glob("*.tmp-*"):
+        left.unlink()
 
 
 def are_hashed(shape: tuple[int, int, int], near_duplicates: bool | None) -> bool:
@@ -106,10 +117,10 @@ def first_shape(
     examples: Files | Array, target: ImageFormat, known_faults: Collection[int]
 ) -> tuple[tuple[int, int, int] | None, dict[int, str]]:
     """Return (H, W, C) of the first example that can be read, or None; and the faults found before it."""
-    root, items = root_and_items(examples)
+    root = root_of(examples)
     decode = decoder(root, target)
     faults: dict[int, str] = {}
-    for row, example in enumerate(items):
+    for row, example in enumerate(values_of(examples.paths) if isinstance(examples, Files) else np.asarray(examples)):
         if row in known_faults:
             continue
         try:
@@ -127,8 +138,10 @@ def collect(chunks: Iterator[DecodedChunk], decoded: Decoded) -> Iterator[int]:
     Raises:
         UserError: this machine does not have the chunk's part.
     """
+    reused = 0
     for chunk in chunks:
-        decoded.parts.check(chunk.number)
+        decoded.parts.check(chunk.number, chunk.size)
+        reused += len(chunk.digests) * chunk.reused
         start = chunk.number * decoded.parts.step
         rows = slice(start, start + len(chunk.digests))
         decoded.digests[rows] = chunk.digests
@@ -136,15 +149,18 @@ def collect(chunks: Iterator[DecodedChunk], decoded: Decoded) -> Iterator[int]:
         if decoded.hashes is not None:
             decoded.hashes[rows] = chunk.hashes
         yield from range(rows.start, rows.stop)
+    if reused:
+        print(f"prepare: {reused:,} images were decoded already, by a run that was ended", file=sys.stderr)
 
 
 def decoding_tasks(
     examples: Files | Array, parts: Parts, target: ImageFormat, hashes: bool
 ) -> Iterator[partial[DecodedChunk]]:
     """Yield a task for each part, in the order of the rows."""
-    root, items = root_and_items(examples)
+    root, version = root_of(examples), examples.version if isinstance(examples, Files) else ""
     for number, start in enumerate(range(0, len(examples), parts.step)):
-        yield partial(decode_chunk, parts, number, root, items[start : start + parts.step], target, hashes)
+        some = items(examples, slice(start, start + parts.step))
+        yield partial(decode_chunk, parts, number, root, some, target, hashes, version)
 
 
 def decoded_here(examples: Files | Array, shape: tuple[int, int, int], *, hashes: bool) -> bool:
@@ -154,11 +170,14 @@ def decoded_here(examples: Files | Array, shape: tuple[int, int, int], *, hashes
     return are_few(examples)
 
 
-def root_and_items(examples: Files | Array) -> tuple[str | None, list[str] | Array]:
-    """Return the root and the paths under it; or None and the array, as a plain one, which slices faster."""
-    if isinstance(examples, Files):
-        return os.path.abspath(examples.root), examples.paths
-    return None, np.asarray(examples)
+def root_of(examples: Files | Array) -> str | None:
+    """Return the root of files, absolute; None for an array."""
+    return os.path.abspath(examples.root) if isinstance(examples, Files) else None
+
+
+def items(examples: Files | Array, rows: slice) -> list[str] | Array:
+    """Return the paths of some files under their root; or a part of an array, as a plain one."""
+    return examples.some(rows) if isinstance(examples, Files) else np.asarray(examples[rows])
 
 
 def are_few(examples: Files | Array) -> bool:
@@ -167,7 +186,7 @@ def are_few(examples: Files | Array) -> bool:
         return False
     if not isinstance(examples, Files):
         return examples.nbytes <= FEW_BYTES
-    paths = (examples.root / path for path in examples.paths)
+    paths = (examples.root / path for path in examples.some(slice(None)))
     return sum(path.stat().st_size for path in paths if path.is_file()) <= FEW_BYTES
 
 
@@ -176,7 +195,7 @@ def part_length(examples: Files | Array, shape: tuple[int, int, int], *, here: b
 
     Those of an array that go to other processes are no more than are decoded at once: each task takes them along.
     """
-    least, size = batch_length(root_and_items(examples)[1], shape), max(1, int(np.prod(shape)))
+    least, size = batch_length(items(examples, slice(1)), shape), max(1, int(np.prod(shape)))
     if not isinstance(examples, Files):
         return max(least, PART_BYTES // size) if here else least
     most = min(PART_IMAGES, PART_FILE_BYTES // mean_bytes(examples), PART_BYTES // size)
@@ -185,6 +204,6 @@ def part_length(examples: Files | Array, shape: tuple[int, int, int], *, here: b
 
 def mean_bytes(files: Files) -> int:
     """Return the mean size of files, from some of them that lie evenly spaced: at least 1."""
-    chosen = (os.path.join(files.root, path) for path in files.paths[:: max(1, len(files) // SAMPLE)])
+    chosen = (os.path.join(files.root, path) for path in files.some(slice(None, None, max(1, len(files) // SAMPLE))))
     sizes = [os.path.getsize(path) for path in chosen if os.path.isfile(path)]
     return max(1, sum(sizes) // max(1, len(sizes)))

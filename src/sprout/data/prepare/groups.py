@@ -62,9 +62,11 @@ def draw(pool: Array, quotas: dict[int, int], strata: Array, groups: Array, seed
 
 def draw_single(stratum: Array, quotas: Array, order: Array) -> Array:
     """Choose groups where each is one row: (G,) strata → (G,) bool."""
-    taken = np.zeros(len(stratum), bool)
-    for each, quota in enumerate(quotas.tolist()):
-        taken[order[stratum[order] == each][:quota]] = True
+    by_stratum = order[np.argsort(stratum[order], kind="stable")]
+    sizes = np.bincount(stratum, minlength=len(quotas))
+    place = np.arange(len(stratum)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    taken = np.empty(len(stratum), bool)
+    taken[by_stratum] = place < np.repeat(quotas, sizes)
     return taken
 
 

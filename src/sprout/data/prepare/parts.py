@@ -1,4 +1,7 @@
-"""Decoded images on their way to the stores: files that each one task writes and several read. Imports only numpy."""
+"""Decoded images on their way to the stores: files that each one task writes and several read. Imports only numpy.
+
+A file has the pixels of its images, and behind them what is known of these (`reuse.PartRecord`).
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -21,7 +24,7 @@ BATCH_BYTES = 8 << 20
 
 @dataclass(frozen=True)
 class Parts:
-    """The pixels of N images, uint8, in files of consecutive rows."""
+    """N images, uint8, in files of consecutive rows."""
 
     folder: Path
     """An absolute path; all machines that run tasks have it."""
@@ -40,9 +43,13 @@ class Parts:
         """Return (n, H, W, C) of a part."""
         return (min(self.step, self.count - number * self.step), *self.shape)
 
+    def bytes_of(self, number: int) -> int:
+        """Return the bytes of the pixels of a part."""
+        return int(np.prod(self.shape_of(number)))
+
     @contextmanager
     def new(self, number: int) -> Iterator[BinaryIO]:
-        """Yield a file that takes the pixels of a part, and becomes the part when the block has ended.
+        """Yield a file that takes a part, and becomes the part when the block has ended.
 
         A process that is killed leaves no half-written part, and two may write the same one.
         """
@@ -53,13 +60,13 @@ class Parts:
                 yield file
             beside.replace(path)
 
-    def check(self, number: int) -> None:
-        """Check that this machine has a part, and all of it.
+    def check(self, number: int, size: int) -> None:
+        """Check that this machine has a part, and all of its bytes.
 
         Raises:
             UserError: it has not.
         """
-        path, size = self.path(number), int(np.prod(self.shape_of(number)))
+        path = self.path(number)
         found = path.stat().st_size if path.is_file() else None
         if found != size:
             raise damaged(path, "not there" if found is None else f"{found} bytes, not {size}")

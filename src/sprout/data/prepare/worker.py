@@ -18,6 +18,7 @@ from sprout.data.prepare.fault import Fault, without_pillow_limits
 from sprout.data.prepare.image_file import decode_file
 from sprout.data.prepare.parts import DIGEST_BYTES, Parts, batches, digest
 from sprout.data.prepare.pixels import Array
+from sprout.data.prepare.reuse import PartRecord, read_record, source_state
 from sprout.data.prepare.statistics import PixelStatistics
 from sprout.data.shards import Destination, Shard, ShardWriter
 from sprout.runtime.disk import naming
@@ -40,6 +41,10 @@ class DecodedChunk:
     """(n,) uint64, zero for a fault; None where they were not requested."""
     faults: dict[int, str]
     """Row → reason; the pixels of such a row are zero."""
+    size: int
+    """Bytes of the part."""
+    reused: bool
+    """Whether the part was there already."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,15 @@ class WrittenShard:
 
 
 def decode_chunk(
-    parts: Parts, number: int, root: str | None, examples: list[str] | Array, target: ImageFormat, hashes: bool
+    parts: Parts,
+    number: int,
+    root: str | None,
+    examples: list[str] | Array,
+    target: ImageFormat,
+    hashes: bool,
+    version: str = "",
 ) -> DecodedChunk:
-    """Decode examples and write them to a part.
+    """Decode examples and write them to a part, unless it is there already with images of the same files.
 
     Args:
         parts: of all examples.
@@ -63,14 +74,35 @@ def decode_chunk(
         examples: (n,) paths under the root, or (n, H, W) or (n, H, W, C) pixels.
         target: the format with this size and these channels.
         hashes: whether to compute perceptual hashes.
+        version: of the files, see `Files`.
 
     Raises:
         UserError: this machine does not have the folders.
     """
     check_reached(*filter(None, (root, str(parts.folder))))
-    first, digests, codes = number * parts.step, bytearray(), list[int]()
-    faults: dict[int, str] = {}
-    step = batch_length(examples, parts.shape)
+    record = None
+    if root is not None and not isinstance(examples, np.ndarray):
+        record = reusable(parts, number, root, examples, target, version)
+    reused = record is not None
+    if record is None:
+        record = decode_part(parts, number, root, examples, target, hashes, version)
+    faults = {number * parts.step + row: reason for row, reason in record.faults.items()}
+    size = parts.path(number).stat().st_size
+    return DecodedChunk(number, record.digests, record.hashes, faults, size, reused)
+
+
+def decode_part(
+    parts: Parts,
+    number: int,
+    root: str | None,
+    examples: list[str] | Array,
+    target: ImageFormat,
+    hashes: bool,
+    version: str,
+) -> PartRecord:
+    """Decode examples and write them to a part; arguments as for `decode_chunk`."""
+    digests, codes, faults = bytearray(), list[int](), dict[int, str]()
+    step, before = batch_length(examples, parts.shape), state_of_examples(root, examples, version)
     with parts.new(number) as file:
         for start in range(0, len(examples), step):
             pixels, found = decode_examples(root, examples[start : start + step], parts.shape, target)
@@ -79,13 +111,44 @@ def decode_chunk(
                 digests += bytes(DIGEST_BYTES) if row in found else digest(image)
                 if hashes:
                     codes.append(0 if row in found else perceptual_hash(image))
-            faults |= {first + start + row: reason for row, reason in found.items()}
-    return DecodedChunk(
-        number,
-        np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES),
-        np.array(codes, np.uint64) if hashes else None,
-        faults,
-    )
+            faults |= {start + row: reason for row, reason in found.items()}
+        unchanged = state_of_examples(root, examples, version) == before
+        record = PartRecord(
+            before if unchanged else "",
+            np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES),
+            np.array(codes, np.uint64) if hashes else None,
+            faults,
+        )
+        record.append(file)
+    return record
+
+
+def state_of_examples(root: str | None, examples: list[str] | Array, version: str) -> str:
+    """Return what changes with the content of files; "" for an array, which is decoded in each run."""
+    return "" if root is None or isinstance(examples, np.ndarray) else source_state(root, examples, version)
+
+
+def reusable(
+    parts: Parts, number: int, root: str, paths: list[str], target: ImageFormat, version: str
+) -> PartRecord | None:
+    """Return the record of a part that is there, if its images are those of these files; else None.
+
+    All pixels are compared with their digests, and faulty files are tried again: that one could not be read may have
+    had a cause that is gone.
+    """
+    record = read_record(parts.path(number), parts.bytes_of(number))
+    if record is None or record.source != source_state(root, paths, version):
+        return None
+    found = decode_examples(root, [paths[row] for row in record.faults], parts.shape, target)[1]
+    if [found.get(place) for place in range(len(record.faults))] != [*record.faults.values()]:
+        return None
+    places = np.setdiff1d(np.arange(len(paths)), [*record.faults])
+    try:
+        for some in batches(places, int(np.prod(parts.shape))):
+            parts.checked(number * parts.step + places[some], record.digests[places[some]])
+    except UserError:
+        return None
+    return record
 
 
 def batch_length(examples: list[str] | Array, shape: tuple[int, int, int]) -> int:

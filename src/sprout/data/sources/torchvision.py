@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from sprout.config.download import Torchvision
-from sprout.data.listing import Array, Files, Listing
+from sprout.data.listing import Array, Files, Listing, texts
 from sprout.data.sources.torchvision_splits import SPLITS, OfficialSplit, official_splits, read_split
 from sprout.runtime.progress import track
 
@@ -47,20 +47,20 @@ def read(settings: Torchvision, folder: Path, _scratch: Path) -> Listing:
     examples, origin = examples_of(splits, folder)
     return Listing(
         examples=examples,
-        origin=pa.array(origin, pa.string()),
+        origin=origin,
         label=pa.array(labels, pa.string()),
         split=pa.array(usable, pa.string()) if any(given) else None,
         classes=list(dict.fromkeys(name for split in splits.values() for name in split.classes)),
     )
 
 
-def examples_of(splits: dict[str, OfficialSplit], folder: Path) -> tuple[Files | Array, list[str]]:
-    """Return the examples of all splits, and the origin of each: its file, or its row in its split."""
+def examples_of(splits: dict[str, OfficialSplit], folder: Path) -> tuple[Files | Array, pa.Array]:
+    """Return the examples of all splits, and the origin of each, (N,) large_string: its file, or its row in a split."""
     arrays = [split.examples for split in splits.values() if not isinstance(split.examples, list)]
     if arrays:
-        rows = [f"{name}:{row}" for name, split in splits.items() for row in range(len(split.labels))]
+        rows = texts(f"{name}:{row}" for name, split in splits.items() for row in range(len(split.labels)))
         return join(arrays, folder.parent), rows
-    paths = [str(Path(path).relative_to(folder)) for split in splits.values() for path in split.examples]
+    paths = texts(str(Path(path).relative_to(folder)) for split in splits.values() for path in split.examples)
     return Files(folder, paths), paths
 
 
