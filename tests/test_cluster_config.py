@@ -20,7 +20,8 @@ def test_the_section_changes_nothing_of_a_build() -> None:
     local, ray = (compose_config(CONF, "digits", overrides) for overrides in ([], ["cluster=ray", "cluster.slots=3"]))
     assert local.text == ray.text
     assert "cluster" not in local.config
-    assert ray.whole["cluster"] == {"engine": "ray", "address": "auto", "slots": 3, "store": None}
+    rest = {"store": None, "cpu_capability": None}
+    assert ray.whole["cluster"] == {"engine": "ray", "address": "auto", "slots": 3, **rest}
 
 
 def test_the_stage_compose_writes_it_beside_the_build(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +30,7 @@ def test_the_stage_compose_writes_it_beside_the_build(project: Path, monkeypatch
     overrides = ["cluster=ray", "cluster.address='head:6379'"]
     Path("params.yaml").write_text(yaml.safe_dump({"experiment": "digits", "overrides": overrides}))
     main()
-    assert read_cluster() == Ray("ray", "head:6379", None, None)
+    assert read_cluster() == Ray("ray", "head:6379", None, None, None)
     assert read_cluster().start() == RayTasks("head:6379", None)
     monkeypatch.setenv("SPROUT_CLUSTER", "local")
     assert read_cluster() == Local("local")
@@ -40,18 +41,19 @@ def test_a_command_takes_its_own_section_unless_the_environment_names_another(mo
     monkeypatch.delenv("SPROUT_CLUSTER", raising=False)
     assert chosen({"engine": "local"}) == Local("local")
     monkeypatch.setenv("SPROUT_CLUSTER", "ray")
-    assert chosen({"engine": "local"}) == Ray("ray", "auto", None, None)
+    assert chosen({"engine": "local"}) == Ray("ray", "auto", None, None, None)
 
 
 def test_temporary_files_lie_in_the_workspace_or_in_a_folder_that_is_there(tmp_path: Path) -> None:
     own = Path("build/scratch/parts")
-    assert Local("local").shared(own) == Ray("ray", "auto", None, None).shared(own) == own
-    shared = Ray("ray", "auto", None, str(tmp_path)).shared(own)
+    assert Local("local").shared(own) == Ray("ray", "auto", None, None, None).shared(own) == own
+    shared = Ray("ray", "auto", None, str(tmp_path), None).shared(own)
     assert shared.parent == tmp_path
-    assert shared == Ray("ray", "auto", 3, str(tmp_path)).shared(own), "the next start removes what a kill has left"
-    assert shared != Ray("ray", "auto", None, str(tmp_path)).shared(tmp_path / own), "of another workspace"
+    same = Ray("ray", "auto", 3, str(tmp_path), None)
+    assert shared == same.shared(own), "the next start removes what a kill has left"
+    assert shared != Ray("ray", "auto", None, str(tmp_path), None).shared(tmp_path / own), "of another workspace"
     with pytest.raises(UserError, match=r"^cluster\.store=.*/none: no such folder"):
-        Ray("ray", "auto", None, str(tmp_path / "none")).shared(own)
+        Ray("ray", "auto", None, str(tmp_path / "none"), None).shared(own)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,7 @@ def test_an_unknown_engine_in_the_environment_is_refused(
         (["cluster=ray", "cluster.slots=0"], r"^cluster\.slots=0: "),
         (["cluster.slots=2"], r"^cluster\.slots=2: no such key; accepted: engine$"),
         (["cluster=ray", "cluster.store=shared"], r"^cluster\.store=shared: accepted: an absolute path"),
+        (["cluster=ray", "cluster.cpu_capability=sse"], r"^cluster\.cpu_capability=\"?sse\"?: "),
         (["cluster=ray", "cluster.address=null"], r"^cluster\.address=null: "),
     ],
 )

@@ -4,15 +4,17 @@ import hashlib
 import os
 import socket
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic.dataclasses import dataclass
 
 from sprout.config import validate
 from sprout.config.fields import STRICT, Count, Name, known_name
 from sprout.config.workspace import read_yaml
+from sprout.runtime.cpu_kernels import VARIABLES, Capability, check_supported
 from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
 from sprout.runtime.errors import UserError
+from sprout.runtime.launch import use_variables
 
 SECTION = "cluster"
 """Its name, which a task has as well."""
@@ -31,6 +33,10 @@ class Local:
         """Return the engine."""
         return LocalProcesses()
 
+    def with_kernels(self) -> Self:
+        """Return this: there is one machine, whose libraries choose their CPU kernels."""
+        return self
+
     def shared(self, folder: Path) -> Path:
         """Return the folder for temporary files of its tasks: a workspace's own."""
         return folder
@@ -46,6 +52,8 @@ class Ray:
     """How many tasks run at once; null means one for each CPU of the cluster."""
     store: Name | None
     """The absolute path of a folder that all machines share, for temporary files; null means that of the workspace."""
+    cpu_capability: Capability | None
+    """The CPU kernels of all machines and of the stage itself; null means the best of each, which must be the same."""
 
     def __post_init__(self) -> None:
         if self.store is not None and not os.path.isabs(self.store):
@@ -54,6 +62,17 @@ class Ray:
     def start(self) -> Engine:
         """Return the engine; it connects when it has something to run."""
         return RayTasks(self.address, self.slots)
+
+    def with_kernels(self) -> Self:
+        """Return this in a process that computes with the kernels of `cpu_capability`; this one may start anew for it.
+
+        Raises:
+            UserError: this CPU does not have them.
+        """
+        if self.cpu_capability is not None:
+            use_variables(VARIABLES[self.cpu_capability])
+            check_supported()
+        return self
 
     def shared(self, folder: Path) -> Path:
         """Return the folder of temporary files that takes the place of a workspace's, on this machine.

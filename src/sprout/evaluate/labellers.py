@@ -7,6 +7,7 @@ one, the student.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sprout.config.cluster import Cluster
 from sprout.config.train import GradientDescent, Training
 from sprout.data.store import Array, Store, class_indices, open_store
 from sprout.evaluate.audit import AUDIT, BY_EPOCH, Labels, audit, by_epoch, decide, in_short
 from sprout.evaluate.judged import judged_by
+from sprout.evaluate.ranges import Model, batches, over_ranges
 from sprout.methods.base import POOL_LABELS, POOL_ROWS
-from sprout.models.card import ModelCard
 from sprout.models.predictor import Predictor
+from sprout.runtime.engine import Engine
 from sprout.runtime.files import scratch_folder, write_rows
 from sprout.runtime.stage import SCRATCH
 
@@ -66,25 +69,24 @@ class Unlabelled:
 
 
 def labellings(
-    models: Mapping[str, Predictor],
-    folders: Mapping[str, Path],
-    prepared: Path,
-    pseudo_labels: Path,
-    retrain: Training,
+    model: Model, prepared: Path, pseudo_labels: Path, retrain: Training, cluster: Cluster
 ) -> dict[str, Labelling]:
     """The labels of each round, and those of the student, by labeller; without those who gave none.
 
     Args:
-        models: the student itself among others, or a copy of the teacher where none was trained.
-        folders: the model folder of each.
+        model: the student itself, or a copy of the teacher where none was trained.
         prepared: folder of the stage `prepare`.
         pseudo_labels: folder of the stage `pseudo_label`.
         retrain: the student's settings.
+        cluster: where many examples are examined.
+
+    Raises:
+        UserError: the machines of a cluster cannot examine them.
     """
-    if not models["student"].task.has_pseudo_labels or not len((examples := Unlabelled.open(prepared)).pool):
+    if not model.predictor.task.has_pseudo_labels or not len((examples := Unlabelled.open(prepared)).pool):
         return {}
     found = of_rounds(examples, pseudo_labels)
-    student = of_student(models["student"], folders["student"], examples, retrain)
+    student = of_student(model, examples, retrain, cluster)
     return found if student is None else found | {"student": student}
 
 
@@ -112,43 +114,63 @@ def recorded(table: pa.Table, name: str, split: str, true: Array) -> Labels:
     return Labels(predicted, confidence, threshold, accepted, true)
 
 
-def of_student(student: Predictor, model: Path, examples: Unlabelled, retrain: Training) -> Labelling | None:
+def of_student(model: Model, examples: Unlabelled, retrain: Training, cluster: Cluster) -> Labelling | None:
     """What the student would label; None where none was trained, or its method labels nothing.
 
     The confidence is not calibrated, as in training. Unlike there it is that of the examples as they are, and it is
     not aligned to the shares of the classes.
     """
-    if student.card.kept or not isinstance(retrain, GradientDescent) or not retrain.method.learns_from_pool:
+    card = model.predictor.card
+    if card.kept or not isinstance(retrain, GradientDescent) or not retrain.method.learns_from_pool:
         return None
-    raw = replace(student.card, temperature=None)
-    judged = judged_by(model, student, examples.prepared, "val: student")
-    of_val = student.task.predictions(judged.examined, raw)
-    with scratch_folder(SCRATCH) as scratch:
-        of_pool = mapped_predictions(student, raw, examples.pool, scratch / "pool")
+    judged = judged_by(model, examples.prepared, cluster.start(), "val: student")
+    with scratch_folder(cluster.shared(SCRATCH)) as scratch:
+        of_pool = mapped_predictions(model, examples.pool, scratch / "pool", cluster.start())
         cutoffs = retrain.method.cutoffs(of_pool)
         if cutoffs is None:
             return None
-        in_pool = decide(of_pool, cutoffs, examples.truth)
+        predicted, confidence = most_probable(of_pool)
+    of_val, known = judged.outcomes, class_indices(judged.store.columns("label"))
     return Labelling(
-        in_pool, decide(of_val, cutoffs, class_indices(judged.store.labels)), epochs_of(model, examples.truth)
+        decide(predicted, confidence, cutoffs, examples.truth),
+        decide(of_val["raw_predicted"].astype(np.int64), of_val["raw_confidence"].copy(), cutoffs, known),
+        epochs_of(model.folder, examples.truth),
     )
 
 
-def mapped_predictions(model: Predictor, card: ModelCard, store: Store, path: Path) -> Array:
-    """The probabilities of a store of one example at least, (N, K) float32, mapped from a file.
+def mapped_predictions(model: Model, store: Store, path: Path, engine: Engine) -> Array:
+    """The probabilities of a store of one example at least, not calibrated, (N, K) float32, mapped from a file.
 
     Those of ten million examples and a thousand classes are 40 GB: memory holds those of a batch.
 
     Args:
         model: a classifier.
-        card: its card, or one with another temperature.
         store: the examples.
-        path: the new file.
+        path: the new file, in a folder of all machines that compute.
+        engine: where many are computed.
+
+    Raises:
+        UserError: the machines of a cluster cannot compute them.
     """
-    with path.open("wb") as file:
-        for rows in model.batches(store, f"pool: {card.role}"):
-            file.write(model.task.predictions(model.outputs(store.take(rows)), card).data)
+    path.touch()
+    write = partial(write_range, path=path.absolute())
+    for _ in over_ranges(write, model, store, engine, f"pool: {model.predictor.card.role}"):
+        pass
     return np.asarray(np.memmap(path, np.float32, "c")).reshape(len(store), -1)
+
+
+def write_range(model: Predictor, store: Store, start: int, stop: int, *, path: Path) -> None:
+    """Write the probabilities of a range to their place in the file. Whoever writes it again writes the same bytes."""
+    raw = replace(model.card, temperature=None)
+    with path.open("r+b") as file:
+        file.seek(start * len(model.classes) * np.dtype(np.float32).itemsize)
+        for rows in batches(model, store, start, stop):
+            file.write(model.task.predictions(model.outputs(store.take(rows)), raw).data)
+
+
+def most_probable(probabilities: Array) -> tuple[Array, Array]:
+    """The class of each row of (N, K) probabilities, (N,) int64, and its probability, (N,)."""
+    return probabilities.argmax(axis=1), probabilities.max(axis=1)
 
 
 def epochs_of(model: Path, truth: Array) -> list[dict[str, Any]]:

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from sprout.config.cluster import Cluster
 from sprout.config.pseudo_label import Selection
 from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
 from sprout.data.store import Array, label_table, open_store
 from sprout.engine.tracked import PREPARED, TrainingSections, train_candidate
+from sprout.evaluate.ranges import Model, open_model
 from sprout.models.predictor import Predictor, load_predictor
 from sprout.runtime.candidates import Candidate
 from sprout.runtime.files import atomic_folder, scratch_folder
@@ -29,7 +31,7 @@ VAL, POOL = "val", "unlabelled"
 
 
 def make_pseudo_labels(
-    folder: Path, teacher: Path, config: Selection, sections: TrainingSections, build: Build
+    folder: Path, teacher: Path, config: Selection, sections: TrainingSections, build: Build, cluster: Cluster
 ) -> None:
     """Run all rounds, and write the labels of the last one and what each has found.
 
@@ -39,14 +41,15 @@ def make_pseudo_labels(
         config: the section.
         sections: the settings of the models of further rounds.
         build: the composed config.
+        cluster: where many examples are scored.
 
     Raises:
-        UserError: the settings do not fit the examples.
+        UserError: the settings do not fit the examples, or the machines of a cluster cannot score them.
     """
     if why := why_none(load_predictor(teacher), len(open_store(PREPARED / POOL))):
         write_none(folder, why)
         return
-    rounds, trained = run_rounds(teacher, config, sections, build)
+    rounds, trained = run_rounds(teacher, config, sections, build, cluster)
     with atomic_folder(folder) as beside:
         write_rounds(beside, rounds)
     for candidate in trained:
@@ -61,14 +64,14 @@ def why_none(teacher: Predictor, pool: int) -> str | None:
 
 
 def run_rounds(
-    teacher: Path, config: Selection, sections: TrainingSections, build: Build
+    teacher: Path, config: Selection, sections: TrainingSections, build: Build, cluster: Cluster
 ) -> tuple[list[Round], list[Candidate]]:
     """All rounds, and the models trained for them; one that accepts nothing is the last.
 
     A model whose training has ended before is not trained again.
     """
     labelled, sections = Examples.open(str(PREPARED / "train"), "data/augmented"), for_rounds(sections)
-    rounds, trained = [run_round(1, teacher, config, labelled)], list[Candidate]()
+    rounds, trained = [run_round(1, teacher, config, labelled, cluster)], list[Candidate]()
     for number in range(2, config.rounds + 1):
         accepted = rounds[-1].labels
         if not accepted.num_rows:
@@ -79,7 +82,7 @@ def run_rounds(
         else:
             examples = labelled.with_rows(str(PREPARED / POOL), accepted)
             trained.append(train_candidate(examples, sections, build, role="round", name=labeller(number)))
-        rounds.append(run_round(number, trained[-1].folder, config, labelled))
+        rounds.append(run_round(number, trained[-1].folder, config, labelled, cluster))
     return rounds, trained
 
 
@@ -97,7 +100,7 @@ def for_rounds(sections: TrainingSections) -> TrainingSections:
     return replace(sections, training=training, tracking=tracking)
 
 
-def run_round(number: int, model: Path, config: Selection, labelled: Examples) -> Round:
+def run_round(number: int, model: Path, config: Selection, labelled: Examples, cluster: Cluster) -> Round:
     """Let a model label the pool; says what is accepted.
 
     Args:
@@ -105,13 +108,14 @@ def run_round(number: int, model: Path, config: Selection, labelled: Examples) -
         model: the model folder.
         config: what is accepted.
         labelled: the examples with true labels, whose class shares the predictions may be aligned to.
+        cluster: where many examples are scored.
     """
-    predictor, pool = load_predictor(model), open_store(PREPARED / POOL)
-    classes, name = len(predictor.classes), labeller(number)
+    opened, pool, engine = open_model(model), open_store(PREPARED / POOL), cluster.start()
+    classes, name = len(opened.predictor.classes), labeller(number)
     if config.alignment == "none":
-        of_pool, of_val = (score(predictor, open_store(PREPARED / each), f"score: {each}") for each in (POOL, VAL))
+        of_pool, of_val = (score(opened, open_store(PREPARED / each), engine, f"score: {each}") for each in (POOL, VAL))
     else:
-        of_pool, of_val = aligned_scores(predictor, wanted_shares(config, labelled, classes))
+        of_pool, of_val = aligned_scores(opened, wanted_shares(config, labelled, classes), cluster)
     selected = select(of_pool.predicted, of_pool.confidence, classes, config, number)
     accepted = np.zeros(len(pool), bool)
     accepted[selected.rows] = True
@@ -123,20 +127,21 @@ def run_round(number: int, model: Path, config: Selection, labelled: Examples) -
         pseudo_labels(of_pool, selected.rows, pool.columns("group", "origin"), number),
         pa.concat_tables([in_pool, predictions(name, VAL, of_val, selected.thresholds)]),
         len(pool),
-        predictor.classes,
+        opened.predictor.classes,
     )
     print(f"pseudo_label: {found.sentence}", file=sys.stderr)
     return found
 
 
-def aligned_scores(model: Predictor, wanted: Array) -> tuple[Scores, Scores]:
+def aligned_scores(model: Model, wanted: Array, cluster: Cluster) -> tuple[Scores, Scores]:
     """The scores of the pool and of val, scaled so that those of the pool have the wanted class shares, (K,).
 
     All probabilities are on the disk meanwhile, 4 bytes each: the scales are known once the pool has been scored.
     """
-    with scratch_folder(SCRATCH) as scratch:
+    with scratch_folder(cluster.shared(SCRATCH)) as scratch:
         of_pool, _ = (
-            score(model, open_store(PREPARED / each), f"score: {each}", scratch / each) for each in (POOL, VAL)
+            score(model, open_store(PREPARED / each), cluster.start(), f"score: {each}", scratch / each)
+            for each in (POOL, VAL)
         )
         scales = class_scales(of_pool.total, len(of_pool.predicted), wanted)
         return align(scratch / POOL, scales, f"align: {POOL}"), align(scratch / VAL, scales, f"align: {VAL}")
