@@ -1,5 +1,6 @@
 """Teacher and student on test by their task, and the learning curves."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,20 @@ def test_the_same_models_give_the_same_bytes(
         evaluate(made(folder), models, examined_on(models, split), LIMITS, QUALITY, None)
     for name in files(folders[0]):
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+
+
+def test_memory_holds_no_outputs_of_the_test_split(tmp_path: Path) -> None:
+    """They would take 80 MB; those of a batch, with what softmax makes of them, take less than 50."""
+    rows, classes = np.arange(20_000), [f"c{i}" for i in range(1000)]
+    table = label_table(rows, rows % 1000, source="given", group=rows, origin=[""] * len(rows))
+    write_store(tmp_path / "test", np.random.default_rng(0).random((len(rows), 4), np.float32), table)
+    one, test = model("classify", (4,), classes=classes), open_store(tmp_path / "test")
+    tracemalloc.start()
+    tested = examined_on(opened(student=one), test)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6
+    np.testing.assert_array_equal(tested.outcomes["student"]["predicted"], one.outputs_of(test, "test").argmax(axis=1))
 
 
 # Learning curves.
