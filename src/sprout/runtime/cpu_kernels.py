@@ -77,7 +77,9 @@ def check_supported() -> None:
 
 
 def cpu_flags() -> set[str]:
-    """What this CPU has, as Linux names it."""
+    """What this CPU has, as Linux names it; nothing on another system."""
+    if not CPU_INFO.is_file():
+        return set()
     lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
     return next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set())
 

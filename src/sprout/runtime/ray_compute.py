@@ -78,7 +78,7 @@ def kernels_with(threads: int) -> Kernels:
 
 @cache
 def found_once(threads: int) -> Kernels:
-    """What this process computes with; every task asks for it."""
+    """What this process computes with, by its number of threads; every task asks for it."""
     return own_kernels()
 
 
