@@ -7,7 +7,6 @@ examples that measure. Each seed draws labels and val of its own.
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -42,11 +41,12 @@ def errors(folder: Path, teacher: Predictor) -> tuple[float, float]:
     test = open_store(folder / "data/prepared/test")
     labels, outputs = class_indices(test.labels), teacher.outputs_of(test, "test")
     known = np.flatnonzero(labels >= 0)
+    found = teacher.task.outcomes(outputs, teacher.card, labels)[known]
     before, after = (
-        teacher.task.predictions(outputs[known], card)
-        for card in (replace(teacher.card, temperature=1.0), teacher.card)
+        calibration_error(found[f"{name}confidence"].copy(), found[f"{name}predicted"] == labels[known], BINS)
+        for name in ("raw_", "")
     )
-    return calibration_error(before, labels[known], BINS), calibration_error(after, labels[known], BINS)
+    return before, after
 
 
 def summary(found: list[tuple[float, float]]) -> dict[str, object]:

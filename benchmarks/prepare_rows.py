@@ -41,6 +41,8 @@ from sprout.data.prepare.parts import DIGEST_BYTES
 from sprout.data.prepare.prepare import prepare
 from sprout.data.prepare.statistics import PixelStatistics
 from sprout.data.prepare.worker import DecodedChunk, WrittenShard, decode_chunk
+from sprout.data.shards import Destination, Shard
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.files import atomic_folder
 
 GOAL = 8.0  # GiB
@@ -120,17 +122,13 @@ class Images:
 
 
 @dataclass(frozen=True)
-class NoPixels:
+class NoPixels(LocalProcesses):
     """An engine that runs no task, and yields what one could have returned."""
 
     def run_in_order(self, tasks: Iterator[partial[Any]]) -> Generator[Any]:
         """See `Engine`."""
         for task in tasks:
             yield decoded(*task.args) if task.func is decode_chunk else written(*task.args)
-
-    def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
-        """See `Engine`."""
-        raise NotImplementedError
 
 
 def decoded(parts: Any, number: int, *_: object) -> DecodedChunk:
@@ -145,12 +143,12 @@ def decoded(parts: Any, number: int, *_: object) -> DecodedChunk:
     return DecodedChunk(number, digests.view(np.uint8), None, faults, parts.bytes_of(number), reused=False)
 
 
-def written(parts: Any, path: Path, *_: object) -> WrittenShard:
+def written(parts: Any, target: Destination, number: int, rows: Any, *_: object) -> WrittenShard:
     """Write a file of a store without pixels."""
-    path.touch()
+    target.path(number).touch()
     statistics = PixelStatistics(parts.shape[-1])
     statistics.add(np.zeros((1, *parts.shape), np.uint8))
-    return WrittenShard("0" * 64, statistics)
+    return WrittenShard(Shard(len(rows), "0" * 64), statistics)
 
 
 def measure(pairs: int, rows: int, kinds: Sequence[str]) -> None:

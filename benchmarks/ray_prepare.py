@@ -71,7 +71,7 @@ def cluster() -> Iterator[Any]:
         try:
             yield started
         finally:
-            started.shutdown()
+            started.shutdown()  # type: ignore[no-untyped-call]
 
 
 def short_folder() -> str:

@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.paired import alternate, parser, positive, print_ratio, timed
 from benchmarks.training import CLASSES, MEAN, STD, card_of, compose, random_data
+from sprout.config.cluster import Local
 from sprout.config.model import MODELS
 from sprout.config.pseudo_label import Threshold
 from sprout.config.workspace import choice
@@ -48,7 +49,8 @@ def measure(pairs: int, images: int) -> None:
         def score() -> None:
             """Run one round and write what it has found, as the stage does."""
             with atomic_folder(Path("data/pseudo_labels")) as folder, redirect_stderr(io.StringIO()):
-                write_rounds(folder, [run_round(1, teacher, config, data.train, Foreign())])
+                rounds = [run_round(1, teacher, config, data.train, Foreign(), Local("local", None))]
+                write_rounds(folder, rounds)
 
         @torch.inference_mode()
         def forward() -> None:

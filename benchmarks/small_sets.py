@@ -95,8 +95,8 @@ def build(data: Images, seed: int, overrides: Sequence[str], *, foreign: bool) -
         stated = evaluated["cross_validation"][evaluated["handed_on"]]["error_rate"]
         interval = cross_validated_interval(round(stated * LABELLED), LABELLED)
         true = {role: true_error(folder / "models" / role, held, labels) for role in ROLES}
-        gate, foreign = folder / "models/student/gate.json", folder / "data/pseudo_labels/foreign.json"
-        kept, left_out = read_json(gate)["kept"], read_json(foreign)["left_out"]
+        kept = read_json(folder / "models/student/gate.json")["kept"]
+        left_out = read_json(folder / "data/pseudo_labels/foreign.json")["left_out"]
     found = {"seed": seed, "stated": stated, "interval": interval, "true": true, "kept": kept}
     found |= {"left_out": left_out, "cpu": round(took.cpu)}
     print(json.dumps(found), file=sys.stderr, flush=True)

@@ -15,13 +15,14 @@ from sprout.selftraining.control import make_control, why_untrained, write_untra
 
 
 def main() -> None:
+    cluster = read_cluster().with_kernels()
     build, out = read_build(), Path("models/control")
     config, sections = section(build, "control", Control), TrainingSections.of(build, "retrain")
     labels, pool = Path("data/pseudo_labels"), len(open_store(Path("data/prepared/unlabelled")))
     pseudo = read_labels(labels).num_rows
     if why := why_untrained(sections, config, pseudo, pool, Foreign.read(labels)):
         write_untrained(out, why)
-    elif not started_as_ranks(*sections.training.processes, read_cluster().start().run_nodes):
+    elif not started_as_ranks(*sections.training.processes, cluster.start().run_nodes):
         make_control(out, Examples.open("data/prepared/train", "data/augmented"), pseudo, sections, config, build)
 
 

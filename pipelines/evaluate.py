@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sprout.config.cluster import read_cluster
 from sprout.config.evaluate import Evaluate
 from sprout.config.results import Report
 from sprout.config.train import read_training
@@ -18,13 +19,14 @@ from sprout.tasks.base import Limits
 
 
 def main() -> None:
+    cluster = read_cluster().with_kernels()
     build, models, prepared = read_build(), Path("models"), Path("data/prepared")
     settings, images = section(build, "evaluate", Evaluate), section(build, "report", Report).examples
     use_threads(read_training(build, "train").threads)
     pseudo_labels, retrain = Path("data/pseudo_labels"), read_training(build, "retrain")
     with atomic_folder(Path("reports/evaluation")) as folder, atomic_folder(Path("reports/curves")) as curves:
         limits = Limits(settings.bins, images)
-        handed_on = evaluate_build(folder, models, prepared, pseudo_labels, retrain, limits)
+        handed_on = evaluate_build(folder, models, prepared, pseudo_labels, retrain, limits, cluster)
         write_explanations(folder, Subject(handed_on, prepared), settings.explain)
         write_curves(curves, own_models(models))
 

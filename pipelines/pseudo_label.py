@@ -4,6 +4,7 @@ into labels, in one round or several.
 
 from pathlib import Path
 
+from sprout.config.cluster import read_cluster
 from sprout.config.pseudo_label import PSEUDO_LABELS, NoPseudoLabels
 from sprout.config.train import read_training
 from sprout.config.workspace import choice, read_build
@@ -19,13 +20,15 @@ def main() -> None:
     if isinstance(config, NoPseudoLabels) and not (student.learns_from_pool and config.foreign == "auto"):
         write_none(OUT, NO_METHOD)
         return
+    cluster = read_cluster().with_kernels()
     # Here, as they import torch, which takes seconds.
     from sprout.engine.tracked import TrainingSections
     from sprout.models.predictor import use_threads
     from sprout.selftraining.rounds import make_pseudo_labels
 
     use_threads(read_training(build, "train").threads)
-    make_pseudo_labels(OUT, Path("models/teacher"), config, TrainingSections.of(build, "retrain"), build)
+    sections = TrainingSections.of(build, "retrain")
+    make_pseudo_labels(OUT, Path("models/teacher"), config, sections, build, cluster)
 
 
 if __name__ == "__main__":

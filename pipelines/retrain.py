@@ -15,12 +15,13 @@ from sprout.selftraining.student import keep_teacher, make_student
 
 
 def main() -> None:
+    cluster = read_cluster().with_kernels()
     build, pseudo = read_build(), read_labels(Path("data/pseudo_labels"))
     sections, models, prepared = TrainingSections.of(build, "retrain"), Path("models"), Path("data/prepared")
     pool, foreign = open_store(prepared / "unlabelled"), Foreign.read(Path("data/pseudo_labels"))
     if why := nothing_to_learn(sections, pseudo.num_rows, len(pool), foreign):
         keep_teacher(models / "teacher", models / "student", why)
-    elif not started_as_ranks(*sections.training.processes, read_cluster().start().run_nodes):
+    elif not started_as_ranks(*sections.training.processes, cluster.start().run_nodes):
         examples = Examples.open("data/prepared/train", "data/augmented").with_rows("data/prepared/unlabelled", pseudo)
         rival = "control" if is_trained(models / "control") else "teacher"
         make_student(models / "student", examples, sections, build, pool, foreign, (rival, models / rival))

@@ -12,9 +12,10 @@ from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
+    cluster = read_cluster().with_kernels()
     build = read_build()
     sections = TrainingSections.of(build, "train")
-    if not started_as_ranks(*sections.training.processes, read_cluster().start().run_nodes):
+    if not started_as_ranks(*sections.training.processes, cluster.start().run_nodes):
         train_teacher(Path("models/teacher"), Examples.open(*STORES), sections, build)
 
 

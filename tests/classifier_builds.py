@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch.nn import Identity
 
-from handmade import card
+from handmade import card, opened
 from made import MADE
 from sprout.data.foreign import Foreign
 from sprout.data.store import Store, label_table, open_store, write_labels
@@ -21,6 +21,7 @@ from sprout.report.made import Made
 from sprout.runtime.checksums import write_sums
 from sprout.runtime.files import write_json, write_rows
 from sprout.runtime.model_folder import NOT_KEPT
+from sprout.tasks import Classify
 from sprout.tasks.base import Limits
 
 ANIMALS = ["cat", "dog", "emu"]
@@ -187,9 +188,9 @@ def make_evaluation(folder: Path, case: Case, test: Store) -> None:
     labelling = Labelling(pool_labels(case), labels_of(np.arange(20), case, 20, 2, 20))
     audited = write_audit(folder, dict.fromkeys(case.labellers, labelling) if case.pool else {}, case.classes)
     of_both = card("classify", case.shape, classes=case.classes, temperature=1.0)
-    models = dict.fromkeys(probabilities, Predictor(Identity(), of_both))
-    logits = {model: np.log(p) for model, p in probabilities.items()}
-    evaluate(folder, models, Tested("test", test, logits), Limits(bins=5, examples=0), audited, case.kept)
+    models = opened(**dict.fromkeys(probabilities, Predictor(Identity(), of_both)))
+    outcomes = {model: Classify.outcomes(np.log(p), of_both, labels) for model, p in probabilities.items()}
+    evaluate(folder, models, Tested("test", test, outcomes), Limits(bins=5, examples=0), audited, case.kept)
 
 
 def pool_labels(case: Case) -> Labels:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sprout.data.store import Array, Store, class_indices
+from sprout.evaluate.ranges import Model
 from sprout.models.architecture import architecture_from_dict
 from sprout.models.build import build_network, count_parameters
 from sprout.models.card import ModelCard, save_model
@@ -84,3 +86,14 @@ def save(folder: Path, predictor: Predictor) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     save_model(folder, predictor.network.state_dict(), predictor.card)
     return folder
+
+
+def outcomes(predictor: Predictor, store: Store) -> Array:
+    """What an evaluation keeps of each example of a store."""
+    examined = predictor.task.examine(predictor, store, "test")
+    return predictor.task.outcomes(examined, predictor.card, class_indices(store.labels))
+
+
+def opened(**predictors: Predictor) -> dict[str, Model]:
+    """Models of these roles, whose folders nobody opens."""
+    return {role: Model(predictor, Path("no folder")) for role, predictor in predictors.items()}

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from handmade import model, save
+from handmade import model, opened, outcomes, save
 from made import MADE
 from sprout.data.description import write_description
 from sprout.data.foreign import Foreign
@@ -18,6 +18,7 @@ from sprout.evaluate.evaluate import evaluate, examine_on
 from sprout.evaluate.labellers import write_audit
 from sprout.models.predictor import Predictor
 from sprout.report import write_report
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.files import write_json, write_rows
 from sprout.tasks.base import Limits
 
@@ -84,15 +85,16 @@ def make_models(root: Path, predictor: Predictor, history: list[dict[str, float]
         epochs = {"epochs": len(history), "best_epoch": 1} if history else {}
         write_json(
             folder / "metrics.json",
-            epochs | {"val": one.task.metrics(one.task.examine(one, val, "val"), one.card, val, 5)},
+            epochs | {"val": one.task.metrics(outcomes(one, val), one.card, val, 5)},
         )
         write_rows(folder / "history.csv", list(history[0]) if history else HEAD, history)
     write_labels(root / "pseudo_labels", test.labels.slice(0, 0))
     Foreign().write(root / "pseudo_labels")
     write_rows(root / "pseudo_labels" / "rounds.csv", ["round"], [])
     (root / "evaluation").mkdir()
-    models, audited = {"teacher": predictor, "student": kept}, write_audit(root / "evaluation", {}, predictor.classes)
-    evaluate(root / "evaluation", models, examine_on(models, test), Limits(bins=5, examples=wanted), audited, "teacher")
+    models, audited = opened(teacher=predictor, student=kept), write_audit(root / "evaluation", {}, predictor.classes)
+    tested = examine_on(models, test, LocalProcesses())
+    evaluate(root / "evaluation", models, tested, Limits(bins=5, examples=wanted), audited, "teacher")
 
 
 def write_page(root: Path, training: dict[str, Any], wanted: int) -> str:

@@ -13,14 +13,17 @@ from scipy.stats import binomtest
 
 from handmade import model
 from learning import supervised
+from sprout.config.cluster import Local
 from sprout.config.train import GradientDescent
 from sprout.data.store import label_table, open_store
 from sprout.data.store_writer import write_store
 from sprout.evaluate.audit import BY_EPOCH, Labels, Share, audit, by_epoch, coverage, decide, in_short, precision
-from sprout.evaluate.labellers import POOL, Labelling, labellings, mapped_predictions, write_audit
+from sprout.evaluate.labellers import POOL, Labelling, labellings, mapped_predictions, most_probable, write_audit
+from sprout.evaluate.ranges import Model
 from sprout.methods import base
 from sprout.models import predictor
 from sprout.models.predictor import Predictor
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.stage import SCRATCH
 from sprout.selftraining.round_files import write_rounds
 from sprout.tasks import TASKS
@@ -46,7 +49,7 @@ VAL = labels([0, 1, 1, 1], [1, 1, 1, 0], [0, 1, 0, 2])
 
 def test_a_prediction_is_accepted_if_it_reaches_the_threshold_of_its_class() -> None:
     probabilities = np.array([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4], [0.2, 0.8]], np.float32)
-    found = decide(probabilities, np.array([0.9, 0.8]), np.array([0, 0, -1, 1]))
+    found = decide(*most_probable(probabilities), np.array([0.9, 0.8]), np.array([0, 0, -1, 1]))
     assert found.predicted.tolist() == [0, 1, 0, 1]
     assert found.accepted.tolist() == [True, False, False, True], "a threshold itself is enough, also in float32"
     assert found.threshold.tolist() == pytest.approx([0.9, 0.8, 0.9, 0.8])
@@ -56,13 +59,13 @@ def test_a_prediction_is_accepted_if_it_reaches_the_threshold_of_its_class() -> 
 @pytest.mark.parametrize(("threshold", "accepted"), [(0.0, 3), (1.0, 0)])
 def test_all_and_none_are_accepted(threshold: float, accepted: int) -> None:
     probabilities = np.array([[0.5, 0.5], [0.4, 0.6], [0.7, 0.3]], np.float32)
-    found = decide(probabilities, np.full(2, threshold), np.full(3, -1))
+    found = decide(*most_probable(probabilities), np.full(2, threshold), np.full(3, -1))
     assert coverage(found) == Share(accepted, 3)
     assert precision(found) == Share(0, 0)
 
 
 def test_no_predictions_are_no_labels() -> None:
-    found = decide(np.zeros((0, 3), np.float32), np.full(3, 0.9), np.zeros(0, int))
+    found = decide(np.zeros(0, int), np.zeros(0, np.float32), np.full(3, 0.9), np.zeros(0, int))
     assert coverage(found) == Share(0, 0)
     assert found.accepted.tolist() == []
 
@@ -161,7 +164,7 @@ def found_after(folder: Path, student: Predictor, retrain: GradientDescent) -> d
     """What the stage `evaluate` finds without any round."""
     (folder / "pseudo_labels").mkdir()
     write_rounds(folder / "pseudo_labels", [])
-    return labellings({"student": student}, {"student": folder}, folder, folder / "pseudo_labels", retrain)
+    return labellings(Model(student, folder), folder, folder / "pseudo_labels", retrain, Local("local", None))
 
 
 def test_the_students_labels_are_those_of_its_method_without_calibration(prepared: Path) -> None:
@@ -189,8 +192,8 @@ def test_mapped_predictions_are_those_of_the_whole_store(
 ) -> None:
     monkeypatch.setattr(predictor, "BATCH", batch)
     student, pool = student_of(temperature=7.0), open_store(prepared / "unlabelled")
-    found = mapped_predictions(student, student.card, pool, prepared / "file")
-    np.testing.assert_array_equal(found, softmax(student.outputs_of(pool, "all"), 7.0))
+    found = mapped_predictions(Model(student, prepared), pool, prepared / "file", LocalProcesses())
+    np.testing.assert_array_equal(found, softmax(student.outputs_of(pool, "all"), None))
     assert (prepared / "file").stat().st_size == found.nbytes == 12 * 3 * 4
 
 
@@ -201,7 +204,8 @@ def test_mapped_predictions_are_not_in_memory(tmp_path: Path) -> None:
     write_store(tmp_path, np.random.default_rng(0).normal(0, 1, (len(rows), 4)).astype(np.float32), table)
     student, pool = model("classify", (4,), classes=classes), open_store(tmp_path)
     tracemalloc.start()
-    found = decide(mapped_predictions(student, student.card, pool, tmp_path / "file"), np.zeros(1000), rows % 1000)
+    mapped = mapped_predictions(Model(student, tmp_path), pool, tmp_path / "file", LocalProcesses())
+    found = decide(*most_probable(mapped), np.zeros(1000), rows % 1000)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found.accepted.all()

@@ -14,9 +14,14 @@ PROBABILITIES = np.array([[0.55, 0.45], [0.35, 0.65], [0.7, 0.3], [0.95, 0.05], 
 LABELS = np.array([0, 0, 0, 1, 1])
 
 
+def judged(probabilities: Any, labels: Any) -> tuple[Any, Any]:
+    """The confidences, and whether the predictions are right."""
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+
+
 def test_calibration_curve_by_hand() -> None:
     """Five ranges: 0.4 to 0.6, 0.6 to 0.8 and 0.8 to 1 have examples."""
-    curve = calibration_curve(PROBABILITIES, LABELS, 5)
+    curve = calibration_curve(*judged(PROBABILITIES, LABELS), 5)
     assert [row["bin"] for row in curve] == [2, 3, 4]
     assert [row["count"] for row in curve] == [1, 2, 2]
     assert [row["confidence"] for row in curve] == pytest.approx([0.55, 0.675, 0.975])
@@ -25,13 +30,13 @@ def test_calibration_curve_by_hand() -> None:
 
 def test_calibration_error_by_hand() -> None:
     expected = (1 * 0.45 + 2 * 0.175 + 2 * 0.475) / 5
-    assert calibration_error(PROBABILITIES, LABELS, 5) == pytest.approx(expected)
+    assert calibration_error(*judged(PROBABILITIES, LABELS), 5) == pytest.approx(expected)
     # One range for all: mean confidence 0.77, three of five right.
-    assert calibration_error(PROBABILITIES, LABELS, 1) == pytest.approx(0.17)
+    assert calibration_error(*judged(PROBABILITIES, LABELS), 1) == pytest.approx(0.17)
 
 
 def test_a_perfect_model_has_no_error() -> None:
-    assert calibration_error(np.eye(3)[[0, 2, 1]], np.array([0, 2, 1]), 15) == 0
+    assert calibration_error(*judged(np.eye(3)[[0, 2, 1]], np.array([0, 2, 1])), 15) == 0
 
 
 # The temperature.
@@ -64,7 +69,9 @@ def test_no_other_temperature_is_more_probable() -> None:
 
 def test_calibrating_lowers_the_error() -> None:
     logits, labels = simulated(3.0)
-    before, after = (calibration_error(softmax(logits, t), labels, 15) for t in (1.0, fit_temperature(logits, labels)))
+    before, after = (
+        calibration_error(*judged(softmax(logits, t), labels), 15) for t in (1.0, fit_temperature(logits, labels))
+    )
     assert before > 0.15
     assert after < 0.02
 

@@ -20,7 +20,8 @@ def test_the_section_changes_nothing_of_a_build() -> None:
     local, ray = (compose_config(CONF, "digits", overrides) for overrides in ([], ["cluster=ray", "cluster.slots=3"]))
     assert local.text == ray.text
     assert "cluster" not in local.config
-    assert ray.whole["cluster"] == {"engine": "ray", "address": "auto", "slots": 3, "store": None}
+    rest = {"store": None, "cpu_capability": None}
+    assert ray.whole["cluster"] == {"engine": "ray", "address": "auto", "slots": 3, **rest}
 
 
 def test_the_stage_compose_writes_it_beside_the_build(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +30,7 @@ def test_the_stage_compose_writes_it_beside_the_build(project: Path, monkeypatch
     overrides = ["cluster=ray", "cluster.address='head:6379'"]
     Path("params.yaml").write_text(yaml.safe_dump({"experiment": "digits", "overrides": overrides}))
     main()
-    assert read_cluster() == Ray("ray", "head:6379", None, None)
+    assert read_cluster() == Ray("ray", "head:6379", None, None, None)
     assert read_cluster().start() == RayTasks("head:6379", None)
     monkeypatch.setenv("SPROUT_CLUSTER", "local")
     assert read_cluster() == Local("local", None)
@@ -40,20 +41,21 @@ def test_a_command_takes_its_own_section_unless_the_environment_names_another(mo
     monkeypatch.delenv("SPROUT_CLUSTER", raising=False)
     assert chosen({"engine": "local", "store": None}) == Local("local", None)
     monkeypatch.setenv("SPROUT_CLUSTER", "ray")
-    assert chosen({"engine": "local", "store": None}) == Ray("ray", "auto", None, None)
+    assert chosen({"engine": "local", "store": None}) == Ray("ray", "auto", None, None, None)
 
 
 def test_temporary_files_lie_in_the_workspace_or_in_a_folder_that_is_there(tmp_path: Path) -> None:
     own = Path("build/scratch/parts")
-    assert Local("local", None).shared(own) == Ray("ray", "auto", None, None).shared(own) == own
-    shared = Ray("ray", "auto", None, str(tmp_path)).shared(own)
+    assert Local("local", None).shared(own) == Ray("ray", "auto", None, None, None).shared(own) == own
+    shared = Ray("ray", "auto", None, str(tmp_path), None).shared(own)
     assert shared.parent == tmp_path
     assert Local("local", str(tmp_path)).shared(own) == own, "a disk of this machine is faster"
-    assert Ray("ray", "auto", None, "s3://team/store").shared(own) == own
-    assert shared == Ray("ray", "auto", 3, str(tmp_path)).shared(own), "the next start removes what a kill has left"
-    assert shared != Ray("ray", "auto", None, str(tmp_path)).shared(tmp_path / own), "of another workspace"
+    assert Ray("ray", "auto", None, "s3://team/store", None).shared(own) == own
+    same = Ray("ray", "auto", 3, str(tmp_path), None)
+    assert shared == same.shared(own), "the next start removes what a kill has left"
+    assert shared != Ray("ray", "auto", None, str(tmp_path), None).shared(tmp_path / own), "of another workspace"
     with pytest.raises(UserError, match=r"^cluster\.store=.*/none: no such folder"):
-        Ray("ray", "auto", None, str(tmp_path / "none")).shared(own)
+        Ray("ray", "auto", None, str(tmp_path / "none"), None).shared(own)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,7 @@ def test_an_unknown_engine_in_the_environment_is_refused(
         (["cluster.slots=2"], r"^cluster\.slots=2: no such key; accepted: engine, store$"),
         (["cluster=ray", "cluster.store=shared"], r"^cluster\.store=\"?shared\"?: accepted: the absolute path"),
         (["cluster.store='s3://key:secret@team/x'"], r"^cluster\.store=\"s3://\*\*\*@team/x\": a secret that"),
+        (["cluster=ray", "cluster.cpu_capability=sse"], r"^cluster\.cpu_capability=\"?sse\"?: "),
         (["cluster=ray", "cluster.address=null"], r"^cluster\.address=null: "),
     ],
 )

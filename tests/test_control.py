@@ -35,6 +35,7 @@ from sprout.selftraining.control import (
 )
 from sprout.selftraining.pool_figures import PoolFigures
 from sprout.selftraining.student import make_student
+from sprout.tasks.classify import OUTCOME
 from trainings import CONSISTENCY, STILL, config_of, examples
 
 BUILD = Build("", {})
@@ -149,7 +150,7 @@ def test_the_better_one_on_val_is_handed_on(
     monkeypatch.setattr(student_module, "right", lambda model: np.array(right[model.name], bool))
     figures = PoolFigures(["a", "b"], 100, 0.1, [0.5, 0.5], [0.5, 0.5], 3, 0.9, 0.9, 0.1)
     monkeypatch.setattr(student_module, "pool_figures", lambda *_: figures)
-    monkeypatch.setattr(student_module, "judged_predictions", lambda model: (np.eye(2), np.arange(2)))
+    monkeypatch.setattr(student_module, "judged_outcomes", lambda model: (np.zeros(2, OUTCOME), np.arange(2)))
     cards: list[Any] = []
     monkeypatch.setattr(student_module, "load_card", lambda model: card("classify", (2, 2, 1)))
     monkeypatch.setattr(student_module, "write_card", lambda folder, written: cards.append(written))

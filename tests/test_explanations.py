@@ -10,7 +10,7 @@ import pytest
 
 import task_builds
 from estimators import CNN
-from handmade import model
+from handmade import model, opened
 from html_page import Reader, linked, sections, self_contained
 from sprout.config.evaluate import Explain
 from sprout.data.store import Array, class_indices, label_table, open_store
@@ -38,6 +38,7 @@ from sprout.explain.subject import Subject
 from sprout.explain.write import write_explanations
 from sprout.models.card import OUT_OF_FOLD
 from sprout.models.predictor import Predictor
+from sprout.runtime.engine import LocalProcesses
 from task_builds import GRADIENT_DESCENT, IMAGE, ROW, page_of
 
 ALL = Explain(examples=8, filters=3, map=40, feature_importance=True, label_issues=True)
@@ -60,8 +61,8 @@ def pool_labels(count: int) -> Labels:
 
 def subject_in(root: Path, one: Predictor, **changes: Any) -> Subject:
     """The model of a build that `page_of` has made."""
-    tested = examine_on({"student": one}, open_store(root / "prepared/test"))
-    found = HandedOn(one, root / "student", tested, tested.examined["student"], pool_labels(4) if one.classes else None)
+    tested = examine_on(opened(student=one), open_store(root / "prepared/test"), LocalProcesses())
+    found = HandedOn(one, root / "student", tested, tested.outcomes["student"], pool_labels(4) if one.classes else None)
     return Subject(HandedOn(**vars(found) | changes), root / "prepared")
 
 
@@ -124,7 +125,7 @@ def test_the_same_model_is_explained_by_the_same_bytes(tmp_path: Path, classifie
 def test_half_of_the_explained_are_the_most_confident_mistakes(classifier: Subject) -> None:
     rows = chosen_examples(classifier, 8)
     label = class_indices(classifier.model.tested.store.labels)
-    predicted, confidence = classifier.predictions.argmax(axis=1), classifier.predictions.max(axis=1)
+    predicted, confidence = classifier.predicted, classifier.confidence
     assert (predicted[rows] != label[rows]).tolist() == [True] * 4 + [False] * 4
     assert np.all(np.diff(confidence[rows[:4]]) <= 0)
     assert confidence[rows[0]] == confidence[predicted != label].max()
@@ -161,8 +162,10 @@ def crossed(root: Path, classifier: Subject) -> Subject:
     train, label = classifier.train, class_indices(classifier.train.labels)
     examined = 9.0 * np.eye(3, dtype=np.float32)[np.where(np.arange(6) == 0, (label + 1) % 3, label)]
     np.save(root / "student" / OUT_OF_FOLD, examined)
-    tested = evaluation.Tested(CROSS_VALIDATION, train, {"student": examined})
-    return subject_in(root, classifier.model.predictor, tested=tested, examined=examined)
+    predictor = classifier.model.predictor
+    found = predictor.task.outcomes(examined, predictor.card, label)
+    tested = evaluation.Tested(CROSS_VALIDATION, train, {"student": found})
+    return subject_in(root, predictor, tested=tested, outcomes=found)
 
 
 def test_cross_validation_says_which_labels_are_doubtful(tmp_path: Path, classifier: Subject) -> None:

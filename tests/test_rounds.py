@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from handmade import model
+from sprout.config.cluster import Local
 from sprout.config.model import Mlp
 from sprout.config.pseudo_label import Curriculum, NoPseudoLabels, Selection, Threshold
 from sprout.config.results import Tracking
@@ -22,6 +23,7 @@ from sprout.data.store_writer import write_store
 from sprout.engine import tracked
 from sprout.engine.tracked import TrainingSections, train_tracked
 from sprout.evaluate.labellers import labellings
+from sprout.evaluate.ranges import open_model
 from sprout.models.card import save_model
 from sprout.models.predictor import load_predictor
 from sprout.runtime.candidates import release_taken
@@ -90,7 +92,7 @@ def threshold(value: float, rounds: int = 1, **changes: Any) -> Threshold:
 
 def label(config: Selection, **changes: Any) -> list[dict[str, str]]:
     """Run the stage; return the rows of `rounds.csv`."""
-    make_pseudo_labels(OUT, TEACHER, config, sections(**changes), BUILD)
+    make_pseudo_labels(OUT, TEACHER, config, sections(**changes), BUILD, Local("local", None))
     head, *lines = (OUT / "rounds.csv").read_text().splitlines()
     assert head.split(",") == HISTORY
     return [dict(zip(HISTORY, line.split(","), strict=True)) for line in lines]
@@ -181,7 +183,7 @@ def test_what_is_recorded_is_what_evaluate_finds(workspace: Path) -> None:
     assert table.schema.names == list(PREDICTIONS)
     assert table.num_rows == 2 * (60 + 12)
     training = sections().training
-    found = labellings({"student": load_predictor(TEACHER)}, {"student": TEACHER}, Path("data/prepared"), OUT, training)
+    found = labellings(open_model(TEACHER), Path("data/prepared"), OUT, training, Local("local", None))
     assert list(found) == ["teacher", "round 2"]
     pool, val = found["teacher"].pool, found["teacher"].val
     assert pool.predicted.tolist() == probabilities("unlabelled").argmax(axis=1).tolist()
@@ -363,6 +365,6 @@ def test_other_tasks_say_so(workspace: Path, task: str, capsys: pytest.CaptureFi
     made = model(task, (6, 6, 1))
     Path("other").mkdir()
     save_model(Path("other"), made.network.state_dict(), made.card)
-    make_pseudo_labels(OUT, Path("other"), threshold(0.5), sections(), BUILD)
+    make_pseudo_labels(OUT, Path("other"), threshold(0.5), sections(), BUILD, Local("local", None))
     assert f"as the teacher's task, {task}, has none" in capsys.readouterr().err
     assert read_labels(OUT).num_rows == 0

@@ -13,20 +13,24 @@ import pyarrow.parquet as pq
 import pytest
 
 from handmade import model, save
+from sprout.config.cluster import Local
 from sprout.config.pseudo_label import Curriculum, Selection, Threshold
 from sprout.data.dataset import Examples
 from sprout.data.description import write_description
 from sprout.data.foreign import Foreign
 from sprout.data.store import Array, Store, label_table, open_store, read_labels, write_labels
 from sprout.data.store_writer import write_store
+from sprout.evaluate import ranges as ranges_module
+from sprout.evaluate.ranges import Model, compute_ranges, ranges
 from sprout.models import predictor as predictors
 from sprout.models.predictor import Predictor, load_predictor
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.process_pool import in_processes
 from sprout.runtime.stage import SCRATCH
 from sprout.selftraining import scoring
 from sprout.selftraining.round_files import PREDICTIONS, write_rounds
 from sprout.selftraining.rounds import run_round, wanted_shares
-from sprout.selftraining.scoring import Scores, align, joined, ranges, score, score_range
+from sprout.selftraining.scoring import Scores, align, joined, score, score_range
 from sprout.selftraining.selection import class_scales, lowest, places_in_class, scaled, select
 
 CLASSES, FEATURES = 300, 4
@@ -70,13 +74,16 @@ def predictor(tmp_path: Path, small_batches: None) -> Predictor:
 def workspace(tmp_path: Path, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Prepared data and a teacher."""
     monkeypatch.chdir(tmp_path)
-    for name, size in (("train", 700), ("val", 330), ("unlabelled", ROWS)):
-        write_rows_of_table(PREPARED / name, size, known=name != "unlabelled")
-    figures = {"mean": [0.3], "std": [0.2], "min": None, "max": None, "features": None, "target": "class"}
-    write_description(
-        PREPARED, predictor.classes, {**figures, "folds": None, "levels": None, "page": 0, "columns": None}
-    )
+    write_prepared(predictor.classes, train=700, val=330, unlabelled=ROWS)
     return tmp_path
+
+
+def write_prepared(classes: list[str], **sizes: int) -> None:
+    """Prepared data of these splits."""
+    for name, size in sizes.items():
+        write_rows_of_table(PREPARED / name, size, len(classes), known=name != "unlabelled")
+    figures = {"mean": [0.3], "std": [0.2], "min": None, "max": None, "features": None, "target": "class"}
+    write_description(PREPARED, classes, {**figures, "folds": None, "levels": None, "page": 0, "columns": None})
 
 
 def matrix(predictor: Predictor, store: Store) -> Array:
@@ -137,8 +144,13 @@ def write_reference(folder: Path, of_pool: Array, of_val: Array, config: Selecti
 def label(config: Selection, folder: str = "ours") -> dict[str, bytes]:
     """Run a round, and write what it has found; return the files."""
     Path(folder).mkdir()
-    write_rounds(Path(folder), [run_round(1, TEACHER, config, Examples.open(str(PREPARED / "train")), Foreign())])
+    examples = Examples.open(str(PREPARED / "train"))
+    write_rounds(Path(folder), [run_round(1, TEACHER, config, examples, Foreign(), Local("local", None))])
     return files(Path(folder))
+
+
+def scored(predictor: Predictor, store: Store, kept: Path | None = None) -> Scores:
+    return score(Model(predictor, TEACHER), store, LocalProcesses(), "score", kept)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -154,7 +166,7 @@ def assert_equal(found: Scores, other: Scores) -> None:
 @pytest.mark.parametrize("rows", [0, 1, BATCH - 1, BATCH, ROWS])
 def test_scores_are_those_of_the_whole_matrix(tmp_path: Path, predictor: Predictor, rows: int) -> None:
     store = write_rows_of_table(tmp_path / "store", rows)
-    found, expected = score(predictor, store, "score"), matrix(predictor, store)
+    found, expected = scored(predictor, store), matrix(predictor, store)
     np.testing.assert_array_equal(found.predicted, expected.argmax(axis=1))
     np.testing.assert_array_equal(found.confidence, expected.max(axis=1, initial=0))
     assert (found.predicted.dtype, found.confidence.dtype) == (np.uint16, np.float32)
@@ -166,26 +178,20 @@ def test_scores_are_those_of_the_whole_matrix(tmp_path: Path, predictor: Predict
 def test_classes_take_the_smallest_integers(tmp_path: Path, classes: int, kind: Any) -> None:
     made = model("classify", (FEATURES,), classes=[f"c{i}" for i in range(classes)])
     for rows in (0, 10):
-        assert score(made, write_rows_of_table(tmp_path / str(rows), rows), "score").predicted.dtype == kind
-
-
-def test_ranges_are_whole_batches_and_cover_all_rows() -> None:
-    assert ranges(0, 10) == []
-    assert ranges(9, 10) == [(0, 9)]
-    assert ranges(160, 10) == [(0, 160)]
-    assert ranges(325, 10) == [(0, 160), (160, 320), (320, 325)]
+        assert scored(made, write_rows_of_table(tmp_path / str(rows), rows)).predicted.dtype == kind
 
 
 def test_other_processes_score_the_same_from_folders(tmp_path: Path) -> None:
     """Each range for itself, in other processes: the same bits as in one pass, the sums and kept files included."""
     folder, classes = tmp_path / "model", [f"c{i}" for i in range(5)]
     made, store = load_predictor(save(folder, model("classify", (FEATURES,), classes=classes))), tmp_path / "store"
-    expected = score(made, write_rows_of_table(store, 40_001), "score", tmp_path / "ours")
+    expected = scored(made, write_rows_of_table(store, 40_001), tmp_path / "ours")
     parts = ranges(40_001, predictors.BATCH)
     assert len(parts) == 3
     (tmp_path / "theirs").mkdir()
-    tasks = (partial(score_range, folder, store, *each, tmp_path / "theirs" / f"{each[0]:012}") for each in parts)
-    assert_equal(joined(in_processes(tasks, 2), 5), expected)
+    compute = partial(score_range, kept=tmp_path / "theirs")
+    tasks = (partial(compute_ranges, compute, folder, store, each) for each in (parts[:2], parts[2:]))
+    assert_equal(joined((part for found in in_processes(tasks, 2) for part in found), 5), expected)
     assert files(tmp_path / "theirs") == files(tmp_path / "ours")
 
 
@@ -193,7 +199,7 @@ def test_the_size_of_the_ranges_changes_no_label(workspace: Path, monkeypatch: p
     config = config_of("threshold", 0.3, 20)
     expected = label(config)
     assert 100 < read_labels(Path("ours")).num_rows < ROWS / 2
-    monkeypatch.setattr(scoring, "BATCHES", 3)
+    monkeypatch.setattr(ranges_module, "BATCHES", 3)
     assert label(config, "others") == expected
 
 
@@ -234,7 +240,7 @@ def test_aligned_tables_are_those_of_the_whole_matrix(
     assert not SCRATCH.exists()
     wanted = wanted_shares(config, Examples.open(str(PREPARED / "train")), CLASSES)
     of_pool, of_val = (matrix(predictor, open_store(PREPARED / each)) for each in ("unlabelled", "val"))
-    scales = class_scales(score(predictor, open_store(PREPARED / "unlabelled"), "score").total, ROWS, wanted)
+    scales = class_scales(scored(predictor, open_store(PREPARED / "unlabelled")).total, ROWS, wanted)
     assert scales == pytest.approx(wanted / of_pool.mean(axis=0), rel=1e-4)
     write_reference(Path("theirs"), scaled(of_pool, scales), scaled(of_val, scales), config)
     assert found.items() >= files(Path("theirs")).items()
@@ -286,7 +292,7 @@ def test_memory_holds_no_probabilities_of_the_pool(tmp_path: Path, traced: None)
     store = write_rows_of_table(tmp_path / "store", 20_000)
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
-    found = score(wide, store, "score", tmp_path / "kept")
+    found = scored(wide, store, tmp_path / "kept")
     scales = class_scales(found.total, len(store), np.full(1000, 1 / 1000))
     align(tmp_path / "kept", scales, "align")
     assert sum(path.stat().st_size for path in (tmp_path / "kept").iterdir()) == 80_000_000

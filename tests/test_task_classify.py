@@ -2,6 +2,7 @@
 
 import csv
 import tracemalloc
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from scipy.special import expit, log_softmax
 from scipy.special import softmax as reference
 from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_recall_fscore_support
 
-from handmade import card, model
+from handmade import card, model, outcomes
 from sprout.augment.draws import draws
 from sprout.data.dataset import Examples
 from sprout.data.description import Description
@@ -28,6 +29,7 @@ from sprout.tasks import Classify
 from sprout.tasks import classify as module
 from sprout.tasks.base import Limits
 from sprout.tasks.classify import (
+    OUTCOME,
     ClassCriterion,
     class_weights,
     labelled,
@@ -195,6 +197,32 @@ def case(seed: int, classes: int, n: int, absent: int | None) -> tuple[Any, Any]
     return probabilities, labels
 
 
+def outcomes_for(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What is kept of examples with these probabilities, (n, K) float32."""
+    found = np.zeros(len(labels), OUTCOME)
+    found["predicted"], found["confidence"] = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    found["of_label"] = probabilities[np.arange(len(labels)), labels]
+    return found
+
+
+def test_what_is_kept_of_an_example_is_that_of_its_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also block by block; and of logits that differ by less than their probabilities can tell."""
+    monkeypatch.setattr(module, "AT_ONCE", 7 * K)
+    logits, labels = np.random.default_rng(0).normal(0, 3, (50, K)).astype(np.float32), np.arange(50) % (K + 1) - 1
+    logits[3] = np.arange(K)
+    logits[4] = np.nextafter(np.float32(1), np.float32(2)) * (np.arange(K) == 1) + 1.0 * (np.arange(K) == 0)
+    found = Classify.outcomes(logits, replace(CARD, temperature=2.0), labels)
+    for name, temperature in (("raw_", None), ("", 2.0)):
+        probabilities = softmax(logits, temperature)
+        np.testing.assert_array_equal(found[f"{name}predicted"], probabilities.argmax(axis=1))
+        np.testing.assert_array_equal(found[f"{name}confidence"], probabilities.max(axis=1))
+    known = labels >= 0
+    np.testing.assert_array_equal(found["of_label"][known], probabilities[known, labels[known]])
+    assert np.isnan(found["of_label"][~known]).all()
+    np.testing.assert_array_equal(found["highest"], logits.argmax(axis=1))
+    assert (found["highest"][4], found["predicted"][4]) == (1, 0), "their probabilities are equal"
+
+
 CASES = [(0, 4, 200, None), (1, 10, 500, None), (2, 5, 100, 2), (3, 2, 1, None)]
 
 
@@ -202,12 +230,12 @@ CASES = [(0, 4, 200, None), (1, 10, 500, None), (2, 5, 100, 2), (3, 2, 1, None)]
 def test_the_metrics_are_scikit_learns(which: tuple[int, int, int, int | None]) -> None:
     probabilities, labels = case(*which)
     predicted = probabilities.argmax(axis=1)
-    assert classification_metrics(probabilities, labels, 10) == pytest.approx(
+    assert classification_metrics(outcomes_for(probabilities, labels), labels, 10) == pytest.approx(
         {
             "accuracy": accuracy_score(labels, predicted),
             "error_rate": 1 - accuracy_score(labels, predicted),
             "log_loss": log_loss(labels, probabilities, labels=range(which[1])),
-            "calibration_error": calibration_error(probabilities, labels, 10),
+            "calibration_error": calibration_error(probabilities.max(axis=1), predicted == labels, 10),
             "macro_f1": f1_score(labels, predicted, average="macro"),
         }
     )
@@ -225,13 +253,15 @@ def test_macro_f1_is_the_mean_over_the_classes_that_occur(
     predicted: list[int], labels: list[int], expected: float
 ) -> None:
     probabilities = np.eye(4, dtype=np.float32)[predicted]
-    assert classification_metrics(probabilities, np.array(labels), 5)["macro_f1"] == pytest.approx(expected)
+    found = outcomes_for(probabilities, np.array(labels))
+    assert classification_metrics(found, np.array(labels), 5)["macro_f1"] == pytest.approx(expected)
     assert expected == pytest.approx(f1_score(labels, predicted, average="macro", zero_division=0))
 
 
 def test_the_log_loss_of_an_impossible_class_is_finite() -> None:
     probabilities = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
-    found = classification_metrics(probabilities, np.array([1, 1]), 10)["log_loss"]
+    labels = np.array([1, 1])
+    found = classification_metrics(outcomes_for(probabilities, labels), labels, 10)["log_loss"]
     assert found == pytest.approx(-np.log(np.finfo(np.float32).tiny) / 2)
 
 
@@ -239,7 +269,7 @@ def test_the_log_loss_of_an_impossible_class_is_finite() -> None:
 def test_per_class(which: tuple[int, int, int, int | None]) -> None:
     probabilities, labels = case(*which)
     names = [f"class {index}" for index in range(which[1])]
-    rows = per_class(probabilities, labels, names)
+    rows = per_class(probabilities.argmax(axis=1), labels, names)
     expected = precision_recall_fscore_support(
         labels, probabilities.argmax(axis=1), labels=range(which[1]), zero_division=0
     )
@@ -249,15 +279,15 @@ def test_per_class(which: tuple[int, int, int, int | None]) -> None:
 
 
 def test_the_support_is_a_count_where_no_prediction_is_correct() -> None:
-    rows = per_class(np.eye(2, dtype=np.float32)[[1, 1]], np.array([0, 0]), ["a", "b"])
+    rows = per_class(np.array([1, 1]), np.array([0, 0]), ["a", "b"])
     assert [str(row["support"]) for row in rows] == ["2", "0"]
 
 
 def test_without_an_example_there_are_no_metrics() -> None:
-    none = np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
-    assert set(classification_metrics(*none, 5).values()) == {None}
+    none = np.zeros(0, np.int64)
+    assert set(classification_metrics(outcomes_for(np.zeros((0, 2), np.float32), none), none, 5).values()) == {None}
     zeros = {"precision": 0, "recall": 0, "f1": 0, "support": 0}
-    assert per_class(*none, ["a", "b"]) == [{"class": "a", **zeros}, {"class": "b", **zeros}]
+    assert per_class(none, none, ["a", "b"]) == [{"class": "a", **zeros}, {"class": "b", **zeros}]
 
 
 def store_of(folder: Path, labels: list[int | None]) -> Store:
@@ -281,8 +311,9 @@ def test_the_metrics_of_a_store_are_of_calibrated_probabilities_and_known_labels
     examined = Classify.examine(predictor, store, "val")
     np.testing.assert_allclose(examined, predictor.outputs(store.take(np.arange(7))), rtol=1e-6)
     probabilities = predictor.predict(store.take(np.array([0, 1, 3, 4, 6])))
-    expected = classification_metrics(probabilities, np.array([0, 1, 2, 1, 0]), 5)
-    assert Classify.metrics(examined, predictor.card, store, 5) == pytest.approx(expected)
+    labels = np.array([0, 1, 2, 1, 0])
+    expected = classification_metrics(outcomes_for(probabilities, labels), labels, 5)
+    assert Classify.metrics(outcomes(predictor, store), predictor.card, store, 5) == pytest.approx(expected)
 
 
 def test_val_gives_the_temperature_and_the_metrics_of_each_class(tmp_path: Path) -> None:
@@ -292,10 +323,11 @@ def test_val_gives_the_temperature_and_the_metrics_of_each_class(tmp_path: Path)
     known = [row for row, label in enumerate(labels) if label is not None]
     calibrated = Classify.calibrated(CARD, examined, val)
     assert calibrated.temperature == fit_temperature(examined[known], val.targets)
-    Classify.write_details(tmp_path, torch.nn.Identity(), calibrated, examined, val)
+    found = Classify.outcomes(examined, calibrated, class_indices(store.labels))
+    Classify.write_details(tmp_path, torch.nn.Identity(), calibrated, found, val)
     with (tmp_path / "per_class.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    expected = per_class(softmax(examined[known], calibrated.temperature), val.targets, CARD.classes)
+    expected = per_class(softmax(examined[known], calibrated.temperature).argmax(axis=1), val.targets, CARD.classes)
     assert rows == [{key: str(value) for key, value in row.items()} for row in expected]
 
 
@@ -324,7 +356,9 @@ def written(tmp_path: Path) -> tuple[Path, pa.Table]:
     examined = {  # logits of these probabilities at temperature 2
         role: 2 * np.log(np.maximum([*rows[:2], UNKNOWN, *rows[2:]], 1e-30)) for role, rows in probabilities.items()
     }
-    return folder, Classify.write_evaluation(folder, models, test, examined, Limits(bins=5, examples=0))
+    labels = class_indices(test.labels)
+    found = {role: Classify.outcomes(each, models[role].card, labels) for role, each in examined.items()}
+    return folder, Classify.write_evaluation(folder, models, test, found, Limits(bins=5, examples=0))
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -369,8 +403,12 @@ def test_calibration_errors_are_those_without_and_with_the_temperature(written: 
     labels, after = np.array([0, 1, 2, 0, 1, 2]), np.array(STUDENT)
     before = after**2 / (after**2).sum(axis=1, keepdims=True)
     assert (row["model"], row["examples"]) == ("student", "6")
-    assert float(row["before"]) == pytest.approx(calibration_error(before, labels, 5), abs=1e-6)
-    assert float(row["after"]) == pytest.approx(calibration_error(after, labels, 5), abs=1e-6)
+    assert float(row["before"]) == pytest.approx(error_of_calibration(before, labels), abs=1e-6)
+    assert float(row["after"]) == pytest.approx(error_of_calibration(after, labels), abs=1e-6)
+
+
+def error_of_calibration(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    return calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, 5)
 
 
 def test_the_confusions_are_the_students(written: tuple[Path, pa.Table]) -> None:
@@ -382,9 +420,9 @@ def test_the_confusions_are_the_students(written: tuple[Path, pa.Table]) -> None
 def test_a_test_split_without_a_label(tmp_path: Path) -> None:
     test, predictor = store_of(tmp_path / "test", [None, None]), model("classify", SHAPE)
     models = dict.fromkeys(("teacher", "student"), predictor)
-    examined = dict.fromkeys(models, Classify.examine(predictor, test, "test"))
-    assert set(Classify.metrics(examined["student"], predictor.card, test, 5).values()) == {None}
-    table = Classify.write_evaluation(tmp_path, models, test, examined, Limits(bins=5, examples=0))
+    found = dict.fromkeys(models, outcomes(predictor, test))
+    assert set(Classify.metrics(found["student"], predictor.card, test, 5).values()) == {None}
+    table = Classify.write_evaluation(tmp_path, models, test, found, Limits(bins=5, examples=0))
     assert table.num_rows == 0
     for name in ("confusion.csv", "calibration.csv", "calibration_errors.csv"):
         assert rows_of(tmp_path / name) == []

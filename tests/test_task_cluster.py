@@ -13,6 +13,7 @@ from sklearn.metrics.cluster import contingency_matrix
 
 from estimators import digits, one_run, pretrained, runs, seeds, table_of
 from handmade import card, model
+from handmade import outcomes as kept
 from sprout.data.dataset import Examples
 from sprout.data.store import Store, class_indices
 from sprout.models.kmeans import features_of, fit_kmeans, kmeans_model
@@ -97,20 +98,19 @@ def test_the_metrics_of_a_store(store: Store) -> None:
     predictor = model("cluster", SHAPE)
     outputs = predictor.outputs(store.take(np.arange(4)))
     expected = clustering_metrics(outputs.argmax(axis=1), -outputs.max(axis=1), np.array([0, -1, 2, 1]))
-    examined = Cluster.examine(predictor, store, "val")
-    assert Cluster.metrics(examined, predictor.card, store, 5) == pytest.approx(expected)
+    assert Cluster.metrics(kept(predictor, store), predictor.card, store, 5) == pytest.approx(expected)
 
 
 def test_an_empty_store_has_no_metrics(make_store: Any) -> None:
     predictor, store = model("cluster", SHAPE), make_store(0, shape=SHAPE)
-    found = Cluster.metrics(Cluster.examine(predictor, store, "test"), predictor.card, store, 5)
+    found = Cluster.metrics(kept(predictor, store), predictor.card, store, 5)
     assert found == {"inertia": None, "clusters": 0, "purity": None, "nmi": None}
 
 
 def test_an_evaluation(store: Store, tmp_path: Path) -> None:
     models = {"teacher": model("cluster", SHAPE), "student": model("cluster", SHAPE, seed=1)}
-    examined = {role: Cluster.examine(each, store, "test") for role, each in models.items()}
-    table = Cluster.write_evaluation(tmp_path, models, store, examined, Limits(bins=5, examples=0)).to_pydict()
+    found = {role: kept(each, store) for role, each in models.items()}
+    table = Cluster.write_evaluation(tmp_path, models, store, found, Limits(bins=5, examples=0)).to_pydict()
     outputs = models["student"].outputs(store.take(np.arange(4)))
     assert list(table) == ["row", "label", "cluster", "distance"]
     assert (table["row"], table["label"]) == ([0, 1, 2, 3], [0, None, 2, 1])

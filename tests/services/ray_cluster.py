@@ -32,9 +32,9 @@ class RayCluster:
     def address(self) -> str:
         return str(self.cluster.address)
 
-    def add(self, cpus: int = 1) -> Any:
-        """Add a node, and return it when it is a part of the cluster."""
-        return self.cluster.add_node(num_cpus=cpus, object_store_memory=MEMORY)
+    def add(self, cpus: int = 1, variables: dict[str, str] | None = None) -> Any:
+        """Add a node, whose processes have these variables, and return it when it is a part of the cluster."""
+        return self.cluster.add_node(num_cpus=cpus, object_store_memory=MEMORY, env_vars=variables)
 
     def kill(self, node: Any) -> None:
         """Kill a node with all of its processes, as a power cut would."""

@@ -45,3 +45,17 @@ def held(task: partial[Any], started: str, go: str) -> Any:
 
     with patch.object(Path, "replace", slow):
         return task()
+
+
+def threads_and_folder() -> tuple[int, str]:
+    """The threads of torch, and the working folder."""
+    import torch
+
+    return torch.get_num_threads(), os.getcwd()
+
+
+def capability() -> str:
+    """What torch computes with."""
+    import torch
+
+    return torch.backends.cpu.get_cpu_capability()

@@ -1,11 +1,6 @@
 """The stage `prepare` in a Ray cluster that loses machines: the same bytes as on one machine."""
 
-import threading
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,17 +9,16 @@ from PIL import Image
 
 pytest.importorskip("ray")
 
+from loses_machines import LosesMachines
 from ray_cluster import RayCluster
 from sprout.data.listing import Files, Listing, texts
 from sprout.data.prepare import decode_all, stores
 from sprout.data.prepare.prepare import prepare
-from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
+from sprout.runtime.engine import Engine, LocalProcesses
 from sprout.runtime.files import atomic_folder
-from tasks_of_tests import held
 from test_prepare import bytes_of, settings_with
 
 pytestmark = pytest.mark.slow
-T = TypeVar("T")
 COUNT = 600
 CLASSES = ["ant", "bee", "cat"]
 
@@ -64,31 +58,6 @@ def prepared(folder: Path, listing: Listing, engine: Engine) -> dict[str, bytes]
 def expected(tmp_path_factory: pytest.TempPathFactory, listing: Listing) -> dict[str, bytes]:
     """What this machine alone makes."""
     return prepared(tmp_path_factory.mktemp("local"), listing, LocalProcesses())
-
-
-@dataclass
-class LosesMachines:
-    """An engine that loses a machine in each phase, while it writes a file."""
-
-    cluster: RayCluster
-    folder: Path
-    lost: list[int] = field(default_factory=list)
-    """The processes that were in the middle of a file when their machine was lost."""
-
-    def run_in_order(self, tasks: Iterator[partial[T]]) -> Generator[T]:
-        started, go = self.folder / f"started-{len(self.lost)}", self.folder / f"go-{len(self.lost)}"
-        started.mkdir()
-        node = self.cluster.add()
-
-        def lose() -> None:
-            self.lost += self.cluster.kill_in_task(node, started)
-            go.touch()
-
-        thread = threading.Thread(target=lose)
-        thread.start()
-        engine = RayTasks(self.cluster.address, None)
-        yield from engine.run_in_order(partial(held, task, str(started), str(go)) for task in tasks)
-        thread.join()
 
 
 def test_a_cluster_that_loses_machines_makes_the_same_bytes(

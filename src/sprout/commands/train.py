@@ -41,7 +41,7 @@ def train_once(conf: Path, params: "Params", overrides: Sequence[str]) -> None:
     from sprout.runtime.progress import waiting
 
     composed = checked(conf, params, overrides, (*TAKES, SECTION))
-    build, engine = build_of(composed, params, overrides), chosen(composed.outside[SECTION]).start()
+    build, engine = build_of(composed, params, overrides), chosen(composed.outside[SECTION]).with_kernels().start()
     if not started_as_ranks(*read_training(build, "train").processes, engine.run_nodes):
         with waiting("importing PyTorch"):
             from sprout.engine.tracked import train_beside

@@ -4,7 +4,7 @@ import hashlib
 import os
 import socket
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
@@ -12,7 +12,9 @@ from pydantic.dataclasses import dataclass
 from sprout.config import validate
 from sprout.config.fields import STRICT, Count, Name, known_name
 from sprout.config.workspace import read_yaml
+from sprout.runtime.cpu_kernels import VARIABLES, Capability, check_supported
 from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
+from sprout.runtime.launch import use_variables
 from sprout.runtime.objects import Objects, SharedFolder, objects_at
 
 SECTION = "cluster"
@@ -48,6 +50,10 @@ class Local:
         """Return the engine."""
         return LocalProcesses()
 
+    def with_kernels(self) -> Self:
+        """Return this: there is one machine, whose libraries choose their CPU kernels."""
+        return self
+
     def shared(self, folder: Path) -> Path:
         """Return the folder for temporary files of its tasks: a workspace's own, on a disk of this machine."""
         return folder
@@ -68,10 +74,23 @@ class Ray:
     store: Address
     """Where `prepare` writes examples, each file named by its SHA-256: the absolute path of a folder that all machines
     share, which then has temporary files as well, or s3://BUCKET/PREFIX; null means data/prepared."""
+    cpu_capability: Capability | None
+    """The CPU kernels of all machines and of the stage itself; null means the best of each, which must be the same."""
 
     def start(self) -> Engine:
         """Return the engine; it connects when it has something to run."""
         return RayTasks(self.address, self.slots)
+
+    def with_kernels(self) -> Self:
+        """Return this in a process that computes with the kernels of `cpu_capability`; this one may start anew for it.
+
+        Raises:
+            UserError: this CPU does not have them.
+        """
+        if self.cpu_capability is not None:
+            use_variables(VARIABLES[self.cpu_capability])
+            check_supported()
+        return self
 
     def shared(self, folder: Path) -> Path:
         """Return the folder of temporary files that takes the place of a workspace's, on this machine.

@@ -8,6 +8,7 @@ import numpy as np
 from torch import nn
 
 from sprout.data.dataset import Measured
+from sprout.data.store import class_indices
 from sprout.evaluate.calibration import BINS
 from sprout.models.build import count_parameters
 from sprout.models.card import OUT_OF_FOLD, ModelCard, save_model
@@ -48,9 +49,10 @@ def write_result(
     else:
         np.save(folder / OUT_OF_FOLD, examined)
     card = task.calibrated(replace(card, parameters=count_parameters(network)), examined, val)
-    metrics = task.metrics(examined, card, store, BINS)
+    outcomes = task.outcomes(examined, card, class_indices(store.columns("label")))
+    metrics = task.metrics(outcomes, card, store, BINS)
     save_model(folder, network.state_dict(), card)
-    task.write_details(folder, network, card, examined, val)
+    task.write_details(folder, network, card, outcomes, val)
     write_rows(folder / "history.csv", list(history[0]) if history else HISTORY, history)
     best = best_epoch + 1 if history else None
     write_json(folder / "metrics.json", {"epochs": len(history), "best_epoch": best, "val": metrics})

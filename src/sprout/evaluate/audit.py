@@ -42,16 +42,16 @@ class Labels:
         return found
 
 
-def decide(probabilities: Array, thresholds: Array, true: Array) -> Labels:
+def decide(predicted: Array, confidence: Array, thresholds: Array, true: Array) -> Labels:
     """Accept each prediction that reaches the threshold of its class.
 
     Args:
-        probabilities: (N, K), rows sum to 1; N may be 0.
+        predicted: (N,) int, the most probable class; N may be 0.
+        confidence: (N,) its probability.
         thresholds: (K,) of each class.
         true: (N,) int, −1 where it is not known.
     """
-    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1, initial=0)
-    needed = thresholds.astype(probabilities.dtype)[predicted]
+    needed = thresholds.astype(confidence.dtype)[predicted]
     return Labels(predicted, confidence, needed, confidence >= needed, true)
 
 

@@ -23,16 +23,14 @@ Curve = list[dict[str, float]]
 """A row for each range of confidence."""
 
 
-def calibration_curve(probabilities: Array, labels: Array, bins: int) -> Curve:
+def calibration_curve(confidence: Array, right: Array, bins: int) -> Curve:
     """For each of `bins` equal ranges of confidence: mean confidence, accuracy and count.
 
     Args:
-        probabilities: (N, K), rows sum to 1.
-        labels: (N,) int.
+        confidence: (N,) the probability of each predicted class.
+        right: (N,) bool, whether it is the true one.
         bins: number of ranges; an empty one is left out.
     """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
     place = np.minimum((confidence * bins).astype(int), bins - 1)
     return [
         {
@@ -45,9 +43,9 @@ def calibration_curve(probabilities: Array, labels: Array, bins: int) -> Curve:
     ]
 
 
-def calibration_error(probabilities: Array, labels: Array, bins: int) -> float:
+def calibration_error(confidence: Array, right: Array, bins: int) -> float:
     """Expected calibration error: the mean gap between confidence and accuracy, by bin."""
-    return error_of(calibration_curve(probabilities, labels, bins), len(labels))
+    return error_of(calibration_curve(confidence, right, bins), len(right))
 
 
 def error_of(curve: Curve, examples: int) -> float:

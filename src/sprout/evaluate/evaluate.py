@@ -8,13 +8,14 @@ import pyarrow.parquet as pq
 
 from sprout.data.store import Array, Store
 from sprout.evaluate.judged import judged_by
+from sprout.evaluate.ranges import Model, outcomes_of
 from sprout.evaluate.tested_on import CROSS_VALIDATION, TEST
 from sprout.models.card import OUT_OF_FOLD
-from sprout.models.predictor import Predictor
+from sprout.runtime.engine import Engine
 from sprout.runtime.files import write_json
 from sprout.tasks.base import Limits
 
-Models = Mapping[str, Predictor]
+Models = Mapping[str, Model]
 """Teacher, control if there is one, and student, of one task; where no student was trained, a copy of the teacher."""
 
 
@@ -24,32 +25,35 @@ class Tested(NamedTuple):
     split: str
     """TEST, or CROSS_VALIDATION: the labels, each by models that have not learned from it."""
     store: Store
-    examined: dict[str, Array]
-    """By model, as `Task.examine` returns it."""
+    outcomes: dict[str, Array]
+    """By model, as `Task.outcomes` returns them."""
 
 
-def examine(models: Models, test: Store, folders: Mapping[str, Path], prepared: Path) -> Tested:
+def examine(models: Models, test: Store, prepared: Path, engine: Engine) -> Tested:
     """Examine all models on test; without test examples take what cross-validation has found, if there are folds.
 
     Args:
         models: all models; a student that is a copy of another one is computed once.
         test: the test split.
-        folders: the model folder of each.
         prepared: the folder of the stage `prepare`.
+        engine: where many examples are examined.
+
+    Raises:
+        UserError: the machines of a cluster cannot examine them.
     """
-    if not len(test) and all((folder / OUT_OF_FOLD).exists() for folder in folders.values()):
-        judged = {role: judged_by(folders[role], model, prepared, role) for role, model in models.items()}
-        return Tested(CROSS_VALIDATION, judged["student"].store, {role: each.examined for role, each in judged.items()})
-    return examine_on(models, test)
+    if not len(test) and all((model.folder / OUT_OF_FOLD).exists() for model in models.values()):
+        judged = {role: judged_by(model, prepared, engine, role) for role, model in models.items()}
+        return Tested(CROSS_VALIDATION, judged["student"].store, {role: each.outcomes for role, each in judged.items()})
+    return examine_on(models, test, engine)
 
 
-def examine_on(models: Models, test: Store) -> Tested:
+def examine_on(models: Models, test: Store, engine: Engine) -> Tested:
     """Examine all models on the test split."""
-    examined: dict[str, Array] = {}
+    outcomes: dict[str, Array] = {}
     for role, model in models.items():
-        same = examined.get(model.card.kept or "")
-        examined[role] = model.task.examine(model, test, f"test: {role}") if same is None else same
-    return Tested(TEST, test, examined)
+        same = outcomes.get(model.predictor.card.kept or "")
+        outcomes[role] = outcomes_of(model, test, engine, f"test: {role}") if same is None else same
+    return Tested(TEST, test, outcomes)
 
 
 def evaluate(
@@ -70,12 +74,14 @@ def evaluate(
         pseudo_labels: by labeller what is known of the labels that it gave the pool, see `in_short`.
         kept: the model that is handed on in the student's place; None for the student itself.
     """
+    predictors = {role: model.predictor for role, model in models.items()}
     found = {
-        role: model.task.metrics(tested.examined[role], model.card, tested.store, limits.bins)
-        for role, model in models.items()
+        role: model.task.metrics(tested.outcomes[role], model.card, tested.store, limits.bins)
+        for role, model in predictors.items()
     }
     metrics = {tested.split: found, "pseudo_labels": pseudo_labels, "handed_on": kept or "student"}
     write_json(folder / "metrics.json", metrics)
-    table = models["student"].task.write_evaluation(folder, models, tested.store, tested.examined, limits)
+    task = predictors["student"].task
+    table = task.write_evaluation(folder, predictors, tested.store, tested.outcomes, limits)
     pq.write_table(table, folder / "predictions.parquet", compression="zstd")
     return metrics

@@ -7,6 +7,7 @@ one, the student.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sprout.config.cluster import Cluster
 from sprout.config.train import GradientDescent, Training
 from sprout.data.foreign import Foreign
 from sprout.data.store import Array, Store, class_indices, open_store
 from sprout.evaluate.audit import AUDIT, BY_EPOCH, Labels, audit, by_epoch, decide, in_short
 from sprout.evaluate.judged import judged_by
+from sprout.evaluate.ranges import Model, batches, over_ranges
 from sprout.methods.base import POOL_LABELS, POOL_ROWS
-from sprout.models.card import ModelCard
 from sprout.models.predictor import Predictor
+from sprout.runtime.engine import Engine
 from sprout.runtime.files import scratch_folder, write_rows
 from sprout.runtime.stage import SCRATCH
 
@@ -36,6 +39,8 @@ POOL = {
     "label": pa.int64(),
 }
 """Columns of `pool.parquet`: see `Labels`; `label` is the true class, null where it is not known."""
+BLOCK = 1_000
+"""Rows that are copied at once."""
 RECORDED = ("predicted", "confidence", "threshold", "accepted")
 """Those that the stage `pseudo_label` has recorded."""
 
@@ -67,26 +72,25 @@ class Unlabelled:
 
 
 def labellings(
-    models: Mapping[str, Predictor],
-    folders: Mapping[str, Path],
-    prepared: Path,
-    pseudo_labels: Path,
-    retrain: Training,
+    model: Model, prepared: Path, pseudo_labels: Path, retrain: Training, cluster: Cluster
 ) -> dict[str, Labelling]:
     """The labels of each round, and those of the student, by labeller; without those who gave none.
 
     Args:
-        models: the student itself among others, or a copy of the teacher where none was trained.
-        folders: the model folder of each.
+        model: the student itself, or a copy of the teacher where none was trained.
         prepared: folder of the stage `prepare`.
         pseudo_labels: folder of the stage `pseudo_label`.
         retrain: the student's settings.
+        cluster: where many examples are examined.
+
+    Raises:
+        UserError: the machines of a cluster cannot examine them.
     """
-    if not models["student"].task.has_pseudo_labels or not len((examples := Unlabelled.open(prepared)).pool):
+    if not model.predictor.task.has_pseudo_labels or not len((examples := Unlabelled.open(prepared)).pool):
         return {}
     found = of_rounds(examples, pseudo_labels)
-    others = Foreign.read(pseudo_labels).others(len(examples.pool))
-    student = of_student(models["student"], folders["student"], examples, retrain, others)
+    learned = Foreign.read(pseudo_labels).others(len(examples.pool))
+    student = of_student(model, examples, retrain, learned, cluster)
     return found if student is None else found | {"student": student}
 
 
@@ -115,7 +119,7 @@ def recorded(table: pa.Table, name: str, split: str, true: Array) -> Labels:
 
 
 def of_student(
-    student: Predictor, model: Path, examples: Unlabelled, retrain: Training, learned: Array
+    model: Model, examples: Unlabelled, retrain: Training, learned: Array, cluster: Cluster
 ) -> Labelling | None:
     """What the student would label; None where none was trained, or its method labels nothing.
 
@@ -123,44 +127,75 @@ def of_student(
     not aligned to the shares of the classes. Of what it has not learned from, nothing is accepted.
 
     Args:
-        student: a model.
-        model: its folder.
+        model: the student.
         examples: the pool.
         retrain: its settings.
-        learned: (n,) the rows of the pool that it has learned from.
+        learned: (n,) the rows of the pool that it has learned from; one at least.
+        cluster: where many examples are examined.
     """
-    if student.card.kept or not isinstance(retrain, GradientDescent) or not retrain.method.learns_from_pool:
+    card = model.predictor.card
+    if card.kept or not isinstance(retrain, GradientDescent) or not retrain.method.learns_from_pool:
         return None
-    raw = replace(student.card, temperature=None)
-    judged = judged_by(model, student, examples.prepared, "val: student")
-    of_val = student.task.predictions(judged.examined, raw)
-    with scratch_folder(SCRATCH) as scratch:
-        of_pool = mapped_predictions(student, raw, examples.pool, scratch / "pool")
-        cutoffs = retrain.method.cutoffs(of_pool if len(learned) == len(of_pool) else of_pool[learned])
+    judged = judged_by(model, examples.prepared, cluster.start(), "val: student")
+    with scratch_folder(cluster.shared(SCRATCH)) as scratch:
+        of_pool = mapped_predictions(model, examples.pool, scratch / "pool", cluster.start())
+        cutoffs = retrain.method.cutoffs(mapped_rows(of_pool, learned, scratch / "learned"))
         if cutoffs is None:
             return None
-        in_pool = decide(of_pool, cutoffs, examples.truth)
-        in_pool.accepted[np.delete(np.arange(len(of_pool)), learned)] = False
+        predicted, confidence = most_probable(of_pool)
+    of_val, known = judged.outcomes, class_indices(judged.store.columns("label"))
+    in_pool = decide(predicted, confidence, cutoffs, examples.truth)
+    in_pool.accepted[np.delete(np.arange(len(predicted)), learned)] = False
     return Labelling(
-        in_pool, decide(of_val, cutoffs, class_indices(judged.store.labels)), epochs_of(model, examples.truth)
+        in_pool,
+        decide(of_val["raw_predicted"].astype(np.int64), of_val["raw_confidence"].copy(), cutoffs, known),
+        epochs_of(model.folder, examples.truth),
     )
 
 
-def mapped_predictions(model: Predictor, card: ModelCard, store: Store, path: Path) -> Array:
-    """The probabilities of a store of one example at least, (N, K) float32, mapped from a file.
+def mapped_predictions(model: Model, store: Store, path: Path, engine: Engine) -> Array:
+    """The probabilities of a store of one example at least, not calibrated, (N, K) float32, mapped from a file.
 
     Those of ten million examples and a thousand classes are 40 GB: memory holds those of a batch.
 
     Args:
         model: a classifier.
-        card: its card, or one with another temperature.
         store: the examples.
-        path: the new file.
+        path: the new file, in a folder of all machines that compute.
+        engine: where many are computed.
+
+    Raises:
+        UserError: the machines of a cluster cannot compute them.
     """
-    with path.open("wb") as file:
-        for rows in model.batches(store, f"pool: {card.role}"):
-            file.write(model.task.predictions(model.outputs(store.take(rows)), card).data)
+    path.touch()
+    write = partial(write_range, path=path.absolute())
+    for _ in over_ranges(write, model, store, engine, f"pool: {model.predictor.card.role}"):
+        pass
     return np.asarray(np.memmap(path, np.float32, "c")).reshape(len(store), -1)
+
+
+def mapped_rows(found: Array, rows: Array, path: Path) -> Array:
+    """These rows of an array, mapped from a new file; the array itself where they are all: (N, K), (n,) → (n, K)."""
+    if len(rows) == len(found):
+        return found
+    mapped = np.memmap(path, found.dtype, "w+", shape=(len(rows), found.shape[1]))
+    for start in range(0, len(rows), BLOCK):
+        mapped[start : start + BLOCK] = found[rows[start : start + BLOCK]]
+    return np.asarray(mapped)
+
+
+def write_range(model: Predictor, store: Store, start: int, stop: int, *, path: Path) -> None:
+    """Write the probabilities of a range to their place in the file. Whoever writes it again writes the same bytes."""
+    raw = replace(model.card, temperature=None)
+    with path.open("r+b") as file:
+        file.seek(start * len(model.classes) * np.dtype(np.float32).itemsize)
+        for rows in batches(model, store, start, stop):
+            file.write(model.task.predictions(model.outputs(store.take(rows)), raw).data)
+
+
+def most_probable(probabilities: Array) -> tuple[Array, Array]:
+    """The class of each row of (N, K) probabilities, (N,) int64, and its probability, (N,)."""
+    return probabilities.argmax(axis=1), probabilities.max(axis=1)
 
 
 def epochs_of(model: Path, truth: Array) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,9 @@ from sprout.tasks.scores import Errors
 
 if TYPE_CHECKING:
     from sprout.evaluate.judged import Judged
+    from sprout.evaluate.ranges import Model
     from sprout.models.predictor import Predictor
+    from sprout.runtime.engine import Engine
 
 VAL_ERRORS = "val_errors.parquet"
 
@@ -39,21 +40,19 @@ class ValErrors:
         return self.split != "val"
 
 
-def write_val_errors(
-    folder: Path, role: str, folders: Mapping[str, Path], models: "Mapping[str, Predictor]", prepared: Path
-) -> None:
+def write_val_errors(folder: Path, model: "Model", prepared: Path, engine: "Engine", what: str) -> None:
     """Write the errors of the model that is handed on.
 
     Args:
         folder: of the evaluation.
-        role: of the model.
-        folders: the model folder of each model.
-        models: all models.
+        model: the model.
         prepared: the folder of the stage `prepare`.
+        engine: where many examples are examined.
+        what: shown beside the progress.
     """
     from sprout.evaluate.judged import judged_by  # here, as it imports torch, which readers of the errors do not need
 
-    write_errors(folder, judged_by(folders[role], models[role], prepared, f"val: {role}"), models[role])
+    write_errors(folder, judged_by(model, prepared, engine, what), model.predictor)
 
 
 def write_errors(folder: Path, judged: "Judged", model: "Predictor") -> None:
@@ -61,7 +60,7 @@ def write_errors(folder: Path, judged: "Judged", model: "Predictor") -> None:
 
     Nothing is written where the errors of two models of this task cannot be compared.
     """
-    found = model.task.errors(judged.examined, model.card, judged.store)
+    found = model.task.errors(judged.outcomes, model.card, judged.store)
     if found is None:
         return
     about = {

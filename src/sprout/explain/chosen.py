@@ -25,15 +25,15 @@ def by_error(subject: Subject) -> Array:
     """The rows of examples by rising error: (n,) int64; none where the task has no target."""
     model = subject.model
     task = model.predictor.task
-    found = task.errors(model.examined, model.predictor.card, model.tested.store) if task.target else None
+    found = task.errors(model.outcomes, model.predictor.card, model.tested.store) if task.target else None
     return np.empty(0, np.int64) if found is None else found.rows[np.argsort(found.errors, kind="stable")]
 
 
 def right_ones(subject: Subject) -> Array:
     """The rows that the model gets right, (n,) int64: of each class the most confident one, then the second, …"""
-    known, predicted = class_indices(subject.model.tested.store.labels), subject.predictions.argmax(axis=1)
-    right = np.flatnonzero(known == predicted)
-    right = right[np.argsort(-subject.predictions[right].max(axis=1), kind="stable")]
+    known = class_indices(subject.model.tested.store.columns("label"))
+    right = np.flatnonzero(known == subject.predicted)
+    right = right[np.argsort(-subject.confidence[right], kind="stable")]
     return right[np.lexsort((known[right], turns(known[right])))]
 
 

@@ -100,7 +100,7 @@ def tested_points(subject: Subject) -> list[Points]:
 def with_mistakes(subject: Subject, points: Points) -> Points:
     """The points of the tested examples, with the mistakes among them marked."""
     wrong = np.isin(points.rows, subject.mistakes)
-    predicted = subject.predictions.argmax(axis=1) if subject.has_classes else points.predicted
+    predicted = subject.predicted if subject.has_classes else points.predicted
     return replace(
         points, kind=np.where(wrong, MISTAKE, points.kind), predicted=np.where(wrong, predicted, points.predicted)
     )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sprout.data.store import Array, Store
+from sprout.data.store import Array, Store, class_indices
 from sprout.models.predictor import Predictor
 from sprout.runtime.progress import track
 
@@ -49,5 +49,7 @@ def mean_error(predictor: Predictor, store: Store) -> float | None:
     """The mean error on a small store; None where there is no error to speak of."""
     if not len(store):
         return None
-    found = predictor.task.errors(predictor.outputs(store.take(np.arange(len(store)))), predictor.card, store)
+    outputs, task = predictor.outputs(store.take(np.arange(len(store)))), predictor.task
+    outcomes = task.outcomes(outputs, predictor.card, class_indices(store.columns("label")))
+    found = task.errors(outcomes, predictor.card, store)
     return float(found.errors.mean()) if found is not None and len(found.errors) else None

@@ -51,9 +51,14 @@ class Subject:
         return part.take(np.arange(len(part))).reshape(len(part), -1).astype(np.float32)
 
     @cached_property
-    def predictions(self) -> Array:
-        """The predictions for the examples that it is tested on: (N, …)."""
-        return self.model.predictor.task.predictions(self.model.examined, self.model.predictor.card)
+    def predicted(self) -> Array:
+        """The class that it predicts for each example that it is tested on: (N,) int64."""
+        return self.model.outcomes["predicted"].astype(np.int64)
+
+    @cached_property
+    def confidence(self) -> Array:
+        """The probabilities of these classes: (N,) float32."""
+        return self.model.outcomes["confidence"].copy()
 
     @property
     def has_classes(self) -> bool:
@@ -65,6 +70,6 @@ class Subject:
         """The rows that it is tested on and gets wrong, the most confident first: (m,) int64; none without classes."""
         if not self.has_classes:
             return np.empty(0, np.int64)
-        known, predicted = class_indices(self.model.tested.store.labels), self.predictions.argmax(axis=1)
-        wrong = np.flatnonzero((known >= 0) & (known != predicted))
-        return wrong[np.argsort(-self.predictions[wrong].max(axis=1), kind="stable")]
+        known = class_indices(self.model.tested.store.columns("label"))
+        wrong = np.flatnonzero((known >= 0) & (known != self.predicted))
+        return wrong[np.argsort(-self.confidence[wrong], kind="stable")]

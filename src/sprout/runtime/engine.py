@@ -4,7 +4,7 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from sprout.runtime.errors import UserError
 from sprout.runtime.process_pool import in_processes
@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 class Engine(Protocol):
     """Runs tasks."""
+
+    elsewhere: ClassVar[bool]
+    """Whether other processes than this one run tasks that compute with torch."""
 
     def run_in_order(self, tasks: Iterator[partial[T]]) -> Generator[T]:
         """Run tasks, and yield their results in the order of the tasks. Few are made ahead of those that run.
@@ -25,6 +28,13 @@ class Engine(Protocol):
         Raises:
             RuntimeError: the process of a task was killed, or its machine was lost, too often.
             Exception: what a task has raised; no further one starts.
+        """
+        ...
+
+    def compute_in_order(self, tasks: Iterator[partial[T]]) -> Generator[T]:
+        """The same for tasks that compute with torch: with the threads, and thus the bits, of this process.
+
+        On another machine a task starts in a folder of the same path as the working folder of this process.
         """
         ...
 
@@ -47,9 +57,15 @@ class Engine(Protocol):
 class LocalProcesses:
     """One process for each core of this machine that this process may use."""
 
+    elsewhere: ClassVar[bool] = False
+
     def run_in_order(self, tasks: Iterator[partial[T]]) -> Generator[T]:
         """See `Engine`."""
         return in_processes(tasks, len(os.sched_getaffinity(0)))
+
+    def compute_in_order(self, tasks: Iterator[partial[T]]) -> Generator[T]:
+        """See `Engine`: here, one after the other, as torch has threads for all cores."""
+        return (task() for task in tasks)
 
     def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
         """See `Engine`: these are processes of one machine."""
@@ -60,8 +76,9 @@ class LocalProcesses:
 
 @dataclass(frozen=True)
 class RayTasks:
-    """Tasks of an existing Ray cluster, each with one CPU."""
+    """Tasks of an existing Ray cluster, each with one CPU, or with one for each thread of torch."""
 
+    elsewhere: ClassVar[bool] = True
     address: str
     """auto, or HOST:PORT of the head."""
     slots: int | None
@@ -76,6 +93,16 @@ class RayTasks:
         from sprout.runtime.ray_tasks import in_cluster
 
         return in_cluster(tasks, self.address, self.slots)
+
+    def compute_in_order(self, tasks: Iterator[partial[T]]) -> Generator[T]:
+        """See `Engine`.
+
+        Raises:
+            UserError: as `run_in_order` does, or a machine does not have the working folder.
+        """
+        from sprout.runtime.ray_compute import compute_in_cluster
+
+        return compute_in_cluster(tasks, self.address, self.slots)
 
     def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
         """See `Engine`. Where a machine or a process is lost, the training resumes from its last checkpoint."""

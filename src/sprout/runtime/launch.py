@@ -15,6 +15,7 @@ This is the only module that sets or reads these variables.
 | DVC_ROOT | DVC | the main workspace: `--temp` and `--queue` run a stage in a copy of it |
 | PYTHONPATH | `dvc.yaml` and the functions here that start processes | where `sprout` is imported from |
 | RAY_USAGE_STATS_ENABLED, … | `quiet_cluster`, unless set | Ray reports nothing of its use, and does not warn |
+| ATEN_CPU_CAPABILITY, … | `use_variables`, the user | the CPU kernels of libraries, see `cpu_kernels` |
 | RAY_ADDRESS, RAY_TMPDIR | the user | where Ray's cluster is, before `cluster.address`; where Ray's files are |
 
 Processes that decode images need none of them: `process_pool` starts them by `multiprocessing`.
@@ -30,6 +31,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sprout.runtime.cpu_kernels import VARIABLES
 from sprout.runtime.errors import UserError
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
@@ -97,8 +99,22 @@ def imports_from(sources: Path) -> dict[str, str]:
 
 
 def cluster_environment() -> dict[str, str]:
-    """The variables of processes that a cluster starts for this one; all machines have the code in the same place."""
-    return {"PYTHONPATH": python_path()}
+    """The variables of processes that a cluster starts for this one; all machines have the code in the same place.
+
+    They compute with the CPU kernels that this process was told to take.
+    """
+    kernels = {name: os.environ[name] for name in VARIABLES["default"] if name in os.environ}
+    return {"PYTHONPATH": python_path(), **kernels}
+
+
+def use_variables(variables: Mapping[str, str]) -> None:
+    """Start this process anew, unless it has these variables: libraries read them when they are loaded."""
+    if all(os.environ.get(name) == value for name, value in variables.items()):
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    command = [sys.executable, *sys.orig_argv[1:]]
+    os.execve(sys.executable, command, {**os.environ, **variables})  # noqa: S606 (this very command)
 
 
 def quiet_cluster() -> None:

@@ -17,8 +17,10 @@ from queue import Empty, Queue
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sprout.runtime.cpu_kernels import own_kernels
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.launch import KILLED, RANKS, environment_of_ranks, portable_environment, received_environment
+from sprout.runtime.ray_compute import check_machines
 from sprout.runtime.ray_tasks import connection
 
 RESTARTS = 3
@@ -64,6 +66,13 @@ class Node:
         with socket.socket() as free:
             free.bind(("", 0))
             return str(util.get_node_ip_address()), int(free.getsockname()[1])
+
+    def place(self) -> str:
+        """Ray's name of this machine."""
+        import ray
+
+        context: Any = ray.get_runtime_context()
+        return str(context.get_node_id())
 
     def run(self, torchrun: Sequence[str], command: Sequence[str], environment: dict[str, str], folder: str) -> Any:
         """Run a Python command once per device; yield what it prints, line by line, and at last an `Ended`.
@@ -124,12 +133,15 @@ def run_nodes(address: str, nodes: int, devices: int, command: Sequence[str]) ->
         the largest one of the machines; 1, after a line that says so, where machines or processes were lost too often.
 
     Raises:
-        UserError: a rank raised it, or there is no such cluster.
+        UserError: a rank raised it, there is no such cluster, or the CPUs of its machines would compute other bits.
         Killed: a signal asked this process to end; all processes have ended.
     """
     with connection(address) as ray:
+        gpus = devices if ray.cluster_resources().get("GPU", 0) >= nodes * devices else 0
         for left in reversed(range(RESTARTS + 1)):
-            with machines(ray, nodes, devices) as actors:
+            with machines(ray, nodes, devices, gpus) as actors:
+                if not gpus:
+                    check_actors(ray, actors)
                 ended = Training(ray, actors).run(devices, command)
             if mistake := next((each.mistake for each in ended if each.mistake), None):
                 raise UserError(mistake)
@@ -145,12 +157,11 @@ def run_nodes(address: str, nodes: int, devices: int, command: Sequence[str]) ->
 
 
 @contextmanager
-def machines(ray: Any, nodes: int, devices: int) -> Iterator[list[Any]]:
+def machines(ray: Any, nodes: int, devices: int, gpus: int) -> Iterator[list[Any]]:
     """Reserve machines, and start an actor on each; says so while none are free. They are free again at the end."""
     from ray.util.placement_group import placement_group, remove_placement_group
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-    gpus = devices if ray.cluster_resources().get("GPU", 0) >= nodes * devices else 0
     group = placement_group([{"CPU": devices} | ({"GPU": gpus} if gpus else {})] * nodes, strategy="STRICT_SPREAD")
     try:
         to_say = SOON_SECONDS
@@ -165,6 +176,19 @@ def machines(ray: Any, nodes: int, devices: int) -> Iterator[list[Any]]:
         yield [actor.options(scheduling_strategy=place).remote() for place in places]
     finally:
         remove_placement_group(group)  # with it Ray ends the actors, and with them their processes
+
+
+def check_actors(ray: Any, actors: list[Any]) -> None:
+    """Check that the machines of a training on CPUs compute the same bits as this one; a lost one is found out later.
+
+    Raises:
+        UserError: they do not.
+    """
+    try:
+        nodes = [actor.place.remote().future().result() for actor in actors]
+    except ray.exceptions.RayError:
+        return
+    check_machines(ray, nodes, own_kernels())
 
 
 @dataclass

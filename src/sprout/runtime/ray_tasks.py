@@ -36,19 +36,35 @@ def in_cluster(tasks: Iterator[partial[T]], address: str, slots: int | None) -> 
         Exception: what a task has raised.
     """
     with connection(address) as ray:
-        run = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(call)
-        at_once = slots or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        running: deque[Any] = deque()
-        try:
-            for number, task in enumerate(tasks):
-                running.append((number, run.options(name=task.func.__name__).remote(task)))
-                if len(running) >= AHEAD * at_once:
-                    yield result(ray, *running.popleft())
-            while running:
+        yield from run_tasks(ray, tasks, 1, slots)
+
+
+def run_tasks(ray: Any, tasks: Iterator[partial[T]], cpus: int, slots: int | None) -> Generator[T]:
+    """Run tasks in the cluster that is connected; yield their results in the order of the tasks.
+
+    Args:
+        ray: the package.
+        tasks: calls that can be pickled.
+        cpus: that each task reserves.
+        slots: how many run at once; None for as many as the cluster has CPUs for.
+
+    Raises:
+        RuntimeError: the process or machine of a task was lost too often.
+        Exception: what a task has raised.
+    """
+    run = ray.remote(num_cpus=cpus, max_retries=RETRIES, retry_exceptions=False)(call)
+    at_once = slots or max(1, int(ray.cluster_resources().get("CPU", 1)) // cpus)
+    running: deque[Any] = deque()
+    try:
+        for number, task in enumerate(tasks):
+            running.append((number, run.options(name=task.func.__name__).remote(task)))
+            if len(running) >= AHEAD * at_once:
                 yield result(ray, *running.popleft())
-        finally:
-            for _, reference in running:
-                ray.cancel(reference, force=True)
+        while running:
+            yield result(ray, *running.popleft())
+    finally:
+        for _, reference in running:
+            ray.cancel(reference, force=True)
 
 
 def call(task: partial[T]) -> T:

@@ -16,7 +16,9 @@ from sprout.data.foreign import Comparison, Foreign
 from sprout.data.store import Array, Store
 from sprout.engine.plan import FOLDS
 from sprout.evaluate.judged import judged_by
+from sprout.evaluate.ranges import Model
 from sprout.models.predictor import Predictor, load_model
+from sprout.runtime.engine import Engine, LocalProcesses
 from sprout.selftraining.scoring import Scores, score
 
 P = 0.001
@@ -25,28 +27,32 @@ LEAST = 0.1
 """Nor does a smaller one: what a model has learned from, or was chosen by, may lie a little higher."""
 
 
-def find_foreign(teacher: Path, predictor: Predictor, pool: Store, prepared: Path) -> tuple[Foreign, Scores]:
+def find_foreign(teacher: Model, pool: Store, prepared: Path, engine: Engine) -> tuple[Foreign, Scores]:
     """Compare the teacher's confidence on the pool with that on val, or on the labels, out of fold.
 
     Args:
-        teacher: the model folder; with cross-validation it has a model for each fold.
-        predictor: the model in it.
+        teacher: with cross-validation there is a model for each fold in its folder.
         pool: of one example at least.
         prepared: the folder of the stage `prepare`.
+        engine: where many examples are scored.
 
     Returns:
         what is left out; what the teacher says of the pool.
+
+    Raises:
+        UserError: the machines of a cluster cannot score them.
     """
-    judged = judged_by(teacher, predictor, prepared, "val: teacher")
-    known = judged.predictions(predictor)[0].max(axis=1)
-    scores = score(predictor, pool, "score: unlabelled")
+    judged = judged_by(teacher, prepared, engine, "val: teacher")
+    known = judged.known()[0]["confidence"]
+    scores = score(teacher, pool, engine, "score: unlabelled")
     rows, compared = compare(scores.confidence, known, judged.noun)
     by_fold: dict[int | None, Array] = {None: rows}
-    for fold, folder in enumerate(sorted((teacher / FOLDS).glob("*"), key=lambda path: int(path.name))):
+    for fold, folder in enumerate(sorted((teacher.folder / FOLDS).glob("*"), key=lambda path: int(path.name))):
         network, card = load_model(folder)
         # As in `known`; that of a fold is fitted on a few labels.
-        model = Predictor(network, replace(card, temperature=predictor.card.temperature))
-        of_fold = score(model, pool, f"score: unlabelled, fold {fold + 1}")
+        card = replace(card, temperature=teacher.predictor.card.temperature)
+        model, what = Model(Predictor(network, card), folder), f"score: unlabelled, fold {fold + 1}"
+        of_fold = score(model, pool, LocalProcesses(), what)  # other machines would open it with its own temperature
         by_fold[fold], _ = compare(of_fold.confidence, known, judged.noun)
     return Foreign.of(by_fold, compared), scores
 

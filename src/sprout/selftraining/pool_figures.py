@@ -1,6 +1,7 @@
 """What teacher and student make of the unlabelled pool, in figures; `report.pool_notes` says what they mean."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,10 @@ def pool_figures(
     """
     first, last = load_predictor(teacher), load_predictor(student)
     rows, count = learned[evenly_spaced(len(learned))], len(last.classes)
-    on_pool, predicted = predictions(first, pool, rows).max(axis=1), predictions(last, pool, rows).argmax(axis=1)
+    on_pool, predicted = (
+        np.concatenate([reduce(batch, axis=1) for batch in predictions(model, pool, rows)])
+        for model, reduce in ((first, np.max), (last, np.argmax))
+    )
     return PoolFigures(
         last.classes,
         len(rows),
@@ -73,11 +77,11 @@ def evenly_spaced(count: int) -> Array:
     return np.arange(count) if count <= MOST else np.linspace(0, count - 1, MOST).astype(np.int64)
 
 
-def predictions(model: Predictor, store: Store, rows: Array) -> Array:
-    """(n, K) calibrated probabilities of these rows."""
+def predictions(model: Predictor, store: Store, rows: Array) -> Iterator[Array]:
+    """The calibrated probabilities of these rows, batch by batch: (n, K) each; many classes would take gigabytes."""
     batches = np.array_split(rows, math.ceil(len(rows) / max_batch(model.network, store.shape)))
     shown = track(batches, f"pool: {model.card.role}", len(batches))
-    return np.concatenate([model.predict(store.take(batch)) for batch in shown])
+    return (model.predict(store.take(batch)) for batch in shown)
 
 
 def shares(classes: Array, count: int) -> list[float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from sprout.config.cluster import Cluster
 from sprout.config.pseudo_label import NoPseudoLabels, PseudoLabel, Selection
 from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
@@ -18,7 +19,8 @@ from sprout.data.dataset import Examples
 from sprout.data.foreign import Foreign
 from sprout.data.store import Array, label_table, open_store
 from sprout.engine.tracked import PREPARED, TrainingSections, train_candidate
-from sprout.models.predictor import Predictor, load_predictor
+from sprout.evaluate.ranges import Model, open_model
+from sprout.models.predictor import Predictor
 from sprout.report.pool_notes import left_out
 from sprout.runtime.candidates import Candidate
 from sprout.runtime.files import atomic_folder, scratch_folder
@@ -39,7 +41,7 @@ VAL, POOL = "val", "unlabelled"
 
 
 def make_pseudo_labels(
-    folder: Path, teacher: Path, config: PseudoLabel, sections: TrainingSections, build: Build
+    folder: Path, teacher: Path, config: PseudoLabel, sections: TrainingSections, build: Build, cluster: Cluster
 ) -> None:
     """Leave out what may belong to no class, run all rounds, and write the labels of the last one and what was found.
 
@@ -49,23 +51,24 @@ def make_pseudo_labels(
         config: the section.
         sections: the settings of the models of further rounds.
         build: the composed config.
+        cluster: where many examples are scored.
 
     Raises:
-        UserError: the settings do not fit the examples.
+        UserError: the settings do not fit the examples, or the machines of a cluster cannot score them.
     """
-    predictor, pool = load_predictor(teacher), open_store(PREPARED / POOL)
-    if why := why_none(predictor, len(pool)):
+    opened, pool = open_model(teacher), open_store(PREPARED / POOL)
+    if why := why_none(opened.predictor, len(pool)):
         write_none(folder, why)
         return
     foreign, scores = Foreign(), None
     if config.foreign == "auto":
-        foreign, scores = find_foreign(teacher, predictor, pool, PREPARED)
+        foreign, scores = find_foreign(opened, pool, PREPARED, cluster.start())
         for note in left_out(foreign.compared):
             print(f"pseudo_label: {note}", file=sys.stderr)
     if isinstance(config, NoPseudoLabels):
         write_none(folder, NO_METHOD, foreign)
         return
-    rounds, trained = run_rounds(teacher, config, sections, build, foreign, scores)
+    rounds, trained = run_rounds(teacher, config, sections, build, foreign, cluster, scores)
     with atomic_folder(folder) as beside:
         write_rounds(beside, rounds, foreign)
     for candidate in trained:
@@ -85,6 +88,7 @@ def run_rounds(
     sections: TrainingSections,
     build: Build,
     foreign: Foreign,
+    cluster: Cluster,
     scores: Scores | None,
 ) -> tuple[list[Round], list[Candidate]]:
     """All rounds, and the models trained for them; one that accepts nothing is the last.
@@ -97,10 +101,11 @@ def run_rounds(
         sections: the settings of the models of further rounds.
         build: the composed config.
         foreign: examples of the pool that are left out.
+        cluster: where many examples are scored.
         scores: what the teacher says of the pool, where it is known.
     """
     labelled, sections = Examples.open(str(PREPARED / "train"), "data/augmented"), for_rounds(sections)
-    rounds, trained = [run_round(1, teacher, config, labelled, foreign, scores)], list[Candidate]()
+    rounds, trained = [run_round(1, teacher, config, labelled, foreign, cluster, scores)], list[Candidate]()
     for number in range(2, config.rounds + 1):
         accepted = rounds[-1].labels
         if not accepted.num_rows:
@@ -112,7 +117,7 @@ def run_rounds(
             examples = labelled.with_rows(str(PREPARED / POOL), accepted)
             name = labeller(number)
             trained.append(train_candidate(examples, sections, build, role="round", name=name, foreign=foreign))
-        rounds.append(run_round(number, trained[-1].folder, config, labelled, foreign))
+        rounds.append(run_round(number, trained[-1].folder, config, labelled, foreign, cluster))
     return rounds, trained
 
 
@@ -136,6 +141,7 @@ def run_round(
     config: Selection,
     labelled: Examples,
     foreign: Foreign,
+    cluster: Cluster,
     scores: Scores | None = None,
 ) -> Round:
     """Let a model label the pool; says what is accepted.
@@ -146,15 +152,16 @@ def run_round(
         config: what is accepted.
         labelled: the examples with true labels, whose class shares the predictions may be aligned to.
         foreign: examples of the pool that are left out.
+        cluster: where many examples are scored.
         scores: what the model says of the pool, not aligned, where it is known.
     """
-    predictor, pool = load_predictor(model), open_store(PREPARED / POOL)
-    classes, name = len(predictor.classes), labeller(number)
+    opened, pool, engine = open_model(model), open_store(PREPARED / POOL), cluster.start()
+    classes, name = len(opened.predictor.classes), labeller(number)
     if config.alignment == "none":
-        of_pool = scores or score(predictor, pool, f"score: {POOL}")
-        of_val = score(predictor, open_store(PREPARED / VAL), f"score: {VAL}")
+        of_pool = scores or score(opened, pool, engine, f"score: {POOL}")
+        of_val = score(opened, open_store(PREPARED / VAL), engine, f"score: {VAL}")
     else:
-        of_pool, of_val = aligned_scores(predictor, wanted_shares(config, labelled, classes))
+        of_pool, of_val = aligned_scores(opened, wanted_shares(config, labelled, classes), cluster)
     others = foreign.others(len(pool))
     selected = select(of_pool.predicted[others], of_pool.confidence[others], classes, config, number)
     rows = others[selected.rows]
@@ -168,20 +175,21 @@ def run_round(
         pseudo_labels(of_pool, rows, pool.columns("group", "origin"), number),
         pa.concat_tables([in_pool, predictions(name, VAL, of_val, selected.thresholds)]),
         len(pool),
-        predictor.classes,
+        opened.predictor.classes,
     )
     print(f"pseudo_label: {found.sentence}", file=sys.stderr)
     return found
 
 
-def aligned_scores(model: Predictor, wanted: Array) -> tuple[Scores, Scores]:
+def aligned_scores(model: Model, wanted: Array, cluster: Cluster) -> tuple[Scores, Scores]:
     """The scores of the pool and of val, scaled so that those of the pool have the wanted class shares, (K,).
 
     All probabilities are on the disk meanwhile, 4 bytes each: the scales are known once the pool has been scored.
     """
-    with scratch_folder(SCRATCH) as scratch:
+    with scratch_folder(cluster.shared(SCRATCH)) as scratch:
         of_pool, _ = (
-            score(model, open_store(PREPARED / each), f"score: {each}", scratch / each) for each in (POOL, VAL)
+            score(model, open_store(PREPARED / each), cluster.start(), f"score: {each}", scratch / each)
+            for each in (POOL, VAL)
         )
         scales = class_scales(of_pool.total, len(of_pool.predicted), wanted)
         return align(scratch / POOL, scales, f"align: {POOL}"), align(scratch / VAL, scales, f"align: {VAL}")

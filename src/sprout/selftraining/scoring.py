@@ -1,8 +1,6 @@
 """What a model says of a whole split, range by range: the predicted class of each row, and its confidence.
 
-The probabilities, (N, K), of ten million rows and a thousand classes take 40 GB: memory holds those of one batch.
-Ranges begin at whole batches, so that the batches, and with them the bits of the outputs, are those of one pass over
-the store, whichever process scores a range. Alignment needs all probabilities twice, and reads them from files.
+No process holds the probabilities of all rows. Alignment needs them twice, and reads them from files.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,13 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sprout.data.store import Array, Store, open_store
-from sprout.models.predictor import Predictor, load_predictor, max_batch
+from sprout.data.store import Array, Store
+from sprout.evaluate.ranges import Model, batches, over_ranges
+from sprout.models.predictor import Predictor
+from sprout.runtime.engine import Engine
+from sprout.runtime.files import name_beside
 from sprout.runtime.progress import track
 from sprout.selftraining.selection import scaled
 
-BATCHES = 16
-"""Of a range. More would be fewer ranges than processes for a small pool, fewer would open a model too often."""
+KEPT = "[0-9]" * 12
+"""The pattern of the names of the files of kept probabilities."""
 BLOCK_BYTES = 4 << 20
 """Of kept probabilities that are read at once."""
 
@@ -34,55 +35,43 @@ class Scores(NamedTuple):
     """(K,) float64, the sum of the probabilities over the rows."""
 
 
-def score(model: Predictor, store: Store, what: str, kept: Path | None = None) -> Scores:
+def score(model: Model, store: Store, engine: Engine, what: str, kept: Path | None = None) -> Scores:
     """Score a store, which may be empty, in its order.
 
     Args:
         model: a classifier.
         store: the examples.
+        engine: where many are scored.
         what: shown beside the progress.
         kept: a folder, which is made, for the probabilities, a file for each range; None keeps none.
+
+    Raises:
+        UserError: the machines of a cluster cannot score them.
     """
     if kept:
         kept.mkdir()
-    tasks = [
-        partial(score_range, model, store, start, stop, kept and kept / f"{start:012}")
-        for start, stop in ranges(len(store), max_batch(model.network, store.shape))
-    ]
-    return joined((task() for task in track(tasks, what, len(tasks))), len(model.classes))
+    compute = partial(score_range, kept=kept and kept.absolute())
+    return joined(over_ranges(compute, model, store, engine, what), len(model.predictor.classes))
 
 
-def ranges(rows: int, batch: int) -> list[tuple[int, int]]:
-    """The first row of each range and the one after its last, for so many rows in batches of this size."""
-    step = BATCHES * batch
-    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
-
-
-def score_range(
-    model: Path | Predictor, store: Path | Store, start: int, stop: int, kept: Path | None = None
-) -> Scores:
-    """Score the rows of one of the `ranges` of a store, with as many threads as this process has.
+def score_range(model: Predictor, store: Store, start: int, stop: int, *, kept: Path | None) -> Scores:
+    """Score the rows of a range of a store, with as many threads as this process has.
 
     Args:
-        model: a classifier, or its folder.
-        store: the examples, or their folder.
+        model: a classifier.
+        store: the examples.
         start: the first row.
         stop: the row after the last one.
-        kept: the file for the probabilities, (stop − start, K) float32; None keeps none.
-
-    Raises:
-        UserError: the model or the store is damaged.
+        kept: the folder for the probabilities, which gets a file of (stop − start, K) float32; None keeps none.
     """
-    predictor = load_predictor(model) if isinstance(model, Path) else model
-    batches = probabilities(predictor, open_store(store) if isinstance(store, Path) else store, start, stop)
-    return joined(map(of_batch, written(batches, kept) if kept else batches), len(predictor.classes))
-
-
-def probabilities(model: Predictor, store: Store, start: int, stop: int) -> Iterator[Array]:
-    """The calibrated probabilities of these rows of a store, batch by batch: (n, K) float32 each."""
-    size = max_batch(model.network, store.shape)
-    for first in range(start, stop, size):
-        yield model.predict(store.take(np.arange(first, min(first + size, stop))))
+    found = (model.predict(store.take(rows)) for rows in batches(model, store, start, stop))
+    if not kept:
+        return joined(map(of_batch, found), len(model.classes))
+    path = kept / f"{start:012}"
+    beside = name_beside(path)  # a machine that is lost leaves no file that looks complete
+    scores = joined(map(of_batch, written(found, beside)), len(model.classes))
+    beside.replace(path)
+    return scores
 
 
 def written(batches: Iterable[Array], path: Path) -> Iterator[Array]:
@@ -101,7 +90,7 @@ def align(kept: Path, scales: Array, what: str) -> Scores:
         scales: (K,) of each class, see `class_scales`.
         what: shown beside the progress.
     """
-    files = sorted(kept.iterdir())
+    files = sorted(kept.glob(KEPT))
     return joined((align_range(file, scales) for file in track(files, what, len(files))), len(scales))
 
 

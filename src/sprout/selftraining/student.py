@@ -12,9 +12,10 @@ from sprout.data.store import Array, Store
 from sprout.engine.plan import TEACHER
 from sprout.engine.tracked import PREPARED, TrainingSections, train_candidate
 from sprout.evaluate.judged import judged_by
+from sprout.evaluate.ranges import open_model
 from sprout.models.card import load_card, write_card
-from sprout.models.predictor import load_predictor
 from sprout.report.pool_notes import pool_notes
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.files import atomic_folder, read_json, write_json
 from sprout.runtime.launch import rank
 from sprout.runtime.model_folder import NOT_KEPT
@@ -57,7 +58,7 @@ def make_student(
     trained, (name, model) = candidate.folder, rival
     noun = "cross-validated labels" if candidate.folds else "val examples"
     verdict = judge(right(trained), right(model), name, noun)
-    on_val = judged_predictions(TEACHER)[0].max(axis=1)
+    on_val = judged_outcomes(TEACHER)[0]["confidence"].copy()
     print(said(verdict), file=sys.stderr)
     labelled, learned = examples.with_target("label"), foreign.others(len(pool))
     figures = asdict(pool_figures(trained, TEACHER, labelled, pool, learned, on_val))
@@ -92,18 +93,19 @@ def hand_on(model: Path, student: Path, kept: str | None, not_kept: Path | None 
 
 def right(model: Path) -> Array:
     """Whether a model is right on each example by which models are chosen: (V,) bool."""
-    probabilities, labels = judged_predictions(model)
-    found: Array = probabilities.argmax(axis=1) == labels
+    outcomes, labels = judged_outcomes(model)
+    found: Array = outcomes["predicted"] == labels
     return found
 
 
-def judged_predictions(model: Path) -> tuple[Array, Array]:
-    """What a model says of the examples by which models are chosen, and their classes: (V, K), (V,) int64.
+def judged_outcomes(model: Path) -> tuple[Array, Array]:
+    """What `Task.outcomes` returns for the examples by which models are chosen, and their classes: (V,), (V,) int64.
 
     Examples whose class is not known are left out.
     """
-    predictor = load_predictor(model)
-    return judged_by(model, predictor, PREPARED, f"val: {predictor.card.role}").predictions(predictor)
+    opened = open_model(model)
+    seen = judged_by(opened, PREPARED, LocalProcesses(), f"val: {opened.predictor.card.role}")
+    return seen.known()
 
 
 def said(verdict: Verdict) -> str:

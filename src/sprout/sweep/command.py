@@ -70,6 +70,7 @@ def sweep(
         Killed: Ctrl-C, or another signal; running trials have been saved or have ended.
     """
     composed = compose_config(conf, params.experiment, [*params.overrides, *overrides])
+    chosen(composed.outside[SECTION], conf).with_kernels()
     refuse_without_effect(composed, len(params.overrides), "sprout sweep", SECTIONS)
     refuse_folds(composed, params)
     refuse_other_data(composed, made_with(), params)

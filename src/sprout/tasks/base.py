@@ -133,27 +133,46 @@ class Task(ABC):
 
     @classmethod
     def examine(cls, predictor: TrainedModel, store: "Store", what: str) -> "Array":
-        """What metrics are computed from, for all examples of a store in their order: (N, …) float32."""
+        """What `outcomes` are made from, for all examples of a store in their order: (N, …) float32."""
         return predictor.outputs_of(store, what)
 
     @classmethod
-    @abstractmethod
-    def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
-        """The metrics on a store; examples without a target do not count.
+    def examine_rows(cls, predictor: TrainedModel, store: "Store", rows: "Array") -> "Array":
+        """The same for some rows of a store, (n,) int64, that fit into memory together."""
+        return predictor.outputs(store.take(rows))
+
+    @classmethod
+    def outcomes(cls, examined: "Array", card: "ModelCard", labels: "Array") -> "Array":
+        """What metrics, errors and evaluations are computed from: (N, …), some numbers for each example.
+
+        Where the task has pseudo-labels, these are fields: among them `predicted`, the class, its `confidence`, and
+        both without calibration, `raw_predicted` and `raw_confidence`.
 
         Args:
             examined: as `examine` returns it.
+            card: the model's, calibrated.
+            labels: (N,) int64, the class of each example; −1 where it is not known.
+        """
+        return examined
+
+    @classmethod
+    @abstractmethod
+    def metrics(cls, outcomes: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
+        """The metrics on a store; examples without a target do not count.
+
+        Args:
+            outcomes: as `outcomes` returns them for the store.
             card: the model's.
             store: the split.
             bins: of the calibration error.
         """
 
     @classmethod
-    def errors(cls, examined: "Array", card: "ModelCard", store: "Store") -> Errors | None:
+    def errors(cls, outcomes: "Array", card: "ModelCard", store: "Store") -> Errors | None:
         """The error on each example of a store; None where the errors of two models are not comparable.
 
         Args:
-            examined: as `examine` returns it.
+            outcomes: as `outcomes` returns them for the store.
             card: the model's.
             store: the split.
         """
@@ -166,9 +185,9 @@ class Task(ABC):
 
     @classmethod
     def write_details(
-        cls, folder: Path, network: "nn.Module", card: "ModelCard", examined: "Array", val: "Examples"
+        cls, folder: Path, network: "nn.Module", card: "ModelCard", outcomes: "Array", val: "Examples"
     ) -> None:
-        """Write the files of a model folder that only this task has."""
+        """Write the files of a model folder that only this task has; the outcomes are those of the validation split."""
 
     @classmethod
     @abstractmethod
@@ -182,7 +201,7 @@ class Task(ABC):
         folder: Path,
         models: Mapping[str, TrainedModel],
         test: "Store",
-        examined: "Mapping[str, Array]",
+        outcomes: "Mapping[str, Array]",
         limits: "Limits",
     ) -> "pa.Table":
         """Write the files of the evaluation that only this task has; return the predictions on test.
@@ -191,7 +210,7 @@ class Task(ABC):
             folder: where to.
             models: teacher, control if there is one, and student.
             test: the test split.
-            examined: of each model, as `examine` returns it.
+            outcomes: of each model, as `outcomes` returns them.
             limits: how much is written.
         """
 

@@ -28,6 +28,15 @@ NAMED = 10
 """Classes that an error names, at most; the others are counted."""
 AT_ONCE = 1 << 20
 """Logits of which the softmax is computed at once, in float64."""
+OUTCOME = [
+    ("predicted", "int32"),  # the most probable class
+    ("confidence", "float32"),  # its probability
+    ("of_label", "float32"),  # the probability of the label, NaN where it is not known
+    ("raw_predicted", "int32"),  # the same as the first two without a temperature
+    ("raw_confidence", "float32"),
+    ("highest", "int32"),  # the class of the highest logit; of almost equal ones probabilities may name the other
+]
+"""What is kept of an example, however many classes there are."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -98,18 +107,30 @@ class Classify(Task):
         return (outputs / (card.temperature or 1.0)).softmax(dim=1)
 
     @classmethod
-    def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
+    def outcomes(cls, examined: "Array", card: "ModelCard", labels: "Array") -> "Array":
+        """(N, K) logits → (N,) of the fields `OUTCOME`."""
+        import numpy as np
+
+        found: Array = np.empty(len(examined), OUTCOME)
+        block = max(1, AT_ONCE // examined.shape[1])
+        for start in range(0, len(examined), block):
+            rows = slice(start, start + block)
+            found[rows] = outcomes_of(examined[rows], card.temperature, labels[rows])
+        return found
+
+    @classmethod
+    def metrics(cls, outcomes: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
         """See `classification_metrics`."""
         from sprout.evaluate.class_metrics import classification_metrics
 
         labels, rows = labelled(store)
-        return classification_metrics(cls.predictions(examined[rows], card), labels, bins)
+        return classification_metrics(outcomes[rows], labels, bins)
 
     @classmethod
-    def errors(cls, examined: "Array", card: "ModelCard", store: "Store") -> Errors | None:
+    def errors(cls, outcomes: "Array", card: "ModelCard", store: "Store") -> Errors | None:
         """1 where another class is the most likely one, else 0."""
         labels, rows = labelled(store)
-        return Errors("error_rate", rows, labels, (examined[rows].argmax(axis=1) != labels).astype("float64"))
+        return Errors("error_rate", rows, labels, (outcomes["highest"][rows] != labels).astype("float64"))
 
     @classmethod
     def calibrated(cls, card: "ModelCard", examined: "Array", val: "Examples") -> "ModelCard":
@@ -120,13 +141,13 @@ class Classify(Task):
 
     @classmethod
     def write_details(
-        cls, folder: Path, network: "nn.Module", card: "ModelCard", examined: "Array", val: "Examples"
+        cls, folder: Path, network: "nn.Module", card: "ModelCard", outcomes: "Array", val: "Examples"
     ) -> None:
         """Write `per_class.csv`, on val."""
         from sprout.evaluate.class_metrics import PER_CLASS, per_class
         from sprout.runtime.files import write_rows
 
-        rows = per_class(cls.predictions(examined[val.rows], card), val.targets, card.classes)
+        rows = per_class(outcomes["predicted"][val.rows], val.targets, card.classes)
         write_rows(folder / "per_class.csv", PER_CLASS, rows)
 
     @classmethod
@@ -146,7 +167,7 @@ class Classify(Task):
         folder: Path,
         models: Mapping[str, TrainedModel],
         test: "Store",
-        examined: "Mapping[str, Array]",
+        outcomes: "Mapping[str, Array]",
         limits: Limits,
     ) -> "pa.Table":
         """Write metrics of each class, calibration curves and the confusion matrix; return the predictions.
@@ -163,13 +184,13 @@ class Classify(Task):
         (labels, rows), classes = labelled(test), models["student"].card.classes
         columns: dict[str, Array] = {"row": rows, "label": labels}
         scores, before, after = [], {}, {}
-        for role, model in models.items():  # one after the other, as probabilities may be gigabytes
-            logits = examined[role][rows]
-            probabilities = cls.predictions(logits, model.card)
-            scores += [{"model": role, **row} for row in per_class(probabilities, labels, classes)]
-            before[role] = calibration_curve(softmax(logits, None), labels, limits.bins)
-            after[role] = calibration_curve(probabilities, labels, limits.bins)
-            columns |= {role: probabilities.argmax(axis=1), f"{role}_confidence": probabilities.max(axis=1)}
+        for role in models:
+            found = outcomes[role][rows]
+            predicted, confidence = found["predicted"].astype("int64"), found["confidence"].copy()
+            scores += [{"model": role, **row} for row in per_class(predicted, labels, classes)]
+            before[role] = calibration_curve(found["raw_confidence"], found["raw_predicted"] == labels, limits.bins)
+            after[role] = calibration_curve(confidence, predicted == labels, limits.bins)
+            columns |= {role: predicted, f"{role}_confidence": confidence}
         write_rows(folder / "per_class.csv", ["model", *PER_CLASS], scores)
         write_calibration(folder, before, after, len(labels))
         predicted = columns["student"]
@@ -244,6 +265,20 @@ class ClassCriterion:
     def metrics(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
         """Whether the predicted class is right."""
         return outputs.argmax(dim=1) == targets
+
+
+def outcomes_of(logits: "Array", temperature: float | None, labels: "Array") -> "Array":
+    """(n, K) logits, (n,) labels of which −1 are not known → (n,) of the fields `OUTCOME`."""
+    import numpy as np
+
+    found: Array = np.empty(len(logits), OUTCOME)
+    for name, divisor in (("raw_", None), ("", temperature)):
+        probabilities = softmax(logits, divisor)
+        found[f"{name}predicted"], found[f"{name}confidence"] = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    of_label = np.take_along_axis(probabilities, np.maximum(labels, 0)[:, None], axis=1)[:, 0]
+    found["of_label"] = np.where(labels < 0, np.float32("nan"), of_label)
+    found["highest"] = logits.argmax(axis=1)
+    return found
 
 
 def softmax(logits: "Array", temperature: float | None) -> "Array":

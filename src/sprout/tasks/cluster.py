@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sprout.data.store import Array, Store
     from sprout.models.card import ModelCard
 
+OUTCOME = [("cluster", "int64"), ("distance", "float32")]
+"""What is kept of an example: the nearest centre, and the squared distance to it."""
+
 
 @dataclass(frozen=True, config=STRICT)
 class Cluster(Task):
@@ -89,11 +92,20 @@ class Cluster(Task):
         return outputs.argmax(dim=1)
 
     @classmethod
-    def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
+    def outcomes(cls, examined: "Array", card: "ModelCard", labels: "Array") -> "Array":
+        """(N, clusters) negative squared distances → (N,) of the fields `OUTCOME`."""
+        import numpy as np
+
+        found: Array = np.empty(len(examined), OUTCOME)
+        found["cluster"], found["distance"] = examined.argmax(axis=1), -examined.max(axis=1)
+        return found
+
+    @classmethod
+    def metrics(cls, outcomes: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
         """See `clustering_metrics`."""
         from sprout.data.store import class_indices
 
-        return clustering_metrics(examined.argmax(axis=1), -examined.max(axis=1), class_indices(store.labels))
+        return clustering_metrics(*columns_of(outcomes), class_indices(store.labels))
 
     @classmethod
     def summary(cls, metrics: Metrics, examples: int, *, crossed: bool = False) -> str:
@@ -106,7 +118,7 @@ class Cluster(Task):
         folder: Path,
         models: Mapping[str, TrainedModel],
         test: "Store",
-        examined: "Mapping[str, Array]",
+        outcomes: "Mapping[str, Array]",
         limits: Limits,
     ) -> "pa.Table":
         """Write the cluster of each example whose class is known; return a row for each test example, of the student.
@@ -119,13 +131,13 @@ class Cluster(Task):
 
         from sprout.data.store import class_indices
 
-        outputs, classes = examined["student"], models["student"].card.classes
-        clusters, labels = outputs.argmax(axis=1), class_indices(test.labels)
+        (clusters, distances), classes = columns_of(outcomes["student"]), models["student"].card.classes
+        labels = class_indices(test.labels)
         known = np.flatnonzero(labels >= 0)
         names = [f"cluster {cluster}" for cluster in clusters[known]]
         write_confusion(folder, [classes[label] for label in labels[known]], names)
         columns = {"row": np.arange(len(test)), "label": test.labels["label"]}
-        return pa.table(columns | {"cluster": clusters, "distance": -outputs.max(axis=1)})
+        return pa.table(columns | {"cluster": clusters, "distance": distances})
 
     @classmethod
     def signature(cls, input_shape: list[int], classes: list[str]) -> tuple[str, tuple[int, ...]]:
@@ -155,6 +167,11 @@ class Cluster(Task):
         from sprout.report.pages.cluster import page
 
         return page(inputs, prepared, examples)
+
+
+def columns_of(outcomes: "Array") -> "tuple[Array, Array]":
+    """The clusters, (N,) int64, and the squared distances to their centres, (N,) float32."""
+    return outcomes["cluster"].copy(), outcomes["distance"].copy()
 
 
 def check_clusters(key: str, clusters: int, examples: int) -> None:

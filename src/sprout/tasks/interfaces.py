@@ -22,6 +22,9 @@ class TrainedModel(Protocol):
     def network_outputs(self, scaled: "Tensor") -> "Array":
         """The network's outputs for scaled examples, float32."""
 
+    def outputs(self, examples: "Array") -> "Array":
+        """The network's outputs for examples, float32."""
+
     def outputs_of(self, store: "Store", what: str) -> "Array":
         """The network's outputs for a whole store, in its order; shows progress beside `what`."""
 

@@ -80,17 +80,22 @@ class Reconstruct(Task):
         return np.concatenate([none, *errors])
 
     @classmethod
-    def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
-        """See `reconstruction_metrics`."""
-        return reconstruction_metrics(*examined.T)
+    def examine_rows(cls, predictor: TrainedModel, store: "Store", rows: "Array") -> "Array":
+        """The same for some rows: (n, 2)."""
+        return squared_errors(predictor, store, rows)
 
     @classmethod
-    def errors(cls, examined: "Array", card: "ModelCard", store: "Store") -> Errors | None:
+    def metrics(cls, outcomes: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
+        """See `reconstruction_metrics`."""
+        return reconstruction_metrics(*outcomes.T)
+
+    @classmethod
+    def errors(cls, outcomes: "Array", card: "ModelCard", store: "Store") -> Errors | None:
         """The mean squared errors of the restored images, which depend on the noise."""
         import numpy as np
 
-        noise = np.full(len(examined), card.noise or 0.0)
-        return Errors("mse", np.arange(len(examined)), noise, examined[:, 1].astype("float64"))
+        noise = np.full(len(outcomes), card.noise or 0.0)
+        return Errors("mse", np.arange(len(outcomes)), noise, outcomes[:, 1].astype("float64"))
 
     @classmethod
     def summary(cls, metrics: Metrics, examples: int, *, crossed: bool = False) -> str:
@@ -103,7 +108,7 @@ class Reconstruct(Task):
         folder: Path,
         models: Mapping[str, TrainedModel],
         test: "Store",
-        examined: "Mapping[str, Array]",
+        outcomes: "Mapping[str, Array]",
         limits: Limits,
     ) -> "pa.Table":
         """Write some restored images; return a row per test image.
@@ -114,8 +119,8 @@ class Reconstruct(Task):
         import pyarrow as pa
 
         write_confusion(folder, [], [])
-        noisy_mse = examined["student"][:, 0]
-        errors = {role: found[:, 1] for role, found in examined.items()}
+        noisy_mse = outcomes["student"][:, 0]
+        errors = {role: found[:, 1] for role, found in outcomes.items()}
         write_restored(folder, models["student"], test, errors["student"], limits.examples)
         return pa.table({"row": np.arange(len(noisy_mse)), "noisy_mse": noisy_mse} | errors)
 

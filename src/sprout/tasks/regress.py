@@ -100,20 +100,20 @@ class Regress(Task):
         return outputs[:, 0].double() * card.target["std"] + card.target["mean"]
 
     @classmethod
-    def metrics(cls, examined: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
+    def metrics(cls, outcomes: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
         """See `regression_metrics`."""
         values, rows = known(store)
-        return regression_metrics(cls.predictions(examined[rows], card), values)
+        return regression_metrics(cls.predictions(outcomes[rows], card), values)
 
     @classmethod
-    def errors(cls, examined: "Array", card: "ModelCard", store: "Store") -> Errors | None:
+    def errors(cls, outcomes: "Array", card: "ModelCard", store: "Store") -> Errors | None:
         """The absolute errors, in the data's unit."""
         values, rows = known(store)
-        return Errors("mae", rows, values, abs(cls.predictions(examined[rows], card) - values))
+        return Errors("mae", rows, values, abs(cls.predictions(outcomes[rows], card) - values))
 
     @classmethod
     def write_details(
-        cls, folder: Path, network: "nn.Module", card: "ModelCard", examined: "Array", val: "Examples"
+        cls, folder: Path, network: "nn.Module", card: "ModelCard", outcomes: "Array", val: "Examples"
     ) -> None:
         """Write `coefficients.csv` of a linear model on a table."""
         from sprout.runtime.files import write_rows
@@ -132,7 +132,7 @@ class Regress(Task):
         folder: Path,
         models: Mapping[str, TrainedModel],
         test: "Store",
-        examined: "Mapping[str, Array]",
+        outcomes: "Mapping[str, Array]",
         limits: Limits,
     ) -> "pa.Table":
         """One row per test example whose number is known: `row`, `value`, and each model's, in the data's unit."""
@@ -140,7 +140,7 @@ class Regress(Task):
 
         write_confusion(folder, [], [])
         values, rows = known(test)
-        predicted = {role: cls.predictions(examined[role][rows], model.card) for role, model in models.items()}
+        predicted = {role: cls.predictions(outcomes[role][rows], model.card) for role, model in models.items()}
         return pa.table({"row": rows, "value": values} | predicted)
 
     @classmethod
