@@ -8,16 +8,19 @@ import pytest
 import torch
 
 from handmade import model
+from sprout.config.cluster import Local
 from sprout.data.foreign import Comparison, Foreign
 from sprout.data.store import label_table, open_store
 from sprout.data.store_writer import write_store
 from sprout.engine.plan import pool_of
 from sprout.evaluate.labellers import Unlabelled, of_student
+from sprout.evaluate.ranges import Model, open_model
 from sprout.methods.base import POOL_ROWS
 from sprout.methods.consistency import ConsistencyLearner
 from sprout.models.card import OUT_OF_FOLD, save_model
 from sprout.models.predictor import load_predictor
 from sprout.report.pool_notes import left_out
+from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.errors import UserError
 from sprout.selftraining.foreign import compare, find_foreign
 from sprout.tasks.classify import softmax
@@ -125,7 +128,7 @@ def test_nothing_left_out_counts_as_accepted(tmp_path: Path, monkeypatch: pytest
     retrain = config_of(method=CONSISTENCY | {"threshold": "freematch", "confidence": None}, ema=0.9)
     examples = Unlabelled(tmp_path, open_store(tmp_path / "unlabelled"), np.arange(12) % 3)
     student, learned = model("classify", SHAPE, seed=1, role="student"), np.arange(2, 12)
-    found = of_student(student, tmp_path, examples, retrain, learned)
+    found = of_student(Model(student, tmp_path), examples, retrain, learned, Local("local", None))
     assert found is not None
     assert not found.pool.accepted[:2].any()
     probabilities = softmax(student.outputs(examples.pool.take(learned)), None)
@@ -151,7 +154,7 @@ def test_each_model_is_asked_by_the_confidence_of_what_it_has_not_seen(
         save_model(folder, made.network.state_dict(), replace(made.card, temperature=[1.0, 9.0, 9.0][number]))
     np.save(teacher / OUT_OF_FOLD, np.eye(3, dtype=np.float32)[np.arange(64) % 3] * 50)  # sure of all of them
     pool = open_store(tmp_path / "unlabelled")
-    found, scores = find_foreign(teacher, load_predictor(teacher), pool, tmp_path)
+    found, scores = find_foreign(open_model(teacher), pool, tmp_path, LocalProcesses())
     assert found.compared is not None
     assert (found.compared.noun, found.compared.known, found.compared.pool) == ("cross-validated labels", 64, 300)
     for fold, seed in ((None, 0), (0, 1), (1, 2)):

@@ -163,7 +163,7 @@ def test_what_looks_like_no_class_is_left_out_of_every_round(
 def test_without_pseudo_labels_it_is_left_out_too(workspace: Path) -> None:
     write_split("val", 60, known=True)
     add_noise(60)
-    make_pseudo_labels(OUT, TEACHER, NoPseudoLabels("auto", "none"), sections(), BUILD)
+    make_pseudo_labels(OUT, TEACHER, NoPseudoLabels("auto", "none"), sections(), BUILD, Local("local", None))
     assert set(range(60)) <= set(Foreign.read(OUT).rows().tolist())
     assert read_labels(OUT).num_rows == 0
 
