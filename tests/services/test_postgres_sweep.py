@@ -28,8 +28,8 @@ from sprout.sweep.study_server import StudyServer
 from sweep_runs import count
 from workspaces import copy_workspace, run, start
 
-PASSWORD = "not/for@all: 7"  # noqa: S105
-PLAIN = "orange-42"
+# Not written out here either: the tests look for them in copies of this project, too.
+PASSWORD, PLAIN, WRONG = " ".join(["not/for@all:", "7"]), "-".join(["indigo", "4711"]), "-".join(["wrong", "4711"])
 DEFINITION = {"train": {"epochs": 3}}
 GIVEN = ["sprout", "sweep", "train.epochs=40", "sweep.trials=4", "sweep.workers=2", "sweep.pruner=none"]
 
@@ -140,14 +140,14 @@ def test_a_password_by_the_environment_is_in_no_file_and_no_message(prepared: Pa
     given = [*GIVEN, "train.epochs=1", "sweep.trials=1", "sweep.name=secret", variable]
     run(prepared, *given, more={"STUDY_PASSWORD": PLAIN})
     assert count(study_on(empty, "digits-secret")) == {"COMPLETE": 1}
-    said = run(prepared, *given, "sweep.name=wrong", code=2, more={"STUDY_PASSWORD": "wrong-password"})
+    said = run(prepared, *given, "sweep.name=wrong", code=2, more={"STUDY_PASSWORD": WRONG})
     assert "sweep.storage=postgresql:///postgres?host=" in said
     assert "password authentication failed" in said
-    assert "wrong-password" not in said
+    assert WRONG not in said
     written = run(prepared, *GIVEN, f"sweep.storage='{of(f'bob:{PLAIN}', empty)}'", code=2)
     assert "a secret that is written out" in written
     assert PLAIN not in written
-    assert_unwritten(prepared, secrets=[PLAIN, "wrong-password"])
+    assert_unwritten(prepared, secrets=[PLAIN, WRONG])
 
 
 def test_a_server_that_is_down_is_said(prepared: Path) -> None:
