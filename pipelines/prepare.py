@@ -28,7 +28,7 @@ def main() -> None:
         scratch_folder(SCRATCH) as scratch,
         scratch_folder(cluster.shared(SCRATCH / "parts")) as parts,
     ):
-        prepare(read(source, raw, scratch), folder, parts, settings, cluster.start(), answers)
+        prepare(read(source, raw, scratch, cluster.start()), folder, parts, settings, cluster.start(), answers)
 
 
 if __name__ == "__main__":

@@ -286,7 +286,9 @@ def learned_from(root: Path, scratch: Path, columns: Columns = UNSAID) -> Learne
     assert not listing.faults
     examples = listing.examples
     if isinstance(examples, Files) or examples.ndim > 2:
-        folder, items = (str(examples.root), examples.paths) if isinstance(examples, Files) else (None, examples)
+        folder, items = (
+            (examples.place, examples.some(slice(None))) if isinstance(examples, Files) else (None, examples)
+        )
         with without_pillow_limits():
             rows = [decoder(folder, ImageFormat(None, None, "none", 10**6))(item) for item in items]
     else:

@@ -31,7 +31,7 @@ from workspaces import copy_workspace, run, start
 # Not written out here either: the tests look for them in copies of this project, too.
 PASSWORD, PLAIN, WRONG = " ".join(["not/for@all:", "7"]), "-".join(["indigo", "4711"]), "-".join(["wrong", "4711"])
 DEFINITION = {"train": {"epochs": 3}}
-GIVEN = ["sprout", "sweep", "train.epochs=40", "sweep.trials=4", "sweep.workers=2", "sweep.pruner=none"]
+GIVEN = ["sprout", "sweep", "train.epochs=20", "sweep.trials=3", "sweep.workers=1", "sweep.pruner=none"]
 
 
 @pytest.fixture(scope="module")
@@ -108,15 +108,15 @@ def test_killed_and_resumed_in_another_folder_no_trial_is_lost(prepared: Path, e
     running.wait()
     before = study_on(empty, name)
     assert count(before)["RUNNING"] >= 1
-    other = [each if each != "train.epochs=40" else "train.epochs=41" for each in given]
-    assert "train.epochs was 40, is 41" in run(elsewhere, *other, code=2, more=password)
+    other = [each if each != "train.epochs=20" else "train.epochs=21" for each in given]
+    assert "train.epochs was 20, is 21" in run(elsewhere, *other, code=2, more=password)
 
     printed = run(elsewhere, *given, more=password)
     assert "an earlier sweep was killed; its trials" in printed
     study = study_on(empty, name)
-    assert count(study)["COMPLETE"] == 4
+    assert count(study)["COMPLETE"] == 3
     assert set(count(study)) == {"COMPLETE", "FAIL"}
-    assert len(set(settings(study, "COMPLETE"))) == 4
+    assert len(set(settings(study, "COMPLETE"))) == 3
     assert set(settings(before, "COMPLETE") + settings(before, "RUNNING")) <= set(settings(study, "COMPLETE"))
     known = {trial.number: trial.values for trial in before.trials if trial.state.name == "COMPLETE"}
     assert known == {number: study.trials[number].values for number in known}

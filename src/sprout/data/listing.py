@@ -1,6 +1,7 @@
 """What a source hands to the stage `prepare`: which examples there are, before any is decoded."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from sprout.data.description import Column
+from sprout.data.stored_file import MARK, length_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Faults = dict[int, str]
@@ -29,6 +31,43 @@ class Files:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def place(self) -> str:
+        """Where they are read: an absolute folder, or s3://BUCKET/PREFIX."""
+        return os.path.abspath(self.root)
+
+    def some(self, rows: slice) -> list[str]:
+        """Return what names these files to whoever decodes them."""
+        return self.paths[rows]
+
+    def sizes(self, rows: slice) -> Iterator[int]:
+        """Yield the bytes of these files; 0 for one that is not there."""
+        for path in (os.path.join(self.root, path) for path in self.paths[rows]):
+            yield os.path.getsize(path) if os.path.isfile(path) else 0
+
+
+@dataclass(frozen=True)
+class Members(Files):
+    """Images in uncompressed archives, which are read there."""
+
+    archives: str
+    """The place of the archives, as in `Stored`."""
+    stamps: dict[str, str]
+    """Name of an archive → what changes with its content."""
+
+    @property
+    def place(self) -> str:
+        """See `Files`."""
+        return self.archives
+
+    def some(self, rows: slice) -> list[str]:
+        """See `Files`; the paths, with the stamps of their archives."""
+        return [f"{path}{MARK}{self.stamps[path.partition(MARK)[0]]}" if path else path for path in self.paths[rows]]
+
+    def sizes(self, rows: slice) -> Iterator[int]:
+        """See `Files`."""
+        return (length_of(path) if path else 0 for path in self.paths[rows])
 
 
 @dataclass(frozen=True)

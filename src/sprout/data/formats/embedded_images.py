@@ -22,6 +22,32 @@ class Embedded(NamedTuple):
     faults: Faults
 
 
+def index_images(table: TextTable, column: str, others: Sequence[str]) -> Embedded:
+    """Read the columns of a table; the images stay where they are.
+
+    Args:
+        table: the table.
+        column: with the names of members of an archive.
+        others: the columns to read.
+
+    Raises:
+        UserError: the table is damaged.
+    """
+    files: list[str] = []
+    chunks: dict[str, list[pa.Array]] = {name: [pa.nulls(0, pa.string())] for name in others}
+    for batch in table.batches([column, *others]):
+        files += batch.column(column).fill_null("").to_pylist()
+        for name in others:
+            chunks[name].append(as_text(batch.column(name), f"{table.name}: column {name!r}"))
+    faults = {row: no_image(column) for row, file in enumerate(files) if not file}
+    return Embedded(files, {name: pa.concat_arrays(parts) for name, parts in chunks.items()}, faults)
+
+
+def no_image(column: str) -> str:
+    """Return the fault of a row without an image."""
+    return f"no image in column {column!r}"
+
+
 def write_images(table: TextTable, column: str, others: Sequence[str], folder: Path, place: str) -> Embedded:
     """Write the images of a table to files, and read its other columns.
 
@@ -45,7 +71,7 @@ def write_images(table: TextTable, column: str, others: Sequence[str], folder: P
             if data.is_valid:
                 (folder / place / str(row)).write_bytes(memoryview(data.as_buffer()))
             else:
-                faults[row] = f"no image in column {column!r}"
+                faults[row] = no_image(column)
             files.append(f"{place}/{row}" if data.is_valid else "")
         for name in others:
             chunks[name].append(as_text(batch.column(name), f"{table.name}: column {name!r}"))

@@ -106,14 +106,14 @@ def first_shape(
     examples: Files | Array, target: ImageFormat, known_faults: Collection[int]
 ) -> tuple[tuple[int, int, int] | None, dict[int, str]]:
     """Return (H, W, C) of the first example that can be read, or None; and the faults found before it."""
-    root, items = root_and_items(examples)
+    root = root_of(examples)
     decode = decoder(root, target)
     faults: dict[int, str] = {}
-    for row, example in enumerate(items):
+    for row in range(len(examples)):
         if row in known_faults:
             continue
         try:
-            height, width, channels = decode(example).shape
+            height, width, channels = decode(items(examples, slice(row, row + 1))[0]).shape
         except Fault as fault:
             faults[row] = str(fault)
         else:
@@ -142,9 +142,10 @@ def decoding_tasks(
     examples: Files | Array, parts: Parts, target: ImageFormat, hashes: bool
 ) -> Iterator[partial[DecodedChunk]]:
     """Yield a task for each part, in the order of the rows."""
-    root, items = root_and_items(examples)
+    root = root_of(examples)
     for number, start in enumerate(range(0, len(examples), parts.step)):
-        yield partial(decode_chunk, parts, number, root, items[start : start + parts.step], target, hashes)
+        some = items(examples, slice(start, start + parts.step))
+        yield partial(decode_chunk, parts, number, root, some, target, hashes)
 
 
 def decoded_here(examples: Files | Array, shape: tuple[int, int, int], *, hashes: bool) -> bool:
@@ -154,11 +155,14 @@ def decoded_here(examples: Files | Array, shape: tuple[int, int, int], *, hashes
     return are_few(examples)
 
 
-def root_and_items(examples: Files | Array) -> tuple[str | None, list[str] | Array]:
-    """Return the root and the paths under it; or None and the array, as a plain one, which slices faster."""
-    if isinstance(examples, Files):
-        return os.path.abspath(examples.root), examples.paths
-    return None, np.asarray(examples)
+def root_of(examples: Files | Array) -> str | None:
+    """Return where files are read; None for an array."""
+    return examples.place if isinstance(examples, Files) else None
+
+
+def items(examples: Files | Array, rows: slice) -> list[str] | Array:
+    """Return the names of some files; or a part of an array, as a plain one."""
+    return examples.some(rows) if isinstance(examples, Files) else np.asarray(examples[rows])
 
 
 def are_few(examples: Files | Array) -> bool:
@@ -167,8 +171,7 @@ def are_few(examples: Files | Array) -> bool:
         return False
     if not isinstance(examples, Files):
         return examples.nbytes <= FEW_BYTES
-    paths = (examples.root / path for path in examples.paths)
-    return sum(path.stat().st_size for path in paths if path.is_file()) <= FEW_BYTES
+    return sum(examples.sizes(slice(None))) <= FEW_BYTES
 
 
 def part_length(examples: Files | Array, shape: tuple[int, int, int], *, here: bool) -> int:
@@ -176,7 +179,7 @@ def part_length(examples: Files | Array, shape: tuple[int, int, int], *, here: b
 
     Those of an array that go to other processes are no more than are decoded at once: each task takes them along.
     """
-    least, size = batch_length(root_and_items(examples)[1], shape), max(1, int(np.prod(shape)))
+    least, size = batch_length(items(examples, slice(1)), shape), max(1, int(np.prod(shape)))
     if not isinstance(examples, Files):
         return max(least, PART_BYTES // size) if here else least
     most = min(PART_IMAGES, PART_FILE_BYTES // mean_bytes(examples), PART_BYTES // size)
@@ -185,6 +188,5 @@ def part_length(examples: Files | Array, shape: tuple[int, int, int], *, here: b
 
 def mean_bytes(files: Files) -> int:
     """Return the mean size of files, from some of them that lie evenly spaced: at least 1."""
-    chosen = (os.path.join(files.root, path) for path in files.paths[:: max(1, len(files) // SAMPLE)])
-    sizes = [os.path.getsize(path) for path in chosen if os.path.isfile(path)]
+    sizes = [size for size in files.sizes(slice(None, None, max(1, len(files) // SAMPLE))) if size]
     return max(1, sum(sizes) // max(1, len(sizes)))
