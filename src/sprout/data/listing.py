@@ -47,7 +47,7 @@ class Files:
             yield os.path.getsize(path) if os.path.isfile(path) else 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Members(Files):
     """Images in uncompressed archives, which are read there."""
 

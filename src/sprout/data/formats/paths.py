@@ -109,7 +109,8 @@ def read_archives(archives: Sequence[Stored], settings: Paths, run: Run = in_thi
     if not rows.files:
         raise UserError(f"{listed([archive.name for archive in archives])}: no rows; add some")
     stamps = {archive.name: archive.stamp for archive in archives}
-    return listing_of(rows, settings, Members(Path(), rows.files, archives[0].place, stamps), [])
+    members = Members(Path(), rows.files, archives=archives[0].place, stamps=stamps)
+    return listing_of(rows, settings, members, [])
 
 
 def index_archive(archive: Stored, settings: Paths) -> Embedded:
