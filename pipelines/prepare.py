@@ -28,7 +28,8 @@ def main() -> None:
         scratch_folder(SCRATCH) as scratch,
         kept_folder(cluster.shared(PARTS)) as parts,
     ):
-        prepare(read(source, raw, scratch), folder, parts, settings, cluster.start(), answers, cluster.objects())
+        engine = cluster.start()
+        prepare(read(source, raw, scratch, engine), folder, parts, settings, engine, answers, cluster.objects())
 
 
 if __name__ == "__main__":

@@ -289,7 +289,7 @@ def learned_from(root: Path, scratch: Path, columns: Columns = UNSAID) -> Learne
     examples = listing.examples
     if isinstance(examples, Files) or examples.ndim > 2:
         folder, items = (
-            (str(examples.root), examples.paths.to_pylist()) if isinstance(examples, Files) else (None, examples)
+            (examples.place, examples.some(slice(None))) if isinstance(examples, Files) else (None, examples)
         )
         with without_pillow_limits():
             rows = [decoder(folder, ImageFormat(None, None, "none", 10**6))(item) for item in items]

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from sprout.config.download import DOWNLOADS, Local
-from sprout.config.formats import Folders
+from sprout.config.formats import Folders, Paths
 from sprout.data import sources
 from sprout.data.listing import Listing
 from sprout.runtime.errors import UserError
@@ -38,6 +38,8 @@ def example(source: str) -> dict[str, Any]:
         values |= {"target": "package.Class"}
     if source == "url":
         values |= {"urls": ("a",), "format": Folders("folders")}
+    if source == "s3":
+        values |= {"url": "s3://bucket/prefix", "format": Paths(**values["format"])}
     return values
 
 

@@ -13,7 +13,8 @@ from sprout.sweep.extend import TAKEN_FROM, extend
 from sprout.sweep.results import Result, keep_result, keep_training, kept_result, kept_training
 from sprout.sweep.search import Search
 from sprout.sweep.space import distributions
-from sprout.sweep.study import StudyFolder, existing, hold_study, open_study
+from sprout.sweep.study import open_study
+from sprout.sweep.study_folder import StudyFolder, existing, hold_study
 
 CONF = Path("conf")
 DRAWN = [(0.001, 16, 0.0), (0.02, 64, 0.3), (0.0002, 128, 0.6)]

@@ -10,7 +10,8 @@ from optuna.samplers import RandomSampler
 from sprout.runtime.errors import UserError
 from sprout.sweep import trials
 from sprout.sweep.results import Result, keep_result, kept_result
-from sprout.sweep.study import hold_study, open_study
+from sprout.sweep.study import open_study
+from sprout.sweep.study_folder import hold_study
 
 DEFINITION = {"train": {"epochs": 3}, "sweep": {"space": {"train": {"lr": {"low": 0.1}}}}}
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT, ClassPath, Name, Seed
-from sprout.config.formats import Format
+from sprout.config.formats import Format, Paths
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -34,6 +34,28 @@ class Url:
     """The file's name on disk; null takes the name in the first URL."""
     format: Format
     """The format of the data; an archive is unpacked."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class S3:
+    source: Literal["s3"]
+    """The archives of a WebDataset in an object store. They stay there: the stage download writes a list of them, and
+    the stage prepare reads their images by ranges."""
+    url: Annotated[str, Field(pattern=r"^s3://[^/]+(/.*)?$")]
+    """s3://BUCKET/PREFIX. Endpoint and credentials are those of the variables and files of AWS."""
+    format: Paths
+    """The columns. `file` names the archives under the prefix, uncompressed: `*.tar`, or `*/*.tar` for those in
+    folders; `path` is `image`."""
+
+    def __post_init__(self) -> None:
+        """Check that the images are in archives."""
+        files = (self.format.file,) if isinstance(self.format.file, str) else self.format.file
+        if other := [file for file in files if not file.endswith(".tar")]:
+            raise ValueError(f"format.file={other[0]}: accepted: names of uncompressed archives, such as *.tar")
+        if self.format.path != "image":
+            raise ValueError(f"format.path={self.format.path}: accepted: image, as archives hold their images")
+        if self.format.unlisted != "ignored":
+            raise ValueError(f"format.unlisted={self.format.unlisted}: accepted: ignored, as archives list all images")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -81,7 +103,7 @@ class Target:
     """Keyword arguments."""
 
 
-Download = Local | Url | Torchvision | Sklearn | Generated | Target
+Download = Local | Url | S3 | Torchvision | Sklearn | Generated | Target
 DOWNLOADS: dict[str, type[Download]] = {
     get_args(kind.__annotations__["source"])[0]: kind for kind in get_args(Download)
 }

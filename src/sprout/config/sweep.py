@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from sprout.config import validate
@@ -11,7 +11,19 @@ from sprout.config.fields import STRICT, Count, Positive, Seed
 from sprout.config.search_space import Space, parse_space
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+SERVER = re.compile(r"postgresql(\+psycopg)?://.+", re.DOTALL)
 Direction = Literal["maximize", "minimize"]
+
+
+def server(uri: str) -> str:
+    """Return the URI of a server as libpq takes it.
+
+    Raises:
+        ValueError: it is none. The message does not show it, as it may have a password.
+    """
+    if not SERVER.fullmatch(uri):
+        raise ValueError("should be postgresql://USER@HOST/DATABASE, or null for a SQLite file in the study's folder")
+    return uri.replace("+psycopg", "", 1) if uri.startswith("postgresql+") else uri
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -46,6 +58,10 @@ class Sweep:
     """Seed of the sampler."""
     objective: Annotated[tuple[Objective, ...], Field(min_length=1)]
     """What is optimised; several objectives give a Pareto front."""
+    storage: Annotated[str, AfterValidator(server)] | None
+    """The PostgreSQL database that keeps the study, postgresql://USER@HOST/DATABASE, so that it outlives this machine;
+    needs the extra `postgres`. The password is libpq's: PGPASSWORD, ~/.pgpass. null means a SQLite file in the study's
+    folder."""
     space: dict[str, Any]
     """The search space, nested like the config, with a parameter in place of a value (`config/search_space.py`)."""
 

@@ -1,5 +1,6 @@
 """What a source hands to the stage `prepare`: which examples there are, before any is decoded."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.data.description import Column
+from sprout.data.stored_file import MARK, length_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Faults = dict[int, str]
@@ -71,10 +73,46 @@ class Files:
     def __len__(self) -> int:
         return len(self.paths)
 
+    @property
+    def place(self) -> str:
+        """Where they are read: an absolute folder, or s3://BUCKET/PREFIX."""
+        return os.path.abspath(self.root)
+
     def some(self, rows: slice) -> list[str]:
-        """Return the paths of these rows."""
+        """Return what names these files to whoever decodes them."""
         found: list[str] = self.paths[rows].to_pylist()
         return found
+
+    def sizes(self, rows: slice) -> Iterator[int]:
+        """Yield the bytes of these files; 0 for one that is not there."""
+        for path in (os.path.join(self.root, path) for path in values_of(self.paths[rows])):
+            yield os.path.getsize(path) if os.path.isfile(path) else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members(Files):
+    """Images in uncompressed archives, which are read there."""
+
+    archives: str
+    """The place of the archives, as in `Stored`."""
+    stamps: dict[str, str]
+    """Name of an archive → what changes with its content."""
+    version: str = "stamps"
+    """See `Files`: what `some` returns tells."""
+
+    @property
+    def place(self) -> str:
+        """See `Files`."""
+        return self.archives
+
+    def some(self, rows: slice) -> list[str]:
+        """See `Files`; the paths, with the stamps of their archives."""
+        paths = self.paths[rows].to_pylist()
+        return [f"{path}{MARK}{self.stamps[path.partition(MARK)[0]]}" if path else path for path in paths]
+
+    def sizes(self, rows: slice) -> Iterator[int]:
+        """See `Files`."""
+        return (length_of(path) if path else 0 for path in values_of(self.paths[rows]))
 
 
 @dataclass(frozen=True)

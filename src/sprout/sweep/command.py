@@ -32,7 +32,8 @@ from sprout.sweep.extend import extend
 from sprout.sweep.search import DATA, Search
 from sprout.sweep.space import distributions, powers_of_two
 from sprout.sweep.strategies import PowersOfTwo, make_pruner, make_sampler
-from sprout.sweep.study import KEY, StudyFolder, existing, hold_study, open_study, readable
+from sprout.sweep.study import open_study
+from sprout.sweep.study_folder import KEY, StudyFolder, existing, hold_study, readable
 from sprout.sweep.supervisor import Supervisor, SweepFailedError, SweepPlan
 from sprout.sweep.workers import Workplace, local_workplace
 from sprout.tracking import InSweep, RunInfo, data_hashes, git_state, tracked_run, tracking_uri
@@ -81,9 +82,9 @@ def sweep(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     name = f"{composed.experiment}-{search.sweep.name}"
     root = main_workspace() / "mlruns" / "sweeps"
-    with hold_study(root, name, start != "resume") as folder:
+    with hold_study(root, name, start != "resume", search.sweep.storage) as folder:
         if start == "extend":
-            yield extend(existing(root, name), folder, search)
+            yield extend(existing(root, name, folder.server), folder, search)
         with waiting("opening the study"):
             study = open_study(folder, search.definition(), search.directions)
         if adopt_as is not None:
@@ -116,7 +117,7 @@ def run(search: Search, study: Study, folder: StudyFolder) -> list[Table | str]:
     key = InSweep(study.user_attrs[KEY], f"sweep {folder.name}")
     given = tuple(str(each.input_line) for each in search.composed.overrides)
     build = Build(search.composed.text, search.composed.whole, given)
-    with readable(folder):
+    with readable(folder.kept):
         interrupted = trials.recover(study, folder.results)
         board = make_board(search, study, folder)
     if interrupted:
@@ -131,7 +132,7 @@ def run(search: Search, study: Study, folder: StudyFolder) -> list[Table | str]:
                 supervisor.run()
         except StorageInternalError as error:
             reason = one_line(error.__cause__ or error)[:200]
-            raise SweepFailedError(f"{folder.database}: cannot be written: {reason}") from None
+            raise SweepFailedError(f"{folder.kept}: cannot be written: {reason}") from None
         except Killed:
             board.say(f"{folder.name}: {board.progress()}; running trials are saved, the same command resumes them")
             raise

@@ -1,12 +1,9 @@
 """A study that takes over the finished trials of another one, which has another search space."""
 
-import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -17,10 +14,11 @@ from sprout.runtime.errors import UserError
 from sprout.runtime.files import atomic_folder
 from sprout.sweep import trials
 from sprout.sweep.conditions import holds
-from sprout.sweep.results import copy_trainings
+from sprout.sweep.results import copy_result, copy_trainings
 from sprout.sweep.search import Search
 from sprout.sweep.space import distribution, powers_of_two, stored
-from sprout.sweep.study import DEFINITION, KEY, StudyFolder, refuse_another, stored_study
+from sprout.sweep.study import define, refuse_another, stored_study
+from sprout.sweep.study_folder import DEFINITION, StudyFolder
 
 TAKEN_FROM = "taken_from"
 """User attribute of a trial: the study and the number that it had there."""
@@ -47,19 +45,18 @@ def extend(before: StudyFolder, folder: StudyFolder, search: Search) -> str:
     with atomic_folder(folder.path) as path:
         results = path / folder.results.name
         results.mkdir()
-        storage = RDBStorage(f"sqlite:///{(path / folder.database.name).absolute()}")
+        storage = folder.storage(path)
         study = optuna.create_study(study_name=folder.name, storage=storage, directions=search.directions)
         for trial in done:
             if (taken := fitting(search, space, before, trial)) is not None:
                 study.add_trial(taken)
                 if trial.state == TrialState.COMPLETE:
-                    number = len(study.get_trials(deepcopy=False)) - 1
-                    shutil.copy2(before.results / f"{trial.number}.json", results / f"{number}.json")
+                    copy_result(before.results, trial.number, results, len(study.get_trials(deepcopy=False)) - 1)
         count = len(study.get_trials(deepcopy=False))
         copy_trainings(before.results, results)
-        study.set_user_attr(KEY, uuid.uuid4().hex)
-        study.set_user_attr(DEFINITION, definition)
-        storage.engine.dispose()
+        define(study, folder, definition)
+        if folder.server is None:
+            storage.engine.dispose()
     return f"{folder.name}: took over {count} of the {len(done)} finished trials of {before.name}"
 
 
@@ -71,7 +68,7 @@ def other_space(before: StudyFolder, other: Study, definition: dict[str, Any]) -
     """
     theirs = other.user_attrs.get(DEFINITION)
     if theirs is None:
-        raise UserError(f"--extend: {before.database}: holds no study; start a new one by --fresh")
+        raise UserError(f"--extend: {before.kept}: holds no study; start a new one by --fresh")
     if theirs == definition:
         raise UserError(f"--extend: sweep {before.name} has this search space already; leave it out to resume")
     same_space = theirs | {"sweep": theirs["sweep"] | {"space": definition["sweep"]["space"]}}

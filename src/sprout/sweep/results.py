@@ -49,6 +49,15 @@ def kept_training(folder: Path, build: str) -> list[float] | None:
     return values
 
 
+def copy_result(before: Path, old: int, folder: Path, new: int) -> None:
+    """Copy the result of a trial to another folder of results, where it has another number.
+
+    Of a study that a server keeps, the results of trials may lie on another machine.
+    """
+    if (before / f"{old}.json").is_file():
+        shutil.copy2(before / f"{old}.json", folder / f"{new}.json")
+
+
 def copy_trainings(before: Path, folder: Path) -> None:
     """Copy the objectives' values of all trainings to another folder of results."""
     for path in (before / "trainings").glob("*.json"):

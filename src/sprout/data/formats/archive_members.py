@@ -6,10 +6,10 @@ import stat
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple, Self, cast
+from typing import IO, BinaryIO, NamedTuple, Self, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from sprout.runtime.progress import track
@@ -45,6 +45,8 @@ class Member(NamedTuple):
     """Bytes, as the header states them; the readers give no more."""
     open: Callable[[], IO[bytes]] | None
     """Opens the file until the next member is asked for; None for a folder."""
+    offset: int = 0
+    """Where its bytes begin in a tar archive, uncompressed."""
 
 
 def is_archive(path: Path) -> bool:
@@ -95,20 +97,29 @@ def separator_of(infos: Sequence[ZipInfo]) -> str:
 
 
 def tar_members(path: Path) -> Generator[Member]:
-    """Yield the members of a tar archive in its order, showing progress.
+    """Yield the members of a tar archive in its order, showing progress; errors as for `members_of_tar`."""
+    total = math.ceil(path.stat().st_size / CHUNK)
+    with path.open("rb") as raw:
+        yield from members_of_tar(raw, track(range(total), f"unpack {path.name} (MiB)", total))
+
+
+def members_of_tar(raw: BinaryIO, steps: Iterable[int] = ()) -> Generator[Member]:
+    """Yield the members of a tar archive in its order.
+
+    Args:
+        raw: the archive.
+        steps: are taken one after another, as each MiB is read.
 
     Raises:
         RefusedError: a member is a link or a device, or data follows the end of the archive.
     """
-    total = math.ceil(path.stat().st_size / CHUNK)
-    steps = track(range(total), f"unpack {path.name} (MiB)", total)
-    shown = 0
-    with path.open("rb") as raw, tarfile.open(fileobj=raw, tarinfo=StrictHeader, encoding="utf-8") as archive:
+    steps, shown = iter(steps), 0
+    with tarfile.open(fileobj=raw, tarinfo=StrictHeader, encoding="utf-8") as archive:
         while header := archive.next():
             if not (header.isreg() or header.isdir()) or header.size < 0:
                 raise RefusedError(f"member {header.name!r} is {LINKS.get(header.type, 'a special file')}")
             opener = cast(Callable[[], IO[bytes]], partial(archive.extractfile, header))
-            yield Member(header.name, header.size, None if header.isdir() else opener)
+            yield Member(header.name, header.size, None if header.isdir() else opener, header.offset_data)
             # tarfile keeps every header: ten million would take 10 GiB.
             archive.members.clear()  # type: ignore[attr-defined]
             while shown < raw.tell() // CHUNK:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from sprout.data.formats.text_table import TextTable
 from sprout.data.formats.values import as_text
-from sprout.data.listing import TEXT, Faults, Texts
+from sprout.data.listing import TEXT, Faults, Texts, values_of
 
 
 class Embedded(NamedTuple):
@@ -20,6 +20,33 @@ class Embedded(NamedTuple):
     columns: dict[str, pa.Array]
     """Name → (N,) large_string, null where it is empty."""
     faults: Faults
+
+
+def index_images(table: TextTable, column: str, others: Sequence[str]) -> Embedded:
+    """Read the columns of a table; the images stay where they are.
+
+    Args:
+        table: the table.
+        column: with the names of members of an archive.
+        others: the columns to read.
+
+    Raises:
+        UserError: the table is damaged.
+    """
+    files = [pa.nulls(0, TEXT)]
+    chunks: dict[str, list[pa.Array]] = {name: [pa.nulls(0, TEXT)] for name in others}
+    for batch in table.batches([column, *others]):
+        files.append(batch.column(column).fill_null("").cast(TEXT))
+        for name in others:
+            chunks[name].append(as_text(batch.column(name), f"{table.name}: column {name!r}").cast(TEXT))
+    joined = pa.concat_arrays(files)
+    faults = {row: no_image(column) for row, file in enumerate(values_of(joined)) if not file}
+    return Embedded(joined, {name: pa.concat_arrays(parts) for name, parts in chunks.items()}, faults)
+
+
+def no_image(column: str) -> str:
+    """Return the fault of a row without an image."""
+    return f"no image in column {column!r}"
 
 
 def write_images(table: TextTable, column: str, others: Sequence[str], folder: Path, place: str) -> Embedded:
@@ -44,7 +71,7 @@ def write_images(table: TextTable, column: str, others: Sequence[str], folder: P
             if data.is_valid:
                 (folder / place / str(row)).write_bytes(memoryview(data.as_buffer()))
             else:
-                faults[row] = f"no image in column {column!r}"
+                faults[row] = no_image(column)
             files.append(f"{place}/{row}" if data.is_valid else "")
             row += 1
         for name in others:

@@ -1,7 +1,9 @@
 """Format `paths`: tables with one row per image, which they name or hold, such as `path,label[,split,group]`."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.config.formats import Paths
-from sprout.data.formats.embedded_images import write_images
-from sprout.data.formats.file_tree import is_document, visible_entries, walk
+from sprout.data.formats.embedded_images import Embedded, index_images, write_images
+from sprout.data.formats.file_tree import is_document, locate, visible_entries, walk
 from sprout.data.formats.finder import Finder
 from sprout.data.formats.folder_names import shared_words, split_of, split_of_path, table_stem
-from sprout.data.formats.joined_table import open_tables
+from sprout.data.formats.joined_table import open_tables, table_files
 from sprout.data.formats.labels import (
     class_names,
     one_hot_labels,
@@ -26,11 +28,13 @@ from sprout.data.formats.labels import (
 )
 from sprout.data.formats.text_table import TextTable, require_columns, text_columns
 from sprout.data.formats.values import row_names, trimmed
+from sprout.data.formats.web_dataset import IMAGE, PLAIN_SUFFIX, is_compressed, open_placed
 from sprout.data.listing import (
     TEXT,
     Faults,
     Files,
     Listing,
+    Members,
     Texts,
     add_faults,
     merge_faults,
@@ -38,10 +42,13 @@ from sprout.data.listing import (
     texts,
     values_of,
 )
-from sprout.runtime.errors import UserError
+from sprout.data.stored_file import Stored, stamp_of
+from sprout.runtime.errors import UserError, listed
 from sprout.runtime.files import state_of
 from sprout.runtime.progress import track
 
+Run = Callable[[Iterator[partial[Embedded]]], Generator[Embedded]]
+"""Runs tasks; their results come in order."""
 CHUNK = 10_000
 """Paths that are looked up at a time."""
 SHOWN = 5
@@ -64,6 +71,11 @@ class Rows(NamedTuple):
     """Of the files."""
 
 
+def in_this_process(tasks: Iterator[partial[Embedded]]) -> Generator[Embedded]:
+    """Run tasks here, one after another."""
+    yield from (task() for task in tasks)
+
+
 def read(root: Path, scratch: Path, settings: Paths) -> Listing:
     """List the images that a table names, with all faults of its rows.
 
@@ -77,6 +89,8 @@ def read(root: Path, scratch: Path, settings: Paths) -> Listing:
     Raises:
         UserError: there is no such table, or it lacks a column.
     """
+    if archives := plain_archives(root, settings):
+        return read_archives(archives, settings)
     table = open_tables(root, settings.file)
     images = scratch / "images" if settings.path in table.images else None
     if images is None:
@@ -86,10 +100,56 @@ def read(root: Path, scratch: Path, settings: Paths) -> Listing:
         rows = joined(read_images(table.tables, settings, images))
     if not len(rows.files):
         raise UserError(f"{table.name}: no rows; add some")
+    others = unlisted_files(root, rows.files) if settings.unlisted == "unlabelled" and images is None else texts([])
+    version = version_of(root, table.tables) if images else ""
+    return listing_of(rows, settings, Files(images or root, extended(rows.files, others), version), others)
+
+
+def read_archives(archives: Sequence[Stored], settings: Paths, run: Run = in_this_process) -> Listing:
+    """List the images in archives of a WebDataset, which stay there; the same as `read` lists.
+
+    Args:
+        archives: of one place, uncompressed.
+        settings: the columns.
+        run: where they are read, by a task for each.
+
+    Raises:
+        UserError: one is damaged, is another one by now, or lacks a column.
+    """
+    tasks = (partial(index_archive, archive, settings) for archive in archives)
+    with closing(run(tasks)) as found:
+        indexed = [*track(found, "prepare: archives", len(archives))]
+    rows = joined(rows_of_tables([archive.name for archive in archives], indexed))
+    if not len(rows.files):
+        raise UserError(f"{listed([archive.name for archive in archives])}: no rows; add some")
+    stamps = {archive.name: archive.stamp for archive in archives}
+    members = Members(Path(), rows.files, archives=archives[0].place, stamps=stamps)
+    return listing_of(rows, settings, members, texts([]))
+
+
+def index_archive(archive: Stored, settings: Paths) -> Embedded:
+    """Return the rows of an archive, and where their images are; errors as for `read_archives`."""
+    table = open_placed(archive)
+    return index_images(table, settings.path, used_columns(table, settings))
+
+
+def plain_archives(root: Path, settings: Paths) -> list[Stored]:
+    """Return the archives that a setting names, if all tables are archives and none is compressed; else none."""
+    names = [settings.file] if isinstance(settings.file, str) else settings.file
+    if settings.path != IMAGE or not all(name.lower().endswith(PLAIN_SUFFIX) for name in names):
+        return []
+    place, found = os.path.abspath(root), list[Stored]()
+    for name in table_files(root, settings.file):
+        path = locate(root, name)
+        found.append(Stored(place, name, stamp_of(path), path.stat().st_size))
+    return [] if any(map(is_compressed, found)) else found
+
+
+def listing_of(rows: Rows, settings: Paths, examples: Files, others: pa.Array) -> Listing:
+    """Return the listing of rows, whose images are examples, and of further images without labels."""
     given, label_faults = labels_of(rows, settings)
     labels, unknown = (None, {}) if given is None else class_names(given, settings.classes)
     splits, split_faults, notes = splits_of_rows(rows, settings, given)
-    others = unlisted_files(root, rows.files) if settings.unlisted == "unlabelled" and images is None else texts([])
     if len(others) and splits is None:
         splits = pa.nulls(len(rows.files), TEXT)
     missing = [] if given is None else rows_without_target(given, splits).tolist()
@@ -103,7 +163,7 @@ def read(root: Path, scratch: Path, settings: Paths) -> Listing:
     )
     groups = None if settings.group is None else rows.columns[settings.group]
     return Listing(
-        Files(images or root, extended(rows.files, others), version_of(root, table.tables) if images else ""),
+        examples,
         extended(origins(rows, faults), others),
         label=None if labels is None else extended(labels, pa.nulls(len(others), TEXT)),
         split=None if splits is None else extended(splits, repeated("unlabelled", len(others))),
@@ -140,14 +200,26 @@ def read_table(root: Path, table: TextTable, settings: Paths, split: str | None)
 
 def read_images(tables: Sequence[TextTable], settings: Paths, folder: Path) -> Iterator[Rows]:
     """Yield the rows of each table, whose images are written into a folder."""
-    shared = shared_words([table_stem(table.name) for table in tables])
-    for number, table in enumerate(tables):
-        used = used_columns(table, settings)
-        found = write_images(table, settings.path, used, folder, str(number))
+    found = (
+        write_images(table, settings.path, used_columns(table, settings), folder, str(number))
+        for number, table in enumerate(tables)
+    )
+    return rows_of_tables([table.name for table in tables], found)
+
+
+def rows_of_tables(tables: Sequence[str], embedded: Iterable[Embedded]) -> Iterator[Rows]:
+    """Yield the rows of each table that holds its images.
+
+    Args:
+        tables: their names.
+        embedded: what each holds.
+    """
+    shared = shared_words([table_stem(table) for table in tables])
+    for table, found in zip(tables, embedded, strict=True):
         count = len(found.files)
-        split = split_of(table_stem(table.name), shared) or split_of_path(table.name)
+        split = split_of(table_stem(table), shared) or split_of_path(table)
         columns = {name: trimmed(column) for name, column in found.columns.items()}
-        names = row_names(table.name, count)
+        names = row_names(table, count)
         yield Rows(pa.nulls(count, TEXT), columns, found.files, names, repeated(split, count), found.faults)
 
 

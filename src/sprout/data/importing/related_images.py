@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from sprout.data.listing import Files, Listing
+from sprout.data.listing import Files, Listing, Members
 from sprout.runtime.errors import printable
 
 MARKS = (
@@ -20,7 +20,7 @@ SHARE = 0.2
 
 def related_notes(listing: Listing) -> list[str]:
     """Return that images belong together, and how to keep them in one split; nothing where there are groups."""
-    if listing.group is not None or not isinstance(listing.examples, Files):
+    if listing.group is not None or not isinstance(listing.examples, Files) or isinstance(listing.examples, Members):
         return []
     paths = listing.examples.some(slice(None))
     stems = [os.path.splitext(path)[0] for path in paths]

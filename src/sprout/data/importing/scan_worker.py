@@ -15,6 +15,7 @@ from sprout.data.prepare.open_image import Raw
 from sprout.data.prepare.parts import DIGEST_BYTES
 from sprout.data.prepare.pixels import Array, Levels
 from sprout.data.prepare.worker import decoder
+from sprout.data.stored_file import contents
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def scan_chunk(
     raw = [Raw() for _ in range(count)]
     chunk = ScannedChunk(start, shapes, np.zeros(count, bool), digests, raw, np.zeros(256, bool), {}, {})
     counts = np.zeros(BINS if counted.any() else 0, np.int64)
-    for position, example in enumerate(examples):
+    for position, example in enumerate(contents(root, examples)):
         try:
             pixels = decode(example, raw=raw[position])
         except Fault as fault:

@@ -18,7 +18,7 @@ from sprout.data.importing.scan_worker import ScannedChunk, scan_chunk
 from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.data.importing.window import BINS
 from sprout.data.listing import Array, Files, Listing
-from sprout.data.prepare.decode_all import are_few
+from sprout.data.prepare.decode_all import are_few, items, root_of
 from sprout.data.prepare.parts import DIGEST_BYTES
 from sprout.data.prepare.pixels import Levels
 from sprout.data.prepare.small_classes import without_small_classes
@@ -192,17 +192,9 @@ def scan_chunks(
     examples: Files | Array, max_pixels: int, levels: Levels | None, learned: Array
 ) -> Generator[ScannedChunk]:
     """Scan chunk by chunk, in the order of the rows."""
-    root = str(examples.root) if isinstance(examples, Files) else None
+    root = root_of(examples)
     tasks = (
-        partial(
-            scan_chunk,
-            start,
-            root,
-            examples.some(rows) if isinstance(examples, Files) else examples[rows],
-            max_pixels,
-            levels,
-            learned[rows],
-        )
+        partial(scan_chunk, start, root, items(examples, rows), max_pixels, levels, learned[rows])
         for start in range(0, len(examples), CHUNK)
         for rows in [slice(start, start + CHUNK)]
     )

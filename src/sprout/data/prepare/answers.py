@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sprout.config.download import Download, Local, Target, Url
+from sprout.config.download import S3, Download, Local, Target, Url
 from sprout.config.prepare import Prepare
 from sprout.data.listing import Array
 from sprout.data.sources.local import SOURCE
@@ -56,6 +56,8 @@ def answers_file(source: Download) -> Path:
             name = source.name
         case Url():
             name = f"url-{source.file or source.urls[0].rpartition('/')[2]}"
+        case S3():
+            name = source.url.rstrip("/").replace("://", "-").replace("/", "-")
         case Target():
             name = f"target-{source.target}"
         case _:

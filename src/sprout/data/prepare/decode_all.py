@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sprout.data.listing import Array, Files, values_of
+from sprout.data.listing import Array, Files
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import Fault, without_pillow_limits
 from sprout.data.prepare.parts import DIGEST_BYTES, Parts
@@ -120,11 +120,11 @@ def first_shape(
     root = root_of(examples)
     decode = decoder(root, target)
     faults: dict[int, str] = {}
-    for row, example in enumerate(values_of(examples.paths) if isinstance(examples, Files) else np.asarray(examples)):
+    for row in range(len(examples)):
         if row in known_faults:
             continue
         try:
-            height, width, channels = decode(example).shape
+            height, width, channels = decode(items(examples, slice(row, row + 1))[0]).shape
         except Fault as fault:
             faults[row] = str(fault)
         else:
@@ -171,12 +171,12 @@ def decoded_here(examples: Files | Array, shape: tuple[int, int, int], *, hashes
 
 
 def root_of(examples: Files | Array) -> str | None:
-    """Return the root of files, absolute; None for an array."""
-    return os.path.abspath(examples.root) if isinstance(examples, Files) else None
+    """Return where files are read; None for an array."""
+    return examples.place if isinstance(examples, Files) else None
 
 
 def items(examples: Files | Array, rows: slice) -> list[str] | Array:
-    """Return the paths of some files under their root; or a part of an array, as a plain one."""
+    """Return the names of some files; or a part of an array, as a plain one."""
     return examples.some(rows) if isinstance(examples, Files) else np.asarray(examples[rows])
 
 
@@ -186,8 +186,7 @@ def are_few(examples: Files | Array) -> bool:
         return False
     if not isinstance(examples, Files):
         return examples.nbytes <= FEW_BYTES
-    paths = (examples.root / path for path in examples.some(slice(None)))
-    return sum(path.stat().st_size for path in paths if path.is_file()) <= FEW_BYTES
+    return sum(examples.sizes(slice(None))) <= FEW_BYTES
 
 
 def part_length(examples: Files | Array, shape: tuple[int, int, int], *, here: bool) -> int:
@@ -204,6 +203,5 @@ def part_length(examples: Files | Array, shape: tuple[int, int, int], *, here: b
 
 def mean_bytes(files: Files) -> int:
     """Return the mean size of files, from some of them that lie evenly spaced: at least 1."""
-    chosen = (os.path.join(files.root, path) for path in files.some(slice(None, None, max(1, len(files) // SAMPLE))))
-    sizes = [os.path.getsize(path) for path in chosen if os.path.isfile(path)]
+    sizes = [size for size in files.sizes(slice(None, None, max(1, len(files) // SAMPLE))) if size]
     return max(1, sum(sizes) // max(1, len(sizes)))

@@ -12,6 +12,7 @@ from sprout.data.prepare.decode import ImageFormat, decode
 from sprout.data.prepare.fault import Fault, as_fault
 from sprout.data.prepare.open_image import Raw
 from sprout.data.prepare.pixels import Array
+from sprout.data.stored_file import contents, is_member
 
 IN_MEMORY = 8 << 20
 """Bytes; files up to this size are read in one call."""
@@ -19,14 +20,23 @@ FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 """Without O_NONBLOCK, opening a pipe would wait for a writer."""
 
 
-def decode_file(root: str, path: str, target: ImageFormat, raw: Raw | None = None) -> Array:
+def decode_file(root: str, path: str | bytes, target: ImageFormat, raw: Raw | None = None) -> Array:
     """Decode the file `path` under `root`: (H, W, C) uint8. To be called within `without_pillow_limits`.
+
+    Args:
+        root: the folder, or what holds archives.
+        path: relative to it; or the name of a member of an archive, or the member's bytes.
+        target: what the result looks like.
+        raw: is filled, where it is wanted.
 
     Raises:
         Fault: it is missing, empty, not readable, not a regular file or outside the root, or `decode` refuses it.
+        UserError: an archive is another one by now, or cannot be read.
     """
+    if isinstance(path, str) and is_member(path):
+        (path,) = contents(root, [path])
     with as_fault():
-        file, length = open_file(root, os.path.join(root, path))
+        file, length = open_bytes(path) if isinstance(path, bytes) else open_file(root, os.path.join(root, path))
         with file:
             try:
                 return decode(file, target, raw)
@@ -34,6 +44,17 @@ def decode_file(root: str, path: str, target: ImageFormat, raw: Raw | None = Non
                 if isinstance(error, EOFError) or "truncated" in str(error).lower():
                     raise Fault(f"truncated: the file has only {length:,} bytes") from None
                 raise
+
+
+def open_bytes(data: bytes) -> tuple[BinaryIO, int]:
+    """Return a member of an archive as a file, with its length in bytes.
+
+    Raises:
+        Fault: it is empty.
+    """
+    if not data:
+        raise Fault("zero bytes")
+    return BytesIO(data), len(data)
 
 
 def open_file(root: str, path: str) -> tuple[BinaryIO, int]:

@@ -21,6 +21,7 @@ from sprout.data.prepare.pixels import Array
 from sprout.data.prepare.reuse import PartRecord, read_record, source_state
 from sprout.data.prepare.statistics import PixelStatistics
 from sprout.data.shards import Destination, Shard, ShardWriter
+from sprout.data.stored_file import contents, is_remote
 from sprout.runtime.disk import naming
 from sprout.runtime.errors import UserError
 
@@ -70,8 +71,8 @@ def decode_chunk(
     Args:
         parts: of all examples.
         number: of the part.
-        root: where the files lie; None for an array.
-        examples: (n,) paths under the root, or (n, H, W) or (n, H, W, C) pixels.
+        root: where the files or their archives lie; None for an array.
+        examples: (n,) paths under the root, names of members of archives, or (n, H, W) or (n, H, W, C) pixels.
         target: the format with this size and these channels.
         hashes: whether to compute perceptual hashes.
         version: of the files, see `Files`.
@@ -79,7 +80,7 @@ def decode_chunk(
     Raises:
         UserError: this machine does not have the folders.
     """
-    check_reached(*filter(None, (root, str(parts.folder))))
+    check_reached(*(folder for folder in (root, str(parts.folder)) if folder and not is_remote(folder)))
     record = None
     if root is not None and not isinstance(examples, np.ndarray):
         record = reusable(parts, number, root, examples, target, version)
@@ -210,7 +211,7 @@ def decode_examples(
         return np.ascontiguousarray(examples).reshape(-1, *shape), {}
     decode = decoder(root, target)
     pixels, faults = np.zeros((len(examples), *shape), np.uint8), {}
-    for row, example in enumerate(examples):
+    for row, example in enumerate(contents(root, examples)):
         try:
             pixels[row] = decode(example)
         except Fault as fault:

@@ -12,8 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from sprout.config.download import Download
+from sprout.config.download import S3, Download
 from sprout.data.listing import Listing
+from sprout.runtime.engine import Engine, LocalProcesses
+
+HERE = LocalProcesses()
 
 
 class Source(Protocol):
@@ -40,17 +43,22 @@ def fetch(settings: Download, folder: Path, partial: Path) -> None:
     module_of(settings).fetch(settings, folder, partial)
 
 
-def read(settings: Download, folder: Path, scratch: Path) -> Listing:
+def read(settings: Download, folder: Path, scratch: Path, engine: Engine = HERE) -> Listing:
     """List the examples of the files that `fetch` has downloaded.
 
     Args:
         settings: as for `fetch`.
         folder: as for `fetch`.
         scratch: an existing folder for temporary files, which the listing needs as long as it is used.
+        engine: where files are read that are not on this machine.
 
     Raises:
         UserError: the files cannot be read.
     """
+    if isinstance(settings, S3):
+        from sprout.data.sources import s3
+
+        return s3.read(settings, folder, scratch, engine)
     return module_of(settings).read(settings, folder, scratch)
 
 
