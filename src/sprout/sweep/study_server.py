@@ -70,11 +70,11 @@ class StudyServer:
     def __str__(self) -> str:
         return f"sweep.storage={without_secrets(self.uri)}"
 
-    def connect(self, **options: Any) -> Any:
-        """Return a new connection."""
+    def connect(self, *, autocommit: bool = False) -> Any:
+        """Return a new connection; with autocommit, each statement is a transaction."""
         given = self.psycopg.conninfo.conninfo_to_dict(self.uri)
         who = {"application_name": f"process {os.getpid()} on {socket.gethostname()}"[:63]}
-        return self.psycopg.connect(**(KEEPALIVE | who | given | options))
+        return self.psycopg.connect(**(KEEPALIVE | who | given), autocommit=autocommit)
 
     def try_hold(self, name: str) -> str | None:
         """Try to hold the studies of a name for as long as this process lives; return who holds them otherwise."""
