@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from sprout.config.formats import Paths
 from sprout.data.formats.embedded_images import write_images
 from sprout.data.formats.file_tree import is_document, visible_entries, walk
-from sprout.data.formats.finder import Finder
+from sprout.data.formats.finder import Finder, find_all
 from sprout.data.formats.folder_names import shared_words, split_of, split_of_path, table_stem
 from sprout.data.formats.joined_table import open_tables
 from sprout.data.formats.labels import (
@@ -31,7 +31,6 @@ from sprout.data.listing import (
     Faults,
     Files,
     Listing,
-    Texts,
     add_faults,
     merge_faults,
     same_fault,
@@ -40,10 +39,7 @@ from sprout.data.listing import (
 )
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import state_of
-from sprout.runtime.progress import track
 
-CHUNK = 10_000
-"""Paths that are looked up at a time."""
 SHOWN = 5
 
 
@@ -227,21 +223,6 @@ def extended(column: pa.Array, values: pa.Array) -> pa.Array:
 def repeated(text: str | None, count: int) -> pa.Array:
     """Return a text so many times: (count,) large_string."""
     return pa.array([text], TEXT).take(pa.array(np.zeros(count, np.int64)))
-
-
-def find_all(finder: Finder, paths: pa.Array) -> tuple[pa.Array, Faults]:
-    """Return each path as the file system spells it, "" where it cannot be used, and the faults."""
-    files, faults, row = Texts(), dict[int, str](), 0
-    finder.relocate(values_of(paths))
-    starts = range(0, len(paths), CHUNK)
-    for start in track(starts, "files", len(starts)):
-        for path in paths[start : start + CHUNK].to_pylist():
-            file, fault = finder.find(path)
-            if fault:
-                faults[row] = fault
-            files.append(file)
-            row += 1
-    return files.end(), faults
 
 
 def repeated_files(files: pa.Array, labels: pa.Array | None) -> Faults:
