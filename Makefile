@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export DVC_NO_ANALYTICS ?= 1
-BENCHMARKS := noop build open_store dvc_files launch epoch augmented_epoch consistency score tracking compare memory ddp few_labels validation_size
+BENCHMARKS := noop build open_store dvc_files launch epoch augmented_epoch consistency score tracking compare memory prepare_rows image_costs ddp few_labels validation_size
 
 .PHONY: repro test test-services lint format bench setup lock
 

@@ -7,7 +7,6 @@ Both list the files and decode all of them; ours also checks, compares, splits, 
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +16,6 @@ from benchmarks.workspace import copy_project, environment
 from sprout.data.formats.archive import unpack
 
 GOAL, GOAL_NEAR = 1.2, 3.0
-IMAGES = Path("data/source/images")
 
 DOWNLOAD = """\
 source: local
@@ -61,38 +59,29 @@ def measure(images: Path, pairs: int, *, near: bool) -> None:
         near: whether ours searches for near duplicates as well.
     """
     with TemporaryDirectory(prefix="sprout-decode-") as scratch:
-        project, env, ours = decoding_project(Path(scratch), images, near=near)
+        project = Path(scratch, "project")
+        env = environment(Path(scratch, "dvc")) | {"PYTHONPATH": "src"}
+        copy_project(project, env)
+        if images.is_file():
+            unpack(images, unpacked := Path(scratch, "images"))
+            images = unpacked
+        set_up(project, images.resolve(), near=near)
+        for stage in ("compose", "download"):
+            cost([sys.executable, f"pipelines/{stage}.py"], project, env)
         (project / "reference.py").write_text(REFERENCE, encoding="utf-8")
-        reference = [sys.executable, "reference.py", os.path.realpath(project / IMAGES)]
+        ours, reference = (
+            [sys.executable, "pipelines/prepare.py"],
+            [sys.executable, "reference.py", str(images.resolve())],
+        )
         cost(reference, project, env)  # reads the files from disk into the page cache, for both
         costs = alternate(lambda: cost(ours, project, env), lambda: cost(reference, project, env), pairs)
     name, goal = ("decode_near_duplicates", GOAL_NEAR) if near else ("decode", GOAL)
     print_ratio(name, goal, *costs)
 
 
-def decoding_project(scratch: Path, images: Path, *, near: bool = False) -> tuple[Path, dict[str, str], list[str]]:
-    """Return a copy of the project in which these images are to be prepared, its environment, and the command for it.
-
-    Args:
-        scratch: a folder for the copy.
-        images: a folder, or an archive of one.
-        near: whether to search for near duplicates.
-    """
-    project = scratch / "project"
-    env = environment(scratch / "dvc") | {"PYTHONPATH": "src"}
-    copy_project(project, env)
-    if images.is_file():
-        unpack(images, unpacked := scratch / "images")
-        images = unpacked
-    set_up(project, images.resolve(), near=near)
-    for stage in ("compose", "download"):
-        cost([sys.executable, f"pipelines/{stage}.py"], project, env)
-    return project, env, [sys.executable, "pipelines/prepare.py"]
-
-
 def set_up(project: Path, images: Path, *, near: bool) -> None:
     """Configure the project to prepare these images."""
-    (project / IMAGES).symlink_to(images)
+    (project / "data/source/images").symlink_to(images)
     (project / "conf/download/images.yaml").write_text(DOWNLOAD, encoding="utf-8")
     test = "null" if (images / "test").is_dir() else "0.2"
     overrides = ["download=images", f"prepare.test={test}", "prepare.val=0.2", "prepare.size=null"]

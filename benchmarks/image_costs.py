@@ -7,7 +7,6 @@ One process, one thread. Images are cut out of the two photographs that scikit-l
 least of several rounds, as a busy machine only adds to it. There is no reference, and no goal.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -25,8 +24,8 @@ from sprout.data.listing import Files, texts
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.duplicates import first_equal
 from sprout.data.prepare.groups import draw, proportional_quotas
-from sprout.data.prepare.parts import digest
-from sprout.data.prepare.worker import decode_examples
+from sprout.data.prepare.parts import Parts, digest
+from sprout.data.prepare.worker import decode_examples, write_shard
 from sprout.data.store import label_table, write_labels
 
 QUALITY = 90
@@ -55,7 +54,7 @@ def measure(images: int, rows: int) -> None:
 
 
 def decoding_costs(name: str, folder: Path, size: tuple[int, int], side: int, images: int) -> dict[str, float]:
-    """Return bytes of a file, and microseconds for listing, decoding, digest and checksum of an image."""
+    """Return bytes of a file, and microseconds for each step of an image."""
     (folder / "images/class").mkdir(parents=True)
     (folder / "images/other").mkdir()
     for row in range(images):
@@ -65,15 +64,21 @@ def decoding_costs(name: str, folder: Path, size: tuple[int, int], side: int, im
     paths, shape = listing.examples.some(slice(None)), (side, side, 3)
     root, target = str(folder / "images"), ImageFormat((side, side), 3, "crop", 10**8)
     pixels, _ = decode_examples(root, paths, shape, target)
+    digests = np.stack([np.frombuffer(digest(image), np.uint8) for image in pixels])
+    parts = Parts(folder, images, shape, images)
+    with parts.new(0) as file:
+        file.write(pixels.data)
+    shard, rows = folder / "examples-000.npy", np.arange(images)
     sizes = [(folder / "images" / path).stat().st_size for path in paths]
     return {
         f"{name}: bytes of a file": sum(sizes) / images,
         f"{name}: listing, µs": per(images, lambda: read_format(folder / "images", folder, Folders("folders"))),
         f"{name}: decode, µs": per(images, lambda: decode_examples(root, paths, shape, target)),
         f"{name}: digest, µs": per(images, lambda: [digest(image) for image in pixels]),
-        f"{name}: SHA-256 of a shard, µs": per(images, lambda: hashlib.sha256(pixels.data)),
-        f"{name}: write, µs": per(images, lambda: (folder / "part").write_bytes(pixels.data)),
-        f"{name}: read, µs": per(images, lambda: (folder / "part").read_bytes()),
+        f"{name}: write a part, µs": per(images, lambda: (folder / "part").write_bytes(pixels.data)),
+        f"{name}: from a part to a store, µs": per(
+            images, lambda: write_shard(parts, shard, rows, digests, counted=True)
+        ),
     }
 
 

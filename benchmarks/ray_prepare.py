@@ -1,13 +1,15 @@
-"""The stage `prepare` in a Ray cluster that runs already ÷ by processes of this machine, on the same cores.
+"""`prepare` in a Ray cluster that runs already ÷ by processes of this machine, on the same cores.
 
     python -m benchmarks.ray_prepare cifar10.tar.xz                  # 60,000 CIFAR-10 JPEGs; needs the extra `ray`
 
-The cluster is one node on loopback with as many CPUs as this process may use; its start is not measured. Each run of
-the stage connects to it, and starts its processes there anew, as Ray keeps none from one program to the next. The CPU
-time of ours is that of the stage and of all processes of the cluster, less the last moment of those that end.
+Both list nothing: the files are listed once, and each run decodes all of them and writes the stores. The cluster is one
+node on loopback with as many CPUs as this process may use. Its start and the imports of this process are not measured;
+a run connects to the cluster, where its processes start anew, as Ray keeps none from one program to the next. CPU time
+is that of this process and of all others, less the last moment of Ray's processes that end.
 """
 
 import os
+import resource
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,44 +18,70 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import psutil
-
-from benchmarks.decode import decoding_project
-from benchmarks.paired import Cost, alternate, cost, parser, print_ratio
+from benchmarks.paired import Cost, alternate, parser, print_ratio, timed
+from benchmarks.workspace import PROJECT
+from sprout.config import validate
+from sprout.config.formats import Folders
+from sprout.config.prepare import Prepare
+from sprout.config.workspace import read_yaml
+from sprout.data.formats import read_format
+from sprout.data.formats.archive import unpack
+from sprout.data.listing import Listing
+from sprout.data.prepare.prepare import prepare
+from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
+from sprout.runtime.files import atomic_folder, scratch_folder
 from sprout.runtime.launch import quiet_cluster
 
 GOAL = 1.0
-NAME = "benchmark"
 MEMORY = 80 << 20
 """Bytes of Ray's object store; it accepts no less than 75 MiB."""
-SECONDS = 0.1
+SECONDS = 0.25
 """Between two looks at the CPU time of its processes."""
+TICKS = os.sysconf("SC_CLK_TCK")
+"""Of the kernel's clock, in a second."""
 
 
 def measure(images: Path, pairs: int) -> None:
     """Compare the two, and print the result.
 
     Args:
-        images: a folder, in which every file whose name has a dot is an image, or an archive of one.
+        images: a folder with class folders of images, or an archive of one.
         pairs: runs of each side.
     """
     with TemporaryDirectory(prefix="sprout-ray-prepare-") as scratch, cluster() as started:
-        project, env, command = decoding_project(Path(scratch), images)
-        section = f"engine: ray\naddress: {started.address}\nslots: null\nstore: null\n"
-        (project / f"conf/cluster/{NAME}.yaml").write_text(section, encoding="utf-8")
+        if images.is_file():
+            unpack(images, unpacked := Path(scratch, "images"))
+            images = unpacked
+        listing = read_format(images, Path(scratch), Folders("folders"))
 
         def ours() -> Cost:
             with watched(started) as seen:
                 before = dict(seen)
-                stage = cost(command, project, env | {"SPROUT_CLUSTER": NAME})
-            return Cost(stage.wall, stage.cpu + sum(used - before.get(key, 0.0) for key, used in seen.items()))
+                here = timed(lambda: prepared(listing, Path(scratch), RayTasks(started.address, None)))
+            return Cost(here.wall, here.cpu + sum(used - before.get(key, 0.0) for key, used in seen.items()))
 
         def reference() -> Cost:
-            return cost(command, project, env | {"SPROUT_CLUSTER": "local"})
+            before = cpu_of_children()
+            here = timed(lambda: prepared(listing, Path(scratch), LocalProcesses()))
+            return Cost(here.wall, here.cpu + cpu_of_children() - before)
 
         reference()  # reads the files from disk into the page cache, for both
         ours()
         print_ratio("ray_prepare", GOAL, *alternate(ours, reference, pairs))
+
+
+def prepared(listing: Listing, scratch: Path, engine: Engine) -> None:
+    """Write the stores of all images."""
+    own = {"val": 0.2, "near_duplicates": False} | ({} if listing.split is not None else {"test": 0.2})
+    settings = validate.section("prepare", read_yaml(PROJECT / "conf/prepare/default.yaml") | own, Prepare)
+    with atomic_folder(scratch / "prepared") as made, scratch_folder(scratch / "parts") as parts:
+        prepare(listing, made, parts, settings, engine)
+
+
+def cpu_of_children() -> float:
+    """Return the CPU time of the processes that this one has started and waited for, in seconds."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 @contextmanager
@@ -103,17 +131,23 @@ def watched(started: Any) -> Iterator[dict[tuple[int, float], float]]:
 
 def cpu_times(started: Any) -> dict[tuple[int, float], float]:
     """Return the CPU time of each process of a cluster until now, by its id and start."""
-    found: dict[tuple[int, float], float] = {}
-    for server in (info.process.pid for several in started.head_node.all_processes.values() for info in several):
-        for process in (psutil.Process(server), *psutil.Process(server).children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                found[process.pid, process.create_time()] = times.user + times.system
-    return found
+    parents, found = dict[int, int](), dict[int, tuple[float, float]]()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            process = int(path.parent.name)
+            parents[process] = int(fields[1])
+            found[process] = float(fields[19]), (int(fields[11]) + int(fields[12])) / TICKS
+    servers = {info.process.pid for several in started.head_node.all_processes.values() for info in several}
+
+    def belongs(process: int) -> bool:
+        return process in servers or (process in parents and belongs(parents[process]))
+
+    return {(process, start): used for process, (start, used) in found.items() if belongs(process)}
 
 
 if __name__ == "__main__":
     command_line = parser("ray_prepare", __doc__, pairs=6)
-    command_line.add_argument("images", type=Path, help="a folder of image files, or an archive of one")
+    command_line.add_argument("images", type=Path, help="class folders of image files, or an archive of them")
     arguments = command_line.parse_args()
     measure(arguments.images, arguments.pairs)

@@ -21,14 +21,13 @@ def main() -> None:
     build, raw = read_build(), Path("data/raw")
     verify(raw)
     source = choice(build, "download", "source", DOWNLOADS)
-    answers = read_answers(answers_file(source))
     cluster, settings = read_cluster(), section(build, "prepare", Prepare)
+    engine, answers = cluster.start(), read_answers(answers_file(source))
     with (
         atomic_folder(Path("data/prepared")) as folder,
         scratch_folder(SCRATCH) as scratch,
         kept_folder(cluster.shared(PARTS)) as parts,
     ):
-        engine = cluster.start()
         prepare(read(source, raw, scratch, engine), folder, parts, settings, engine, answers, cluster.objects())
 
 

@@ -163,10 +163,10 @@ def test_decode_runs(tmp_path, near, goal, warm):
 @pytest.mark.slow
 def test_ray_prepare_runs(tmp_path):
     pytest.importorskip("ray")
-    for row in range(6):
+    for row in range(30):
         path = tmp_path / "images" / "abc"[row % 3] / f"{row}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((8, 8, 3), 40 * row, np.uint8)).save(path)
+        Image.fromarray(np.full((8, 8, 3), 8 * row, np.uint8)).save(path)
     environment = os.environ | {"PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"}
     command = [sys.executable, "-m", "benchmarks.ray_prepare", "--pairs", "1", str(tmp_path / "images")]
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)

@@ -9,6 +9,7 @@ import pytest
 from sprout.data.prepare import parts as parts_module
 from sprout.data.prepare.parts import Parts, batches, digest
 from sprout.data.prepare.worker import write_shard
+from sprout.data.shards import Destination
 from sprout.runtime.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (23, 4, 3, 2), dtype=np.uint8)
@@ -65,10 +66,10 @@ def cut(path: Path) -> None:
 def test_a_damaged_part_is_noticed_where_it_is_used(parts: Parts, tmp_path: Path, damage, says: str) -> None:  # type: ignore[no-untyped-def]
     damage(parts.path(2))
     rows = np.arange(10)
-    write_shard(parts, tmp_path / "examples-000.npy", rows, DIGESTS[rows], counted=False)
+    write_shard(parts, Destination(tmp_path), 0, rows, DIGESTS[rows], counted=False)
     rows = np.arange(8, 13)
     with pytest.raises(UserError, match=rf"part-000002: damaged \(.*{says}"):
-        write_shard(parts, tmp_path / "examples-001.npy", rows, DIGESTS[rows], counted=False)
+        write_shard(parts, Destination(tmp_path), 1, rows, DIGESTS[rows], counted=False)
     assert not (tmp_path / "examples-001.npy").exists()
 
 
@@ -84,7 +85,7 @@ def test_a_machine_without_a_part_says_so(parts: Parts) -> None:
 
 def test_a_machine_without_the_folders_says_so(parts: Parts, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none: not a folder on the machine .*a file system that they share"):
-        write_shard(parts, tmp_path / "none/examples-000.npy", np.arange(2), DIGESTS[:2], counted=False)
+        write_shard(parts, Destination(tmp_path / "none"), 0, np.arange(2), DIGESTS[:2], counted=False)
 
 
 @pytest.mark.parametrize("batch_bytes", [1, 50, 1 << 20])
@@ -93,8 +94,8 @@ def test_a_shard_has_its_rows_and_statistics_in_any_batches(
 ) -> None:
     monkeypatch.setattr(parts_module, "BATCH_BYTES", batch_bytes)
     rows = np.array([1, 3, 4, 5, 12, 20, 22])
-    written = write_shard(parts, tmp_path / "shard.npy", rows, DIGESTS[rows], counted=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "shard.npy"), IMAGES[rows])
+    written = write_shard(parts, Destination(tmp_path), 0, rows, DIGESTS[rows], counted=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "examples-000.npy"), IMAGES[rows])
     assert written.statistics is not None
     np.testing.assert_allclose(written.statistics.result()["mean"], IMAGES[rows].mean(axis=(0, 1, 2)) / 255)
     assert not list(tmp_path.glob("*.tmp-*"))

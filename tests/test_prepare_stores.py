@@ -98,7 +98,7 @@ def test_a_part_that_is_damaged_ends_the_stage(tmp_path: Path, monkeypatch: pyte
     rows_per_shard = stores.rows_per_shard  # called between the two phases
 
     def damage(*given: object) -> int:
-        (part,) = (tmp_path / "scratch").glob("part-*")
+        (part,) = (tmp_path / "scratch").glob("*/part-*")
         data = bytearray(part.read_bytes())
         data[BYTES_EACH] ^= 1
         part.write_bytes(data)
@@ -130,7 +130,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "reached", ["scratch/part-*", "data/prepared.tmp-new/*/examples-*.npy"], ids=["parts", "files"]
+    "reached", ["scratch/*/part-*", "data/prepared.tmp-new/*/examples-*.npy"], ids=["parts", "files"]
 )
 def test_a_killed_stage_leaves_no_half_written_store_and_the_next_run_is_whole(tmp_path: Path, reached: str) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)

@@ -10,12 +10,18 @@ from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pyarrow as pa
+
 from sprout.data.formats.file_tree import contains, is_document, link_fault, visible_entries, walk
 from sprout.data.hub_cache import link_boundary
+from sprout.data.listing import Faults, Texts, values_of
+from sprout.runtime.progress import track
 
 ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 """How a path begins that is not relative to the table's folder."""
 NO_FILE = "no such file"
+CHUNK = 10_000
+"""Paths that are looked up at a time."""
 
 
 class Finder:
@@ -119,6 +125,21 @@ class Finder:
     def is_folder_inside(self, folder: str) -> bool:
         """Whether a folder lies under the root once links are followed."""
         return contains(link_boundary(self.root), os.path.realpath(os.path.join(self.root, folder)))
+
+
+def find_all(finder: Finder, paths: pa.Array) -> tuple[pa.Array, Faults]:
+    """Return each path as the file system spells it, "" where it cannot be used, and the faults."""
+    files, faults, row = Texts(), dict[int, str](), 0
+    finder.relocate(values_of(paths))
+    starts = range(0, len(paths), CHUNK)
+    for start in track(starts, "files", len(starts)):
+        for path in paths[start : start + CHUNK].to_pylist():
+            file, fault = finder.find(path)
+            if fault:
+                faults[row] = fault
+            files.append(file)
+            row += 1
+    return files.end(), faults
 
 
 def is_absolute(path: str) -> bool:

@@ -12,9 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.config.formats import Paths
+<<<<<<< HEAD
 from sprout.data.formats.embedded_images import Embedded, index_images, write_images
 from sprout.data.formats.file_tree import is_document, locate, visible_entries, walk
 from sprout.data.formats.finder import Finder
+=======
+from sprout.data.formats.embedded_images import write_images
+from sprout.data.formats.file_tree import is_document, visible_entries, walk
+from sprout.data.formats.finder import Finder, find_all
+>>>>>>> h-scale
 from sprout.data.formats.folder_names import shared_words, split_of, split_of_path, table_stem
 from sprout.data.formats.joined_table import open_tables, table_files
 from sprout.data.formats.labels import (
@@ -34,8 +40,11 @@ from sprout.data.listing import (
     Faults,
     Files,
     Listing,
+<<<<<<< HEAD
     Members,
     Texts,
+=======
+>>>>>>> h-scale
     add_faults,
     merge_faults,
     same_fault,
@@ -45,12 +54,14 @@ from sprout.data.listing import (
 from sprout.data.stored_file import Stored, stamp_of
 from sprout.runtime.errors import UserError, listed
 from sprout.runtime.files import state_of
-from sprout.runtime.progress import track
 
+<<<<<<< HEAD
 Run = Callable[[Iterator[partial[Embedded]]], Generator[Embedded]]
 """Runs tasks; their results come in order."""
 CHUNK = 10_000
 """Paths that are looked up at a time."""
+=======
+>>>>>>> h-scale
 SHOWN = 5
 
 
@@ -299,21 +310,6 @@ def extended(column: pa.Array, values: pa.Array) -> pa.Array:
 def repeated(text: str | None, count: int) -> pa.Array:
     """Return a text so many times: (count,) large_string."""
     return pa.array([text], TEXT).take(pa.array(np.zeros(count, np.int64)))
-
-
-def find_all(finder: Finder, paths: pa.Array) -> tuple[pa.Array, Faults]:
-    """Return each path as the file system spells it, "" where it cannot be used, and the faults."""
-    files, faults, row = Texts(), dict[int, str](), 0
-    finder.relocate(values_of(paths))
-    starts = range(0, len(paths), CHUNK)
-    for start in track(starts, "files", len(starts)):
-        for path in paths[start : start + CHUNK].to_pylist():
-            file, fault = finder.find(path)
-            if fault:
-                faults[row] = fault
-            files.append(file)
-            row += 1
-    return files.end(), faults
 
 
 def repeated_files(files: pa.Array, labels: pa.Array | None) -> Faults:
