@@ -26,6 +26,7 @@ from sprout.data.prepare.duplicates import first_equal
 from sprout.data.prepare.groups import draw, proportional_quotas
 from sprout.data.prepare.parts import Parts, digest
 from sprout.data.prepare.worker import decode_examples, write_shard
+from sprout.data.shards import Destination
 from sprout.data.store import label_table, write_labels
 
 QUALITY = 90
@@ -68,7 +69,7 @@ def decoding_costs(name: str, folder: Path, size: tuple[int, int], side: int, im
     parts = Parts(folder, images, shape, images)
     with parts.new(0) as file:
         file.write(pixels.data)
-    shard, rows = folder / "examples-000.npy", np.arange(images)
+    target_folder, rows = Destination(folder), np.arange(images)
     sizes = [(folder / "images" / path).stat().st_size for path in paths]
     return {
         f"{name}: bytes of a file": sum(sizes) / images,
@@ -77,7 +78,7 @@ def decoding_costs(name: str, folder: Path, size: tuple[int, int], side: int, im
         f"{name}: digest, µs": per(images, lambda: [digest(image) for image in pixels]),
         f"{name}: write a part, µs": per(images, lambda: (folder / "part").write_bytes(pixels.data)),
         f"{name}: from a part to a store, µs": per(
-            images, lambda: write_shard(parts, shard, rows, digests, counted=True)
+            images, lambda: write_shard(parts, target_folder, 0, rows, digests, counted=True)
         ),
     }
 

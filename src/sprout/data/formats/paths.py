@@ -12,15 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sprout.config.formats import Paths
-<<<<<<< HEAD
 from sprout.data.formats.embedded_images import Embedded, index_images, write_images
 from sprout.data.formats.file_tree import is_document, locate, visible_entries, walk
-from sprout.data.formats.finder import Finder
-=======
-from sprout.data.formats.embedded_images import write_images
-from sprout.data.formats.file_tree import is_document, visible_entries, walk
 from sprout.data.formats.finder import Finder, find_all
->>>>>>> h-scale
 from sprout.data.formats.folder_names import shared_words, split_of, split_of_path, table_stem
 from sprout.data.formats.joined_table import open_tables, table_files
 from sprout.data.formats.labels import (
@@ -40,11 +34,7 @@ from sprout.data.listing import (
     Faults,
     Files,
     Listing,
-<<<<<<< HEAD
     Members,
-    Texts,
-=======
->>>>>>> h-scale
     add_faults,
     merge_faults,
     same_fault,
@@ -54,14 +44,10 @@ from sprout.data.listing import (
 from sprout.data.stored_file import Stored, stamp_of
 from sprout.runtime.errors import UserError, listed
 from sprout.runtime.files import state_of
+from sprout.runtime.progress import track
 
-<<<<<<< HEAD
 Run = Callable[[Iterator[partial[Embedded]]], Generator[Embedded]]
 """Runs tasks; their results come in order."""
-CHUNK = 10_000
-"""Paths that are looked up at a time."""
-=======
->>>>>>> h-scale
 SHOWN = 5
 
 
