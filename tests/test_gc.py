@@ -16,9 +16,9 @@ from dvc.repo import Repo
 
 from commands import Ended
 from sprout.cli import main
-from sprout.data.garbage import find_named
 from sprout.data.store import label_table
 from sprout.data.store_writer import StoreWriter, write_store
+from sprout.reproduce.needed import find_named
 from sprout.runtime.objects import SharedFolder
 
 pytestmark = pytest.mark.slow
@@ -209,7 +209,9 @@ class TestCommand:
             assert ") is not in DVC's cache; " in ended.err
             assert "dvc fetch --all-commits" in ended.err
         assert names(shared) == before
-        assert "removed 1 of 2 files" in sprout("gc", "--yes", "--skip-missing").out
+        ended = sprout("gc", "--yes", "--skip-missing")
+        assert "removed 1 of 2 files" in ended.out
+        assert f"gc: without what these need: commit {first[:12]}: dvc.lock\n" in ended.err
 
     def test_a_lock_that_cannot_be_read_is_named(self, workspace: Path, shared: SharedFolder, sprout: Sprout) -> None:
         prepare(workspace, shared, 1)

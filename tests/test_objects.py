@@ -69,11 +69,11 @@ class TestSharedFolder:
         put(folder)
         folder.file(SHA)
         folder.path(SHA).write_bytes(b"x" + CONTENT[1:])
-        with pytest.raises(UserError, match=r"npy: damaged or changed: its SHA-256 is .*; remove it; `dvc repro -f"):
+        with pytest.raises(UserError, match=r"npy: damaged or changed: its SHA-256 is .*; remove it; `dvc repro -fs"):
             folder.file(SHA)
 
     def test_one_that_is_not_there_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match=rf"{SHA}.npy: not there; `dvc repro -f prepare`"):
+        with pytest.raises(UserError, match=rf"{SHA}.npy: not there; `dvc repro -fs prepare`"):
             SharedFolder(str(tmp_path)).file(SHA)
 
     def test_a_folder_that_is_not_there_is_named(self, tmp_path: Path) -> None:

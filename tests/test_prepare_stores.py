@@ -13,6 +13,7 @@ import pytest
 from sprout.data.listing import Listing
 from sprout.data.prepare import decode_all as decoding
 from sprout.data.prepare import stores
+from sprout.data.prepare.parts import Parts
 from sprout.data.store import open_store
 from sprout.runtime.checksums import sha256
 from sprout.runtime.errors import UserError
@@ -86,6 +87,23 @@ def test_a_table_goes_there_too(tmp_path: Path) -> None:
     assert one.checksum == other.checksum
     np.testing.assert_array_equal(one.take(np.arange(len(one))), other.take(np.arange(len(one))))
     assert not list((tmp_path / "there").rglob("*.npy"))
+
+
+def test_a_stage_that_fails_leaves_nothing_half_written_in_a_shared_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = SharedFolder(str(tmp_path / "shared"))
+    (tmp_path / "shared").mkdir()
+    checked = Parts.checked
+
+    def fail(parts: Parts, rows: np.ndarray, digests: np.ndarray) -> np.ndarray:
+        assert list(shared.listed()), "a file has been begun"
+        return checked(parts, rows, digests ^ 1)
+
+    monkeypatch.setattr(Parts, "checked", fail)
+    with pytest.raises(UserError, match="is not what was decoded"):
+        run(tmp_path, objects=shared)
+    assert list(shared.listed()) == []
 
 
 def test_a_folder_that_is_not_there_ends_the_stage_before_anything_is_decoded(tmp_path: Path) -> None:

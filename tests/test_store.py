@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from sprout.data import store as store_module
+from sprout.data import store_manifest
 from sprout.data.store import LABELS, label_table, open_store, read_labels, write_labels
 from sprout.data.store_writer import StoreWriter, write_store
 from sprout.runtime import checksums
@@ -189,7 +190,7 @@ class TestSharedFolder:
             shared.path(each["sha256"]).unlink()
         store = open_store(folder)
         np.testing.assert_array_equal(store.take(np.arange(4)), IMAGES[:4])
-        with pytest.raises(UserError, match=rf"{others[0]['sha256']}.npy: not there; `dvc repro -f prepare`"):
+        with pytest.raises(UserError, match=rf"{others[0]['sha256']}.npy: not there; `dvc repro -fs prepare`"):
             store.take(np.array([4]))
 
     def test_damage_is_noticed_when_a_file_is_used(self, shared, folder):
@@ -354,15 +355,15 @@ def test_examples_are_compared_once_for_each_change_of_time_or_size(tmp_path, mo
     marks = tmp_path / "marks"
     monkeypatch.setattr(checksums, "VERIFIED", marks)
     open_store(tmp_path / "a")
-    (mark,) = marks.iterdir()
+    (mark,) = marks.rglob("*-*")
     reads = []
-    monkeypatch.setattr(store_module, "sha256", lambda path: reads.append(path.name) or sha256(path))
+    monkeypatch.setattr(store_manifest, "sha256", lambda path: reads.append(path.name) or sha256(path))
     open_store(tmp_path / "a")
-    assert (reads, [*marks.iterdir()]) == ([], [mark])
+    assert (reads, [*marks.rglob("*-*")]) == ([], [mark])
     os.utime(tmp_path / "a/examples-001.npy", ns=(0, 0))
     open_store(tmp_path / "a")
     assert sorted(reads) == [f"examples-00{number}.npy" for number in range(3)]
-    assert len([*marks.iterdir()]) == 1
+    assert len([*marks.rglob("*-*")]) == 1
     assert not mark.exists()
 
 

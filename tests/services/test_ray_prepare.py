@@ -1,5 +1,7 @@
 """The stage `prepare` in a Ray cluster that loses machines: the same bytes as on one machine."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,9 @@ from ray_cluster import RayCluster
 from sprout.data.listing import Files, Listing, texts
 from sprout.data.prepare import decode_all, stores
 from sprout.data.prepare.prepare import prepare
-from sprout.runtime.engine import Engine, LocalProcesses
+from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
 from sprout.runtime.files import atomic_folder
+from sprout.runtime.objects import SharedFolder
 from test_prepare import bytes_of, settings_with
 
 pytestmark = pytest.mark.slow
@@ -43,14 +46,14 @@ def listing(tmp_path_factory: pytest.TempPathFactory) -> Listing:
     )
 
 
-def prepared(folder: Path, listing: Listing, engine: Engine) -> dict[str, bytes]:
+def prepared(folder: Path, listing: Listing, engine: Engine, objects: SharedFolder | None = None) -> dict[str, bytes]:
     """The files of `prepare`, with several files of examples in each split."""
     with pytest.MonkeyPatch.context() as patch, atomic_folder(folder / "prepared") as made:
         patch.setattr(stores, "FEW_BYTES", -1)
         patch.setattr(stores, "SHARD_BYTES", 1_000_000)
         patch.setattr(decode_all, "part_length", lambda *_, here: 60)
         (folder / "parts").mkdir()
-        prepare(listing, made, folder / "parts", settings_with(size=(64, 64), resize="fit"), engine)
+        prepare(listing, made, folder / "parts", settings_with(size=(64, 64), resize="fit"), engine, objects=objects)
     return bytes_of(folder / "prepared")
 
 
@@ -70,3 +73,19 @@ def test_a_cluster_that_loses_machines_makes_the_same_bytes(
     assert "train/examples-000.npy" in found
     half_written = [*(tmp_path / "parts").glob("*/*.tmp-*")]
     assert len(half_written) == 1, "that of the process that was lost"
+
+
+def test_a_cluster_writes_examples_to_a_shared_folder(
+    cluster: RayCluster, tmp_path: Path, listing: Listing, expected: dict[str, bytes]
+) -> None:
+    shared = SharedFolder(str(tmp_path / "shared"))
+    (tmp_path / "shared").mkdir()
+    found = prepared(tmp_path, listing, RayTasks(cluster.address, None), shared)
+    examples = {name for name in expected if name.endswith(".npy")}
+    assert set(found) == set(expected) - examples
+    for split in ("train", "val", "unlabelled", "test"):
+        one, other = (json.loads(each[f"{split}/store.json"]) for each in (found, expected))
+        assert one == other | {"store": shared.address}
+    assert {each.name for each in shared.listed()} == {
+        f"{hashlib.sha256(expected[name]).hexdigest()}.npy" for name in examples
+    }

@@ -21,11 +21,12 @@ def gc(
 
     The store must belong to this repository alone; commits that were never fetched here count as none.
     """
+    import sys
     import time
     from pathlib import Path
 
     from sprout.config.cluster import read_cluster
-    from sprout.runtime.errors import UserError
+    from sprout.runtime.errors import UserError, listed
     from sprout.runtime.progress import waiting
     from sprout.runtime.workspace import enter_workspace
 
@@ -36,11 +37,13 @@ def gc(
             "cluster.store=null: there is no store to remove files from; data/prepared has all files itself"
         )
     with waiting("importing DVC"):
-        from sprout.data.garbage import find_named, refuse_unknown, unused
+        from sprout.reproduce.needed import find_named, refuse_unknown, unused
     with waiting("reading manifests"):
         found, named = list(objects.listed()), find_named(Path.cwd())
     if not skip_missing:
         refuse_unknown(named)
+    if named.unknown:
+        print(f"gc: without what these need: {listed(list(named.unknown))}", file=sys.stderr)
     left = unused(found, named, time.time() - days * 86400)
     said = f"{len(left)} of {len(found)} files, {sum(each.size for each in left):,} bytes"
     if yes:

@@ -108,6 +108,7 @@ class ShardWriter:
 
     def __exit__(self, *_: object) -> None:
         self.file.close()
+        self.beside.unlink(missing_ok=True)  # where it was not ended
 
     def append(self, batch: Array) -> None:
         """Add examples: (n, *shape)."""

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -12,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sprout.data.shards import Shard, shard_path
-from sprout.data.store_manifest import MANIFEST, StoreManifest, damaged, read_manifest
-from sprout.runtime.checksums import SUMS, check_sums, once_per_change, sha256, write_sums
+from sprout.data.shards import shard_path
+from sprout.data.store_manifest import MANIFEST, damaged, map_shard, read_manifest, verify, written_when
+from sprout.runtime.checksums import SUMS, check_sums, once_per_change, write_sums
 from sprout.runtime.errors import UserError, one_line
 
 LABELS = pa.schema(
@@ -34,7 +33,6 @@ LABELS = pa.schema(
 STORES = ("data/prepared/train", "data/augmented", "data/prepared/unlabelled")
 """What a teacher may train on."""
 Array = np.ndarray[Any, np.dtype[Any]]
-TRIES = 10
 OPEN = 128
 """Files of a store that are mapped at once. Each map has a file descriptor, of which a process may often have 1024."""
 
@@ -126,68 +124,6 @@ def open_store(folder: Path) -> Store:
         once_per_change([*paths, folder / MANIFEST], partial(verify, paths, found.shards))
     shard = lru_cache(OPEN)(partial(map_shard, folder, written, found))
     return Store(folder, found.checksum, found.shape, found.dtype, found.starts, shard)
-
-
-def written_when(folder: Path) -> tuple[int, int]:
-    """Return what changes when a store is written again."""
-    found = (folder / MANIFEST).stat()
-    return found.st_ino, found.st_mtime_ns
-
-
-def map_shard(folder: Path, written: tuple[int, int], manifest: StoreManifest, number: int) -> Array:
-    """Map a file of a store.
-
-    Raises:
-        UserError: it is damaged, not what the manifest says, or of a store that was written since.
-    """
-    shard = manifest.shards[number]
-    shape = (shard.rows, *manifest.shape)
-    if manifest.objects is not None:
-        return load(partial(manifest.objects.file, shard.sha256), manifest.dtype, shape)
-    if written_when(folder) != written:
-        raise UserError(f"{folder}: was written again while it was read; run the command again")
-    return load(partial(shard_path, folder, number), manifest.dtype, shape)
-
-
-def load(find: Callable[[], Path], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
-    """Map a file as a plain array, as indexing numpy's class of maps takes longer than copying a batch.
-
-    Args:
-        find: returns the file's path; called again where another process has meanwhile removed it from a cache.
-        dtype: that it should have.
-        shape: the same.
-
-    Raises:
-        UserError: it is damaged, or has others.
-    """
-    for _ in range(TRIES):
-        path = find()
-        try:
-            mapped: Array = np.load(path, mmap_mode="r").view(np.ndarray)
-        except FileNotFoundError:
-            continue
-        except (ValueError, EOFError, OSError) as error:
-            raise damaged(path, one_line(error)) from None
-        if (mapped.dtype, mapped.shape) != (dtype, shape):
-            what = f"{mapped.dtype} of shape {mapped.shape}; {MANIFEST} has {dtype} of {shape}"
-            raise damaged(path, what)
-        return mapped
-    raise damaged(path, "not there")
-
-
-def verify(paths: Sequence[Path], shards: Sequence[Shard]) -> None:
-    """Compare files of a store with their checksums.
-
-    Raises:
-        UserError: they differ, or a file is not there.
-    """
-    for path in paths:
-        if not path.is_file():
-            raise damaged(path, "not there")
-    with ThreadPoolExecutor() as threads:
-        for path, shard, found in zip(paths, shards, threads.map(sha256, paths), strict=True):
-            if found != shard.sha256:
-                raise damaged(path, f"its SHA-256 is {found}, {MANIFEST} has {shard.sha256}: one of them was changed")
 
 
 def large_text(texts: Sequence[str] | pa.Array) -> pa.Array | pa.ChunkedArray:

@@ -1,18 +1,23 @@
-"""`store.json`: what a store is, and the files that hold its examples, none of which is opened to know that."""
+"""`store.json`: what a store is, and the files that hold its examples, which are opened when they are used."""
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sprout.data.shards import Array, Shard, checksum_of
+from sprout.data.shards import Array, Shard, checksum_of, shard_path
+from sprout.runtime.checksums import sha256
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import read_json, write_json
 from sprout.runtime.objects import Objects, objects_at
 
 MANIFEST = "store.json"
+TRIES = 10
+"""How often a file is searched for that another process may remove from a cache."""
 
 
 @dataclass(frozen=True)
@@ -76,3 +81,65 @@ def read_manifest(path: Path) -> StoreManifest:
 def damaged(path: Path, what: str) -> UserError:
     """What is said of a file of a store that is not as it was written."""
     return UserError(f"{path}: damaged ({what}); run `dvc repro`")
+
+
+def written_when(folder: Path) -> tuple[int, int]:
+    """Return what changes when a store is written again."""
+    found = (folder / MANIFEST).stat()
+    return found.st_ino, found.st_mtime_ns
+
+
+def map_shard(folder: Path, written: tuple[int, int], manifest: StoreManifest, number: int) -> Array:
+    """Map a file of a store.
+
+    Raises:
+        UserError: it is damaged, not what the manifest says, or of a store that was written since.
+    """
+    shard = manifest.shards[number]
+    shape = (shard.rows, *manifest.shape)
+    if manifest.objects is not None:
+        return load(partial(manifest.objects.file, shard.sha256), manifest.dtype, shape)
+    if written_when(folder) != written:
+        raise UserError(f"{folder}: was written again while it was read; run the command again")
+    return load(partial(shard_path, folder, number), manifest.dtype, shape)
+
+
+def load(find: Callable[[], Path], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    """Map a file as a plain array, as indexing numpy's class of maps takes longer than copying a batch.
+
+    Args:
+        find: returns the file's path; called again where another process has meanwhile removed it from a cache.
+        dtype: that it should have.
+        shape: the same.
+
+    Raises:
+        UserError: it is damaged, or has others.
+    """
+    for _ in range(TRIES):
+        path = find()
+        try:
+            mapped: Array = np.load(path, mmap_mode="r").view(np.ndarray)
+        except FileNotFoundError:
+            continue
+        except (ValueError, EOFError, OSError) as error:
+            raise damaged(path, one_line(error)) from None
+        if (mapped.dtype, mapped.shape) != (dtype, shape):
+            what = f"{mapped.dtype} of shape {mapped.shape}; {MANIFEST} has {dtype} of {shape}"
+            raise damaged(path, what)
+        return mapped
+    raise damaged(path, "not there")
+
+
+def verify(paths: Sequence[Path], shards: Sequence[Shard]) -> None:
+    """Compare files of a store with their checksums.
+
+    Raises:
+        UserError: they differ, or a file is not there.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise damaged(path, "not there")
+    with ThreadPoolExecutor() as threads:
+        for path, shard, found in zip(paths, shards, threads.map(sha256, paths), strict=True):
+            if found != shard.sha256:
+                raise damaged(path, f"its SHA-256 is {found}, {MANIFEST} has {shard.sha256}: one of them was changed")

@@ -47,7 +47,7 @@ class StoreWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.shard.file.close()
+        self.shard.__exit__()
 
     def append(self, batch: Array) -> None:
         """Add examples: (n, *shape)."""

@@ -69,15 +69,19 @@ def once_per_change(paths: Sequence[Path], check: Callable[[], None]) -> None:
         paths: what the check depends on; some may be missing.
         check: raises an error for files that do not pass.
     """
-    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.exists()]
+    files = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            files.append((path.name, found.st_size, found.st_mtime_ns))
     place, state = (hashlib.sha256(repr(each).encode()).hexdigest()[:16] for each in (paths[0].absolute(), files))
-    mark = VERIFIED / f"{place}-{state}"
+    mark = VERIFIED / place[:2] / f"{place[2:]}-{state}"  # a store may have 35,000 files
     if mark.exists():
         return
     check()
     with suppress(OSError):  # without the mark they are checked again
-        VERIFIED.mkdir(parents=True, exist_ok=True)
-        for earlier in VERIFIED.glob(f"{place}-*"):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        for earlier in mark.parent.glob(f"{place[2:]}-*"):
             earlier.unlink(missing_ok=True)
         mark.touch()
 

@@ -6,7 +6,7 @@ S3 is asked by s3fs, with the credentials and the endpoint of AWS's usual enviro
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ PARTS = {"chunksize": 16 << 20, "max_concurrency": 4}
 """How a large file is sent or fetched: bytes of a part, and how many parts at once, which are in memory."""
 AT_ONCE = 1000
 """Objects that S3 removes by one request."""
-AGAIN = "`dvc repro -f prepare` writes it again (docs/clusters.md)"
+AGAIN = "`dvc repro -fs prepare` writes it again (docs/clusters.md)"
 
 
 class Stored(NamedTuple):
@@ -86,7 +86,9 @@ class SharedFolder:
         with naming(Path(self.address)):
             for path in Path(self.address).iterdir():
                 if NAME.fullmatch(path.name) or path.name.startswith(f"shard{HALF_WRITTEN}"):
-                    yield Stored(path.name, path.stat().st_size, path.stat().st_mtime)
+                    with suppress(FileNotFoundError):  # it has got its name meanwhile
+                        found = path.stat()
+                        yield Stored(path.name, found.st_size, found.st_mtime)
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove files."""
@@ -116,12 +118,15 @@ class Bucket:
 
     def put(self, path: Path, sha256: str) -> None:
         """Send a file from a path of `new`; an object that is there becomes as young as it."""
-        with self.connection() as s3:
-            if self.has(s3, sha256, path.stat().st_size):
-                s3.cp_file(self.key(sha256), self.key(sha256), MetadataDirective="REPLACE")
-            else:
-                s3.put_file(str(path), self.key(sha256), **PARTS)
-        NodeCache.of_machine().keep(path, sha256)
+        try:
+            with self.connection() as s3:
+                if self.has(s3, sha256, path.stat().st_size):
+                    s3.cp_file(self.key(sha256), self.key(sha256), MetadataDirective="REPLACE")
+                else:
+                    s3.put_file(str(path), self.key(sha256), **PARTS)
+            NodeCache.of_machine().keep(path, sha256)
+        finally:
+            path.unlink(missing_ok=True)
 
     def has(self, s3: Any, sha256: str, size: int) -> bool:
         """Whether there is an object of this size, in bytes."""
@@ -189,11 +194,11 @@ class Bucket:
         except (OSError, BotoCoreError) as error:
             if disk_error(error, None):
                 raise
-            hidden = os.environ.get(ENDPOINT) or ENDPOINT
+            said = one_line(error)
+            for name in (f"{ENDPOINT}_S3", ENDPOINT):
+                said = said.replace(os.environ.get(name) or name, name)
             remedy = AGAIN if isinstance(error, FileNotFoundError) and of else "see its credentials and the bucket"
-            raise UserError(
-                f"{self.address}{of}: S3 at {ENDPOINT} says: {one_line(error).replace(hidden, ENDPOINT)}; {remedy}"
-            ) from None
+            raise UserError(f"{self.address}{of}: S3 at {ENDPOINT} says: {said}; {remedy}") from None
 
 
 Objects = SharedFolder | Bucket
