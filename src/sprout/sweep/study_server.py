@@ -72,8 +72,8 @@ class StudyServer:
 
     def connect(self, *, autocommit: bool = False) -> Any:
         """Return a new connection; with autocommit, each statement is a transaction."""
-        given = self.psycopg.conninfo.conninfo_to_dict(self.uri)
-        who = {"application_name": f"process {os.getpid()} on {socket.gethostname()}"[:63]}
+        given: dict[str, Any] = self.psycopg.conninfo.conninfo_to_dict(self.uri)
+        who: dict[str, Any] = {"application_name": f"process {os.getpid()} on {socket.gethostname()}"[:63]}
         return self.psycopg.connect(**(KEEPALIVE | who | given), autocommit=autocommit)
 
     def try_hold(self, name: str) -> str | None:
