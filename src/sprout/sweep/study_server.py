@@ -21,7 +21,12 @@ from sprout.tracking.address import without_secrets
 EXTRA = "pip install 'sprout[postgres]'"
 DRIVER = "postgresql+psycopg://"
 """What SQLAlchemy is told; the connections are made here, so that it knows no password."""
-KEEPALIVE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+KEEPALIVE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 """Seconds, and packets without an answer, until this machine takes a connection as lost; an address may set others."""
 SESSION = """
     SELECT set_config(name, value, false)
