@@ -21,7 +21,12 @@ from sprout.tracking.address import without_secrets
 EXTRA = "pip install 'sprout[postgres]'"
 DRIVER = "postgresql+psycopg://"
 """What SQLAlchemy is told; the connections are made here, so that it knows no password."""
-KEEPALIVE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+KEEPALIVE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 """Seconds, and packets without an answer, until this machine takes a connection as lost; an address may set others."""
 SESSION = """
     SELECT set_config(name, value, false)
@@ -72,8 +77,8 @@ class StudyServer:
 
     def connect(self, *, autocommit: bool = False) -> Any:
         """Return a new connection; with autocommit, each statement is a transaction."""
-        given: dict[str, Any] = dict(self.psycopg.conninfo.conninfo_to_dict(self.uri))
-        who = {"application_name": f"process {os.getpid()} on {socket.gethostname()}"[:63]}
+        given: dict[str, Any] = self.psycopg.conninfo.conninfo_to_dict(self.uri)
+        who: dict[str, Any] = {"application_name": f"process {os.getpid()} on {socket.gethostname()}"[:63]}
         return self.psycopg.connect(**(KEEPALIVE | who | given), autocommit=autocommit)
 
     def try_hold(self, name: str) -> str | None:
