@@ -48,7 +48,11 @@ def measure(images: Path, pairs: int) -> None:
         images: a folder with class folders of images, or an archive of one.
         pairs: runs of each side.
     """
-    with TemporaryDirectory(prefix="sprout-ray-prepare-") as scratch, cluster() as started:
+    with (
+        TemporaryDirectory(prefix="sprout-ray-prepare-") as scratch,
+        cluster() as started,
+        RayTasks(started.address, None).keeping() as engine,
+    ):
         if images.is_file():
             unpack(images, unpacked := Path(scratch, "images"))
             images = unpacked
@@ -57,7 +61,7 @@ def measure(images: Path, pairs: int) -> None:
         def ours() -> Cost:
             with watched(started) as seen:
                 before = dict(seen)
-                here = timed(lambda: prepared(listing, Path(scratch), RayTasks(started.address, None)))
+                here = timed(lambda: prepared(listing, Path(scratch), engine))
             return Cost(here.wall, here.cpu + sum(used - before.get(key, 0.0) for key, used in seen.items()))
 
         def reference() -> Cost:

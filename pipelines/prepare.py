@@ -18,15 +18,15 @@ from sprout.runtime.stage import PARTS, SCRATCH, run_stage
 
 
 def main() -> None:
-    build, raw = read_build(), Path("data/raw")
+    build, cluster, raw = read_build(), read_cluster(), Path("data/raw")
     verify(raw)
-    source = choice(build, "download", "source", DOWNLOADS)
-    cluster, settings = read_cluster(), section(build, "prepare", Prepare)
-    engine, answers = cluster.start(), read_answers(answers_file(source))
+    source, settings = choice(build, "download", "source", DOWNLOADS), section(build, "prepare", Prepare)
+    answers = read_answers(answers_file(source))
     with (
         atomic_folder(Path("data/prepared")) as folder,
         scratch_folder(SCRATCH) as scratch,
         kept_folder(cluster.shared(PARTS)) as parts,
+        cluster.start().keeping() as engine,
     ):
         prepare(read(source, raw, scratch, engine), folder, parts, settings, engine, answers, cluster.objects())
 

@@ -1,5 +1,6 @@
 """Tasks in a Ray cluster: results in order, errors as they are, lost machines, signals."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -113,3 +114,21 @@ def test_no_cluster_is_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     with pytest.raises(UserError, match=rf"^cluster\.address={address}: no Ray cluster to join .*`ray start --head`"):
         list(RayTasks(address, None).run_in_order(iter([partial(square, 1)])))
     assert time.monotonic() - before < 30
+
+
+def test_a_kept_connection_has_the_processes_of_the_last_call(cluster: RayCluster) -> None:
+    """Without it, each call starts processes anew."""
+    import ray
+
+    engine = RayTasks(cluster.address, 1)
+
+    def processes() -> set[int]:
+        return set(engine.run_in_order(partial(os.getpid) for _ in range(3)))
+
+    with engine.keeping(), engine.keeping():
+        first = processes()
+        assert ray.is_initialized()
+        assert processes() == first
+    assert not ray.is_initialized()
+    assert not processes() & first
+    assert not ray.is_initialized()

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 
 from sprout.runtime.errors import UserError
 from sprout.runtime.process_pool import in_processes
@@ -38,6 +39,10 @@ class Engine(Protocol):
         """
         ...
 
+    def keeping(self) -> AbstractContextManager[Self]:
+        """Within the block, what the first tasks have started stays for the next ones."""
+        ...
+
     def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
         """Run a Python command once per device of several machines; return its exit code.
 
@@ -66,6 +71,10 @@ class LocalProcesses:
     def compute_in_order(self, tasks: Iterator[partial[T]]) -> Generator[T]:
         """See `Engine`: here, one after the other, as torch has threads for all cores."""
         return (task() for task in tasks)
+
+    def keeping(self) -> AbstractContextManager[Self]:
+        """See `Engine`: each call starts processes of its own."""
+        return nullcontext(self)
 
     def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
         """See `Engine`: these are processes of one machine."""
@@ -103,6 +112,14 @@ class RayTasks:
         from sprout.runtime.ray_compute import compute_in_cluster
 
         return compute_in_cluster(tasks, self.address, self.slots)
+
+    @contextmanager
+    def keeping(self) -> Iterator[Self]:
+        """See `Engine`: this process stays connected, and processes of the cluster stay its own."""
+        from sprout.runtime.ray_tasks import kept
+
+        with kept():
+            yield self
 
     def run_nodes(self, nodes: int, devices: int, command: Sequence[str]) -> int:
         """See `Engine`. Where a machine or a process is lost, the training resumes from its last checkpoint."""

@@ -3,11 +3,12 @@
 import logging
 import signal
 import socket
+import sys
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.launch import cluster_address, cluster_environment, quiet_cluster
@@ -96,9 +97,28 @@ def result(ray: Any, number: int, reference: Any) -> Any:
         ) from None
 
 
+class Connections:
+    """Whether this process stays connected."""
+
+    keeping: ClassVar[int] = 0
+    """The blocks of `kept` that it is in."""
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Within the block, a connection that was made stays, and so do the processes that have run tasks."""
+    Connections.keeping += 1
+    try:
+        yield
+    finally:
+        Connections.keeping -= 1
+        if not Connections.keeping and "ray" in sys.modules:
+            sys.modules["ray"].shutdown()
+
+
 @contextmanager
 def connection(address: str) -> Iterator[Any]:
-    """Connect to a cluster; yield the package `ray`, and disconnect at the end.
+    """Connect to a cluster; yield the package `ray`, and disconnect at the end, unless connections are kept.
 
     Raises:
         UserError: there is no such cluster, it has another version of Ray or Python, or Ray is not installed.
@@ -108,6 +128,17 @@ def connection(address: str) -> Iterator[Any]:
         import ray
     except ImportError as error:
         raise UserError(f"cluster.engine=ray: needs the package {error.name}: {EXTRA}") from None
+    if not ray.is_initialized():
+        connect(ray, address)
+    try:
+        yield ray
+    finally:
+        if not Connections.keeping:
+            ray.shutdown()
+
+
+def connect(ray: Any, address: str) -> None:
+    """Connect to a cluster by the package `ray`; errors as for `connection`."""
     ray._private.worker._worker_logs_enabled = False  # 20 lines for each machine that is lost
     handlers = {signum: signal.getsignal(signum) for signum in ENDING}
     try:
@@ -127,10 +158,6 @@ def connection(address: str) -> Iterator[Any]:
     finally:
         for signum, handler in handlers.items():  # Ray takes SIGTERM for itself
             signal.signal(signum, handler)
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
 
 
 def check_answers(address: str) -> None:
