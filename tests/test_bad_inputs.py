@@ -413,7 +413,7 @@ URL = [
 ]
 SECTIONS = {
     "an unknown source": ({"source": "locl"}, 'download.source="locl": unknown .did you mean local.*; accepted: local'),
-    "no source": ({"source": None}, "download.source=null: unknown; accepted: local, url, torchvision"),
+    "no source": ({"source": None}, "download.source=null: unknown; accepted: local, url, s3, torchvision"),
     "a name that climbs": ({"name": "../raw"}, r'download.name="\.\./raw": '),
     "a number for a name": ({"name": 5}, "download.name=5: should be a string"),
     "a reference to nothing": ({"name": "${no}"}, r'download.name="\$\{no\}": Interpolation key .no. not found'),
@@ -582,9 +582,13 @@ def tree(folder: Path) -> dict[str, Any]:
 MADE = {
     "compose": r"build|build/stage\.lock",
     "download": r"data|build|build/(stage\.lock|(config|cluster)\.yaml|downloads(/.*)?)",
-    "prepare": r"data|data/raw(/.*)?|build|build/(stage\.lock|(config|cluster)\.yaml|quarantine\.csv|downloads(/.*)?)",
+    "prepare": (
+        r"data|data/raw(/.*)?|build"
+        r"|build/(stage\.lock|(config|cluster)\.yaml|quarantine\.csv|downloads(/.*)?|parts(/[0-9a-f]{32}(/part-\d{6})?)?)"
+    ),
 }
-"""What there may be once a stage has failed: nothing of its own but a list of faults, and what has come of a file."""
+"""What there may be once a stage has failed: nothing of its own but a list of faults, what has come of a file, and
+whole parts of decoded images."""
 
 
 @pytest.mark.parametrize("name", [name for name in GROUPS if name != "sets"])

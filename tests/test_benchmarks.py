@@ -401,7 +401,8 @@ def test_a_small_set_is_summed_up(load):
     small = load("small_sets")
     true = [dict(zip(small.ROLES, each, strict=True)) for each in ((0.3, 0.2, 0.1), (0.4, 0.4, 0.3))]
     interval, kept = [0.05, 0.2], "student"
-    found = small.summary("digits", [{"stated": 0.1, "interval": interval, "true": one, "kept": kept} for one in true])
+    same = {"stated": 0.1, "interval": interval, "kept": kept, "left_out": 7}
+    found = small.summary("digits", [same | {"true": one} for one in true])
     assert (found["covered"], found["draws"], found["ratio"]) == (1, 2, 0.667)
     assert (found["ours"], found["reference"], found["teacher"]) == ([0.1, 0.3], [0.2, 0.4], [0.3, 0.4])
 

@@ -380,6 +380,7 @@ BY_SCIKIT_LEARN = ["experiment=baseline_forest"]
 HAVE_TO_BE_GIVEN = {
     "train/method=consistency": ["train.ema=0.99"],
     "download=archive": ["download.urls=[a.zip]"],
+    "download=s3": ["download.url=s3://bucket/archives"],
     "download=target": ["download.target=package.Class"],
     "download=fer2013": ["download.mirror=folder"],
     "experiment=fer2013": ["download.mirror=folder"],

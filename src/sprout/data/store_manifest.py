@@ -16,6 +16,8 @@ from sprout.runtime.files import read_json, write_json
 from sprout.runtime.objects import Objects, objects_at
 
 MANIFEST = "store.json"
+DTYPES = ("uint8", "float32")
+"""Of images, and of rows of a table."""
 TRIES = 10
 """How often a file is searched for that another process may remove from a cache."""
 
@@ -55,6 +57,17 @@ class StoreManifest:
         write_json(folder / MANIFEST, {**described, "store": self.objects and self.objects.address, "shards": shards})
 
 
+def dtype_named(name: str) -> np.dtype[Any]:
+    """The type of examples. NumPy knows more of them, and still more where other packages have added some.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if name not in DTYPES:
+        raise ValueError(f"dtype {name}: neither {' nor '.join(DTYPES)}")
+    return np.dtype(name)
+
+
 def read_manifest(path: Path) -> StoreManifest:
     """Read a `store.json`.
 
@@ -66,7 +79,7 @@ def read_manifest(path: Path) -> StoreManifest:
         shards = tuple(Shard(int(each["rows"]), str(each["sha256"])) for each in described["shards"])
         found = StoreManifest(
             tuple(map(int, described["shape"])),
-            np.dtype(described["dtype"]),
+            dtype_named(described["dtype"]),
             shards,
             described["store"] and objects_at(described["store"]),
         )

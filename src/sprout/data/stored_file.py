@@ -226,8 +226,8 @@ def length_of(name: str) -> int:
 
 
 def is_member(name: str) -> bool:
-    """Whether a name is that of a member, and no path."""
-    return MARK in name
+    """Whether a name is that of a member with the stamp of its archive, and no path."""
+    return name.count(MARK) == 3
 
 
 def contents(place: str | None, names: Iterable[Any]) -> Iterator[Any]:

@@ -36,6 +36,7 @@ CODE = (
     "config/model.py",
     "config/train.py",
     "data/dataset.py",
+    "data/foreign.py",
     "data/loader.py",
     "data/shards.py",
     "data/store.py",

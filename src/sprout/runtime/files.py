@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,12 @@ def kept_folder(folder: Path) -> Iterator[Path]:
     """A folder that is removed when the block ends without an exception. Otherwise the next attempt finds its files."""
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        yield folder
+        try:
+            yield folder
+        except BaseException:
+            with suppress(OSError):  # there are files in it
+                folder.rmdir()
+            raise
         shutil.rmtree(folder, ignore_errors=True)
 
 

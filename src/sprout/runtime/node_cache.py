@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock
-
 from sprout.runtime.checksums import check_sha256, once_per_change
 from sprout.runtime.disk import naming
 from sprout.runtime.errors import UserError
@@ -77,6 +75,8 @@ class NodeCache:
         path = self.path(sha256)
         if self.is_sound(path, sha256):
             return path
+        from filelock import FileLock  # here: a model is also loaded where only what it computes with is installed
+
         new = self.new()
         with naming(self.folder), FileLock(self.folder / f"{sha256[:2]}.lock"):
             if self.is_sound(path, sha256):
