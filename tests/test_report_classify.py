@@ -9,6 +9,7 @@ import pytest
 
 from classifier_builds import ANIMALS, Case, make, pool_labels, write_page
 from html_page import Reader, decoded, linked, sections, self_contained
+from sprout.data.foreign import Comparison, Foreign
 from sprout.data.store import open_store
 from sprout.evaluate.audit import Labels, by_epoch, in_short
 from sprout.evaluate.labellers import Labelling, write_audit
@@ -371,6 +372,19 @@ def write_audit_of(root: Path, found: dict[str, Labels], case: Case) -> None:
     ]
     columns = [*rounds[0], "mean_confidence"]
     write_rows(root / "pseudo_labels" / "rounds.csv", columns, [row | {"mean_confidence": 0.95} for row in rounds])
+
+
+def test_what_was_left_out_of_the_pool_is_said_and_shown(tmp_path: Path) -> None:
+    case = Case(labellers=("student",))
+    root = make(tmp_path, case)
+    compared = Comparison(12, 20, "val examples", 2e-5, 0.93, 0.25, 0.05, 3)
+    Foreign.of({None: np.array([1, 4, 6])}, compared).write(root / "pseudo_labels")
+    page = write_page(root, case)
+    assert "these 3 of 12 unlabelled examples may belong to no class" in page
+    shown = of_labels(page)
+    assert "learned from 9 unlabelled examples directly (3 of 12 were left out" in shown
+    gallery = shown.partition("Left out, as they may belong to no class")[2].partition("</ul>")[0]
+    assert gallery.count("<li>") == 3
 
 
 def test_without_labels_the_page_says_why(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def pseudo_label_fields(inputs: Inputs, unlabelled: Path, examples: int) -> dict
             for role, labels in found.items()
             if role not in earlier
         ],
+        "left_out": len(inputs.foreign.rows()),
         "no_labels": None if found else why_no_labels(inputs),
         "rounds": rounds,
         "replaced_by": inputs.kept if inputs.gate else None,
