@@ -18,6 +18,7 @@ from loses_machines import LosesMachines
 from ray_cluster import RayCluster
 from sprout.config.cluster import Local
 from sprout.data.dataset import Examples
+from sprout.data.foreign import Foreign
 from sprout.data.store import open_store
 from sprout.evaluate import ranges
 from sprout.evaluate.evaluate import evaluate, examine
@@ -68,13 +69,13 @@ def labelled(folder: str, cluster: Local) -> dict[str, bytes]:
     """The files of a round whose probabilities are aligned, and thus written to files meanwhile."""
     Path(folder).mkdir()
     examples, config = Examples.open(str(PREPARED / "train")), config_of("threshold", 0.3, 2000, "uniform")
-    write_rounds(Path(folder), [run_round(1, TEACHER, config, examples, cluster)])
+    write_rounds(Path(folder), [run_round(1, TEACHER, config, examples, Foreign(), cluster)])
     return files(Path(folder))
 
 
 def test_a_cluster_that_loses_a_machine_gives_the_same_labels(cluster: RayCluster, workspace: Path) -> None:
     expected, engine = labelled("ours", Local("local", None)), LosesMachines(cluster, workspace)
-    assert labelled("theirs", Cluster("local", engine)) == expected
+    assert labelled("theirs", Cluster("local", None, engine)) == expected
     assert len(engine.lost) == 1, "a machine was lost while probabilities were written"
 
 

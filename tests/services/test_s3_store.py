@@ -142,7 +142,6 @@ def test_a_build_with_examples_in_s3_learns_the_same(s3: str, cache: NodeCache, 
     assert learned() == local
     commit_all(folder)
     assert list(cache.folder.glob("*.npy")), "it was read from S3"
-    assert "is not in DVC's cache" in run(folder, "sprout", "gc", code=2, more=more), "that of the project's own lock"
     assert f"{store}: would remove 0 of 4 files, 0 bytes" in run(folder, "sprout", "gc", "--skip-missing", more=more)
     kept = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".pyc", ".npy")]
     assert not [path for path in kept if s3.encode() in path.read_bytes()], "the endpoint was written to a file"
