@@ -37,7 +37,7 @@ class Comparison:
     confidence: float
     """Where the two distributions differ most."""
     below_of_pool: float
-    """The share of the pool of which the teacher is at most so sure."""
+    """The share of the pool with at most this confidence."""
     below_of_known: float
     """The share of the labels."""
     left_out: int
@@ -89,3 +89,7 @@ class Foreign:
         kept = np.ones(pool, bool)
         kept[self.rows(fold)] = False
         return np.flatnonzero(kept)
+
+
+ALL_KEPT = Foreign()
+"""Nothing is left out."""

@@ -79,7 +79,7 @@ class Files:
         return os.path.abspath(self.root)
 
     def some(self, rows: slice) -> list[str]:
-        """Return what names these files to whoever decodes them."""
+        """Return the names by which these files are decoded."""
         found: list[str] = self.paths[rows].to_pylist()
         return found
 

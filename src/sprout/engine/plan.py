@@ -11,7 +11,7 @@ from sprout.config.model import Model
 from sprout.config.train import Fitting, GradientDescent, Training, learned_task
 from sprout.data.dataset import Examples, Measured, TrainingData
 from sprout.data.description import describe
-from sprout.data.foreign import Foreign
+from sprout.data.foreign import ALL_KEPT, Foreign
 from sprout.data.store import Array, Store, open_store
 from sprout.engine.checks import check_examples, check_machine, check_settings
 from sprout.engine.dry_run import dry_run
@@ -31,7 +31,6 @@ PRETRAINED = Path("data/pretrained")
 TEACHER = Path("models/teacher")
 FOLDS = "folds"
 """The folder, in that of the teacher, with the models that have not learned from one fold each."""
-NONE_FOREIGN = Foreign()
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def plan(
     *,
     fold: int | None = None,
     out_of_fold: Array | None = None,
-    foreign: Foreign = NONE_FOREIGN,
+    foreign: Foreign = ALL_KEPT,
 ) -> Plan:
     """Plan a training, and check it.
 

@@ -14,11 +14,11 @@ from sprout.config.train import GradientDescent, Training, read_training
 from sprout.config.workspace import Build, choice, section
 from sprout.data.dataset import Examples
 from sprout.data.description import describe
-from sprout.data.foreign import Foreign
+from sprout.data.foreign import ALL_KEPT, Foreign
 from sprout.data.store import STORES, open_store
 from sprout.engine.checkpoints import checkpoint_folder, only_one, spent_seconds
 from sprout.engine.fingerprint import fingerprint, result_name
-from sprout.engine.plan import FOLDS, NONE_FOREIGN, Plan, out_of_fold, plan
+from sprout.engine.plan import FOLDS, Plan, out_of_fold, plan
 from sprout.runtime.candidates import Candidate, candidate_folder, take
 from sprout.runtime.checksums import check_sums
 from sprout.runtime.files import atomic_folder
@@ -58,11 +58,6 @@ class TrainingSections:
         return cls(
             read_training(build, name), choice(build, "model", "name", MODELS), section(build, "tracking", Tracking)
         )
-
-    @property
-    def learns_from_pool(self) -> bool:
-        """Whether the method itself uses unlabelled examples."""
-        return self.training.learns_from_pool
 
 
 def train_tracked(
@@ -114,7 +109,7 @@ def train_candidate(
     *,
     role: str,
     name: str,
-    foreign: Foreign = NONE_FOREIGN,
+    foreign: Foreign = ALL_KEPT,
 ) -> Candidate:
     """Train a model that a stage may choose, unless the same training has ended before.
 
@@ -166,7 +161,7 @@ def plan_final(
     *,
     role: str,
     name: str,
-    foreign: Foreign = NONE_FOREIGN,
+    foreign: Foreign = ALL_KEPT,
 ) -> Plan:
     """Plan a training; with cross-validation the models without one fold each are trained first.
 

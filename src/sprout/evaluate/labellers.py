@@ -185,7 +185,7 @@ def mapped_rows(found: Array, rows: Array, path: Path) -> Array:
 
 
 def write_range(model: Predictor, store: Store, start: int, stop: int, *, path: Path) -> None:
-    """Write the probabilities of a range to their place in the file. Whoever writes it again writes the same bytes."""
+    """Write the probabilities of a range to their place in the file. Writing it again gives the same bytes."""
     raw = replace(model.card, temperature=None)
     with path.open("r+b") as file:
         file.seek(start * len(model.classes) * np.dtype(np.float32).itemsize)

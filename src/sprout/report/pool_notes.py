@@ -39,8 +39,8 @@ def left_out(compared: Comparison | None) -> list[str]:
     if compared is None or not compared.left_out:
         return []
     return [
-        f"the pool looks unlike the labels: the teacher is at most {compared.confidence:.1%} sure of "
-        f"{compared.below_of_pool:.0%} of it, but of only {compared.below_of_known:.0%} of the {compared.known:,} "
+        f"the pool looks unlike the labels: the teacher's confidence is at most {compared.confidence:.1%} "
+        f"on {compared.below_of_pool:.0%} of it, but on only {compared.below_of_known:.0%} of the {compared.known:,} "
         f"{compared.noun} (p = {compared.p:.1g}); these {compared.left_out:,} of {compared.pool:,} unlabelled examples "
         "may belong to no class, and are not learned from (pseudo_label.foreign=keep learns from all)"
     ]

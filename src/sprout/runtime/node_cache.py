@@ -37,7 +37,7 @@ class NodeCache:
         """Return what the environment says.
 
         Raises:
-            UserError: the size is no number above 0.
+            UserError: the size is not a positive number.
         """
         caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         size = os.environ.get(SIZE) or str(GIB)
@@ -104,7 +104,7 @@ class NodeCache:
     def make_room(self, kept: Path) -> None:
         """Remove what was used longest ago, except one file, until the rest fits; and what was left half-written.
 
-        Whoever has mapped a file that is removed reads on: the system keeps it until then.
+        A process that has mapped a removed file can still read it: the system keeps it until then.
         """
         found = []
         for path in self.folder.iterdir():

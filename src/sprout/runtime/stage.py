@@ -21,7 +21,7 @@ WRITTEN = ("build", "build/downloads", "data", "models", "reports")
 SCRATCH = Path("build/scratch")
 """Temporary files of the stage that runs."""
 PARTS = Path("build/parts")
-"""Decoded images of the stage `prepare`. They stay where it is ended before its time, so that its next run goes on."""
+"""Decoded images of the stage `prepare`. They stay where it is interrupted, so that its next run resumes with them."""
 USERS = ("source.tmp-new", "source.tmp-old")
 """What `sprout new` writes beside the stages, in `data/`."""
 

@@ -132,7 +132,7 @@ def nothing_to_learn(sections: TrainingSections, pseudo_labels: int, pool: int, 
         return "there are no unlabelled examples"
     if not len(foreign.others(pool)):
         return "all unlabelled examples look unlike the labels (pseudo_label.foreign=keep learns from them)"
-    return None if pseudo_labels or sections.learns_from_pool else "there are no pseudo-labels"
+    return None if pseudo_labels or sections.training.learns_from_pool else "there are no pseudo-labels"
 
 
 def control_settings(config: GradientDescent, policy: Policy, steps_per_epoch: int) -> GradientDescent:

@@ -22,9 +22,10 @@ from sprout.runtime.engine import Engine, LocalProcesses
 from sprout.selftraining.scoring import Scores, score
 
 P = 0.001
-"""A difference that chance gives more often says nothing."""
+"""The significance level: a difference with a larger p is ignored."""
 LEAST = 0.1
-"""Nor does a smaller one: what a model has learned from, or was chosen by, may lie a little higher."""
+"""A smaller difference of the two distributions is ignored: on val, which has chosen the epoch, confidence is a little
+higher."""
 
 
 def find_foreign(teacher: Model, pool: Store, prepared: Path, engine: Engine) -> tuple[Foreign, Scores]:

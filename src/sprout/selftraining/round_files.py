@@ -10,14 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sprout.data.foreign import Foreign
+from sprout.data.foreign import ALL_KEPT, Foreign
 from sprout.data.store import LABELS, class_indices, write_labels
 from sprout.runtime.errors import listed
 from sprout.runtime.files import atomic_folder, write_rows
 
 NO_METHOD = "pseudo_label.method is none"
 """Why there is no round."""
-NOTHING = Foreign()
 HISTORY = ["round", "labeller", "pool", "accepted", "lowest_confidence", "mean_confidence"]
 """Columns of `rounds.csv`."""
 PREDICTIONS = {
@@ -75,7 +74,7 @@ def labeller(number: int) -> str:
     return "teacher" if number == 1 else f"round {number}"
 
 
-def write_rounds(folder: Path, rounds: Sequence[Round], foreign: Foreign = NOTHING) -> None:
+def write_rounds(folder: Path, rounds: Sequence[Round], foreign: Foreign = ALL_KEPT) -> None:
     """Write the labels of the last round, what each round has found, and what is left out, into an empty folder."""
     foreign.write(folder)
     write_labels(folder, rounds[-1].labels if rounds else LABELS.empty_table())
@@ -84,7 +83,7 @@ def write_rounds(folder: Path, rounds: Sequence[Round], foreign: Foreign = NOTHI
     pq.write_table(pa.concat_tables(tables), folder / "predictions.parquet", compression="zstd")
 
 
-def write_none(folder: Path, why: str, foreign: Foreign = NOTHING) -> None:
+def write_none(folder: Path, why: str, foreign: Foreign = ALL_KEPT) -> None:
     """Write the output of the stage without any round, and print why."""
     print(f"pseudo_label: no pseudo-labels, as {why}", file=sys.stderr)
     with atomic_folder(folder) as beside:

@@ -16,7 +16,7 @@ from sprout.config.pseudo_label import NoPseudoLabels, PseudoLabel, Selection
 from sprout.config.train import GradientDescent
 from sprout.config.workspace import Build
 from sprout.data.dataset import Examples
-from sprout.data.foreign import Foreign
+from sprout.data.foreign import ALL_KEPT, Foreign
 from sprout.data.store import Array, label_table, open_store
 from sprout.engine.tracked import PREPARED, TrainingSections, train_candidate
 from sprout.evaluate.ranges import Model, open_model
@@ -60,7 +60,7 @@ def make_pseudo_labels(
     if why := why_none(opened.predictor, len(pool)):
         write_none(folder, why)
         return
-    foreign, scores = Foreign(), None
+    foreign, scores = ALL_KEPT, None
     if config.foreign == "auto":
         foreign, scores = find_foreign(opened, pool, PREPARED, cluster.start())
         for note in left_out(foreign.compared):
