@@ -18,8 +18,8 @@ from sprout.runtime.errors import UserError, one_line
 from sprout.runtime.files import name_beside
 from sprout.runtime.node_cache import HALF_WRITTEN, NodeCache
 
-NAME = re.compile(r"([0-9a-f]{64})\.npy")
-"""Of a file; the group is its SHA-256."""
+NAME = re.compile(r"[0-9a-f]{64}\.npy|[0-9a-f]{32}\.json")
+"""Of a file by its SHA-256, and of a record (`data/prepare/record.py`)."""
 BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9!_.*'()-]+)*")
 """An address in S3, in which there is no place for credentials."""
 EXTRA = "pip install 'sprout[s3]'"
@@ -80,6 +80,17 @@ class SharedFolder:
     def path(self, sha256: str) -> Path:
         """Return the path of a file."""
         return Path(self.address, f"{sha256}.npy")
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file."""
+        with naming(path := Path(self.address, name)):
+            (beside := self.new()).write_bytes(data)
+            beside.replace(path)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a small file."""
+        with naming(path := Path(self.address, name)):
+            return path.read_bytes()
 
     def listed(self) -> Iterator[Stored]:
         """Yield all files, and those that were left half-written."""
@@ -144,6 +155,16 @@ class Bucket:
         with self.connection(f"/{sha256}.npy") as s3:
             s3.get_file(self.key(sha256), str(path), **PARTS)
         check_sha256(path, sha256, f"remove s3://{self.key(sha256)}; {AGAIN}")
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small object."""
+        with self.connection() as s3:
+            s3.pipe_file(f"{self.address}/{name}", data)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a small object."""
+        with self.connection() as s3:
+            return bytes(s3.cat_file(f"{self.address}/{name}"))
 
     def listed(self) -> Iterator[Stored]:
         """Yield all objects."""
