@@ -92,7 +92,7 @@ class Node:
             return
         with TemporaryDirectory() as scratch:
             message = Path(scratch) / "error"
-            self.process = subprocess.Popen(
+            with subprocess.Popen(
                 [*RANKS, *torchrun, *command],
                 env=environment_of_ranks(received_environment(environment), message),
                 cwd=folder,
@@ -101,11 +101,11 @@ class Node:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-            )
-            assert self.process.stdout is not None
-            for line in self.process.stdout:  # noqa: UP028 (Ray calls send on a generator, which a file does not have)
-                yield line
-            code = self.process.wait()
+            ) as self.process:
+                assert self.process.stdout is not None
+                for line in self.process.stdout:  # noqa: UP028 (Ray calls send on a generator, a file has none)
+                    yield line
+            code = self.process.returncode
             yield Ended(KILLED if code < 0 else code, message.read_text(encoding="utf-8") if message.exists() else "")
 
     def stop(self, signum: int) -> None:
