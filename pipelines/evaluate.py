@@ -15,7 +15,7 @@ from sprout.models.predictor import use_threads
 from sprout.runtime.files import atomic_folder
 from sprout.runtime.model_folder import own_models
 from sprout.runtime.stage import run_stage
-from sprout.tasks.base import Limits
+from sprout.tasks.interfaces import Limits
 
 
 def main() -> None:

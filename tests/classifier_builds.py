@@ -22,7 +22,7 @@ from sprout.runtime.checksums import write_sums
 from sprout.runtime.files import write_json, write_rows
 from sprout.runtime.model_folder import NOT_KEPT
 from sprout.tasks import Classify
-from sprout.tasks.base import Limits
+from sprout.tasks.interfaces import Limits
 
 ANIMALS = ["cat", "dog", "emu"]
 TRAINING = {

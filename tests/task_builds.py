@@ -20,7 +20,7 @@ from sprout.models.predictor import Predictor
 from sprout.report import write_report
 from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.files import write_json, write_rows
-from sprout.tasks.base import Limits
+from sprout.tasks.interfaces import Limits
 
 IMAGE, ROW = (8, 8, 1), (3,)
 HEAD = ["epoch", "lr", "train_loss", "val_loss"]

@@ -27,7 +27,7 @@ from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.stage import SCRATCH
 from sprout.selftraining.round_files import write_rounds
 from sprout.tasks import TASKS
-from sprout.tasks.classify import softmax
+from sprout.tasks.class_outcomes import softmax
 from trainings import CONSISTENCY
 
 CLASSES = ["a", "b", "c"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sprout.evaluate.calibration import PRIOR_SPREAD, calibration_curve, calibration_error, fit_temperature, log_loss
-from sprout.tasks.classify import softmax
+from sprout.tasks.class_outcomes import softmax
 
 # Confidences 0.55, 0.65 and 0.7 (right, wrong, right), 0.95 and 1 (wrong, right), in two classes.
 PROBABILITIES = np.array([[0.55, 0.45], [0.35, 0.65], [0.7, 0.3], [0.95, 0.05], [0.0, 1.0]])

@@ -35,7 +35,7 @@ from sprout.selftraining.control import (
 )
 from sprout.selftraining.pool_figures import PoolFigures
 from sprout.selftraining.student import make_student
-from sprout.tasks.classify import OUTCOME
+from sprout.tasks.class_outcomes import OUTCOME
 from trainings import CONSISTENCY, STILL, config_of, examples
 
 BUILD = Build("", {})

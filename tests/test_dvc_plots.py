@@ -7,7 +7,7 @@ import yaml
 
 from sprout.evaluate.curves import write_curves
 from sprout.runtime.files import write_json
-from sprout.tasks.base import write_confusion
+from sprout.tasks.confusion import write_confusion
 from workspaces import git, run
 
 HISTORIES = {

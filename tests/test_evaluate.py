@@ -23,7 +23,7 @@ from sprout.models.predictor import Predictor
 from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.files import read_json
 from sprout.tasks import TASKS
-from sprout.tasks.base import Limits
+from sprout.tasks.interfaces import Limits
 
 QUALITY = {"teacher": {"pool": 9, "accepted": 4, "precision_measured": 0.75}}
 LIMITS = Limits(bins=5, examples=3)

@@ -103,7 +103,7 @@ class TestCode:
             "methods/supervised.py",
             "models/cnn.py",
             "weights/warm_start.py",
-            "tasks/classify.py",
+            "tasks/class_criterion.py",
         ],
     )
     def test_a_comment_in_what_takes_the_steps_changes_it(

@@ -23,7 +23,7 @@ from sprout.report.pool_notes import left_out
 from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.errors import UserError
 from sprout.selftraining.foreign import compare, find_foreign
-from sprout.tasks.classify import softmax
+from sprout.tasks.class_outcomes import softmax
 from trainings import CONSISTENCY, config_of
 
 SURE, UNSURE = (0.9, 1.0), (0.3, 0.8)

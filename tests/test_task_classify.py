@@ -26,15 +26,10 @@ from sprout.evaluate.class_metrics import PER_CLASS, classification_metrics, per
 from sprout.evaluate.significance import cross_validated_interval
 from sprout.runtime.errors import UserError
 from sprout.tasks import Classify
-from sprout.tasks import classify as module
-from sprout.tasks.base import Limits
-from sprout.tasks.classify import (
-    OUTCOME,
-    ClassCriterion,
-    class_weights,
-    labelled,
-    softmax,
-)
+from sprout.tasks import class_outcomes as module
+from sprout.tasks.class_criterion import ClassCriterion, class_weights
+from sprout.tasks.class_outcomes import OUTCOME, labelled, softmax
+from sprout.tasks.interfaces import Limits
 
 N, K = 7, 3
 SHAPE = (4, 3, 2)

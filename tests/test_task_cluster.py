@@ -20,11 +20,11 @@ from sprout.models.kmeans import features_of, fit_kmeans, kmeans_model
 from sprout.models.normalise import network_inputs
 from sprout.runtime.errors import UserError
 from sprout.tasks import Cluster
-from sprout.tasks.base import Limits
 from sprout.tasks.cluster import (
     check_clusters,
     clustering_metrics,
 )
+from sprout.tasks.interfaces import Limits
 
 SHAPE = (4, 3, 2)
 GROUPING: dict[str, Any] = {"clusters": 10, "restarts": 3, "unit_length": False, "seed": 0, "threads": 1}

@@ -14,8 +14,8 @@ from sprout.data.description import Description
 from sprout.data.store import Store
 from sprout.runtime.errors import UserError
 from sprout.tasks import Reconstruct
-from sprout.tasks.base import Limits
 from sprout.tasks.distances import Distance
+from sprout.tasks.interfaces import Limits
 from sprout.tasks.reconstruct import (
     ImageCriterion,
     noisy,

@@ -19,8 +19,8 @@ from sprout.data.store import Store, label_table, open_store
 from sprout.data.store_writer import write_store
 from sprout.runtime.errors import UserError
 from sprout.tasks import Regress
-from sprout.tasks.base import Limits
 from sprout.tasks.distances import Distance, distances
+from sprout.tasks.interfaces import Limits
 from sprout.tasks.regress import NumberCriterion, coefficients, known, regression_metrics
 
 SHAPE = (4, 3, 2)

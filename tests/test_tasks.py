@@ -14,7 +14,8 @@ from sprout.data.description import Description
 from sprout.methods import ScikitLearn, StepMethod
 from sprout.runtime.errors import UserError
 from sprout.tasks import TASKS, AnyTask, task_named
-from sprout.tasks.base import Task, write_confusion, wrong_target
+from sprout.tasks.base import Task, wrong_target
+from sprout.tasks.confusion import write_confusion
 
 CONF = Path(__file__).parents[1] / "conf" / "train"
 EVERY = list(TASKS.values())

@@ -31,7 +31,7 @@ from sprout.runtime.errors import UserError
 from sprout.runtime.ray_compute import compute
 from sprout.selftraining.round_files import write_rounds
 from sprout.selftraining.rounds import run_round
-from sprout.tasks.base import Limits
+from sprout.tasks.interfaces import Limits
 from tasks_of_tests import threads_and_folder
 from test_scoring import FEATURES, PREPARED, TEACHER, config_of, files, write_prepared, write_rows_of_table
 

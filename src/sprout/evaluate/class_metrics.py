@@ -20,7 +20,7 @@ def classification_metrics(outcomes: Array, labels: Array, bins: int) -> Metrics
     example.
 
     Args:
-        outcomes: (N,) with the fields `predicted`, `confidence` and `of_label`, see `tasks.classify.OUTCOME`.
+        outcomes: (N,) with the fields `predicted`, `confidence` and `of_label`, see `tasks.class_outcomes.OUTCOME`.
         labels: (N,) int.
         bins: of the calibration error.
     """

@@ -13,7 +13,7 @@ from sprout.evaluate.tested_on import CROSS_VALIDATION, TEST
 from sprout.models.card import OUT_OF_FOLD
 from sprout.runtime.engine import Engine
 from sprout.runtime.files import write_json
-from sprout.tasks.base import Limits
+from sprout.tasks.interfaces import Limits
 
 Models = Mapping[str, Model]
 """Teacher, control if there is one, and student, of one task; where no student was trained, a copy of the teacher."""

@@ -13,7 +13,7 @@ from sprout.evaluate.ranges import open_model
 from sprout.evaluate.val_errors import write_val_errors
 from sprout.models.predictor import Predictor
 from sprout.runtime.model_folder import own_models, read_card
-from sprout.tasks.base import Limits
+from sprout.tasks.interfaces import Limits
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from sprout.predict.predictions import classes_to_name
 from sprout.predict.replicas import Replicas, on_cpu_alone
 from sprout.runtime.errors import UserError
 from sprout.tasks.base import Task
-from sprout.tasks.classify import Classify, softmax
+from sprout.tasks.class_outcomes import softmax
+from sprout.tasks.classify import Classify
 from sprout.weights.published import build_network, cached_file, published_weights
 from sprout.weights.tensor_file import load_tensors
 

@@ -7,12 +7,11 @@ imported wherever settings are composed, so they import torch, numpy and scikit-
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sprout.runtime.errors import UserError
-from sprout.tasks.interfaces import Criterion, TrainedModel
+from sprout.tasks.interfaces import Criterion, Limits, TrainedModel
 from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:
@@ -202,7 +201,7 @@ class Task(ABC):
         models: Mapping[str, TrainedModel],
         test: "Store",
         outcomes: "Mapping[str, Array]",
-        limits: "Limits",
+        limits: Limits,
     ) -> "pa.Table":
         """Write the files of the evaluation that only this task has; return the predictions on test.
 
@@ -240,32 +239,6 @@ class Task(ABC):
         """The part of the report that is specific to this task; the arguments are those of `report.pages`."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The limits of what an evaluation writes."""
-
-    bins: int
-    """Of the calibration curve."""
-    examples: int
-    """Images that are written, at most."""
-
-
 def wrong_target(prepared: Path, has: str, section: str, learns: str, remedy: str) -> UserError:
     """The error for data with another target."""
     return UserError(f"{prepared}: the target is {has}, and {section} learns {learns}; {remedy}")
-
-
-def write_confusion(folder: Path, actual: "list[str]", predicted: "list[str]") -> None:
-    """Write `confusion.csv`, a row for each example; `dvc plots` warns of a missing file, so every task has one.
-
-    DVC copies the names into a script of its page as they are, where `</script>` would end it: `<` becomes `‹`.
-    """
-    from sprout.runtime.files import write_rows
-
-    pairs = [{"actual": a, "predicted": p} for a, p in zip(map(inert, actual), map(inert, predicted), strict=True)]
-    write_rows(folder / "confusion.csv", ["actual", "predicted"], pairs)
-
-
-def inert(name: str) -> str:
-    """A name that is no markup on any page."""
-    return name.replace("<", "‹")

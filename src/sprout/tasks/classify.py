@@ -1,7 +1,6 @@
 """Classification: the class of an example, with calibrated probabilities."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -10,15 +9,17 @@ from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT, Share
 from sprout.runtime.errors import UserError, listed
-from sprout.tasks.base import Limits, Task, write_confusion, wrong_target
-from sprout.tasks.interfaces import Criterion, TrainedModel
+from sprout.tasks.base import Task, wrong_target
+from sprout.tasks.class_criterion import ClassCriterion, class_weights
+from sprout.tasks.class_outcomes import labelled, outcomes_of, softmax
+from sprout.tasks.confusion import write_confusion
+from sprout.tasks.interfaces import Criterion, Limits, TrainedModel
 from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor, nn
 
-    from sprout.augment.draws import Draw
     from sprout.data.dataset import Examples
     from sprout.data.description import Description
     from sprout.data.store import Array, Store
@@ -26,17 +27,6 @@ if TYPE_CHECKING:
 
 NAMED = 10
 """Classes that an error names, at most; the others are counted."""
-AT_ONCE = 1 << 20
-"""Logits of which the softmax is computed at once, in float64."""
-OUTCOME = [
-    ("predicted", "int32"),  # the most probable class
-    ("confidence", "float32"),  # its probability
-    ("of_label", "float32"),  # the probability of the label, NaN where it is not known
-    ("raw_predicted", "int32"),  # the same as the first two without a temperature
-    ("raw_confidence", "float32"),
-    ("highest", "int32"),  # the class of the highest logit; of almost equal ones probabilities may name the other
-]
-"""What is kept of an example, however many classes there are."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -108,15 +98,8 @@ class Classify(Task):
 
     @classmethod
     def outcomes(cls, examined: "Array", card: "ModelCard", labels: "Array") -> "Array":
-        """(N, K) logits → (N,) of the fields `OUTCOME`."""
-        import numpy as np
-
-        found: Array = np.empty(len(examined), OUTCOME)
-        block = max(1, AT_ONCE // examined.shape[1])
-        for start in range(0, len(examined), block):
-            rows = slice(start, start + block)
-            found[rows] = outcomes_of(examined[rows], card.temperature, labels[rows])
-        return found
+        """(N, K) logits → (N,) of the fields `class_outcomes.OUTCOME`."""
+        return outcomes_of(examined, card.temperature, labels)
 
     @classmethod
     def metrics(cls, outcomes: "Array", card: "ModelCard", store: "Store", bins: int) -> Metrics:
@@ -232,83 +215,3 @@ class Classify(Task):
         from sprout.report.pages.classify import page
 
         return page(inputs, prepared, examples)
-
-
-@plain_dataclass(frozen=True)
-class ClassCriterion:
-    """Cross-entropy, in nats."""
-
-    loss: str
-    label_smoothing: float
-    weights: "Tensor | None"
-    """(K,) what each class counts, 1 in the mean over the training examples."""
-
-    def network_input(self, scaled: "Tensor", draw: "Draw") -> "Tensor":
-        """The examples as they are."""
-        return scaled
-
-    def losses(self, outputs: "Tensor", targets: "Tensor", scaled: "Tensor", *, training: bool) -> "Tensor":
-        """(N, K) logits, (N,) → (N,). Smoothing and weights are for training; the loss on val stays the plain one."""
-        from torch.nn import functional
-
-        smoothing = self.label_smoothing if training else 0.0
-        if self.loss == "binary":
-            each = functional.one_hot(targets, outputs.shape[1]).to(outputs) * (1 - smoothing)
-            smoothed = each + smoothing / outputs.shape[1]
-            losses = functional.binary_cross_entropy_with_logits(outputs, smoothed, reduction="none").sum(dim=1)
-        else:
-            losses = functional.cross_entropy(outputs, targets, label_smoothing=smoothing, reduction="none")
-        if training and self.weights is not None:
-            losses = losses * self.weights.to(losses, non_blocking=True)[targets]
-        return losses
-
-    def metrics(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
-        """Whether the predicted class is right."""
-        return outputs.argmax(dim=1) == targets
-
-
-def outcomes_of(logits: "Array", temperature: float | None, labels: "Array") -> "Array":
-    """(n, K) logits, (n,) labels of which −1 are not known → (n,) of the fields `OUTCOME`."""
-    import numpy as np
-
-    found: Array = np.empty(len(logits), OUTCOME)
-    for name, divisor in (("raw_", None), ("", temperature)):
-        probabilities = softmax(logits, divisor)
-        found[f"{name}predicted"], found[f"{name}confidence"] = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    of_label = np.take_along_axis(probabilities, np.maximum(labels, 0)[:, None], axis=1)[:, 0]
-    found["of_label"] = np.where(labels < 0, np.float32("nan"), of_label)
-    found["highest"] = logits.argmax(axis=1)
-    return found
-
-
-def softmax(logits: "Array", temperature: float | None) -> "Array":
-    """(N, K) logits → (N, K) float32, rows sum to 1. Without a temperature the logits are taken as they are."""
-    import numpy as np
-
-    probabilities: Array = np.empty(logits.shape, np.float32)
-    rows = max(1, AT_ONCE // logits.shape[1])
-    for start in range(0, len(logits), rows):
-        scaled = logits[start : start + rows].astype(np.float64) / (temperature or 1.0)
-        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        probabilities[start : start + rows] = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
-
-
-def class_weights(labels: "Array", classes: int) -> "Tensor":
-    """N / (K · n) for a class with n of N examples: (N,) int → (K,) float32; 1 in the mean over the examples."""
-    import numpy as np
-    import torch
-
-    counts = np.bincount(labels, minlength=classes)
-    return torch.from_numpy(len(labels) / (classes * np.maximum(counts, 1))).to(torch.float32)
-
-
-def labelled(store: "Store") -> "tuple[Array, Array]":
-    """The known labels and their rows: (n,) int64 each."""
-    import numpy as np
-
-    from sprout.data.store import class_indices
-
-    labels = class_indices(store.labels)
-    rows = np.flatnonzero(labels >= 0)
-    return labels[rows], rows

@@ -8,8 +8,9 @@ from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT, Count
 from sprout.runtime.errors import UserError
-from sprout.tasks.base import Limits, Task, write_confusion
-from sprout.tasks.interfaces import Criterion, TrainedModel
+from sprout.tasks.base import Task
+from sprout.tasks.confusion import write_confusion
+from sprout.tasks.interfaces import Criterion, Limits, TrainedModel
 from sprout.tasks.scores import Metrics, Score
 
 if TYPE_CHECKING:

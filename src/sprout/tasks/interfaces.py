@@ -1,6 +1,7 @@
-"""What a task works with: the loss that it defines, and a trained model as it sees one."""
+"""What a task works with: the loss that it defines, a trained model as it sees one, the limits of an evaluation."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -43,3 +44,13 @@ class Criterion(Protocol):
 
     def metrics(self, outputs: "Tensor", targets: "Tensor") -> "Tensor":
         """`Task.epoch_metric` of each example: (N,); zeros where there is none."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of what an evaluation writes."""
+
+    bins: int
+    """Of the calibration curve."""
+    examples: int
+    """Images that are written, at most."""

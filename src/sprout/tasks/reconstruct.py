@@ -9,9 +9,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT
-from sprout.tasks.base import Limits, Task, write_confusion
+from sprout.tasks.base import Task
+from sprout.tasks.confusion import write_confusion
 from sprout.tasks.distances import Distance, distances
-from sprout.tasks.interfaces import Criterion, TrainedModel
+from sprout.tasks.interfaces import Criterion, Limits, TrainedModel
 from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic.dataclasses import dataclass
 
 from sprout.config.fields import STRICT
-from sprout.tasks.base import Limits, Task, write_confusion, wrong_target
+from sprout.tasks.base import Task, wrong_target
+from sprout.tasks.confusion import write_confusion
 from sprout.tasks.distances import Distance, distances
-from sprout.tasks.interfaces import Criterion, TrainedModel
+from sprout.tasks.interfaces import Criterion, Limits, TrainedModel
 from sprout.tasks.scores import Errors, Metrics, Score
 
 if TYPE_CHECKING:
