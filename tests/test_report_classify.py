@@ -14,7 +14,8 @@ from sprout.data.store import open_store
 from sprout.evaluate.audit import Labels, by_epoch, in_short
 from sprout.evaluate.labellers import Labelling, write_audit
 from sprout.report.figures import confusion_matrix, reliability
-from sprout.report.pages.classify import Outcome, explanation, headline, most_confused
+from sprout.report.pages.class_result import Outcome, explanation, headline
+from sprout.report.pages.classify import most_confused
 from sprout.report.pages.label_examples import nearest, spread, suspects
 from sprout.runtime.files import read_json, write_json, write_rows
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from sprout.library import compose as compose
     from sprout.library import read_split as read_split
     from sprout.library import train as train
+    from sprout.predict.load import load as load
     from sprout.predict.model import Model as Model
-    from sprout.predict.model import load as load
     from sprout.runtime.errors import UserError as UserError
 
 # Read when torch is loaded. Threads that wait by spinning cost nothing on an idle machine, and on a busy one twice the
@@ -30,7 +30,7 @@ PLACES = {
     "Trained": "sprout.library",
     "UserError": "sprout.runtime.errors",
     "compose": "sprout.library",
-    "load": "sprout.predict.model",
+    "load": "sprout.predict.load",
     "read_split": "sprout.library",
     "train": "sprout.library",
 }

@@ -97,7 +97,7 @@ def train(*overrides: str) -> Trained:
     from sprout.config.train import read_training
     from sprout.config.workspace import read_params
     from sprout.engine.tracked import train_beside
-    from sprout.predict.model import load
+    from sprout.predict.load import load
     from sprout.runtime.files import read_json
 
     with workspace(), TemporaryDirectory() as scratch:

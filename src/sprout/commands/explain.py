@@ -35,7 +35,7 @@ def explain(
 
     with waiting("importing PyTorch"):
         from sprout.predict.explain_page import labelled_examples, write_page
-        from sprout.predict.model import load
+        from sprout.predict.load import load
         from sprout.runtime.workspace import find_workspace
 
     check_out(out, paths or [])

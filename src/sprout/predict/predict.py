@@ -71,7 +71,7 @@ def open_model(name: str, weights: Path | None, resize: str | None, device: str,
         if resize is not None:
             raise UserError(f"--resize {resize}: {name} has its own way to resize; leave it out")
         return TorchvisionModel(name.removeprefix(TORCHVISION), weights, devices(device), top)
-    from sprout.predict.model import load
+    from sprout.predict.load import load
 
     if weights is not None:
         raise UserError(f"--weights {weights}: is for --model torchvision:NAME; {name} has weights")

@@ -1,7 +1,7 @@
 """Runs the HTTP server of a model."""
 
 from sprout.predict.examples import Limits
-from sprout.predict.model import load
+from sprout.predict.load import load
 from sprout.runtime.errors import UserError
 
 EXTRA = "pip install 'sprout[serve]'"
