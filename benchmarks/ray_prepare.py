@@ -30,7 +30,7 @@ from sprout.data.listing import Listing
 from sprout.data.prepare.prepare import prepare
 from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
 from sprout.runtime.files import atomic_folder, scratch_folder
-from sprout.runtime.launch import quiet_cluster
+from sprout.runtime.launch import prepare_for_ray
 
 GOAL = 1.0
 MEMORY = 80 << 20
@@ -91,7 +91,7 @@ def cpu_of_children() -> float:
 @contextmanager
 def cluster() -> Iterator[Any]:
     """Start a cluster, whose files lie in a folder with a short path: that of a socket has at most 107 characters."""
-    quiet_cluster()
+    prepare_for_ray()
     with TemporaryDirectory(prefix="ray-", dir=short_folder()) as folder:
         os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (as Ray writes it); 15 without it, also on idle cores
         os.environ["RAY_TMPDIR"] = folder  # where it notes which cluster is the last one that was started

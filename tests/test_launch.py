@@ -16,7 +16,15 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 from sprout.runtime import launch
 from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.errors import UserError
-from sprout.runtime.launch import available_devices, check_world_size, is_rank, rank, start_worker, started_as_ranks
+from sprout.runtime.launch import (
+    available_devices,
+    check_world_size,
+    is_rank,
+    rank,
+    received_environment,
+    start_worker,
+    started_as_ranks,
+)
 from sprout.runtime.ranks import describe
 from sprout.runtime.signals import exit_codes
 from warm_python import warm_python
@@ -254,3 +262,19 @@ def test_no_other_module_touches_the_environment_variables_of_processes() -> Non
         path for path in Path("src").rglob("*.py") if re.search(rf"[\"'](?:{names}|RANK)[\"']", path.read_text())
     ]
     assert modules == [Path("src/sprout/runtime/launch.py")]
+
+
+def test_gloo_uses_the_interface_at_which_other_machines_reach_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert received_environment({"A": "b"}, "127.0.0.1") == {"A": "b", "GLOO_SOCKET_IFNAME": "lo"}
+    assert received_environment({}, "192.0.2.77") == {}
+    chosen = {"GLOO_SOCKET_IFNAME": "ib0"}
+    assert received_environment(chosen, "127.0.0.1") == chosen
+
+
+def test_what_is_set_for_ray_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "RAY_grpc_client_keepalive_time_ms"
+    monkeypatch.setattr(os, "environ", {name: "8000"})
+    launch.prepare_for_ray()
+    assert os.environ == {**launch.RAY_VARIABLES, name: "8000"}
+    assert int(launch.RAY_VARIABLES[name]) > 60_000, "Ray's servers end a connection that asks each minute"

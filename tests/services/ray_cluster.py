@@ -10,9 +10,9 @@ from typing import Any
 
 import psutil
 
-from sprout.runtime.launch import quiet_cluster
+from sprout.runtime.launch import prepare_for_ray
 
-quiet_cluster()
+prepare_for_ray()
 # Ray runs its processes with a niceness of 15, so that whatever else the machine does would hold these tests up.
 os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (as Ray writes it)
 

@@ -59,3 +59,12 @@ def capability() -> str:
     import torch
 
     return torch.backends.cpu.get_cpu_capability()
+
+
+def where(seconds: float) -> str:
+    """The address of this machine, after so many seconds."""
+    import ray
+
+    time.sleep(seconds)
+    util: Any = ray.util
+    return str(util.get_node_ip_address())

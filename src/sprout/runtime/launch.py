@@ -12,9 +12,10 @@ This is the only module that sets or reads these variables.
 | SLURM_PROCID, SLURM_NTASKS | SLURM | the same |
 | OMP_NUM_THREADS | `environment_of_ranks`, unless set | threads until the training sets its own number |
 | CUDA_VISIBLE_DEVICES | the user, Ray, `start_worker` | the GPUs that may be used |
+| GLOO_SOCKET_IFNAME | `received_environment`, unless set | the network interface of a training on several machines |
 | DVC_ROOT | DVC | the main workspace: `--temp` and `--queue` run a stage in a copy of it |
 | PYTHONPATH | `dvc.yaml` and the functions here that start processes | where `sprout` is imported from |
-| RAY_USAGE_STATS_ENABLED, … | `quiet_cluster`, unless set | Ray reports nothing of its use, and does not warn |
+| RAY_USAGE_STATS_ENABLED, … | `prepare_for_ray`, unless set | see `RAY_VARIABLES` |
 | ATEN_CPU_CAPABILITY, … | `use_variables`, the user | the CPU kernels of libraries, see `cpu_kernels` |
 | RAY_ADDRESS, RAY_TMPDIR | the user | where Ray's cluster is, before `cluster.address`; where Ray's files are |
 
@@ -37,6 +38,14 @@ from sprout.runtime.errors import UserError
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 """The devices of the drivers for GPUs on Linux: NVIDIA's on PCs and on Jetson, Windows' under WSL, AMD's."""
 RAY_FILES = "/tmp"  # noqa: S108 (where Ray itself puts them)
+RAY_VARIABLES = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_grpc_client_keepalive_time_ms": "70000",
+    "RAY_grpc_client_keepalive_timeout_ms": "20000",
+}
+"""Ray reports nothing of its use, and warns of no change to come. It notices within 90 seconds, not 7 minutes, that the
+machine of a task no longer answers. Asked more than once a minute, a machine would end the connection, and the task."""
 LOST = re.compile("Connection (closed|reset) by peer|gloo.transport|Broken pipe|ncclRemoteError|ncclSystemError")
 """What the backends of torch's communication say of a process that has ended."""
 RANKS = (sys.executable, "-m", "sprout.runtime.ranks")
@@ -117,10 +126,10 @@ def use_variables(variables: Mapping[str, str]) -> None:
     os.execve(sys.executable, command, {**os.environ, **variables})  # noqa: S606 (this very command)
 
 
-def quiet_cluster() -> None:
-    """Set what Ray reads when it is imported: it reports nothing of its use, and warns of no change to come."""
-    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):
-        os.environ.setdefault(name, "0")
+def prepare_for_ray() -> None:
+    """Set what Ray reads when it is imported."""
+    for name, value in RAY_VARIABLES.items():
+        os.environ.setdefault(name, value)
 
 
 def cluster_address(address: str) -> str | None:
@@ -300,7 +309,24 @@ def portable_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
 
 
-def received_environment(given: Mapping[str, str]) -> dict[str, str]:
-    """The variables that a process of another machine has sent, with the GPUs that this process may use."""
+def received_environment(given: Mapping[str, str], address: str) -> dict[str, str]:
+    """The variables that a process of another machine has sent, with the GPUs and the network of this machine.
+
+    Args:
+        given: the variables.
+        address: at which other machines reach this one.
+    """
     own = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return {**given, **({} if own is None else {"CUDA_VISIBLE_DEVICES": own})}
+    return {**network(address), **given, **({} if own is None else {"CUDA_VISIBLE_DEVICES": own})}
+
+
+def network(address: str) -> dict[str, str]:
+    """The variable that lets gloo, torch's communication between CPUs, use the interface with an address.
+
+    Otherwise it takes the one of the machine's name, which Debian and Ubuntu give an address of loopback, 127.0.1.1.
+    """
+    import psutil
+
+    interfaces = psutil.net_if_addrs().items()
+    names = [name for name, addresses in interfaces if any(each.address == address for each in addresses)]
+    return {"GLOO_SOCKET_IFNAME": names[0]} if names else {}

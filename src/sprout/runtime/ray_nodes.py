@@ -83,8 +83,8 @@ class Node:
             environment: the variables of the process that asks.
             folder: the workspace.
         """
+        where = self.address()[0]
         if not Path(folder).is_dir():
-            where = self.address()[0]
             yield Ended(2, f"{folder}: not found on {where}; the workspace must be on a file system of all machines")
             return
         if self.stopped:
@@ -94,7 +94,7 @@ class Node:
             message = Path(scratch) / "error"
             with subprocess.Popen(
                 [*RANKS, *torchrun, *command],
-                env=environment_of_ranks(received_environment(environment), message),
+                env=environment_of_ranks(received_environment(environment, where), message),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

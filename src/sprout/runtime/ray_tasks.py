@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from sprout.runtime.errors import UserError, one_line
-from sprout.runtime.launch import cluster_address, cluster_environment, quiet_cluster
+from sprout.runtime.launch import cluster_address, cluster_environment, prepare_for_ray
 from sprout.runtime.signals import ENDING
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ def connection(address: str) -> Iterator[Any]:
     Raises:
         UserError: there is no such cluster, it has another version of Ray or Python, or Ray is not installed.
     """
-    quiet_cluster()
+    prepare_for_ray()
     try:
         import ray
     except ImportError as error:
