@@ -28,9 +28,9 @@ from sprout.data.formats import read_format
 from sprout.data.formats.archive import unpack
 from sprout.data.listing import Listing
 from sprout.data.prepare.prepare import prepare
+from sprout.runtime.cluster_environment import prepare_for_ray
 from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
 from sprout.runtime.files import atomic_folder, scratch_folder
-from sprout.runtime.launch import prepare_for_ray
 
 GOAL = 1.0
 MEMORY = 80 << 20

@@ -21,12 +21,12 @@ from sprout.tasks.interfaces import Limits
 def main() -> None:
     cluster = read_cluster().with_kernels()
     build, models, prepared = read_build(), Path("models"), Path("data/prepared")
-    settings, images = section(build, "evaluate", Evaluate), section(build, "report", Report).examples
+    settings, retrain = section(build, "evaluate", Evaluate), read_training(build, "retrain")
     use_threads(read_training(build, "train").threads)
-    pseudo_labels, retrain = Path("data/pseudo_labels"), read_training(build, "retrain")
     with atomic_folder(Path("reports/evaluation")) as folder, atomic_folder(Path("reports/curves")) as curves:
-        limits = Limits(settings.bins, images)
-        handed_on = evaluate_build(folder, models, prepared, pseudo_labels, retrain, limits, cluster)
+        limits = Limits(settings.bins, section(build, "report", Report).examples)
+        with cluster.start().keeping():  # several passes over stores
+            handed_on = evaluate_build(folder, models, prepared, Path("data/pseudo_labels"), retrain, limits, cluster)
         write_explanations(folder, Subject(handed_on, prepared), settings.explain)
         write_curves(curves, own_models(models))
 

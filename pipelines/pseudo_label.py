@@ -1,6 +1,4 @@
-"""Stage `pseudo_label`: leaves out unlabelled examples that may belong to no class, and turns predictions on the others
-into labels, in one round or several.
-"""
+"""Stage `pseudo_label`: leaves out examples of no known class, and turns predictions on the others into labels."""
 
 from pathlib import Path
 
@@ -28,7 +26,8 @@ def main() -> None:
 
     use_threads(read_training(build, "train").threads)
     sections = TrainingSections.of(build, "retrain")
-    make_pseudo_labels(OUT, Path("models/teacher"), config, sections, build, cluster)
+    with cluster.start().keeping():  # several passes over stores
+        make_pseudo_labels(OUT, Path("models/teacher"), config, sections, build, cluster)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ OBSERVERS = {
     "src/sprout/predict/": "uses a model after its training",
     "src/sprout/report/": "pages and pictures",
     "src/sprout/runtime/candidates.py": "keeps finished trainings until DVC has taken them",
+    "src/sprout/runtime/cluster_environment.py": "starts processes",
     "src/sprout/runtime/cpu_kernels.py": "compares the machines of a cluster",
     "src/sprout/runtime/disk.py": "messages",
     "src/sprout/runtime/engine.py": "where tasks run",

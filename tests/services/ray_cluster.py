@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from sprout.runtime.launch import prepare_for_ray
+from sprout.runtime.cluster_environment import prepare_for_ray
 
 prepare_for_ray()
 # Ray runs its processes with a niceness of 15, so that whatever else the machine does would hold these tests up.

@@ -14,9 +14,10 @@ import torch
 pytest.importorskip("ray")
 
 from ray_cluster import RayCluster, wait_until
+from sprout.runtime.cluster_environment import portable_environment
 from sprout.runtime.engine import RayTasks
 from sprout.runtime.errors import UserError
-from sprout.runtime.launch import KILLED, portable_environment
+from sprout.runtime.launch import KILLED
 from sprout.runtime.ray_nodes import Ended, Node
 from test_loop_ranks import SCRIPT, result, same
 

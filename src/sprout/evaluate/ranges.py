@@ -120,7 +120,7 @@ def compute_ranges(compute: Compute[T], model: Path, store: Path, parts: Sequenc
 
 @lru_cache(maxsize=1)
 def open_both(model: Path, store: Path) -> tuple[Predictor, Store]:
-    """A model and a store, opened once by a process, all of whose tasks are those of one pass over the store."""
+    """A model and a store, opened once by a process for its tasks of one pass over the store."""
     return load_predictor(model), open_store(store)
 
 

@@ -1,6 +1,6 @@
 """Starting processes and the environment variables they are started with.
 
-This is the only module that sets or reads these variables.
+This is the only module that sets or reads these variables, with `cluster_environment` for those of a cluster.
 
 | variable | set by | meaning for the process that reads it |
 |---|---|---|
@@ -12,12 +12,9 @@ This is the only module that sets or reads these variables.
 | SLURM_PROCID, SLURM_NTASKS | SLURM | the same |
 | OMP_NUM_THREADS | `environment_of_ranks`, unless set | threads until the training sets its own number |
 | CUDA_VISIBLE_DEVICES | the user, Ray, `start_worker` | the GPUs that may be used |
-| GLOO_SOCKET_IFNAME | `received_environment`, unless set | the network interface of a training on several machines |
 | DVC_ROOT | DVC | the main workspace: `--temp` and `--queue` run a stage in a copy of it |
 | PYTHONPATH | `dvc.yaml` and the functions here that start processes | where `sprout` is imported from |
-| RAY_USAGE_STATS_ENABLED, … | `prepare_for_ray`, unless set | see `RAY_VARIABLES` |
 | ATEN_CPU_CAPABILITY, … | `use_variables`, the user | the CPU kernels of libraries, see `cpu_kernels` |
-| RAY_ADDRESS, RAY_TMPDIR | the user | where Ray's cluster is, before `cluster.address`; where Ray's files are |
 
 Processes that decode images need none of them: `process_pool` starts them by `multiprocessing`.
 """
@@ -32,20 +29,10 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sprout.runtime.cpu_kernels import VARIABLES
 from sprout.runtime.errors import UserError
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 """The devices of the drivers for GPUs on Linux: NVIDIA's on PCs and on Jetson, Windows' under WSL, AMD's."""
-RAY_FILES = "/tmp"  # noqa: S108 (where Ray itself puts them)
-RAY_VARIABLES = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_grpc_client_keepalive_time_ms": "70000",
-    "RAY_grpc_client_keepalive_timeout_ms": "20000",
-}
-"""Ray reports nothing of its use, and warns of no change to come. It notices within 90 seconds, not 7 minutes, that the
-machine of a task no longer answers. Asked more than once a minute, a machine would end the connection, and the task."""
 LOST = re.compile("Connection (closed|reset) by peer|gloo.transport|Broken pipe|ncclRemoteError|ncclSystemError")
 """What the backends of torch's communication say of a process that has ended."""
 RANKS = (sys.executable, "-m", "sprout.runtime.ranks")
@@ -107,15 +94,6 @@ def imports_from(sources: Path) -> dict[str, str]:
     return {"PYTHONPATH": python_path(sources)}
 
 
-def cluster_environment() -> dict[str, str]:
-    """The variables of processes that a cluster starts for this one; all machines have the code in the same place.
-
-    They compute with the CPU kernels that this process was told to take.
-    """
-    kernels = {name: os.environ[name] for name in VARIABLES["default"] if name in os.environ}
-    return {"PYTHONPATH": python_path(), **kernels}
-
-
 def use_variables(variables: Mapping[str, str]) -> None:
     """Start this process anew, unless it has these variables: libraries read them when they are loaded."""
     if all(os.environ.get(name) == value for name, value in variables.items()):
@@ -124,26 +102,6 @@ def use_variables(variables: Mapping[str, str]) -> None:
     sys.stderr.flush()
     command = [sys.executable, *sys.orig_argv[1:]]
     os.execve(sys.executable, command, {**os.environ, **variables})  # noqa: S606 (this very command)
-
-
-def prepare_for_ray() -> None:
-    """Set what Ray reads when it is imported."""
-    for name, value in RAY_VARIABLES.items():
-        os.environ.setdefault(name, value)
-
-
-def cluster_address(address: str) -> str | None:
-    """Return HOST:PORT of the Ray cluster that an address means, as Ray itself finds it; None if it is not known here.
-
-    Args:
-        address: auto, or HOST:PORT.
-    """
-    if found := os.environ.get("RAY_ADDRESS"):
-        return found
-    if address != "auto":
-        return address
-    path = Path(os.environ.get("RAY_TMPDIR", RAY_FILES), "ray", "ray_current_cluster")
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
 
 def visible_gpus() -> list[str]:
@@ -302,31 +260,3 @@ def end_process_group(process: subprocess.Popen[bytes]) -> int:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     return process.wait()
-
-
-def portable_environment() -> dict[str, str]:
-    """The variables of this process for one on another machine, which has GPUs of its own."""
-    return {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
-
-
-def received_environment(given: Mapping[str, str], address: str) -> dict[str, str]:
-    """The variables that a process of another machine has sent, with the GPUs and the network of this machine.
-
-    Args:
-        given: the variables.
-        address: at which other machines reach this one.
-    """
-    own = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return {**network(address), **given, **({} if own is None else {"CUDA_VISIBLE_DEVICES": own})}
-
-
-def network(address: str) -> dict[str, str]:
-    """The variable that lets gloo, torch's communication between CPUs, use the interface with an address.
-
-    Otherwise it takes the one of the machine's name, which Debian and Ubuntu give an address of loopback, 127.0.1.1.
-    """
-    import psutil
-
-    interfaces = psutil.net_if_addrs().items()
-    names = [name for name, addresses in interfaces if any(each.address == address for each in addresses)]
-    return {"GLOO_SOCKET_IFNAME": names[0]} if names else {}

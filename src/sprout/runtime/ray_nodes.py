@@ -17,9 +17,10 @@ from queue import Empty, Queue
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sprout.runtime.cluster_environment import portable_environment, received_environment
 from sprout.runtime.cpu_kernels import own_kernels
 from sprout.runtime.errors import UserError, one_line
-from sprout.runtime.launch import KILLED, RANKS, environment_of_ranks, portable_environment, received_environment
+from sprout.runtime.launch import KILLED, RANKS, environment_of_ranks
 from sprout.runtime.ray_compute import check_machines
 from sprout.runtime.ray_tasks import connection
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
+from sprout.runtime.cluster_environment import cluster_address, cluster_environment, prepare_for_ray
 from sprout.runtime.errors import UserError, one_line
-from sprout.runtime.launch import cluster_address, cluster_environment, prepare_for_ray
 from sprout.runtime.signals import ENDING
 
 T = TypeVar("T")

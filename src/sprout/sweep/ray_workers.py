@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sprout.config.train import Training
+from sprout.runtime.cluster_environment import portable_environment
 from sprout.runtime.errors import UserError, one_line
-from sprout.runtime.launch import portable_environment
 from sprout.runtime.ray_tasks import connection
 from sprout.sweep.door import Door
 from sprout.sweep.seat import Seat, Start
