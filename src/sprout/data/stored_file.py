@@ -1,15 +1,15 @@
-"""Files of a folder and objects of S3, read by ranges in the same way, and the members of archives among them.
+"""Files of a folder and objects of S3, read by ranges in the same way.
 
 Imports neither numpy nor pyarrow; botocore, of the extra `s3`, only where an object is read.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, cast
 
 from sprout.runtime.errors import UserError, one_line
 
@@ -17,16 +17,12 @@ S3 = "s3://"
 EXTRA = "pip install 'sprout[s3]'"
 BLOCK = 8 << 20
 """Bytes that are read ahead of an object that is read from its beginning."""
-TOGETHER, GAP = 16 << 20, 256 << 10
-"""Members of an archive are read by one request up to so many bytes, with so many unused ones between two."""
 PAGE = 1000
 """Objects that a request lists; S3 lists no more."""
 TRIES = 5
 """Requests for a range; a connection may break in the middle of an answer."""
 GONE = ("412", "404", "PreconditionFailed", "NoSuchKey")
 """Codes of S3 for an object that is another one, or none any more."""
-MARK = "\0"
-"""Between the parts of what names a member; no path has it."""
 
 
 def is_remote(place: str) -> bool:
@@ -59,6 +55,11 @@ class Stored:
 
     def __str__(self) -> str:
         return f"{self.place}/{self.name}"
+
+    @property
+    def title(self) -> str:
+        """For messages about its content: the name, in S3 with the place."""
+        return str(self) if is_remote(self.place) else self.name
 
     def open(self) -> BinaryIO:
         """Open it from its beginning; one can seek in it."""
@@ -199,68 +200,3 @@ class Ranges(RawIOBase):
         buffer[: len(data)] = data
         self.at += len(data)
         return len(data)
-
-
-class Member(NamedTuple):
-    """A file in an uncompressed archive, by its place there."""
-
-    archive: Stored
-    start: int
-    stop: int
-
-
-def member_name(archive: str, offset: int, length: int) -> str:
-    """Return what names a member of an archive."""
-    return MARK.join((archive, str(offset), str(length)))
-
-
-def member_of(place: str, name: str) -> Member:
-    """Return the member of a name, to which the stamp of its archive has been added."""
-    archive, offset, length, tag = name.split(MARK)
-    return Member(Stored(place, archive, tag), int(offset), int(offset) + int(length))
-
-
-def length_of(name: str) -> int:
-    """Return the bytes of a member."""
-    return int(name.split(MARK)[2])
-
-
-def is_member(name: str) -> bool:
-    """Whether a name is that of a member with the stamp of its archive, and no path."""
-    return name.count(MARK) == 3
-
-
-def contents(place: str | None, names: Iterable[Any]) -> Iterator[Any]:
-    """Yield each member's bytes in place of its name, those that lie close together by one request; others as they are.
-
-    Raises:
-        UserError: an archive is another one by now, or cannot be read.
-    """
-    group: list[Member] = []
-    for name in names:
-        if not isinstance(name, str) or not is_member(name):
-            yield from taken(group)
-            group = []
-            yield name
-            continue
-        member = member_of(str(place), name)
-        if group and not joins(group, member):
-            yield from taken(group)
-            group = []
-        group.append(member)
-    yield from taken(group)
-
-
-def joins(group: list[Member], member: Member) -> bool:
-    """Whether a member is read together with those before it."""
-    first, last = group[0], group[-1]
-    gap = member.start - last.stop
-    return member.archive == last.archive and 0 <= gap <= GAP and member.stop - first.start <= TOGETHER
-
-
-def taken(group: list[Member]) -> Iterator[bytes]:
-    """Read members that lie close together, and yield the bytes of each."""
-    if group:
-        start = group[0].start
-        data = group[0].archive.read(start, max(each.stop for each in group))
-        yield from (data[each.start - start : each.stop - start] for each in group)
