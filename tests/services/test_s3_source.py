@@ -210,7 +210,8 @@ def test_what_is_not_accepted_is_said(s3: Any, folder: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"file": "*.parquet"}, r"download\.format\.file=\*\.parquet: accepted: names of uncompressed archives"),
+        ({"file": "*.csv"}, r"download\.format\.file=\*\.csv: accepted: names of .*\*\.tar, or of .*\*\.parquet"),
+        ({"file": ["a.tar", "b.parquet"]}, r"download\.format\.file=b\.parquet: accepted: .*; not of both"),
         ({"file": ["a.tar", "b.tar.gz"]}, r"download\.format\.file=b\.tar\.gz: accepted"),
         ({"path": "file"}, r"download\.format\.path=file: accepted: image"),
         ({"unlisted": "unlabelled"}, r"download\.format\.unlisted=unlabelled: accepted: ignored"),
