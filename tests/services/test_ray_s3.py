@@ -50,14 +50,12 @@ class Tasks(RayTasks):
         return super().run_in_order(partial(with_variables, task, self.variables) for task in tasks)
 
 
-@pytest.fixture(params=["tar", "parquet"])
-def settings(variables: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> S3:
-    """Two archives, or three Parquet files, in the bucket."""
-    kind, folder = request.param, tmp_path / "objects"
+def uploaded(kind: str, folder: Path) -> S3:
+    """Put two archives, or three Parquet files, into the bucket."""
     if kind == "parquet":
         write_shards(folder)
     else:
-        folder.mkdir()
+        folder.mkdir(parents=True)
         for name in ("train-000", "val-000"):
             members = [
                 (f"{row}.png", encoded(Image.fromarray(np.full((3, 2), row, np.uint8)), "PNG")) for row in range(9)
@@ -87,22 +85,24 @@ def described(listing: Listing) -> dict[str, Any]:
 
 
 def test_tasks_of_a_cluster_list_the_same(
-    cluster: RayCluster, variables: dict[str, str], settings: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: RayCluster, variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch(settings, tmp_path, tmp_path)
+    def listed(settings: S3, engine: Engine) -> dict[str, Any]:
+        return described(read(settings, tmp_path / Path(settings.url).name, tmp_path, engine))
 
-    def listed(engine: Engine) -> dict[str, Any]:
-        return described(read(settings, tmp_path, tmp_path, engine))
-
-    here = listed(LocalProcesses())
-    assert len(here["names"]) == len(here["origin"]) >= 18
+    sources = [uploaded(kind, tmp_path / "objects" / kind) for kind in ("tar", "parquet")]
+    for settings in sources:
+        (tmp_path / Path(settings.url).name).mkdir()
+        fetch(settings, tmp_path / Path(settings.url).name, tmp_path)
+    here = [listed(settings, LocalProcesses()) for settings in sources]
+    assert [len(each["names"]) for each in here] == [18, 180]
     monkeypatch.setattr(s3_source, "FEW_BYTES", -1)
     monkeypatch.setattr(s3_source, "in_this_process", None)
     with Tasks(cluster.address, None, variables).keeping() as engine:
-        assert listed(engine) == here
-        replaced = replace_one(settings, here["names"])
+        assert [listed(settings, engine) for settings in sources] == here
+        replaced = replace_one(sources[1], here[1]["names"])
         with pytest.raises(UserError, match=rf"{replaced}: has changed since it was listed"):
-            listed(engine)
+            listed(sources[1], engine)
 
 
 def replace_one(settings: S3, names: list[str]) -> str:
