@@ -18,11 +18,11 @@ from pictures import encoded
 from ray_cluster import RayCluster
 from running import BUCKET, KEYS
 from sprout.config.download import S3
-from sprout.data import stored_file
 from sprout.data.listing import Listing, Members
 from sprout.data.members import MARK
 from sprout.data.sources import fetch, read
 from sprout.data.sources import s3 as s3_source
+from sprout.runtime import s3 as s3_client
 from sprout.runtime.engine import Engine, LocalProcesses, RayTasks
 from sprout.runtime.errors import UserError
 from tasks_of_tests import with_variables
@@ -35,9 +35,9 @@ pytestmark = pytest.mark.slow
 def variables(s3: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """What a process needs to read the bucket; this one has it."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
-    stored_file.client.cache_clear()
+    s3_client.client.cache_clear()
     yield {**KEYS, "AWS_ENDPOINT_URL": s3}
-    stored_file.client.cache_clear()
+    s3_client.client.cache_clear()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from sprout.data.prepare import decode_all as decoding
 from sprout.data.sources import fetch, read
 from sprout.data.sources import s3 as s3_source
 from sprout.data.sources.s3 import FEW_BYTES
+from sprout.runtime import s3 as s3_client
 from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_rows
@@ -32,9 +33,9 @@ PLACE = f"s3://{BUCKET}/pets"
 @pytest.fixture
 def client(s3: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
-    stored_file.client.cache_clear()
+    s3_client.client.cache_clear()
     yield boto3.client("s3")
-    stored_file.client.cache_clear()
+    s3_client.client.cache_clear()
 
 
 @pytest.fixture(scope="module")
