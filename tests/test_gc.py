@@ -1,4 +1,4 @@
-"""`sprout gc` removes what no manifest of any commit, experiment or workspace names, and nothing else."""
+"""`sprout gc` removes what no commit, experiment or workspace needs, and nothing else."""
 
 import hashlib
 import os
@@ -16,9 +16,10 @@ from dvc.repo import Repo
 
 from commands import Ended
 from sprout.cli import main
+from sprout.data.prepare.record import record
 from sprout.data.store import label_table
 from sprout.data.store_writer import StoreWriter, write_store
-from sprout.reproduce.needed import find_named
+from sprout.reproduce.needed import find_needed
 from sprout.runtime.objects import SharedFolder
 
 pytestmark = pytest.mark.slow
@@ -70,7 +71,9 @@ def prepare(workspace: Path, shared: SharedFolder, value: int) -> str:
             writer.append(np.full((3, 1), value, np.float32))
             writer.close(label_table(rows, rows, source="given", group=rows, origin=[""] * 3))
     (sha256,) = names(shared) - before
-    os.utime(shared.path(sha256), (OLD, OLD))
+    record(workspace / "data/prepared", shared)
+    for path in Path(shared.address).iterdir():
+        os.utime(path, (OLD, OLD))
     with Repo(str(workspace)) as repo:
         repo.commit("prepare", force=True)
     return sha256
@@ -83,7 +86,14 @@ def commit(workspace: Path, message: str = "data") -> str:
 
 
 def names(shared: SharedFolder) -> set[str]:
-    return {each.name.removesuffix(".npy") for each in shared.listed()}
+    """The SHA-256 of the files that are there."""
+    return {each.name.removesuffix(".npy") for each in shared.listed() if each.name.endswith(".npy")}
+
+
+def needed(workspace: Path, shared: SharedFolder) -> set[str]:
+    """The SHA-256 of the files that are needed."""
+    found = find_needed(workspace, shared, shared.listed())
+    return {name.removesuffix(".npy") for name in found if name.endswith(".npy")}
 
 
 Sprout = Callable[..., Ended]
@@ -107,9 +117,9 @@ class TestRoots:
 
     def test_the_workspace_and_its_lock(self, workspace: Path, shared: SharedFolder) -> None:
         first = prepare(workspace, shared, 1)
-        assert find_named(workspace).files == {first}
+        assert needed(workspace, shared) == {first}
         second = prepare(workspace, shared, 2)
-        assert find_named(workspace).files == {second}
+        assert needed(workspace, shared) == {second}
 
     def test_commits_branches_tags_stashes_experiments_and_reflogs(self, workspace: Path, shared: SharedFolder) -> None:
         wanted = {prepare(workspace, shared, 0)}
@@ -128,12 +138,10 @@ class TestRoots:
         commit(workspace)
         git(workspace, "reset", "--quiet", "--hard", base)
         prepare(workspace, shared, 8)
-        assert {lost, *wanted} < find_named(workspace).files
+        assert {lost, *wanted} < needed(workspace, shared)
         git(workspace, "reflog", "expire", "--expire=now", "HEAD", "refs/heads/main")
-        named = find_named(workspace)
-        assert wanted < named.files
-        assert lost not in named.files
-        assert named.unknown == {}
+        assert wanted < needed(workspace, shared)
+        assert lost not in needed(workspace, shared)
 
     def test_other_worktrees_and_copies_in_which_dvc_builds(
         self, workspace: Path, shared: SharedFolder, tmp_path: Path
@@ -153,7 +161,7 @@ class TestRoots:
             git(workspace, "restore", "dvc.lock")
             files.add(second)
         (workspace / "data/prepared/val/store.json").unlink()
-        assert files < find_named(workspace).files
+        assert files < needed(workspace, shared)
 
 
 class TestCommand:
@@ -167,16 +175,20 @@ class TestCommand:
         shared.put(young, hashlib.sha256(b"young").hexdigest())
         before = names(shared)
         ended = sprout("gc")
-        size = shared.path(unused).stat().st_size
+        old = (
+            shared.path(unused),
+            next(path for path in Path(shared.address).glob("*.json") if unused in path.read_text()),
+        )
+        size = sum(path.stat().st_size for path in old)
         assert ended.code == 0
-        assert ended.out == f"{shared.address}: would remove 1 of 3 files, {size} bytes; --yes removes them\n"
+        assert ended.out == f"{shared.address}: would remove 2 of 5 files, {size} bytes; --yes removes them\n"
         assert names(shared) == before
-        assert sprout("gc", "--yes").out == f"{shared.address}: removed 1 of 3 files, {size} bytes\n"
+        assert sprout("gc", "--yes").out == f"{shared.address}: removed 2 of 5 files, {size} bytes\n"
         assert names(shared) == before - {unused}
         assert used in names(shared)
-        assert "removed 0 of 2 files" in sprout("gc", "--yes").out
+        assert "removed 0 of 3 files" in sprout("gc", "--yes").out
         os.utime(shared.path(hashlib.sha256(b"young").hexdigest()), (time.time() - 2 * 86400,) * 2)
-        assert "removed 1 of 2 files" in sprout("gc", "--yes", "--days", "1").out
+        assert "removed 1 of 3 files" in sprout("gc", "--yes", "--days", "1").out
 
     def test_half_written_files_that_are_old_are_removed(
         self, workspace: Path, shared: SharedFolder, sprout: Sprout
@@ -186,42 +198,79 @@ class TestCommand:
         half = shared.new()
         half.touch()
         os.utime(half, (OLD, OLD))
-        assert "removed 1 of 2 files, 0 bytes" in sprout("gc", "--yes").out
+        assert "removed 1 of 3 files, 0 bytes" in sprout("gc", "--yes").out
         assert not half.exists()
 
-    @pytest.mark.parametrize("lost", ["folder", "manifest"])
-    def test_a_commit_whose_manifests_are_gone_is_named_and_nothing_is_removed(
-        self, workspace: Path, shared: SharedFolder, sprout: Sprout, lost: str
+    def test_a_commit_needs_its_files_also_without_dvcs_cache(
+        self, workspace: Path, shared: SharedFolder, sprout: Sprout
+    ) -> None:
+        first = prepare(workspace, shared, 1)
+        commit(workspace)
+        second = prepare(workspace, shared, 2)
+        commit(workspace)
+        for folder in (workspace / ".dvc/cache", workspace / "data"):
+            shutil.rmtree(folder)
+        assert "removed 0 of 4 files" in sprout("gc", "--yes").out
+        assert names(shared) == {first, second}
+
+    def test_a_commit_whose_data_was_prepared_elsewhere_needs_nothing(
+        self, workspace: Path, shared: SharedFolder, sprout: Sprout, tmp_path: Path
+    ) -> None:
+        elsewhere = SharedFolder(str(tmp_path / "elsewhere"))
+        Path(elsewhere.address).mkdir()
+        prepare(workspace, elsewhere, 1)
+        commit(workspace)
+        used = prepare(workspace, shared, 2)
+        commit(workspace)
+        assert needed(workspace, shared) == {used}
+
+    def test_a_lock_with_a_conflict_counts_with_both_sides(
+        self, workspace: Path, shared: SharedFolder, sprout: Sprout
+    ) -> None:
+        sides = list[str]()
+        for value in (1, 2):
+            prepare(workspace, shared, value)
+            sides.append((workspace / "dvc.lock").read_text())
+        (workspace / "dvc.lock").write_text("<<<<<<< ours\n{}=======\n{}>>>>>>> theirs\n".format(*sides))
+        shutil.rmtree(workspace / "data")
+        assert needed(workspace, shared) == names(shared)
+        assert len(names(shared)) == 2
+
+    def test_a_record_that_nothing_needs_is_removed_with_its_files(
+        self, workspace: Path, shared: SharedFolder, sprout: Sprout
     ) -> None:
         prepare(workspace, shared, 1)
-        first = commit(workspace)
-        cache = workspace / ".dvc/cache/files/md5"
-        for path in [*cache.rglob("*")]:
-            if path.is_file() and (path.suffix == ".dir") == (lost == "folder"):
-                path.unlink()
         prepare(workspace, shared, 2)
-        commit(workspace)
-        before = names(shared)
-        for words in ([], ["--yes"]):
-            ended = sprout("gc", *words)
-            assert ended.code == 2
-            assert f"commit {first[:12]}: dvc.lock: data/prepared (" in ended.err
-            assert ") is not in DVC's cache; " in ended.err
-            assert "dvc fetch --all-commits" in ended.err
-        assert names(shared) == before
-        ended = sprout("gc", "--yes", "--skip-missing")
-        assert "removed 1 of 2 files" in ended.out
-        assert f"gc: without what these need: commit {first[:12]}: dvc.lock\n" in ended.err
+        assert len(list(shared.listed())) == 4
+        assert "removed 2 of 4 files" in sprout("gc", "--yes").out
 
-    def test_a_lock_that_cannot_be_read_is_named(self, workspace: Path, shared: SharedFolder, sprout: Sprout) -> None:
+    def test_a_damaged_record_is_named_and_nothing_is_removed(
+        self, workspace: Path, shared: SharedFolder, sprout: Sprout
+    ) -> None:
         prepare(workspace, shared, 1)
-        commit(workspace)
-        (workspace / "dvc.lock").write_text("<<<<<<< ours: {")
-        broken = commit(workspace)
-        git(workspace, "checkout", "--quiet", "HEAD^", "--", "dvc.lock")
+        (path,) = Path(shared.address).glob("*.json")
+        prepare(workspace, shared, 2)
+        (other,) = set(Path(shared.address).glob("*.json")) - {path}
+        other.write_text("{")
         ended = sprout("gc", "--yes")
         assert ended.code == 2
-        assert f"commit {broken[:12]}: dvc.lock: " in ended.err
+        assert f"{other}: damaged, and the commits that need it with it; nothing is removed" in ended.err
+        assert len(names(shared)) == 2
+
+    def test_a_shallow_clone_is_refused(
+        self, workspace: Path, shared: SharedFolder, sprout: Sprout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for value in (1, 2):
+            prepare(workspace, shared, value)
+            commit(workspace)
+        git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{workspace.parents[1]}", "clone")
+        clone = tmp_path / "clone" / WORKSPACE
+        shutil.copytree(workspace / "build", clone / "build")
+        monkeypatch.chdir(clone)
+        ended = sprout("gc", "--yes")
+        assert ended.code == 2
+        assert "is in a shallow clone, which lacks commits" in ended.err
+        assert len(names(shared)) == 2
 
     def test_data_from_before_there_were_stores_elsewhere_names_nothing(
         self, workspace: Path, shared: SharedFolder, sprout: Sprout
@@ -245,7 +294,7 @@ class TestCommand:
         with Repo(str(workspace)) as repo:
             repo.commit("prepare", force=True)
         commit(workspace)
-        assert "removed 1 of 1 files" in sprout("gc", "--yes").out
+        assert "removed 2 of 2 files" in sprout("gc", "--yes").out
 
     def test_without_a_store_there_is_nothing_to_do(self, workspace: Path, sprout: Sprout) -> None:
         (workspace / "build/cluster.yaml").write_text("engine: local\nstore: null\n")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,8 @@ pytest.importorskip("ray")
 from ray_cluster import RayCluster, wait_until
 from sprout.runtime.engine import RayTasks
 from sprout.runtime.errors import UserError
+from sprout.runtime.launch import KILLED, portable_environment
+from sprout.runtime.ray_nodes import Ended, Node
 from test_loop_ranks import SCRIPT, result, same
 
 pytestmark = pytest.mark.slow
@@ -79,6 +82,31 @@ def test_two_machines_end_at_a_signal_and_resume_after_the_loss_of_one(cluster: 
     assert psutil.wait_procs(ranks, timeout=5)[1] == []
     assert "Traceback" not in said
     assert same(torch.load(folder / "found", weights_only=True), undisturbed)
+
+
+class TestNode:
+    """What an actor does, here in this process."""
+
+    def run(self, node: Node, folder: Path) -> Iterator[str | Ended]:
+        return node.run(["--standalone"], ["script.py"], portable_environment(), str(folder))
+
+    def test_one_that_is_stopped_before_it_starts_starts_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text("open('started', 'w')\n")
+        node = Node()
+        node.stop(signal.SIGTERM)
+        assert list(self.run(node, tmp_path)) == [Ended(KILLED)]
+        assert not (tmp_path / "started").exists()
+
+    def test_one_whose_launcher_is_killed_is_lost(self, tmp_path: Path) -> None:
+        (tmp_path / "script.py").write_text("import time\nprint('started', flush=True)\ntime.sleep(2)\n")
+        node = Node()
+        said = self.run(node, tmp_path)
+        assert next(line for line in said if line == "started\n")
+        assert node.process is not None
+        node.process.kill()
+        *_, ended = said
+        assert ended == Ended(KILLED)
+        assert ended.lost
 
 
 def test_a_mistake_is_passed_on(cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

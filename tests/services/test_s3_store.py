@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from running import BUCKET
+from sprout.cli import main
 from sprout.runtime import s3 as s3_client
 from sprout.runtime.errors import UserError
 from sprout.runtime.node_cache import NodeCache
@@ -121,8 +123,14 @@ class TestBucket:
             bucket.check_reached()
 
 
-def test_a_build_with_examples_in_s3_learns_the_same(s3: str, cache: NodeCache, tmp_path: Path) -> None:
-    """Another store builds nothing again; forced, it moves the examples, and the same weights are learned from them."""
+def test_a_build_with_examples_in_s3_learns_the_same(
+    s3: str, cache: NodeCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another store builds nothing again; forced, it moves the examples, and the same weights are learned from them.
+
+    `sprout gc` removes what is prepared in no commit.
+    """
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
     folder, store = new_project(tmp_path / "sprout"), f"s3://{BUCKET}/digits"
     more = {"AWS_ENDPOINT_URL": s3}
 
@@ -148,6 +156,21 @@ def test_a_build_with_examples_in_s3_learns_the_same(s3: str, cache: NodeCache, 
     assert learned() == local
     commit_all(folder)
     assert list(cache.folder.glob("*.npy")), "it was read from S3"
-    assert f"{store}: would remove 0 of 4 files, 0 bytes" in run(folder, "sprout", "gc", "--skip-missing", more=more)
     kept = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".pyc", ".npy")]
     assert not [path for path in kept if s3.encode() in path.read_bytes()], "the endpoint was written to a file"
+
+    committed = set(Bucket(store).listed())
+    assert len(committed) == 5, "of four splits, and the record of them"
+    build([f"cluster.store={store}", "prepare.seed=7"], "prepare")
+    assert len(set(Bucket(store).listed())) > 5
+    shutil.rmtree(folder / ".dvc/cache")
+    run(folder, "git", "checkout", "--", "dvc.lock")
+    shutil.rmtree(folder / "data/prepared")
+    assert ": removed 0 of " in run(folder, "sprout", "gc", "--yes", more=more), "all is young"
+    monkeypatch.setattr(sys, "argv", ["sprout", "gc", "--yes"])
+    later = time.time() + 30 * 86400
+    monkeypatch.setattr(time, "time", lambda: later)
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert {each.name for each in Bucket(store).listed()} == {each.name for each in committed}

@@ -1,4 +1,4 @@
-"""`sprout gc`: removes from `cluster.store` what no manifest of this repository names."""
+"""`sprout gc`: removes from `cluster.store` what no commit and no workspace of this repository needs."""
 
 from typing import Annotated
 
@@ -13,20 +13,17 @@ def gc(
         int,
         typer.Option(metavar="N", min=1, help="keep what was written in the last N days, as a build may be running"),
     ] = DAYS,
-    skip_missing: Annotated[
-        bool, typer.Option("--skip-missing", help="go on where DVC's cache lacks the data of a commit, and give it up")
-    ] = False,
 ) -> None:
     """List, and with --yes remove, files of `cluster.store` that no commit and no experiment of this repository needs.
 
     The store must belong to this repository alone; commits that were never fetched here count as none.
     """
-    import sys
     import time
     from pathlib import Path
 
     from sprout.config.cluster import read_cluster
-    from sprout.runtime.errors import UserError, listed
+    from sprout.reproduce.needed import find_needed, unused
+    from sprout.runtime.errors import UserError
     from sprout.runtime.progress import waiting
     from sprout.runtime.workspace import enter_workspace
 
@@ -36,15 +33,10 @@ def gc(
         raise UserError(
             "cluster.store=null: there is no store to remove files from; data/prepared has all files itself"
         )
-    with waiting("importing DVC"):
-        from sprout.reproduce.needed import find_named, refuse_unknown, unused
     with waiting("reading manifests"):
-        found, named = list(objects.listed()), find_named(Path.cwd())
-    if not skip_missing:
-        refuse_unknown(named)
-    if named.unknown:
-        print(f"gc: without what these need: {listed(list(named.unknown))}", file=sys.stderr)
-    left = unused(found, named, time.time() - days * 86400)
+        found = list(objects.listed())
+        needed = find_needed(Path.cwd(), objects, found)
+    left = unused(found, needed, time.time() - days * 86400)
     said = f"{len(left)} of {len(found)} files, {sum(each.size for each in left):,} bytes"
     if yes:
         objects.remove([each.name for each in left])

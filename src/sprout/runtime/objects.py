@@ -16,8 +16,8 @@ from sprout.runtime.errors import UserError
 from sprout.runtime.files import name_beside
 from sprout.runtime.node_cache import HALF_WRITTEN, NodeCache
 
-NAME = re.compile(r"([0-9a-f]{64})\.npy")
-"""Of a file; the group is its SHA-256."""
+NAME = re.compile(r"[0-9a-f]{64}\.npy|[0-9a-f]{32}\.json")
+"""Of a file by its SHA-256, and of a record (`data/prepare/record.py`)."""
 BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9!_.*'()-]+)*")
 """An address in S3, in which there is no place for credentials."""
 PART, PARTS = 16 << 20, 4
@@ -75,6 +75,17 @@ class SharedFolder:
         """Return the path of a file."""
         return Path(self.address, f"{sha256}.npy")
 
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file."""
+        with naming(path := Path(self.address, name)):
+            (beside := self.new()).write_bytes(data)
+            beside.replace(path)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a small file."""
+        with naming(path := Path(self.address, name)):
+            return path.read_bytes()
+
     def listed(self) -> Iterator[Stored]:
         """Yield all files, and those that were left half-written."""
         with naming(Path(self.address)):
@@ -114,7 +125,7 @@ class Bucket:
         """Send a file from a path of `new`; an object that is there becomes as young as it."""
         try:
             with s3.asking(self.address) as client:
-                there = self.named(sha256)
+                there = self.named(f"{sha256}.npy")
                 known = client.list_objects_v2(Bucket=there["Bucket"], Prefix=there["Key"], MaxKeys=1)
                 if [each["Size"] for each in known.get("Contents", [])] == [path.stat().st_size]:
                     client.copy_object(**there, CopySource=there, MetadataDirective="REPLACE")
@@ -132,8 +143,18 @@ class Bucket:
         """Write an object to a path."""
         address = f"{self.address}/{sha256}.npy"
         with s3.asking(address, AGAIN) as client:
-            client.download_file(**self.named(sha256), Filename=str(path), Config=in_parts())
+            client.download_file(**self.named(f"{sha256}.npy"), Filename=str(path), Config=in_parts())
         check_sha256(path, sha256, f"remove {address}; {AGAIN}")
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small object."""
+        with s3.asking(f"{self.address}/{name}") as client:
+            client.put_object(**self.named(name), Body=data)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a small object."""
+        with s3.asking(f"{self.address}/{name}") as client:
+            return bytes(client.get_object(**self.named(name))["Body"].read())
 
     def listed(self) -> Iterator[Stored]:
         """Yield all objects."""
@@ -143,8 +164,8 @@ class Bucket:
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove objects."""
-        bucket, prefix = s3.bucket_and_prefix(self.address)
-        keys = [{"Key": f"{prefix}{name}"} for name in names]
+        bucket = s3.bucket_and_prefix(self.address)[0]
+        keys = [{"Key": self.named(name)["Key"]} for name in names]
         with s3.asking(self.address) as client:
             for start in range(0, len(keys), s3.PAGE):
                 some = {"Objects": keys[start : start + s3.PAGE], "Quiet": True}
@@ -155,10 +176,10 @@ class Bucket:
     def path(self, sha256: str) -> None:
         """Return None: an object has no path."""
 
-    def named(self, sha256: str) -> dict[str, str]:
+    def named(self, name: str) -> dict[str, str]:
         """Return what names an object in a request."""
         bucket, prefix = s3.bucket_and_prefix(self.address)
-        return {"Bucket": bucket, "Key": f"{prefix}{sha256}.npy"}
+        return {"Bucket": bucket, "Key": f"{prefix}{name}"}
 
 
 def in_parts() -> Any:

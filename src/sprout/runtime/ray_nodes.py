@@ -8,8 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,7 +92,7 @@ class Node:
             return
         with TemporaryDirectory() as scratch:
             message = Path(scratch) / "error"
-            self.process = subprocess.Popen(
+            with subprocess.Popen(
                 [*RANKS, *torchrun, *command],
                 env=environment_of_ranks(received_environment(environment), message),
                 cwd=folder,
@@ -101,11 +101,11 @@ class Node:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-            )
-            assert self.process.stdout is not None
-            for line in self.process.stdout:  # noqa: UP028 (Ray calls send on a generator, which a file does not have)
-                yield line
-            code = self.process.wait()
+            ) as self.process:
+                assert self.process.stdout is not None
+                for line in self.process.stdout:  # noqa: UP028 (Ray calls send on a generator, a file has none)
+                    yield line
+            code = self.process.returncode
             yield Ended(KILLED if code < 0 else code, message.read_text(encoding="utf-8") if message.exists() else "")
 
     def stop(self, signum: int) -> None:
@@ -139,10 +139,11 @@ def run_nodes(address: str, nodes: int, devices: int, command: Sequence[str]) ->
     with connection(address) as ray:
         gpus = devices if ray.cluster_resources().get("GPU", 0) >= nodes * devices else 0
         for left in reversed(range(RESTARTS + 1)):
-            with machines(ray, nodes, devices, gpus) as actors:
+            # The threads end with the machines, before the connection does.
+            with ThreadPoolExecutor(nodes) as threads, machines(ray, nodes, devices, gpus) as actors:
                 if not gpus:
                     check_actors(ray, actors)
-                ended = Training(ray, actors).run(devices, command)
+                ended = Training(ray, actors, threads).run(devices, command)
             if mistake := next((each.mistake for each in ended if each.mistake), None):
                 raise UserError(mistake)
             if not any(each.lost for each in ended):
@@ -197,6 +198,8 @@ class Training:
 
     ray: Any
     actors: list[Any]
+    threads: ThreadPoolExecutor
+    """One for each actor."""
     said: "Queue[tuple[int, str | Ended]]" = field(default_factory=Queue)
     """What the machines say, by number."""
     ended: dict[int, Ended] = field(default_factory=dict)
@@ -217,7 +220,7 @@ class Training:
             lines = actor.run.options(num_returns="streaming").remote(
                 torchrun, list(command), portable_environment(), os.getcwd()
             )
-            threading.Thread(target=self.follow, args=(number, lines), daemon=True).start()
+            self.threads.submit(self.follow, number, lines)
         try:
             self.wait(None)
         except BaseException as error:
@@ -226,13 +229,13 @@ class Training:
         return list(self.ended.values())
 
     def follow(self, number: int, lines: Any) -> None:
-        """Hand on what a machine says, to its end; in a thread of its own."""
+        """Hand on what a machine says, to its end, whatever that is; in a thread of its own."""
         try:
             for line in lines:
                 self.said.put((number, self.ray.get(line)))
         except self.ray.exceptions.RayTaskError as error:  # a fault of `Node`, no loss
             self.said.put((number, Ended(1, f"machine {number + 1}: {type(error.cause).__name__}: {error.cause}")))
-        except self.ray.exceptions.RayError as error:
+        except Exception as error:  # also what is no error of Ray's: `wait` waits for this machine
             self.said.put((number, lost(error)))
 
     def wait(self, seconds: float | None) -> None:

@@ -41,6 +41,8 @@ HOLDER = """
     WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = %s
       AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+SOON = "2s"
+"""How long a supervisor waits for the lock of one that has just ended: the server needs a moment to notice it."""
 TABLES = "tables"
 """The lock of the creation of Optuna's tables."""
 
@@ -84,10 +86,14 @@ class StudyServer:
     def try_hold(self, name: str) -> str | None:
         """Try to hold the studies of a name for as long as this process lives; return who holds them otherwise."""
         key = self.lock_of(name)
-        if self.row("SELECT pg_try_advisory_lock(%s)", key)[0]:
+        try:
+            with self.connection.transaction():
+                self.row("SELECT set_config('lock_timeout', %s, true)", SOON)
+                self.row("SELECT pg_advisory_lock(%s)", key)  # outlives the transaction
             return None
-        who, since = self.connection.execute(HOLDER, [key]).fetchone() or (None, None)
-        return f"{who}, since {since}" if who else "another process"
+        except self.psycopg.errors.LockNotAvailable:
+            who, since = self.connection.execute(HOLDER, [key]).fetchone() or (None, None)
+            return f"{who}, since {since}" if who else "another process"
 
     def lock_of(self, name: str) -> int:
         """Return the number of a lock, of 64 bits; equal names in different schemas are different locks."""

@@ -20,6 +20,7 @@ from sprout.data.prepare.assignment import assign_splits
 from sprout.data.prepare.csv_lists import usable_rows, write_duplicates, write_near_duplicates, write_quarantine
 from sprout.data.prepare.examples import Examples, load_examples
 from sprout.data.prepare.missing import described, medians_of, note_filled
+from sprout.data.prepare.record import record
 from sprout.data.prepare.small_classes import without_small_classes
 from sprout.data.prepare.stores import write_images, write_rows_of_table
 from sprout.data.prepare.summary import summarize
@@ -92,6 +93,8 @@ def prepare(
     summary["columns"] = None if columns is None else [asdict(each) for each in columns]
     summary |= {"answers": assignment.answered.counts} if assignment.answered else {}
     write_description(folder, assignment.targets.classes, summary)
+    if objects is not None:
+        record(folder, objects)
     for note in summary["notes"]:
         print(f"prepare: {note}", file=sys.stderr)
     return summary
