@@ -66,6 +66,14 @@ class TestBucket:
         cache.path(sha256).unlink()
         assert bucket.file(sha256).read_bytes() == content
 
+    def test_a_small_object_is_written_and_read(self, bucket: Bucket) -> None:
+        name = f"{SHA[:32]}.json"
+        bucket.write(name, b"{}")
+        assert bucket.read(name) == b"{}"
+        assert [each.name for each in bucket.listed()] == [name]
+        with pytest.raises(UserError, match=r"/sprout/store/none\.json: S3 at AWS_ENDPOINT_URL says: .*NoSuchKey"):
+            bucket.read("none.json")
+
     def test_one_that_is_there_is_not_sent_again_but_is_as_young(
         self, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
