@@ -24,7 +24,7 @@ from sprout.data.listing import Files, texts
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.duplicates import first_equal
 from sprout.data.prepare.groups import draw, proportional_quotas
-from sprout.data.prepare.parts import Parts, digest
+from sprout.data.prepare.parts import Parts, digest, even_starts
 from sprout.data.prepare.worker import decode_examples, write_shard
 from sprout.data.shards import Destination
 from sprout.data.store import label_table, write_labels
@@ -66,7 +66,7 @@ def decoding_costs(name: str, folder: Path, size: tuple[int, int], side: int, im
     root, target = str(folder / "images"), ImageFormat((side, side), 3, "crop", 10**8)
     pixels, _ = decode_examples(root, paths, shape, target)
     digests = np.stack([np.frombuffer(digest(image), np.uint8) for image in pixels])
-    parts = Parts(folder, images, shape, images)
+    parts = Parts(folder, even_starts(images, images), shape)
     with parts.new(0) as file:
         file.write(pixels.data)
     target_folder, rows = Destination(folder), np.arange(images)

@@ -136,7 +136,7 @@ def decoded(parts: Any, number: int, *_: object) -> DecodedChunk:
     count = parts.shape_of(number)[0]
     with parts.new(number) as file:
         file.truncate(parts.bytes_of(number))
-    rows = number * parts.step + np.arange(count)
+    rows = parts.start_of(number) + np.arange(count)
     digests = np.zeros((count, DIGEST_BYTES // 8), np.uint64)
     digests[:, 0] = (rows - (rows % 100 == 1)).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     faults = dict.fromkeys(rows[rows % 1000 == 999].tolist(), "zero bytes")

@@ -45,7 +45,7 @@ def decode(examples, folder, **how):
     image_format = ImageFormat(**{key: how.pop(key, value) for key, value in settings.items()})
     folder.mkdir(exist_ok=True)
     found = decoding.decode_all(examples, folder, image_format, LocalProcesses(), **how)
-    return found, found.parts.take(np.arange(found.parts.count))
+    return found, found.parts.take(np.arange(int(found.parts.starts[-1])))
 
 
 def in_processes_of(monkeypatch, step):

@@ -212,8 +212,8 @@ def found(sources: Path, sha256: str) -> str:
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(
-        UserError, match=r"cluster.store=s3://team/x: needs the package s3fs: pip install 'sprout\[s3\]'"
+        UserError, match=r"cluster.store=s3://team/x: needs the package boto3: pip install 'sprout\[s3\]'"
     ):
         Bucket("s3://team/x").check_reached()

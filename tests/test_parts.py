@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sprout.data.prepare import parts as parts_module
-from sprout.data.prepare.parts import Parts, batches, digest
+from sprout.data.prepare.parts import Parts, batches, digest, even_starts
 from sprout.data.prepare.worker import write_shard
 from sprout.data.shards import Destination
 from sprout.runtime.errors import UserError
@@ -19,7 +19,7 @@ DIGESTS = np.stack([np.frombuffer(digest(image), np.uint8) for image in IMAGES])
 @pytest.fixture
 def parts(tmp_path: Path) -> Parts:
     """23 images in parts of 5, the last one of 3."""
-    made = Parts(tmp_path, 23, (4, 3, 2), 5)
+    made = Parts(tmp_path, even_starts(23, 5), (4, 3, 2))
     for number in range(5):
         with made.new(number) as file:
             file.write(IMAGES[5 * number : 5 * number + 5].data)

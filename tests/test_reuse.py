@@ -21,6 +21,7 @@ from sprout.data.formats import read_files
 from sprout.data.listing import Files, Listing, texts
 from sprout.data.prepare import decode_all, worker
 from sprout.data.prepare.decode import ImageFormat
+from sprout.data.prepare.parts import Parts, even_starts
 from sprout.data.prepare.prepare import prepare
 from sprout.runtime.files import atomic_folder, kept_folder, state_of
 from test_prepare import bytes_of, settings_with
@@ -167,7 +168,7 @@ def test_a_damaged_part_is_decoded_again(killed: Path, decoded: list[str], expec
 def test_a_file_that_can_be_read_now_is_decoded(killed: Path, decoded: list[str], expected: Any) -> None:
     """Its length and times are the same: what kept it from being read was something else."""
     (folder,) = (killed / "parts").iterdir()
-    parts = decode_all.Parts(folder, COUNT, (4, 4, 3), STEP)
+    parts = Parts(folder, even_starts(COUNT, STEP), (4, 4, 3))
     record = worker.read_record(parts.path(1), parts.bytes_of(1))
     assert record is not None
     pixels = parts.take(np.arange(STEP, 2 * STEP))
@@ -206,7 +207,7 @@ def test_files_that_change_while_they_are_decoded_are_decoded_again(
             patch.setattr(decode_all, "part_length", lambda *_, here: STEP)
             decode_all.decode_all(listing.examples, tmp_path / "parts", image_format, Here())  # type: ignore[arg-type]
         (folder,) = (tmp_path / "parts").iterdir()
-        parts = decode_all.Parts(folder, COUNT, (4, 4, 3), STEP)
+        parts = Parts(folder, even_starts(COUNT, STEP), (4, 4, 3))
         records = [worker.read_record(parts.path(number), parts.bytes_of(number)) for number in range(10)]
         assert [bool(record and record.source) for record in records] == [wanted] * 10
 

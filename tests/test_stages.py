@@ -32,6 +32,7 @@ OBSERVERS = {
     "src/sprout/runtime/engine.py": "where tasks run",
     "src/sprout/runtime/node_cache.py": "where files are, each compared with its SHA-256",
     "src/sprout/runtime/objects.py": "as above",
+    "src/sprout/runtime/s3.py": "as above",
     "src/sprout/runtime/errors.py": "messages",
     "src/sprout/runtime/launch.py": "starts processes",
     "src/sprout/runtime/process_pool.py": "as above",

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from running import KEYS, TrackingServer, postgres, s3_server
+from sprout.runtime.s3 import client
 from sprout.tracking.connection import connect
 from workspaces import commit_all, new_project, run
 
@@ -108,4 +109,6 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     with s3_server() as address:
+        client.cache_clear()  # which knows the address of an earlier one
         yield address
+    client.cache_clear()

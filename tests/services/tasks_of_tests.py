@@ -47,6 +47,12 @@ def held(task: partial[Any], started: str, go: str) -> Any:
         return task()
 
 
+def with_variables(task: partial[Any], variables: dict[str, str]) -> Any:
+    """Run a task in a process that has these variables from now on."""
+    os.environ.update(variables)
+    return task()
+
+
 def threads_and_folder() -> tuple[int, str]:
     """The threads of torch, and the working folder."""
     import torch

@@ -26,6 +26,7 @@ from sprout.data.prepare import decode_all as decoding
 from sprout.data.sources import fetch, read
 from sprout.data.sources import s3 as s3_source
 from sprout.data.sources.s3 import FEW_BYTES
+from sprout.runtime import s3 as s3_client
 from sprout.runtime.engine import LocalProcesses
 from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_rows
@@ -59,7 +60,7 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A client, and an empty bucket."""
     for name, value in {**KEYS, "AWS_ENDPOINT_URL": server}.items():
         monkeypatch.setenv(name, value)
-    stored_file.client.cache_clear()
+    s3_client.client.cache_clear()
     client = boto3.client("s3")
     client.create_bucket(Bucket=BUCKET)
     yield client
@@ -67,7 +68,7 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         for each in page.get("Contents", []):
             client.delete_object(Bucket=BUCKET, Key=each["Key"])
     client.delete_bucket(Bucket=BUCKET)
-    stored_file.client.cache_clear()
+    s3_client.client.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_few_requests_for_many_images(s3: Any, folder: Path, tmp_path: Path, mon
 
 
 def test_the_list_is_made_by_several_requests(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_file, "PAGE", 3)
+    monkeypatch.setattr(s3_client, "PAGE", 3)
     for number in range(10):
         s3.put_object(Bucket=BUCKET, Key=f"many/part-{number}.tar", Body=bytes(number))
     s3.put_object(Bucket=BUCKET, Key="many/folder/part-0.tar", Body=b"deeper")
@@ -194,7 +195,9 @@ def test_what_is_not_accepted_is_said(s3: Any, folder: Path, tmp_path: Path) -> 
     s3.put_object(Bucket=BUCKET, Key="pets/README.md", Body=b"text")
     with pytest.raises(UserError, match=r"no object there is a \*\.tar .*; there are: README\.md"):
         fetch(source(), tmp_path, tmp_path)
-    with pytest.raises(UserError, match=r"^s3://absent: cannot be read .*NoSuchBucket.*AWS_ENDPOINT_URL"):
+    with pytest.raises(
+        UserError, match=r"^s3://absent: S3 at AWS_ENDPOINT_URL says: .*NoSuchBucket.*; see AWS_ENDPOINT_URL, "
+    ):
         fetch(source("s3://absent"), tmp_path, tmp_path)
     s3.put_object(Bucket=BUCKET, Key="pets/a.tar", Body=b"\x1f\x8b" + bytes(600))
     with pytest.raises(UserError, match=r"pets/a\.tar: is compressed, .*; pack it as a plain tar"):
@@ -210,7 +213,8 @@ def test_what_is_not_accepted_is_said(s3: Any, folder: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"file": "*.parquet"}, r"download\.format\.file=\*\.parquet: accepted: names of uncompressed archives"),
+        ({"file": "*.csv"}, r"download\.format\.file=\*\.csv: accepted: names of .*\*\.tar, or of .*\*\.parquet"),
+        ({"file": ["a.tar", "b.parquet"]}, r"download\.format\.file=b\.parquet: accepted: .*; not of both"),
         ({"file": ["a.tar", "b.tar.gz"]}, r"download\.format\.file=b\.tar\.gz: accepted"),
         ({"path": "file"}, r"download\.format\.path=file: accepted: image"),
         ({"unlisted": "unlabelled"}, r"download\.format\.unlisted=unlabelled: accepted: ignored"),
@@ -224,12 +228,14 @@ def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], says: str
 
 def test_no_server_and_no_library(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
-    monkeypatch.setattr(stored_file, "TRIES", 1)
-    stored_file.client.cache_clear()
-    with pytest.raises(UserError, match=r"^s3://images/pets: cannot be read \(Could not connect to the endpoint"):
+    monkeypatch.setattr(s3_client, "TRIES", 1)
+    s3_client.client.cache_clear()
+    with pytest.raises(
+        UserError, match=r"^s3://images/pets: S3 at AWS_ENDPOINT_URL says: Could not connect .*\"AWS_ENDPOINT_URL/"
+    ):
         fetch(source(), tmp_path, tmp_path)
     monkeypatch.setitem(sys.modules, "botocore", None)
-    with pytest.raises(UserError, match=r"^s3://images/pets: needs botocore: pip install 'sprout\[s3\]'"):
+    with pytest.raises(UserError, match=r"^s3://images/pets: needs the package botocore: pip install 'sprout\[s3\]'"):
         fetch(source(), tmp_path, tmp_path)
 
 

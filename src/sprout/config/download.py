@@ -36,26 +36,34 @@ class Url:
     """The format of the data; an archive is unpacked."""
 
 
+ARCHIVE, PARQUET = (".tar",), (".parquet", ".pq")
+"""Endings of names of objects."""
+
+
 @dataclass(frozen=True, config=STRICT)
 class S3:
     source: Literal["s3"]
-    """The archives of a WebDataset in an object store. They stay there: the stage download writes a list of them, and
-    the stage prepare reads their images by ranges."""
+    """The archives of a WebDataset, or Parquet files with images in them, in an object store. They stay there: the
+    stage download writes a list of them, and the stage prepare reads their images by ranges."""
     url: Annotated[str, Field(pattern=r"^s3://[^/]+(/.*)?$")]
     """s3://BUCKET/PREFIX. Endpoint and credentials are those of the variables and files of AWS."""
     format: Paths
-    """The columns. `file` names the archives under the prefix, uncompressed: `*.tar`, or `*/*.tar` for those in
-    folders; `path` is `image`."""
+    """The columns. `file` names the objects under the prefix: `*.parquet`, or `*/*.parquet` for those in folders; or
+    archives, uncompressed: `*.tar`. `path` is the column of images; of archives, `image`."""
 
     def __post_init__(self) -> None:
-        """Check that the images are in archives."""
+        """Check that the images are in archives or tables."""
         files = (self.format.file,) if isinstance(self.format.file, str) else self.format.file
-        if other := [file for file in files if not file.endswith(".tar")]:
-            raise ValueError(f"format.file={other[0]}: accepted: names of uncompressed archives, such as *.tar")
-        if self.format.path != "image":
+        archives = files[0].lower().endswith(ARCHIVE)
+        if other := [file for file in files if not file.lower().endswith(ARCHIVE if archives else PARQUET)]:
+            raise ValueError(
+                f"format.file={other[0]}: accepted: names of uncompressed archives, such as *.tar, or of Parquet "
+                "files, such as *.parquet; not of both"
+            )
+        if archives and self.format.path != "image":
             raise ValueError(f"format.path={self.format.path}: accepted: image, as archives hold their images")
         if self.format.unlisted != "ignored":
-            raise ValueError(f"format.unlisted={self.format.unlisted}: accepted: ignored, as archives list all images")
+            raise ValueError(f"format.unlisted={self.format.unlisted}: accepted: ignored, as all images are listed")
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sprout.data.contents import length_of
 from sprout.data.description import Column
-from sprout.data.stored_file import MARK, length_of
+from sprout.data.members import MARK
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Faults = dict[int, str]
@@ -91,12 +92,14 @@ class Files:
 
 @dataclass(frozen=True, kw_only=True)
 class Members(Files):
-    """Images in uncompressed archives, which are read there."""
+    """Images in uncompressed archives or in Parquet files, which are read there."""
 
     archives: str
-    """The place of the archives, as in `Stored`."""
+    """The place of these files, as in `Stored`."""
     stamps: dict[str, str]
-    """Name of an archive → what changes with its content."""
+    """Name of such a file → what changes with its content, and what else is known of it, see `contents`."""
+    borders: Array | None = None
+    """(G + 1,) int64: the first rows of images that are read together, and N; None: each can be read alone."""
     version: str = "stamps"
     """See `Files`: what `some` returns tells."""
 
@@ -106,7 +109,7 @@ class Members(Files):
         return self.archives
 
     def some(self, rows: slice) -> list[str]:
-        """See `Files`; the paths, with the stamps of their archives."""
+        """See `Files`; the paths, with the stamps of their files."""
         paths = self.paths[rows].to_pylist()
         return [f"{path}{MARK}{self.stamps[path.partition(MARK)[0]]}" if path else path for path in paths]
 

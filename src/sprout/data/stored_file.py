@@ -1,37 +1,27 @@
-"""Files of a folder and objects of S3, read by ranges in the same way, and the members of archives among them.
+"""Files of a folder and objects of S3, read by ranges in the same way.
 
-Imports neither numpy nor pyarrow; botocore, of the extra `s3`, only where an object is read.
+Imports neither numpy nor pyarrow.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, cast
 
-from sprout.runtime.errors import UserError, one_line
+from sprout.runtime import s3
+from sprout.runtime.errors import UserError
 
-S3 = "s3://"
-EXTRA = "pip install 'sprout[s3]'"
 BLOCK = 8 << 20
 """Bytes that are read ahead of an object that is read from its beginning."""
-TOGETHER, GAP = 16 << 20, 256 << 10
-"""Members of an archive are read by one request up to so many bytes, with so many unused ones between two."""
-PAGE = 1000
-"""Objects that a request lists; S3 lists no more."""
-TRIES = 5
-"""Requests for a range; a connection may break in the middle of an answer."""
-GONE = ("412", "404", "PreconditionFailed", "NoSuchKey")
+GONE = ("412", "PreconditionFailed", *s3.ABSENT)
 """Codes of S3 for an object that is another one, or none any more."""
-MARK = "\0"
-"""Between the parts of what names a member; no path has it."""
 
 
 def is_remote(place: str) -> bool:
     """Whether a place is in S3, and no folder."""
-    return place.startswith(S3)
+    return place.startswith(s3.SCHEME)
 
 
 def stamp_of(path: Path) -> str:
@@ -59,6 +49,11 @@ class Stored:
 
     def __str__(self) -> str:
         return f"{self.place}/{self.name}"
+
+    @property
+    def title(self) -> str:
+        """For messages about its content: the name, in S3 with the place."""
+        return str(self) if is_remote(self.place) else self.name
 
     def open(self) -> BinaryIO:
         """Open it from its beginning; one can seek in it."""
@@ -93,22 +88,22 @@ def read_file(stored: Stored, start: int, stop: int) -> bytes:
 
 def read_object(stored: Stored, start: int, stop: int) -> bytes:
     """Return a range of an object; errors as for `Stored.read`."""
-    bucket, prefix = bucket_and_prefix(stored.place)
+    bucket, prefix = s3.bucket_and_prefix(stored.place)
     from_to, tag = f"bytes={start}-{stop - 1}", f'"{stored.stamp}"'
-    with readable(str(stored)) as exceptions:
-        for last in [False] * (TRIES - 1) + [True]:
+    with s3.asking(str(stored)) as client:
+        from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+
+        for last in [False] * (s3.TRIES - 1) + [True]:
             try:
-                answer = client(os.getpid()).get_object(
-                    Bucket=bucket, Key=prefix + stored.name, Range=from_to, IfMatch=tag
-                )
+                answer = client.get_object(Bucket=bucket, Key=prefix + stored.name, Range=from_to, IfMatch=tag)
                 if answer["ETag"] != tag:  # of a server that does not know If-Match
                     raise changed(stored)
                 return cast(bytes, answer["Body"].read())
-            except exceptions.ClientError as error:
-                if error.response["Error"]["Code"] in GONE:
+            except ClientError as error:
+                if s3.code_of(error) in GONE:
                     raise changed(stored) from None
                 raise
-            except (exceptions.HTTPClientError, exceptions.IncompleteReadError):
+            except (HTTPClientError, IncompleteReadError):
                 if last:
                     raise
     raise AssertionError("the last try returns or raises")
@@ -120,57 +115,14 @@ def changed(stored: Stored) -> UserError:
     return UserError(f"{stored}: has changed since it was listed; {remedy}")
 
 
-class readable:  # noqa: N801 - used as a function
-    """Says in one line why S3 cannot be read, while the block runs; its value is the module of botocore's errors."""
-
-    def __init__(self, what: str) -> None:
-        """Take the address, for messages."""
-        self.what = what
-
-    def __enter__(self) -> Any:
-        try:
-            from botocore import exceptions
-        except ImportError as error:
-            raise UserError(f"{self.what}: needs {error.name}: {EXTRA}") from None
-        self.errors = (exceptions.BotoCoreError, exceptions.ClientError)
-        return exceptions
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, self.errors):
-            raise UserError(
-                f"{self.what}: cannot be read ({one_line(error)[:300]}); it takes AWS_ENDPOINT_URL, AWS_REGION, "
-                "AWS_ACCESS_KEY_ID and the other variables and files of AWS"
-            ) from None
-
-
-@cache
-def client(process: int) -> Any:
-    """Return the client of this process for S3."""
-    from botocore.config import Config
-    from botocore.session import get_session
-
-    return get_session().create_client("s3", config=Config(retries={"mode": "standard", "max_attempts": TRIES}))
-
-
-def bucket_and_prefix(place: str) -> tuple[str, str]:
-    """Return the parts of s3://BUCKET/PREFIX; the prefix ends with `/` unless it is empty."""
-    bucket, _, prefix = place.removeprefix(S3).partition("/")
-    return bucket, f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
-
-
 def listed(place: str) -> Iterator[Stored]:
-    """Yield the objects of a place, in the order of their names; there is a request for each `PAGE`.
+    """Yield the objects of a place, in the order of their names.
 
     Raises:
         UserError: it cannot be read.
     """
-    bucket, prefix = bucket_and_prefix(place)
-    with readable(place):
-        pages = client(os.getpid()).get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": PAGE}):
-            for each in page.get("Contents", []):
-                name = each["Key"].removeprefix(prefix)
-                yield Stored(place, name, each["ETag"].strip('"'), each["Size"])
+    for name, each in s3.objects_under(place):
+        yield Stored(place, name, each["ETag"].strip('"'), each["Size"])
 
 
 class Ranges(RawIOBase):
@@ -199,68 +151,3 @@ class Ranges(RawIOBase):
         buffer[: len(data)] = data
         self.at += len(data)
         return len(data)
-
-
-class Member(NamedTuple):
-    """A file in an uncompressed archive, by its place there."""
-
-    archive: Stored
-    start: int
-    stop: int
-
-
-def member_name(archive: str, offset: int, length: int) -> str:
-    """Return what names a member of an archive."""
-    return MARK.join((archive, str(offset), str(length)))
-
-
-def member_of(place: str, name: str) -> Member:
-    """Return the member of a name, to which the stamp of its archive has been added."""
-    archive, offset, length, tag = name.split(MARK)
-    return Member(Stored(place, archive, tag), int(offset), int(offset) + int(length))
-
-
-def length_of(name: str) -> int:
-    """Return the bytes of a member."""
-    return int(name.split(MARK)[2])
-
-
-def is_member(name: str) -> bool:
-    """Whether a name is that of a member with the stamp of its archive, and no path."""
-    return name.count(MARK) == 3
-
-
-def contents(place: str | None, names: Iterable[Any]) -> Iterator[Any]:
-    """Yield each member's bytes in place of its name, those that lie close together by one request; others as they are.
-
-    Raises:
-        UserError: an archive is another one by now, or cannot be read.
-    """
-    group: list[Member] = []
-    for name in names:
-        if not isinstance(name, str) or not is_member(name):
-            yield from taken(group)
-            group = []
-            yield name
-            continue
-        member = member_of(str(place), name)
-        if group and not joins(group, member):
-            yield from taken(group)
-            group = []
-        group.append(member)
-    yield from taken(group)
-
-
-def joins(group: list[Member], member: Member) -> bool:
-    """Whether a member is read together with those before it."""
-    first, last = group[0], group[-1]
-    gap = member.start - last.stop
-    return member.archive == last.archive and 0 <= gap <= GAP and member.stop - first.start <= TOGETHER
-
-
-def taken(group: list[Member]) -> Iterator[bytes]:
-    """Read members that lie close together, and yield the bytes of each."""
-    if group:
-        start = group[0].start
-        data = group[0].archive.read(start, max(each.stop for each in group))
-        yield from (data[each.start - start : each.stop - start] for each in group)

@@ -1,20 +1,18 @@
-"""Large files outside of a workspace, named by their SHA-256: in a folder that machines share, or in S3.
-
-S3 is asked by s3fs, with the credentials and the endpoint of AWS's usual environment variables.
-"""
+"""Large files outside of a workspace, named by their SHA-256: in a folder that machines share, or in S3."""
 
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sprout.runtime import s3
 from sprout.runtime.checksums import check_sha256, once_per_change
-from sprout.runtime.disk import disk_error, naming
-from sprout.runtime.errors import UserError, one_line
+from sprout.runtime.disk import naming
+from sprout.runtime.errors import UserError
 from sprout.runtime.files import name_beside
 from sprout.runtime.node_cache import HALF_WRITTEN, NodeCache
 
@@ -22,12 +20,8 @@ NAME = re.compile(r"[0-9a-f]{64}\.npy|[0-9a-f]{32}\.json")
 """Of a file by its SHA-256, and of a record (`data/prepare/record.py`)."""
 BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9!_.*'()-]+)*")
 """An address in S3, in which there is no place for credentials."""
-EXTRA = "pip install 'sprout[s3]'"
-ENDPOINT = "AWS_ENDPOINT_URL"
-PARTS = {"chunksize": 16 << 20, "max_concurrency": 4}
+PART, PARTS = 16 << 20, 4
 """How a large file is sent or fetched: bytes of a part, and how many parts at once, which are in memory."""
-AT_ONCE = 1000
-"""Objects that S3 removes by one request."""
 AGAIN = "`dvc repro -fs prepare` writes it again (docs/clusters.md)"
 
 
@@ -120,8 +114,8 @@ class Bucket:
 
     def check_reached(self) -> None:
         """Check that the bucket answers."""
-        with self.connection() as s3:
-            s3.call_s3("list_objects_v2", Bucket=self.bucket, MaxKeys=1)
+        with s3.asking(f"cluster.store={self.address}") as client:
+            client.list_objects_v2(Bucket=s3.bucket_and_prefix(self.address)[0], MaxKeys=1)
 
     def new(self) -> Path:
         """Return the path for a file whose SHA-256 is not known yet."""
@@ -130,21 +124,16 @@ class Bucket:
     def put(self, path: Path, sha256: str) -> None:
         """Send a file from a path of `new`; an object that is there becomes as young as it."""
         try:
-            with self.connection() as s3:
-                if self.has(s3, sha256, path.stat().st_size):
-                    s3.cp_file(self.key(sha256), self.key(sha256), MetadataDirective="REPLACE")
+            with s3.asking(self.address) as client:
+                there = self.named(f"{sha256}.npy")
+                known = client.list_objects_v2(Bucket=there["Bucket"], Prefix=there["Key"], MaxKeys=1)
+                if [each["Size"] for each in known.get("Contents", [])] == [path.stat().st_size]:
+                    client.copy_object(**there, CopySource=there, MetadataDirective="REPLACE")
                 else:
-                    s3.put_file(str(path), self.key(sha256), **PARTS)
+                    client.upload_file(str(path), **there, Config=in_parts())
             NodeCache.of_machine().keep(path, sha256)
         finally:
             path.unlink(missing_ok=True)
-
-    def has(self, s3: Any, sha256: str, size: int) -> bool:
-        """Whether there is an object of this size, in bytes."""
-        try:
-            return bool(s3.info(self.key(sha256))["size"] == size)
-        except FileNotFoundError:
-            return False
 
     def file(self, sha256: str) -> Path:
         """Return the path of a file in this machine's cache, compared with its name once for each change."""
@@ -152,74 +141,52 @@ class Bucket:
 
     def fetch(self, sha256: str, path: Path) -> None:
         """Write an object to a path."""
-        with self.connection(f"/{sha256}.npy") as s3:
-            s3.get_file(self.key(sha256), str(path), **PARTS)
-        check_sha256(path, sha256, f"remove s3://{self.key(sha256)}; {AGAIN}")
+        address = f"{self.address}/{sha256}.npy"
+        with s3.asking(address, AGAIN) as client:
+            client.download_file(**self.named(f"{sha256}.npy"), Filename=str(path), Config=in_parts())
+        check_sha256(path, sha256, f"remove {address}; {AGAIN}")
 
     def write(self, name: str, data: bytes) -> None:
         """Write a small object."""
-        with self.connection() as s3:
-            s3.pipe_file(f"{self.address}/{name}", data)
+        with s3.asking(f"{self.address}/{name}") as client:
+            client.put_object(**self.named(name), Body=data)
 
     def read(self, name: str) -> bytes:
         """Return the content of a small object."""
-        with self.connection() as s3:
-            return bytes(s3.cat_file(f"{self.address}/{name}"))
+        with s3.asking(f"{self.address}/{name}") as client:
+            return bytes(client.get_object(**self.named(name))["Body"].read())
 
     def listed(self) -> Iterator[Stored]:
         """Yield all objects."""
-        with self.connection() as s3:
-            found = s3.find(self.address, maxdepth=1, detail=True)
-        for key, each in found.items():
-            name = key.rpartition("/")[2]
+        for name, each in s3.objects_under(self.address, "/"):
             if NAME.fullmatch(name):
-                yield Stored(name, each["size"], each["LastModified"].timestamp())
+                yield Stored(name, each["Size"], each["LastModified"].timestamp())
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove objects."""
-        prefix = self.address.removeprefix(f"s3://{self.bucket}").lstrip("/")
-        keys = [{"Key": f"{prefix}/{name}".lstrip("/")} for name in names]
-        with self.connection() as s3:
-            for start in range(0, len(keys), AT_ONCE):
-                some = {"Objects": keys[start : start + AT_ONCE], "Quiet": True}
-                answer = s3.call_s3("delete_objects", Bucket=self.bucket, Delete=some)
-                if refused := answer.get("Errors"):
-                    raise PermissionError(f"{len(refused)} objects were not removed: {refused[0].get('Message')}")
-
-    @property
-    def bucket(self) -> str:
-        """The name of the bucket."""
-        return self.address.split("/")[2]
+        bucket = s3.bucket_and_prefix(self.address)[0]
+        keys = [{"Key": self.named(name)["Key"]} for name in names]
+        with s3.asking(self.address) as client:
+            for start in range(0, len(keys), s3.PAGE):
+                some = {"Objects": keys[start : start + s3.PAGE], "Quiet": True}
+                if refused := client.delete_objects(Bucket=bucket, Delete=some).get("Errors"):
+                    said = f"{len(refused)} objects were not removed: {refused[0].get('Message')}"
+                    raise UserError(f"{self.address}: {said}; see the permissions of the bucket")
 
     def path(self, sha256: str) -> None:
         """Return None: an object has no path."""
 
-    def key(self, sha256: str) -> str:
-        """Return bucket and key of an object."""
-        return f"{self.address.removeprefix('s3://')}/{sha256}.npy"
+    def named(self, name: str) -> dict[str, str]:
+        """Return what names an object in a request."""
+        bucket, prefix = s3.bucket_and_prefix(self.address)
+        return {"Bucket": bucket, "Key": f"{prefix}{name}"}
 
-    @contextmanager
-    def connection(self, of: str = "") -> Iterator[Any]:
-        """Yield s3fs's file system, which no other process or call shares.
 
-        Args:
-            of: what is asked for, after the address.
-        """
-        try:
-            from botocore.exceptions import BotoCoreError
-            from s3fs import S3FileSystem
-        except ImportError as error:
-            raise UserError(f"cluster.store={self.address}: needs the package {error.name}: {EXTRA}") from None
-        try:
-            yield S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
-        except (OSError, BotoCoreError) as error:
-            if disk_error(error, None):
-                raise
-            said = one_line(error)
-            for name in (f"{ENDPOINT}_S3", ENDPOINT):
-                said = said.replace(os.environ.get(name) or name, name)
-            remedy = AGAIN if isinstance(error, FileNotFoundError) and of else "see its credentials and the bucket"
-            raise UserError(f"{self.address}{of}: S3 at {ENDPOINT} says: {said}; {remedy}") from None
+def in_parts() -> Any:
+    """Return how boto3 sends and fetches large files."""
+    from boto3.s3.transfer import TransferConfig
+
+    return TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=PARTS)
 
 
 Objects = SharedFolder | Bucket

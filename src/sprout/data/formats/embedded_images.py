@@ -1,15 +1,15 @@
-"""Images that lie in the tables that name their labels: written to files, to be decoded as all others are."""
+"""Images that lie in the tables that name their labels: known by their names there, or written to files."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sprout.data.formats.text_table import TextTable
 from sprout.data.formats.values import as_text
 from sprout.data.listing import TEXT, Faults, Texts, values_of
+from sprout.data.parquet_rows import image_bytes
 
 
 class Embedded(NamedTuple):
@@ -27,7 +27,7 @@ def index_images(table: TextTable, column: str, others: Sequence[str]) -> Embedd
 
     Args:
         table: the table.
-        column: with the names of members of an archive.
+        column: with the names of images, as `contents` reads them.
         others: the columns to read.
 
     Raises:
@@ -77,8 +77,3 @@ def write_images(table: TextTable, column: str, others: Sequence[str], folder: P
         for name in others:
             chunks[name].append(as_text(batch.column(name), f"{table.name}: column {name!r}").cast(TEXT))
     return Embedded(files.end(), {name: pa.concat_arrays(parts) for name, parts in chunks.items()}, faults)
-
-
-def image_bytes(column: pa.Array) -> pa.Array:
-    """Return the bytes of image files: (n,) binary, null where there are none."""
-    return pc.struct_field(column, "bytes") if pa.types.is_struct(column.type) else column

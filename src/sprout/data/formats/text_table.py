@@ -2,62 +2,29 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.json as pj
-import pyarrow.parquet as pq
 
 from sprout.data.formats.csv_file import NO_ROWS, open_csv
 from sprout.data.formats.excel import EXCEL_SUFFIXES, open_sheet
 from sprout.data.formats.file_tree import locate
-from sprout.data.formats.memory_table import ROWS, MemoryTable
+from sprout.data.formats.memory_table import MemoryTable
+from sprout.data.formats.parquet_file import PARQUET_SUFFIXES, open_parquet
 from sprout.data.formats.path_list import is_path_list, open_path_list
 from sprout.data.formats.values import as_text
 from sprout.data.formats.web_dataset import as_entry, is_shard_name, open_shard
 from sprout.data.listing import TEXT
+from sprout.data.parquet_rows import MAGIC
 from sprout.runtime.errors import UserError, listed, one_line
-from sprout.runtime.progress import track
 
-MAGIC = b"PAR1"
-"""How a Parquet file begins."""
 LINES_SUFFIXES = (".jsonl", ".ndjson")
 JSON_SUFFIX = ".json"
-TABLE_SUFFIXES = (".csv", ".tsv", ".data", ".parquet", ".pq", *LINES_SUFFIXES, *EXCEL_SUFFIXES)
+TABLE_SUFFIXES = (".csv", ".tsv", ".data", *PARQUET_SUFFIXES, *LINES_SUFFIXES, *EXCEL_SUFFIXES)
 """Endings of the names of tables; not of a WebDataset's archives, and not .json, which is about anything."""
-IMAGE_ROWS = 256
-"""Rows of a batch with images in it."""
 SHOWN = 20
-
-
-@dataclass(frozen=True)
-class ParquetFile:
-    """A Parquet file, whose columns have types."""
-
-    path: Path
-    name: str
-    """For messages."""
-    columns: list[str]
-    images: tuple[str, ...] = ()
-    """Columns with the bytes of image files, as Hugging Face writes them: binary, or a struct with `bytes`."""
-    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Column → class names by index, as Hugging Face writes them into the file."""
-
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield these columns with their types.
-
-        Raises:
-            UserError: the file is damaged.
-        """
-        try:
-            with pq.ParquetFile(self.path) as file:
-                rows = ROWS if set(columns).isdisjoint(self.images) else IMAGE_ROWS
-                total = -(-file.metadata.num_rows // rows)
-                yield from track(file.iter_batches(rows, columns=list(columns)), self.name, total)
-        except (pa.ArrowException, OSError) as error:
-            raise UserError(f"{self.name}: damaged ({one_line(error)}); write it again") from None
 
 
 def open_json_lines(path: Path, name: str) -> MemoryTable:
@@ -132,7 +99,7 @@ def open_table(root: Path, file: str) -> TextTable:
         return open_path_list(path, file)
     with path.open("rb") as start:
         is_parquet = start.read(4) == MAGIC
-    if not is_parquet and path.suffix.lower() in (".parquet", ".pq"):
+    if not is_parquet and path.suffix.lower() in PARQUET_SUFFIXES:
         raise UserError(f"{file}: not a Parquet file; write it again, or rename it to .csv if it is one")
     if path.suffix.lower() in LINES_SUFFIXES:
         return open_json_lines(path, file)
@@ -140,31 +107,7 @@ def open_table(root: Path, file: str) -> TextTable:
         return open_json(path, file)
     if not is_parquet:
         return open_csv(path, file)
-    try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{file}: damaged ({one_line(error)}); write it again") from None
-    names = schema.names
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"{file}: has column {', '.join(map(repr, twice))} twice; rename one of them")
-    images = tuple(each.name for each in schema if holds_images(each.type))
-    return ParquetFile(path, file, names, images, named_classes(schema))
-
-
-def holds_images(kind: pa.DataType) -> bool:
-    """Whether a column holds bytes, or a struct with a field `bytes` that does."""
-    if pa.types.is_struct(kind) and (place := kind.get_field_index("bytes")) >= 0:
-        kind = kind.field(place).type
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def named_classes(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
-    """Return the class names that Hugging Face's `datasets` has written into a schema, by column."""
-    try:
-        features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-        return {name: tuple(each["names"]) for name, each in features.items() if "names" in each}
-    except (KeyError, TypeError, ValueError, AttributeError):  # not there, or of another version
-        return {}
+    return open_parquet(path, file)
 
 
 def require_columns(table: TextTable, *columns: str | None) -> None:

@@ -18,7 +18,8 @@ import pyarrow as pa
 from sprout.data.formats.archive import ALWAYS_ALLOWED, MAX_RATIO
 from sprout.data.formats.archive_members import DAMAGED, Member, RefusedError, members_of_tar, tar_members
 from sprout.data.formats.file_tree import IMAGE_SUFFIXES
-from sprout.data.stored_file import Stored, member_name
+from sprout.data.members import member_name
+from sprout.data.stored_file import Stored
 from sprout.runtime.errors import UserError, one_line
 
 IMAGE = "image"
@@ -75,7 +76,7 @@ class PlacedShard:
     stored: Stored
     columns: list[str]
     images: ClassVar[tuple[str, ...]] = (IMAGE,)
-    """Columns with the names of members of the archive, as `stored_file` reads them."""
+    """Columns with the names of members of the archive, as `contents` reads them."""
 
     @property
     def name(self) -> str:

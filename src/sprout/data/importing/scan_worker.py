@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sprout.data.contents import contents
 from sprout.data.importing.window import BINS, count_levels
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import Fault, without_pillow_limits
@@ -15,7 +16,6 @@ from sprout.data.prepare.open_image import Raw
 from sprout.data.prepare.parts import DIGEST_BYTES
 from sprout.data.prepare.pixels import Array, Levels
 from sprout.data.prepare.worker import decoder
-from sprout.data.stored_file import contents
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +19,7 @@ from sprout.data.importing.scan_worker import ScannedChunk, scan_chunk
 from sprout.data.importing.table_sample import UNSAID, Columns
 from sprout.data.importing.window import BINS
 from sprout.data.listing import Array, Files, Listing
-from sprout.data.prepare.decode_all import are_few, items, root_of
+from sprout.data.prepare.decode_all import are_few, items, root_of, starts_of
 from sprout.data.prepare.parts import DIGEST_BYTES
 from sprout.data.prepare.pixels import Levels
 from sprout.data.prepare.small_classes import without_small_classes
@@ -195,8 +196,8 @@ def scan_chunks(
     root = root_of(examples)
     tasks = (
         partial(scan_chunk, start, root, items(examples, rows), max_pixels, levels, learned[rows])
-        for start in range(0, len(examples), CHUNK)
-        for rows in [slice(start, start + CHUNK)]
+        for start, stop in pairwise(starts_of(examples, CHUNK).tolist())
+        for rows in [slice(start, stop)]
     )
     # Sending an array to other processes takes as long as scanning it.
     if root is None or are_few(examples):

@@ -6,14 +6,15 @@ from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from sprout.data.listing import Array, Files
+from sprout.data.listing import Array, Files, Members
 from sprout.data.prepare.decode import ImageFormat
 from sprout.data.prepare.fault import Fault, without_pillow_limits
-from sprout.data.prepare.parts import DIGEST_BYTES, Parts
+from sprout.data.prepare.parts import DIGEST_BYTES, Parts, even_starts
 from sprout.data.prepare.reuse import decoding_key
 from sprout.data.prepare.worker import DecodedChunk, batch_length, decode_chunk, decoder, needs_no_conversion
 from sprout.runtime.engine import Engine
@@ -79,11 +80,12 @@ def decode_all(
     count, folder = len(examples), Path(os.path.abspath(folder))
     digests = np.zeros((count, DIGEST_BYTES), np.uint8)
     if shape is None:
-        return Decoded(Parts(folder, 0, (0, 0, 0), 1), digests, faults, None)
+        return Decoded(Parts(folder, even_starts(0, 1), (0, 0, 0)), digests, faults, None)
     hashes = are_hashed(shape, near_duplicates)
     here = decoded_here(examples, shape, hashes=hashes)
-    target, step = replace(target, size=shape[:2], channels=shape[2]), part_length(examples, shape, here=here)
-    parts = Parts(folder / decoding_key(root_of(examples), target, count, step, hashes=hashes), count, shape, step)
+    target = replace(target, size=shape[:2], channels=shape[2])
+    starts = starts_of(examples, part_length(examples, shape, here=here))
+    parts = Parts(folder / decoding_key(root_of(examples), target, starts, hashes=hashes), starts, shape)
     make_folder(parts.folder)
     decoded = Decoded(parts, digests, {}, np.zeros(count, np.uint64) if hashes else None)
     tasks = decoding_tasks(examples, parts, target, hashes)
@@ -142,7 +144,7 @@ def collect(chunks: Iterator[DecodedChunk], decoded: Decoded) -> Iterator[int]:
     for chunk in chunks:
         decoded.parts.check(chunk.number, chunk.size)
         reused += len(chunk.digests) * chunk.reused
-        start = chunk.number * decoded.parts.step
+        start = decoded.parts.start_of(chunk.number)
         rows = slice(start, start + len(chunk.digests))
         decoded.digests[rows] = chunk.digests
         decoded.faults.update(chunk.faults)
@@ -158,9 +160,9 @@ def decoding_tasks(
 ) -> Iterator[partial[DecodedChunk]]:
     """Yield a task for each part, in the order of the rows."""
     root, version = root_of(examples), examples.version if isinstance(examples, Files) else ""
-    for number, start in enumerate(range(0, len(examples), parts.step)):
-        some = items(examples, slice(start, start + parts.step))
-        yield partial(decode_chunk, parts, number, root, some, target, hashes, version)
+    for number, (start, stop) in enumerate(pairwise(parts.starts.tolist())):
+        some = items(examples, slice(start, stop))
+        yield partial(decode_chunk, parts.between(number, number), number, root, some, target, hashes, version)
 
 
 def decoded_here(examples: Files | Array, shape: tuple[int, int, int], *, hashes: bool) -> bool:
@@ -199,6 +201,22 @@ def part_length(examples: Files | Array, shape: tuple[int, int, int], *, here: b
         return max(least, PART_BYTES // size) if here else least
     most = min(PART_IMAGES, PART_FILE_BYTES // mean_bytes(examples), PART_BYTES // size)
     return max(1, min(most, max(least, len(examples) // LEAST_PARTS)))
+
+
+def starts_of(examples: Files | Array, step: int) -> Array:
+    """Return where parts begin, and the end: at every `step` rows; of images that are read together, between these.
+
+    A part then has up to `step` images, or one group of more.
+    """
+    borders = examples.borders if isinstance(examples, Members) else None
+    if borders is None:
+        return even_starts(len(examples), step)
+    starts = [0]
+    while starts[-1] < len(examples):
+        within = borders[: np.searchsorted(borders, starts[-1] + step, side="right")]
+        after = borders[np.searchsorted(borders, starts[-1], side="right")]
+        starts.append(max(int(within[-1]), int(after)))
+    return np.array(starts)
 
 
 def mean_bytes(files: Files) -> int:

@@ -7,12 +7,12 @@ from functools import lru_cache
 from io import BytesIO
 from typing import BinaryIO
 
+from sprout.data.contents import contents, is_inside
 from sprout.data.hub_cache import link_boundary
 from sprout.data.prepare.decode import ImageFormat, decode
 from sprout.data.prepare.fault import Fault, as_fault
 from sprout.data.prepare.open_image import Raw
 from sprout.data.prepare.pixels import Array
-from sprout.data.stored_file import contents, is_member
 
 IN_MEMORY = 8 << 20
 """Bytes; files up to this size are read in one call."""
@@ -24,16 +24,16 @@ def decode_file(root: str, path: str | bytes, target: ImageFormat, raw: Raw | No
     """Decode the file `path` under `root`: (H, W, C) uint8. To be called within `without_pillow_limits`.
 
     Args:
-        root: the folder, or what holds archives.
-        path: relative to it; or the name of a member of an archive, or the member's bytes.
+        root: the folder, or the place of archives and tables.
+        path: relative to it; or the name of what lies in an archive or a table, or its bytes.
         target: what the result looks like.
         raw: is filled, where it is wanted.
 
     Raises:
         Fault: it is missing, empty, not readable, not a regular file or outside the root, or `decode` refuses it.
-        UserError: an archive is another one by now, or cannot be read.
+        UserError: an archive or table is another one by now, or cannot be read.
     """
-    if isinstance(path, str) and is_member(path):
+    if isinstance(path, str) and is_inside(path):
         (path,) = contents(root, [path])
     with as_fault():
         file, length = open_bytes(path) if isinstance(path, bytes) else open_file(root, os.path.join(root, path))
@@ -47,7 +47,7 @@ def decode_file(root: str, path: str | bytes, target: ImageFormat, raw: Raw | No
 
 
 def open_bytes(data: bytes) -> tuple[BinaryIO, int]:
-    """Return a member of an archive as a file, with its length in bytes.
+    """Return the content of a file as one, with its length in bytes.
 
     Raises:
         Fault: it is empty.

@@ -28,20 +28,38 @@ class Parts:
 
     folder: Path
     """An absolute path; all machines that run tasks have it."""
-    count: int
-    """N."""
+    starts: Array
+    """(P + 1,) int64: the first row of each file, and where the last one ends."""
     shape: tuple[int, int, int]
     """(H, W, C)."""
-    step: int
-    """Images in each file; the last one may have fewer."""
+    first: int = 0
+    """The number of the first file."""
 
     def path(self, number: int) -> Path:
-        """Return the path of a part, counted from 0."""
+        """Return the path of a part."""
         return self.folder / f"part-{number:06}"
 
     def shape_of(self, number: int) -> tuple[int, int, int, int]:
         """Return (n, H, W, C) of a part."""
-        return (min(self.step, self.count - number * self.step), *self.shape)
+        return (self.start_of(number + 1) - self.start_of(number), *self.shape)
+
+    def start_of(self, number: int) -> int:
+        """Return the first row of a part."""
+        return int(self.starts[number - self.first])
+
+    def numbers_of(self, rows: Array) -> Array:
+        """Return the part of each row: (n,) int64 → (n,) int64."""
+        return self.first + np.searchsorted(self.starts, rows, side="right") - 1
+
+    def between(self, first: int, last: int) -> "Parts":
+        """Return the parts from one number to another: a task takes along no others."""
+        starts = self.starts[first - self.first : last - self.first + 2]
+        return Parts(self.folder, starts, self.shape, first)
+
+    def holding(self, rows: Array) -> "Parts":
+        """Return the parts from the first to the last that these rows, (n,) int64, are in."""
+        numbers = self.numbers_of(rows)
+        return self.between(int(numbers.min()), int(numbers.max())) if len(numbers) else self
 
     def bytes_of(self, number: int) -> int:
         """Return the bytes of the pixels of a part."""
@@ -78,7 +96,7 @@ class Parts:
             UserError: a part is not there, or not all of it.
         """
         taken = np.empty((len(rows), *self.shape), np.uint8)
-        numbers = rows // max(1, self.step)
+        numbers = self.numbers_of(rows)
         for number in np.unique(numbers).tolist():
             inside = numbers == number
             # Mapped again each time, so that pages touched by earlier calls do not stay in memory.
@@ -86,7 +104,7 @@ class Parts:
                 part = np.memmap(self.path(number), np.uint8, "r", shape=self.shape_of(number))
             except (OSError, ValueError) as error:
                 raise damaged(self.path(number), one_line(error)) from None
-            taken[inside] = part[rows[inside] - number * self.step]
+            taken[inside] = part[rows[inside] - self.start_of(number)]
         return taken
 
     def checked(self, rows: Array, digests: Array) -> Array:
@@ -103,8 +121,13 @@ class Parts:
         found = np.frombuffer(b"".join(map(digest, pixels)), np.uint8).reshape(-1, DIGEST_BYTES)
         if len(wrong := np.flatnonzero((found != digests).any(axis=1))):
             row = int(rows[wrong[0]])
-            raise damaged(self.path(row // self.step), f"image {row} is not what was decoded")
+            raise damaged(self.path(int(self.numbers_of(rows)[wrong[0]])), f"image {row} is not what was decoded")
         return pixels
+
+
+def even_starts(count: int, step: int) -> Array:
+    """Return `Parts.starts` of so many rows, with `step` of them in each part but the last."""
+    return np.append(np.arange(0, count, max(1, step)), count)
 
 
 def damaged(path: Path, what: str) -> UserError:

@@ -83,21 +83,21 @@ def source_state(root: str, paths: Sequence[str], version: str) -> str:
     return found.hexdigest()
 
 
-def decoding_key(root: str | None, target: ImageFormat, count: int, step: int, *, hashes: bool) -> str:
+def decoding_key(root: str | None, target: ImageFormat, starts: Array, *, hashes: bool) -> str:
     """Return the name of the folder for parts that are decoded and cut alike, by the same code and libraries.
 
     Args:
         root: where the files lie; None for an array.
         target: with a size and channels.
-        count: of all images.
-        step: images in each part.
+        starts: of the parts.
         hashes: whether there are perceptual hashes.
     """
     code = hashlib.sha256()
     for name in CODE:
         code.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     libraries = [f"{name} {version_of(name)}" for name in LIBRARIES]
-    decided = [root, asdict(target), count, step, hashes, code.hexdigest(), libraries]
+    cut = hashlib.sha256(starts.astype("<i8").tobytes()).hexdigest()
+    decided = [root, asdict(target), cut, hashes, code.hexdigest(), libraries]
     return hashlib.sha256(json.dumps(decided).encode()).hexdigest()[:32]
 
 

@@ -60,7 +60,13 @@ def write_images(
         for name, start in files:
             rows = assignment.rows[name][start : start + step]
             yield partial(
-                write_shard, parts, targets[name], start // step, rows, digests[rows], counted=name == "train"
+                write_shard,
+                parts.holding(rows),
+                targets[name],
+                start // step,
+                rows,
+                digests[rows],
+                counted=name == "train",
             )
 
     few = sum(map(len, assignment.rows.values())) * int(np.prod(parts.shape)) <= FEW_BYTES

@@ -6,13 +6,15 @@ travel between processes.
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 from PIL import Image
 
+from sprout.data.contents import contents
 from sprout.data.prepare.decode import ImageFormat, decode_array
 from sprout.data.prepare.fault import Fault, without_pillow_limits
 from sprout.data.prepare.image_file import decode_file
@@ -21,7 +23,7 @@ from sprout.data.prepare.pixels import Array
 from sprout.data.prepare.reuse import PartRecord, read_record, source_state
 from sprout.data.prepare.statistics import PixelStatistics
 from sprout.data.shards import Destination, Shard, ShardWriter
-from sprout.data.stored_file import contents, is_remote
+from sprout.data.stored_file import is_remote
 from sprout.runtime.disk import naming
 from sprout.runtime.errors import UserError
 
@@ -69,10 +71,10 @@ def decode_chunk(
     """Decode examples and write them to a part, unless it is there already with images of the same files.
 
     Args:
-        parts: of all examples.
+        parts: this one, or it among others.
         number: of the part.
-        root: where the files or their archives lie; None for an array.
-        examples: (n,) paths under the root, names of members of archives, or (n, H, W) or (n, H, W, C) pixels.
+        root: where the files, or what holds them, lie; None for an array.
+        examples: (n,) paths, names of what lies in archives or tables, or (n, H, W) or (n, H, W, C) pixels.
         target: the format with this size and these channels.
         hashes: whether to compute perceptual hashes.
         version: of the files, see `Files`.
@@ -87,7 +89,7 @@ def decode_chunk(
     reused = record is not None
     if record is None:
         record = decode_part(parts, number, root, examples, target, hashes, version)
-    faults = {number * parts.step + row: reason for row, reason in record.faults.items()}
+    faults = {parts.start_of(number) + row: reason for row, reason in record.faults.items()}
     size = parts.path(number).stat().st_size
     return DecodedChunk(number, record.digests, record.hashes, faults, size, reused)
 
@@ -105,8 +107,8 @@ def decode_part(
     digests, codes, faults = bytearray(), list[int](), dict[int, str]()
     step, before = batch_length(examples, parts.shape), state_of_examples(root, examples, version)
     with parts.new(number) as file:
-        for start in range(0, len(examples), step):
-            pixels, found = decode_examples(root, examples[start : start + step], parts.shape, target)
+        for start, some in zip(range(0, len(examples), step), in_batches(root, examples, step), strict=True):
+            pixels, found = decode_examples(root, some, parts.shape, target)
             file.write(pixels.data)
             for row, image in enumerate(pixels):
                 digests += bytes(DIGEST_BYTES) if row in found else digest(image)
@@ -122,6 +124,15 @@ def decode_part(
         )
         record.append(file)
     return record
+
+
+def in_batches(root: str | None, examples: list[str] | Array, step: int) -> Iterator[Sequence[str | bytes] | Array]:
+    """Yield `step` examples at a time; those in archives and tables as their bytes, each read once."""
+    if isinstance(examples, np.ndarray):
+        yield from (examples[start : start + step] for start in range(0, len(examples), step))
+    else:
+        read = contents(root, examples)
+        yield from (list(islice(read, step)) for _ in range(0, len(examples), step))
 
 
 def state_of_examples(root: str | None, examples: list[str] | Array, version: str) -> str:
@@ -146,7 +157,7 @@ def reusable(
     places = np.setdiff1d(np.arange(len(paths)), [*record.faults])
     try:
         for some in batches(places, int(np.prod(parts.shape))):
-            parts.checked(number * parts.step + places[some], record.digests[places[some]])
+            parts.checked(parts.start_of(number) + places[some], record.digests[places[some]])
     except UserError:
         return None
     return record
@@ -204,7 +215,7 @@ def check_reached(*folders: str) -> None:
 
 @without_pillow_limits()
 def decode_examples(
-    root: str | None, examples: list[str] | Array, shape: tuple[int, int, int], target: ImageFormat
+    root: str | None, examples: Sequence[str | bytes] | Array, shape: tuple[int, int, int], target: ImageFormat
 ) -> tuple[Array, dict[int, str]]:
     """Return the pixels, (n, H, W, C) uint8, and the faults by position in the chunk."""
     if isinstance(examples, np.ndarray) and needs_no_conversion(examples, shape):
