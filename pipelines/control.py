@@ -8,14 +8,16 @@ from sprout.config.workspace import read_build, section
 from sprout.data.dataset import Examples
 from sprout.data.foreign import Foreign
 from sprout.data.store import open_store, read_labels
-from sprout.engine.tracked import TrainingSections
 from sprout.runtime.launch import started_as_ranks
 from sprout.runtime.stage import run_stage
-from sprout.selftraining.control import make_control, why_untrained, write_untrained
 
 
 def main() -> None:
     cluster = read_cluster().with_kernels()
+    # Here, as torch takes seconds to import, in which a signal is to end the stage as at any other time.
+    from sprout.engine.tracked import TrainingSections
+    from sprout.selftraining.control import make_control, why_untrained, write_untrained
+
     build, out = read_build(), Path("models/control")
     config, sections = section(build, "control", Control), TrainingSections.of(build, "retrain")
     labels, pool = Path("data/pseudo_labels"), len(open_store(Path("data/prepared/unlabelled")))

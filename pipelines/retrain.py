@@ -7,15 +7,17 @@ from sprout.config.workspace import read_build
 from sprout.data.dataset import Examples
 from sprout.data.foreign import Foreign
 from sprout.data.store import open_store, read_labels
-from sprout.engine.tracked import TrainingSections
 from sprout.runtime.launch import started_as_ranks
 from sprout.runtime.stage import run_stage
-from sprout.selftraining.control import is_trained, nothing_to_learn
-from sprout.selftraining.student import keep_teacher, make_student
 
 
 def main() -> None:
     cluster = read_cluster().with_kernels()
+    # Here, as torch takes seconds to import, in which a signal is to end the stage as at any other time.
+    from sprout.engine.tracked import TrainingSections
+    from sprout.selftraining.control import is_trained, nothing_to_learn
+    from sprout.selftraining.student import keep_teacher, make_student
+
     build, pseudo = read_build(), read_labels(Path("data/pseudo_labels"))
     sections, models, prepared = TrainingSections.of(build, "retrain"), Path("models"), Path("data/prepared")
     pool, foreign = open_store(prepared / "unlabelled"), Foreign.read(Path("data/pseudo_labels"))

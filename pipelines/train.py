@@ -6,13 +6,15 @@ from sprout.config.cluster import read_cluster
 from sprout.config.workspace import read_build
 from sprout.data.dataset import Examples
 from sprout.data.store import STORES
-from sprout.engine.tracked import TrainingSections, train_teacher
 from sprout.runtime.launch import started_as_ranks
 from sprout.runtime.stage import run_stage
 
 
 def main() -> None:
     cluster = read_cluster().with_kernels()
+    # Here, as torch takes seconds to import, in which a signal is to end the stage as at any other time.
+    from sprout.engine.tracked import TrainingSections, train_teacher
+
     build = read_build()
     sections = TrainingSections.of(build, "train")
     if not started_as_ranks(*sections.training.processes, cluster.start().run_nodes):

@@ -195,7 +195,7 @@ def test_checkpoints_of_other_trainings_are_mentioned(
     assert restored(checkpoints) is None
     said = capsys.readouterr().err
     assert "starts from the beginning" in said
-    assert f"{checkpoints.folder.parent} has checkpoints of other trainings (1)" in said
+    assert f"1 in {checkpoints.folder.parent} are of other settings or data" in said
 
 
 def test_only_rank_0_prints(

@@ -46,6 +46,14 @@ def test_class_folders_of_any_depth(tmp_path: Path) -> None:
     assert not listing.faults
 
 
+def test_an_empty_folder_of_unlabelled_images_is_said(tmp_path: Path) -> None:
+    make(tmp_path, "cat/1.png", "dog/1.png")
+    (tmp_path / "unlabelled").mkdir()
+    listing = listed(tmp_path)
+    assert listing.notes == ["the folder of unlabelled examples is empty"]
+    assert len(listing.origin) == 2
+
+
 def test_unlabelled_beside_classes(tmp_path: Path) -> None:
     listing = listed(make(tmp_path, "cat/1.png", "dog/1.png", "unlabeled/x/1.png"))
     assert rows(listing) == [

@@ -19,7 +19,7 @@ def bits(*groups: tuple[int, bool, bool]) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(("wins", "losses", "kept"), [(3, 2, "student"), (2, 2, "student"), (2, 3, "control")])
 def test_wins_must_be_at_least_losses(wins: int, losses: int, kept: str) -> None:
     student, rival = bits((wins, True, False), (losses, False, True), (20, True, True), (5, False, False))
-    verdict = judge(student, rival, "control")
+    verdict = judge(student, rival, rival, "control")
     assert (verdict.kept, verdict.wins, verdict.losses) == (kept, wins, losses)
     assert verdict.examples == 25 + wins + losses
     assert verdict.p == mcnemar_p(wins, losses)
@@ -51,7 +51,18 @@ def test_with_fifty_examples_a_student_two_points_worse_often_passes() -> None:
 
 @pytest.mark.parametrize("rival", ["control", "teacher"])
 def test_the_line_says_what_decided_and_how_sure_it_is(rival: str) -> None:
-    line = said(judge(*bits((3, True, False), (1, False, True), (46, True, True)), rival))
+    student, other = bits((3, True, False), (1, False, True), (46, True, True))
+    line = said(judge(student, other, other, rival))
     for part in (f"only the student is right on 3 of 50 val examples, only the {rival} on 1", "the student is kept"):
         assert part in line
+    assert "one that is 2 percentage points worse would be kept in" in line
     assert ("control.train=true" in line) == (rival == "teacher")
+
+
+@pytest.mark.parametrize(("wrong", "said_so"), [(1, True), (2, False), (5, False)])
+def test_a_teacher_that_was_better_than_what_is_kept_is_named(wrong: int, said_so: bool) -> None:
+    student, control = bits((1, True, False), (2, False, True), (1, False, False), (46, True, True))
+    teacher = np.arange(50) >= wrong
+    line = said(judge(student, control, teacher, "control"))
+    assert "the control is kept" in line
+    assert line.endswith(f"; the teacher was wrong on fewer, {wrong}") == said_so

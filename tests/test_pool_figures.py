@@ -47,11 +47,12 @@ def test_both_models_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     write_rows(tmp_path / "student/history.csv", ["epoch", "kept_share"], [{"epoch": 0, "kept_share": 0.5}])
     labelled = Examples.open(str(train)).with_target("label")
     folders, on_val = (tmp_path / "student", tmp_path / "teacher"), np.array([0.7, 0.9])
-    found = pool_figures(*folders, labelled, open_store(pool), np.arange(5), on_val)
+    found = pool_figures(*folders, labelled, open_store(pool), np.arange(5), on_val, "val examples")
     assert (found.classes, found.examples, found.val, found.kept_share) == (["dark", "bright"], 5, 2, 0.5)
+    assert (found.labels, found.noun) == (4, "val examples")
     assert (found.label_shares, found.predicted_shares) == ([0.25, 0.75], [0.8, 0.2])
     assert (found.confidence_on_val, found.confidence_on_pool, found.confidence_spread) == (0.8, 0.75, 0.0)
-    found = pool_figures(*folders, labelled, open_store(pool), np.array([0, 3]), on_val)
+    found = pool_figures(*folders, labelled, open_store(pool), np.array([0, 3]), on_val, "val examples")
     assert (found.examples, found.predicted_shares) == (2, [0.5, 0.5]), "only what the student has learned from"
 
 

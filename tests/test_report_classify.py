@@ -28,7 +28,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_headline_states_the_result_and_its_significance(page: str) -> None:
     assert "<h1>Test error 20.0% → 10.0%, 95% interval 4.3% to 21.4% (teacher → student)</h1>" in page
-    assert "lowered the error by 10.0 percentage points on 50 test examples" in page
+    assert "has no clear effect: the error is lower by 10.0 percentage points on 50 test examples." in page
     assert "5 mistakes of the teacher&#39;s and makes 0 new ones" in page
     assert "6.2% of cases (McNemar&#39;s exact test, p = 0.062), so it may be chance" in page  # 2 · (1/2)^5
     assert "animals · build <code>3f9a1c7e</code>" in page
@@ -78,7 +78,7 @@ def test_a_control_stands_between_teacher_and_student(tmp_path: Path) -> None:
     case = Case(teacher_wrong=10, control_wrong=8, student_wrong=5)
     page = write_page(make(tmp_path, case), case)
     assert "<h1>Test error 20.0% → 16.0% → 10.0%, 95% interval 4.3% to 21.4% (teacher → control → student)</h1>" in page
-    assert "against as many steps on labels alone, lowered the error by 6.0 percentage points" in page
+    assert "against as many steps on labels alone, has no clear effect: the error is lower by 6.0 percentage" in page
     assert "corrects 3 mistakes of the control&#39;s" in page
     assert ["Accuracy", "80.0%", "84.0%", "90.0%", "+6.0 pts", "better"] in Reader(page).rows
 
@@ -97,7 +97,7 @@ def test_where_the_control_is_handed_on_the_page_says_so(control_kept: str) -> N
     errors = "20.0% → 16.0% → 18.0%, the control's 95% interval 8.3% to 28.5%"
     headline = f"<h1>Test error {errors} (teacher → control → student; the control is handed on)</h1>"
     assert headline in control_kept.replace("&#39;", "'")
-    assert "against as many steps on labels alone, made the model worse: the error rose by 2.0" in control_kept
+    assert "against as many steps on labels alone, has no clear effect: the error is higher by 2.0" in control_kept
     assert "The control, which was better on val, is handed on." in control_kept
     verdict = (
         "only the student is right on 1 and only the control on 3 (errors 25.0% and 15.0%): the control is handed on"
@@ -151,9 +151,11 @@ def test_warnings_about_the_pool_are_among_the_notes(tmp_path: Path) -> None:
         "classes": ["cat", "dog", "emu"],
         "examples": 100,
         "kept_share": 0.1,
+        "labels": 20,
         "label_shares": [0.4, 0.3, 0.3],
         "predicted_shares": [1.0, 0.0, 0.0],
         "val": 100,
+        "noun": "val examples",
         "confidence_on_val": 0.9,
         "confidence_on_pool": 0.9,
         "confidence_spread": 0.1,

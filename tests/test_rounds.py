@@ -350,7 +350,7 @@ def test_alignment(workspace: Path, alignment: Any, shares: list[float]) -> None
 
 def test_none_says_so(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_none(OUT, "pseudo_label.method is none")
-    assert "pseudo_label: no pseudo-labels, as pseudo_label.method is none" in capsys.readouterr().err
+    assert "pseudo_label: no pseudo-labels are made, as pseudo_label.method is none" in capsys.readouterr().err
     assert read_labels(OUT).num_rows == pq.read_table(OUT / "predictions.parquet").num_rows == 0
 
 

@@ -1,9 +1,9 @@
 """The report's closed forms agree with scipy."""
 
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, fisher_exact
 
-from sprout.evaluate.significance import cross_validated_interval, mcnemar_p, wilson_interval
+from sprout.evaluate.significance import cross_validated_interval, fisher_p, mcnemar_p, wilson_interval
 
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 1), (1, 1), (0, 500), (474, 500), (500, 500), (9_412, 10_000)])
@@ -25,3 +25,12 @@ def test_mcnemar(heads: int, tails: int) -> None:
 
 def test_models_that_never_differ_have_a_p_value_of_one() -> None:
     assert mcnemar_p(0, 0) == 1.0
+
+
+@pytest.mark.parametrize(
+    "samples", [(3, 10, 40, 60), (0, 6, 0, 300), (6, 60, 12, 300), (50, 1000, 900, 10_000), (1, 1, 0, 1)]
+)
+def test_fisher(samples: tuple[int, int, int, int]) -> None:
+    first, of_first, second, of_second = samples
+    expected = fisher_exact([[first, of_first - first], [second, of_second - second]]).pvalue
+    assert fisher_p(*samples) == pytest.approx(expected, rel=1e-6)

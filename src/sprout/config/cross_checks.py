@@ -56,8 +56,8 @@ def check_folds(prepare: Prepare, pseudo_label: PseudoLabel, trainings: dict[str
     if not isinstance(pseudo_label, NoPseudoLabels):
         raise UserError(
             f"{key} with pseudo_label.method={pseudo_label.method}: pseudo-labels of a teacher that has learned "
-            "from all folds would be measured too well; take pseudo_label=none and retrain=consistency, or "
-            "prepare.folds=null"
+            "from all folds would be measured too well; take pseudo_label=none and retrain=consistency; or "
+            "prepare.folds=null with numbers for prepare.val and prepare.test"
         )
     for section, training in trainings.items():
         if isinstance(training, GradientDescent):

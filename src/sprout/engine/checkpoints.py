@@ -118,9 +118,7 @@ class Checkpoints:
         if found:
             self.say("starts from the beginning, as no checkpoint can be used")
         elif others:
-            self.say(
-                f"starts from the beginning; {self.folder.parent} has checkpoints of other trainings ({len(others)})"
-            )
+            self.say(f"starts from the beginning; {len(others)} in {self.folder.parent} are of other settings or data")
         return False
 
     def read(self, path: Path) -> State:

@@ -56,5 +56,5 @@ def write_result(
     write_rows(folder / "history.csv", list(history[0]) if history else HISTORY, history)
     best = best_epoch + 1 if history else None
     write_json(folder / "metrics.json", {"epochs": len(history), "best_epoch": best, "val": metrics})
-    epochs = f"{len(history)} epochs, the weights of epoch {best}, " if history else ""
+    epochs = f"{len(history)} epoch{'' if len(history) == 1 else 's'}, the weights of epoch {best}, " if history else ""
     print(f"{name}: {epochs}{task.summary(metrics, len(val), crossed=crossed)} on {len(val):,} {measured.noun}")

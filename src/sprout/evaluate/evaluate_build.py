@@ -54,13 +54,13 @@ def evaluate_build(
     Raises:
         UserError: a model or a store is damaged, or the machines of a cluster cannot examine the examples.
     """
-    kept, engine = read_card(models / "student")["kept"], cluster.start()
-    opened = {role: open_model(one) for role, one in own_models(models).items()}
-    labels = labellings(opened["student"], prepared, pseudo_labels, retrain, cluster)
-    tested = examine(opened, open_store(prepared / "test"), prepared, engine)
-    audited = write_audit(folder, labels, opened["teacher"].predictor.classes)
-    evaluate(folder, opened, tested, limits, audited, kept)
-    role = kept or "student"
-    write_val_errors(folder, opened[role], prepared, engine, f"val: {role}")
+    kept = read_card(models / "student")["kept"]
+    role, opened = kept or "student", {role: open_model(one) for role, one in own_models(models).items()}
+    with cluster.start().keeping() as engine:  # there are several passes over stores
+        labels = labellings(opened["student"], prepared, pseudo_labels, retrain, cluster)
+        tested = examine(opened, open_store(prepared / "test"), prepared, engine)
+        audited = write_audit(folder, labels, opened["teacher"].predictor.classes)
+        evaluate(folder, opened, tested, limits, audited, kept)
+        write_val_errors(folder, opened[role], prepared, engine, f"val: {role}")
     of_pool = [each.pool for each in labels.values()]
     return HandedOn(*opened[role], tested, tested.outcomes[role], of_pool[-1] if of_pool else None)

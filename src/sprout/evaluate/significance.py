@@ -50,6 +50,28 @@ def mcnemar_p(first: int, second: int) -> float:
     return min(1.0, both_sides)
 
 
+def fisher_p(first: int, of_first: int, second: int, of_second: int) -> float:
+    """The two-sided p-value of Fisher's exact test, that two samples are from one proportion.
+
+    Args:
+        first: hits of the first sample.
+        of_first: its size.
+        second: hits of the second sample.
+        of_second: its size.
+    """
+    hits = first + second
+    logs = {
+        hit: log_comb(of_first, hit) + log_comb(of_second, hits - hit) - log_comb(of_first + of_second, hits)
+        for hit in range(max(0, hits - of_second), min(of_first, hits) + 1)
+    }
+    return min(1.0, sum(math.exp(log) for log in logs.values() if log <= logs[first] + 1e-7))
+
+
+def log_comb(total: int, chosen: int) -> float:
+    """The logarithm of a binomial coefficient."""
+    return math.lgamma(total + 1) - math.lgamma(chosen + 1) - math.lgamma(total - chosen + 1)
+
+
 def paired_interval(first: int, second: int, total: int, level: float = 0.95) -> tuple[float, float]:
     """The interval of the difference of two proportions over the same examples: the second minus the first.
 

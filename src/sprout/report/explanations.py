@@ -31,7 +31,7 @@ from sprout.runtime.files import read_rows
 SECTIONS = {
     "why": ("What decides", "explained"),
     "map": ("Map of the features", "map"),
-    "label-issues": ("Labels that are probably wrong", "suspects"),
+    "label-issues": ("Labels that may be wrong", "suspects"),
     "filters": ("Filters", "filters"),
     "importance": ("Features", "importance"),
     "copies": ("Augmented copies", "copies"),

@@ -65,9 +65,8 @@ def make_control(
         write_json(beside / RECORD, {"policy": best, config.monitor: values})
     for each in tried.values():
         each.hand_over("control")
-    of_each = ", ".join(f"{policy} {value:.4f}" for policy, value in values.items())
     where = "in cross-validation" if tried[best].folds else "on val"
-    print(f"control: the best augmentation {where} is {best} ({config.monitor}: {of_each})", file=sys.stderr)
+    print(f"control: of {', '.join(tried)} the best augmentation {where} is {best}", file=sys.stderr)
 
 
 def policies_for(labelled: Examples, control: Control, config: GradientDescent) -> list[Policy]:

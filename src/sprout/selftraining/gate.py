@@ -33,21 +33,29 @@ class Verdict:
     student_error: float
     rival_error: float
     """The shares of them that each gets wrong."""
+    teacher_error: float
+    """The same of the teacher, from which both have started."""
+
+    @property
+    def teacher_is_better(self) -> bool:
+        """Whether the teacher is wrong on fewer of them than the model that is kept."""
+        return self.teacher_error < (self.student_error if self.kept == "student" else self.rival_error)
 
 
-def judge(student: Array, rival: Array, name: str, noun: str = "val examples") -> Verdict:
+def judge(student: Array, rival: Array, teacher: Array, name: str, noun: str = "val examples") -> Verdict:
     """Keep the student if it wins at least as many examples as it loses.
 
     Args:
         student: (N,) bool, whether it is right.
         rival: (N,) bool, the same of the rival.
+        teacher: (N,) bool, the same of the teacher; that of the rival where it is the rival.
         name: of the rival, control or teacher.
         noun: what the examples are called.
     """
     wins, losses = int((student & ~rival).sum()), int((rival & ~student).sum())
     kept = "student" if wins >= losses else name
     p, passed = mcnemar_p(wins, losses), passes(len(student), wins + losses)
-    errors = (1 - float(right.mean()) if len(right) else 0.0 for right in (student, rival))
+    errors = (1 - float(right.mean()) if len(right) else 0.0 for right in (student, rival, teacher))
     return Verdict(name, kept, len(student), wins, losses, p, passed, noun, *errors)
 
 

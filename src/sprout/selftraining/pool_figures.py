@@ -27,21 +27,25 @@ class PoolFigures:
     """How many of those that the student has learned from were looked at."""
     kept_share: float | None
     """The share of predictions that counted in the student's last epoch; None where it did not learn from the pool."""
+    labels: int
+    """Labelled examples."""
     label_shares: list[float]
     """(K,) of each class among the labels."""
     predicted_shares: list[float]
     """(K,) of each class among the student's predictions."""
     val: int
-    """Examples of val."""
+    """Examples of val, or with cross-validation labelled ones."""
+    noun: str
+    """What these are called."""
     confidence_on_val: float
-    """The teacher's, on average."""
+    """The teacher's on these, on average."""
     confidence_on_pool: float
     confidence_spread: float
     """Its standard deviation on the pool."""
 
 
 def pool_figures(
-    student: Path, teacher: Path, labelled: Examples, pool: Store, learned: Array, on_val: Array
+    student: Path, teacher: Path, labelled: Examples, pool: Store, learned: Array, on_val: Array, noun: str
 ) -> PoolFigures:
     """Let both models predict examples of the pool.
 
@@ -52,6 +56,7 @@ def pool_figures(
         pool: the unlabelled examples.
         learned: (n,) the rows of these that the student has learned from; one at least.
         on_val: (V,) the teacher's confidence on val, or with cross-validation on the labels, out of fold.
+        noun: what these examples are called.
     """
     first, last = load_predictor(teacher), load_predictor(student)
     rows, count = learned[evenly_spaced(len(learned))], len(last.classes)
@@ -63,9 +68,11 @@ def pool_figures(
         last.classes,
         len(rows),
         kept_share(student / "history.csv"),
+        len(labelled.targets),
         shares(labelled.targets, count),
         shares(predicted, count),
         len(on_val),
+        noun,
         float(on_val.mean()),
         float(on_pool.mean()),
         float(on_pool.std()),

@@ -85,6 +85,6 @@ def write_rounds(folder: Path, rounds: Sequence[Round], foreign: Foreign = ALL_K
 
 def write_none(folder: Path, why: str, foreign: Foreign = ALL_KEPT) -> None:
     """Write the output of the stage without any round, and print why."""
-    print(f"pseudo_label: no pseudo-labels, as {why}", file=sys.stderr)
+    print(f"pseudo_label: no pseudo-labels are made, as {why}", file=sys.stderr)
     with atomic_folder(folder) as beside:
         write_rounds(beside, [], foreign)

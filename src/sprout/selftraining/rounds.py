@@ -21,7 +21,7 @@ from sprout.data.store import Array, label_table, open_store
 from sprout.engine.tracked import PREPARED, TrainingSections, train_candidate
 from sprout.evaluate.ranges import Model, open_model
 from sprout.models.predictor import Predictor
-from sprout.report.pool_notes import left_out
+from sprout.report.pool_notes import left_out, nothing_left_out
 from sprout.runtime.candidates import Candidate
 from sprout.runtime.files import atomic_folder, scratch_folder
 from sprout.runtime.stage import SCRATCH
@@ -63,7 +63,7 @@ def make_pseudo_labels(
     foreign, scores = ALL_KEPT, None
     if config.foreign == "auto":
         foreign, scores = find_foreign(opened, pool, PREPARED, cluster.start())
-        for note in left_out(foreign.compared):
+        for note in left_out(foreign.compared) or nothing_left_out(foreign.compared):
             print(f"pseudo_label: {note}", file=sys.stderr)
     if isinstance(config, NoPseudoLabels):
         write_none(folder, NO_METHOD, foreign)

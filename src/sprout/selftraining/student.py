@@ -57,11 +57,11 @@ def make_student(
         return
     trained, (name, model) = candidate.folder, rival
     noun = "cross-validated labels" if candidate.folds else "val examples"
-    verdict = judge(right(trained), right(model), name, noun)
+    verdict = judge(right(trained), right(model), right(TEACHER), name, noun)
     on_val = judged_outcomes(TEACHER)[0]["confidence"].copy()
     print(said(verdict), file=sys.stderr)
     labelled, learned = examples.with_target("label"), foreign.others(len(pool))
-    figures = asdict(pool_figures(trained, TEACHER, labelled, pool, learned, on_val))
+    figures = asdict(pool_figures(trained, TEACHER, labelled, pool, learned, on_val, noun))
     for note in pool_notes(figures):
         print(f"retrain: {note}", file=sys.stderr)
     if verdict.kept == "student":
@@ -114,9 +114,11 @@ def said(verdict: Verdict) -> str:
         f"only the student is right on {verdict.wins} of {verdict.examples} {verdict.noun}, only the {verdict.rival} on"
     )
     line = (
-        f"retrain: {what} {verdict.losses} (p = {verdict.p:.2g}): the {verdict.kept} is kept; with so many examples a "
-        f"student that is {WORSE:.0%} worse would be kept in {verdict.passes_worse:.0%} of cases"
+        f"retrain: {what} {verdict.losses} (p = {verdict.p:.2g}): the {verdict.kept} is kept; with so many examples, "
+        f"one that is {100 * WORSE:.0f} percentage points worse would be kept in {verdict.passes_worse:.0%} of cases"
     )
     if verdict.rival == "teacher":
         line += "; without a control (control.train=true) this may be the further steps and not the unlabelled examples"
+    elif verdict.teacher_is_better:
+        line += f"; the teacher was wrong on fewer, {round(verdict.teacher_error * verdict.examples)}"
     return line

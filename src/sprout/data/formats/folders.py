@@ -40,7 +40,7 @@ def read(root: Path, _scratch: Path, _settings: Folders) -> Listing:
         label=labels if has_labels else None,
         split=splits if has_splits else None,
         faults=unclassified(branches, counts) | faults,
-        notes=layout.notes,
+        notes=[*layout.notes, *empty_pools(branches, counts)],
     )
 
 
@@ -90,6 +90,12 @@ def check(root: Path, branches: list[Branch], counts: list[int]) -> None:
         raise UserError(
             f"{root}: no files in the class folder {', '.join(map(repr, empty))} ({counted}); add some or remove it"
         )
+
+
+def empty_pools(branches: list[Branch], counts: list[int]) -> list[str]:
+    """Say of a folder of unlabelled examples that it has none."""
+    pool = [count for branch, count in zip(branches, counts, strict=True) if branch.split == "unlabelled"]
+    return ["the folder of unlabelled examples is empty"] if pool and not sum(pool) else []
 
 
 def per_file(values: list[str | None], counts: list[int]) -> pa.Array:

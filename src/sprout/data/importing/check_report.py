@@ -105,7 +105,7 @@ def count_table(listing: Listing, scan: Scan) -> Table:
     np.add.at(counts, (row.to_numpy(), column.to_numpy()), 1)
     table = Table("class", box=None, pad_edge=False)
     for split in present:
-        table.add_column(split or ("examples" if present == [None] else "to be drawn"), justify="right")
+        table.add_column(split or ("examples" if present == [None] else "no split given"), justify="right")
     for name, cells in zip(names[:MAX_CLASSES], counts, strict=False):
         table.add_row(printable("(no label)" if name is None else name), *(f"{count:,}" for count in cells))
     if len(names) > MAX_CLASSES:

@@ -33,7 +33,7 @@ def refuse_name(name: str) -> None:
         TypeAdapter(pattern).validate_python(name)
     except ValidationError:
         raise UserError(
-            f"NAME={name}: accepted are up to 100 letters, digits, `_`, `.` and `-`, a letter or digit first"
+            f"NAME={name}: accepted are up to 100 letters (a-z, A-Z), digits, `_`, `.` and `-`, a letter or digit first"
         ) from None
     if name.endswith(RESERVED_ENDINGS):
         raise UserError(f"NAME={name}: a name must not end with {name[name.rindex('.') :]}")

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
-from sprout.evaluate.significance import cross_validated_interval, mcnemar_p, wilson_interval
+from sprout.evaluate.significance import (
+    cross_validated_interval,
+    mcnemar_p,
+    wilson_interval,
+)
 from sprout.report.formatting import decimal, percent, plural
 from sprout.report.inputs import Inputs
 from sprout.report.intervals import Intervals
@@ -13,7 +17,7 @@ LEARNED_FROM = {
     ("student", "teacher"): "Learning from unlabelled examples, and in further steps,",
 }
 """What the student has done that its rival has not."""
-CROSSED = (
+CROSS_VALIDATED = (
     "Each label is predicted by a model that has not learned from its fold; the model that is handed on has learned "
     "from all labels, and is a little better as a rule. The same predictions have chosen between the models."
 )
@@ -41,6 +45,11 @@ class Outcome:
     """Where the one that is handed on was chosen."""
     folds: int | None = None
     """Of the cross-validation that the counts are from; None for test examples."""
+
+    @property
+    def p(self) -> float:
+        """Of McNemar's exact test of the last model and its rival."""
+        return mcnemar_p(self.corrected, self.broken)
 
     @property
     def shown(self) -> str:
@@ -96,12 +105,13 @@ def explanation(outcome: Outcome, digits: int, pool: int, accepted: int) -> str:
     if outcome.rival is None:
         return f"{_why_no_student(pool, accepted)} The student is therefore the teacher: this page shows one model."
     last = list(outcome.errors)[-1]
-    gain = outcome.errors[outcome.rival] - outcome.errors[last]
-    examples = outcome.examples
+    gain, examples = outcome.errors[outcome.rival] - outcome.errors[last], outcome.examples
     size = f"{100 * abs(gain):.{digits}f} percentage points on {examples}"
     what = LEARNED_FROM[last, outcome.rival]
     if abs(gain) < 1e-9:
         result = f"{what} did not change the error on {examples}."
+    elif outcome.p >= SIGNIFICANCE_LEVEL:
+        result = f"{what} has no clear effect: the error is {'lower' if gain > 0 else 'higher'} by {size}."
     elif gain > 0:
         result = f"{what} lowered the error by {size}."
     else:
@@ -122,7 +132,7 @@ def _significance(outcome: Outcome, last: str, rival: str) -> str:
     """Whether the difference between the two models may be chance."""
     if outcome.corrected + outcome.broken == 0:
         return "Both models are right and wrong on the same examples."
-    p = mcnemar_p(outcome.corrected, outcome.broken)
+    p = outcome.p
     often, value = ("less than 0.1%", "p < 0.001") if p < 0.001 else (percent(p), f"p = {decimal(p)}")
     judged = "so chance is an unlikely explanation" if p < SIGNIFICANCE_LEVEL else "so it may be chance"
     return (
@@ -141,7 +151,7 @@ def meaning(outcome: Outcome, shown: str) -> str:
     if not outcome.total:
         return f"The test split has no labelled example. {metrics}"
     low, high = outcome.intervals[shown]
-    crossed = f" {CROSSED}" if outcome.folds else ""
+    crossed = f" {CROSS_VALIDATED}" if outcome.folds else ""
     return (
         f"With {outcome.examples}, the 95% confidence interval of the {shown}'s accuracy (Wilson) "
         f"is {100 * (high - low):.1f} percentage points wide.{crossed} {metrics}"
