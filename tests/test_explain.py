@@ -231,7 +231,7 @@ def test_turns_count_within_each_class() -> None:
     assert turns(np.array([2, 0, 2, 2, 0])).tolist() == [0, 0, 1, 2, 1]
 
 
-# Labels that are probably wrong.
+# Labels that may be wrong.
 
 
 def test_confident_learning_by_hand() -> None:

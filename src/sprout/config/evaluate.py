@@ -19,7 +19,7 @@ class Explain:
     feature_importance: bool
     """Whether it is measured how much a model of a table needs each feature."""
     label_issues: bool
-    """Whether labels that are probably wrong are looked for."""
+    """Whether labels that may be wrong are looked for."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -18,7 +18,7 @@ EXAMPLES, FILTERS, NEIGHBOURS, MAP, IMPORTANCE = (
     "importance.csv",
 )
 LABEL_ISSUES = "label_issues.parquet"
-"""Beside the folder: a row for each training example whose label is probably wrong, the most suspicious first. The
+"""Beside the folder: a row for each training example whose label may be wrong, the most suspicious first. The
 columns are `row` and `origin`, the example; `given` and `suggested`, classes by index; and `score` in 0..1, the
 probability of the given class by a model that has not learned from this label."""
 

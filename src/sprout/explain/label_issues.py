@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: confident learning (Northcutt, Jiang and Chuang, JAIR 2021).
+"""Labels that may be wrong: confident learning (Northcutt, Jiang and Chuang, JAIR 2021).
 
 All is computed from arrays: probabilities of examples by a model that has not learned from them, and their labels.
 """
@@ -11,7 +11,7 @@ from sprout.data.store import Array
 
 
 class LabelIssues(NamedTuple):
-    """The examples whose label is probably wrong, (n,) each; the most suspicious come first."""
+    """The examples whose label may be wrong, (n,) each; the most suspicious come first."""
 
     rows: Array
     """int64, their places among the examples."""

@@ -93,7 +93,7 @@ def write_importance(folder: Path, subject: Subject) -> None:
 
 
 def write_label_issues(evaluation: Path, subject: Subject) -> None:
-    """Write the training examples whose label is probably wrong."""
+    """Write the training examples whose label may be wrong."""
     found = issues_of(subject)
     rows = subject.labelled[found.rows]
     origin = subject.train.columns("origin")["origin"].take(rows)

@@ -163,7 +163,7 @@ def neighbours(inputs: Inputs, train: Path, path: Path) -> dict[int, list[Exhibi
 
 
 def suspects(inputs: Inputs, train: Path, wanted: int) -> dict[str, Any] | None:
-    """The labels that are probably wrong, the most suspicious first; None where none were looked for."""
+    """The labels that may be wrong, the most suspicious first; None where none were looked for."""
     path = inputs.evaluation_folder / LABEL_ISSUES
     if not path.exists():
         return None
