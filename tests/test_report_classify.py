@@ -28,7 +28,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_headline_states_the_result_and_its_significance(page: str) -> None:
     assert "<h1>Test error 20.0% → 10.0%, 95% interval 4.3% to 21.4% (teacher → student)</h1>" in page
-    assert "has no clear effect: the error is lower by 10.0 percentage points on 50 test examples." in page
+    assert "had no clear effect: the error is 10.0 percentage points lower on 50 test examples." in page
     assert "5 mistakes of the teacher&#39;s and makes 0 new ones" in page
     assert "6.2% of cases (McNemar&#39;s exact test, p = 0.062), so it may be chance" in page  # 2 · (1/2)^5
     assert "animals · build <code>3f9a1c7e</code>" in page
@@ -78,7 +78,9 @@ def test_a_control_stands_between_teacher_and_student(tmp_path: Path) -> None:
     case = Case(teacher_wrong=10, control_wrong=8, student_wrong=5)
     page = write_page(make(tmp_path, case), case)
     assert "<h1>Test error 20.0% → 16.0% → 10.0%, 95% interval 4.3% to 21.4% (teacher → control → student)</h1>" in page
-    assert "against as many steps on labels alone, has no clear effect: the error is lower by 6.0 percentage" in page
+    assert (
+        "against as many steps on labels alone, had no clear effect: the error is 6.0 percentage points lower" in page
+    )
     assert "corrects 3 mistakes of the control&#39;s" in page
     assert ["Accuracy", "80.0%", "84.0%", "90.0%", "+6.0 pts", "better"] in Reader(page).rows
 
@@ -97,7 +99,10 @@ def test_where_the_control_is_handed_on_the_page_says_so(control_kept: str) -> N
     errors = "20.0% → 16.0% → 18.0%, the control's 95% interval 8.3% to 28.5%"
     headline = f"<h1>Test error {errors} (teacher → control → student; the control is handed on)</h1>"
     assert headline in control_kept.replace("&#39;", "'")
-    assert "against as many steps on labels alone, has no clear effect: the error is higher by 2.0" in control_kept
+    assert (
+        "against as many steps on labels alone, had no clear effect: the error is 2.0 percentage points higher"
+        in control_kept
+    )
     assert "The control, which was better on val, is handed on." in control_kept
     verdict = (
         "only the student is right on 1 and only the control on 3 (errors 25.0% and 15.0%): the control is handed on"

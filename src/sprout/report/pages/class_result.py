@@ -106,16 +106,16 @@ def explanation(outcome: Outcome, digits: int, pool: int, accepted: int) -> str:
         return f"{_why_no_student(pool, accepted)} The student is therefore the teacher: this page shows one model."
     last = list(outcome.errors)[-1]
     gain, examples = outcome.errors[outcome.rival] - outcome.errors[last], outcome.examples
-    size = f"{100 * abs(gain):.{digits}f} percentage points on {examples}"
+    points = f"{100 * abs(gain):.{digits}f} percentage points"
     what = LEARNED_FROM[last, outcome.rival]
     if abs(gain) < 1e-9:
         result = f"{what} did not change the error on {examples}."
     elif outcome.p >= SIGNIFICANCE_LEVEL:
-        result = f"{what} has no clear effect: the error is {'lower' if gain > 0 else 'higher'} by {size}."
+        result = f"{what} had no clear effect: the error is {points} {'lower' if gain > 0 else 'higher'} on {examples}."
     elif gain > 0:
-        result = f"{what} lowered the error by {size}."
+        result = f"{what} lowered the error by {points} on {examples}."
     else:
-        result = f"{what} made the model worse: the error rose by {size}."
+        result = f"{what} made the model worse: the error rose by {points} on {examples}."
     better = f" The {outcome.kept}, which was better {outcome.judged}, is handed on." if outcome.kept else ""
     return f"{result} {_significance(outcome, last, outcome.rival)}{better}"
 
