@@ -17,6 +17,7 @@ from sprout.data.prepare.parts import Parts
 from sprout.data.store import open_store
 from sprout.runtime.checksums import sha256
 from sprout.runtime.errors import UserError
+from sprout.runtime.files import read_json
 from sprout.runtime.objects import SharedFolder
 from test_prepare import LISTING, bytes_of, make_listing, run
 
@@ -73,7 +74,10 @@ def test_examples_in_a_shared_folder_are_the_same(tmp_path: Path, monkeypatch: p
         one, other = (open_store(tmp_path / name / "prepared" / split) for name in ("here", "there"))
         assert one.checksum == other.checksum
         np.testing.assert_array_equal(one.take(np.arange(len(one))), other.take(np.arange(len(one))))
-    assert {each.name for each in shared.listed()} == {f"{sha256(path)}.npy" for path in tmp_path.glob("here/**/*.npy")}
+    files, names = {sha256(path) for path in tmp_path.glob("here/**/*.npy")}, {each.name for each in shared.listed()}
+    (record,) = names - {f"{each}.npy" for each in files}
+    assert len(names) == len(files) + 1
+    assert set(read_json(Path(shared.address) / record)["files"]) == files
 
 
 def test_a_table_goes_there_too(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_cross_validation_is_called_so(tmp_path: Path) -> None:
     write_json(folder / "evaluation/metrics.json", metrics)
     page = write_page(folder, case)
     assert "<h1>Cross-validated error 20.0% → 16.0% → 10.0%, 95% interval 3.5% to 25.6%, 50 labels in 5 folds" in page
-    assert "by 6.0 percentage points on 50 cross-validated labels" in page
+    assert "6.0 percentage points lower on 50 cross-validated labels" in page
     assert "Cross-validation in 5 folds: " in page
     assert "Each label is predicted by a model that has not learned from its fold" in page
     assert "test split" not in page
