@@ -146,7 +146,7 @@ def test_the_better_one_on_val_is_handed_on(
     (workspace / "control").mkdir()
     (workspace / "control/model.safetensors").write_text("control")
     write_json(workspace / "control/metrics.json", {"best_epoch": 1})
-    right = {"student": student, "control": [1, 1, 0], "teacher": [1, 0, 0]}
+    right = {"student": student, "control": [1, 1, 0]}
     monkeypatch.setattr(student_module, "right", lambda model: np.array(right[model.name], bool))
     figures = PoolFigures(["a", "b"], 100, 0.1, 40, [0.5, 0.5], [0.5, 0.5], 3, "val examples", 0.9, 0.9, 0.1)
     monkeypatch.setattr(student_module, "pool_figures", lambda *_: figures)

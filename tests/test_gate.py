@@ -55,7 +55,7 @@ def test_the_line_says_what_decided_and_how_sure_it_is(rival: str) -> None:
     line = said(judge(student, other, other, rival))
     for part in (f"only the student is right on 3 of 50 val examples, only the {rival} on 1", "the student is kept"):
         assert part in line
-    assert "one that is 2 percentage points worse would be kept in" in line
+    assert "a student 2 percentage points worse would be kept in" in line
     assert ("control.train=true" in line) == (rival == "teacher")
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import boto3
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from parquet_shards import FORMAT, GROUP_ROWS, SPLITS, shard, write_shards
 from running import BUCKET
+from s3_builds import prepared_as_on_disk
 from sprout.config.download import S3
 from sprout.data import stored_file
 from sprout.data.formats import read_files
@@ -24,7 +24,7 @@ from sprout.runtime.errors import UserError
 from sprout.runtime.files import read_rows
 from test_prepare import bytes_of
 from test_prepare import run as prepare_with
-from workspaces import commit_all, new_project, run
+from workspaces import run
 
 SETTINGS: dict[str, Any] = {"test": None, "val": 0.2, "labels": None, "max_faulty": 0.1}
 PLACE = f"s3://{BUCKET}/pets"
@@ -147,23 +147,13 @@ def test_what_is_not_accepted_names_the_object(client: Any, tmp_path: Path) -> N
 def test_a_build_from_s3(client: Any, folder: Path, tmp_path: Path) -> None:
     """Settings on the command line suffice; an object that has another schema ends the stage with 2."""
     upload(client, folder)
-    project = new_project(tmp_path / "sprout")
-    given = [
-        "download=s3",
+    source = [
         f"download.url={PLACE}",
         "download.format.file=*.parquet",
         "download.format.label=label",
         "download.format.group=person",
-        "prepare.test=null",
-        "prepare.val=0.2",
-        "prepare.max_faulty=0.1",
     ]
-    (project / "params.yaml").write_text(yaml.safe_dump({"experiment": "digits", "overrides": given}))
-    commit_all(project)
-    run(project, "dvc", "repro", "prepare")
-    settings = yaml.safe_load((project / "build/config.yaml").read_text())["prepare"]
-    prepare_with(tmp_path / "disk", read_files(folder, tmp_path / "scratch", FORMAT), **settings)
-    assert bytes_of(project / "data/prepared") == bytes_of(tmp_path / "disk/prepared")
+    project = prepared_as_on_disk(tmp_path, source, read_files(folder, tmp_path / "scratch", FORMAT))
     rows = shard(6, 9)
     pq.write_table(rows.set_column(1, "label", rows["person"]), tmp_path / "other.parquet")
     client.put_object(Bucket=BUCKET, Key="pets/train-9.parquet", Body=(tmp_path / "other.parquet").read_bytes())

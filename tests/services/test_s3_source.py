@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from pictures import encoded
+from s3_builds import prepared_as_on_disk
 from servers import free_port
 from sprout.config.download import S3
 from sprout.config.formats import Paths
@@ -33,7 +34,7 @@ from sprout.runtime.files import read_rows
 from test_archive import tar
 from test_prepare import bytes_of
 from test_prepare import run as prepare_with
-from workspaces import commit_all, new_project, run
+from workspaces import run
 
 BUCKET = "images"
 KEYS = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -243,22 +244,9 @@ def test_no_server_and_no_library(s3: Any, tmp_path: Path, monkeypatch: pytest.M
 def test_a_build_from_s3(s3: Any, folder: Path, tmp_path: Path) -> None:
     """DVC keeps the list alone; another archive under the same name ends the stage with 2."""
     upload(s3, folder)
-    project = new_project(tmp_path / "sprout")
-    given = [
-        "download=s3",
-        f"download.url=s3://{BUCKET}/pets",
-        "prepare.test=null",
-        "prepare.val=0.2",
-        "prepare.max_faulty=0.1",
-    ]
-    (project / "params.yaml").write_text(yaml.safe_dump({"experiment": "digits", "overrides": given}))
-    commit_all(project)
-    run(project, "dvc", "repro", "prepare")
-    assert sorted(path.name for path in (project / "data/raw").iterdir()) == ["manifest.json", "objects.csv"]
-    settings = yaml.safe_load((project / "build/config.yaml").read_text())["prepare"]
     on_disk = read_files(folder, tmp_path / "scratch", FORMAT)
-    prepare_with(tmp_path / "disk", on_disk, **settings)
-    assert bytes_of(project / "data/prepared") == bytes_of(tmp_path / "disk/prepared")
+    project = prepared_as_on_disk(tmp_path, [f"download.url=s3://{BUCKET}/pets"], on_disk)
+    assert sorted(path.name for path in (project / "data/raw").iterdir()) == ["manifest.json", "objects.csv"]
     s3.put_object(Bucket=BUCKET, Key="pets/test-000.tar", Body=(folder / "train-001.tar").read_bytes())
     said = run(project, "dvc", "repro", "-f", "-s", "prepare", code=255)
     assert "s3://images/pets/test-000.tar: has changed since it was listed; run `dvc repro -f download`" in said

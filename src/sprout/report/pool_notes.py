@@ -55,8 +55,8 @@ def nothing_left_out(compared: Comparison | None) -> list[str]:
     if compared is None or compared.left_out:
         return []
     return [
-        f"the teacher is no less sure of the {compared.pool:,} unlabelled examples than of the {compared.known:,} "
-        f"{compared.noun} (p = {compared.p:.2g}): none is left out as one of no class"
+        f"the teacher is not clearly less sure of the {compared.pool:,} unlabelled examples than of the "
+        f"{compared.known:,} {compared.noun} (p = {compared.p:.2g}): none is left out as one of no class"
     ]
 
 

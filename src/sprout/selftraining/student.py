@@ -57,8 +57,9 @@ def make_student(
         return
     trained, (name, model) = candidate.folder, rival
     noun = "cross-validated labels" if candidate.folds else "val examples"
-    verdict = judge(right(trained), right(model), right(TEACHER), name, noun)
-    on_val = judged_outcomes(TEACHER)[0]["confidence"].copy()
+    outcomes, classes = judged_outcomes(TEACHER)
+    of_teacher, on_val = outcomes["predicted"] == classes, outcomes["confidence"].copy()
+    verdict = judge(right(trained), of_teacher if model == TEACHER else right(model), of_teacher, name, noun)
     print(said(verdict), file=sys.stderr)
     labelled, learned = examples.with_target("label"), foreign.others(len(pool))
     figures = asdict(pool_figures(trained, TEACHER, labelled, pool, learned, on_val, noun))
@@ -114,8 +115,8 @@ def said(verdict: Verdict) -> str:
         f"only the student is right on {verdict.wins} of {verdict.examples} {verdict.noun}, only the {verdict.rival} on"
     )
     line = (
-        f"retrain: {what} {verdict.losses} (p = {verdict.p:.2g}): the {verdict.kept} is kept; with so many examples, "
-        f"one that is {100 * WORSE:.0f} percentage points worse would be kept in {verdict.passes_worse:.0%} of cases"
+        f"retrain: {what} {verdict.losses} (p = {verdict.p:.2g}): the {verdict.kept} is kept; with so many examples, a "
+        f"student {100 * WORSE:.0f} percentage points worse would be kept in {verdict.passes_worse:.0%} of cases"
     )
     if verdict.rival == "teacher":
         line += "; without a control (control.train=true) this may be the further steps and not the unlabelled examples"
