@@ -18,7 +18,7 @@ from sprout.runtime.cluster_environment import portable_environment
 from sprout.runtime.engine import RayTasks
 from sprout.runtime.errors import UserError
 from sprout.runtime.launch import KILLED
-from sprout.runtime.ray_nodes import Ended, Node
+from sprout.runtime.ray_node import Ended, Node
 from test_loop_ranks import SCRIPT, result, same
 
 pytestmark = pytest.mark.slow

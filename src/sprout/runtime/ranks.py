@@ -1,6 +1,6 @@
 """The process between a command and its ranks: torchrun, whose report of a failure becomes one line.
 
-Started by `launch.run_ranks` and `ray_nodes.Node` as `launch.RANKS`, with torchrun's options.
+Started by `launch.run_ranks` and `ray_node.Node` as `launch.RANKS`, with torchrun's options.
 """
 
 import logging
